@@ -1,0 +1,3 @@
+"""imagelake: a medallion lakehouse for image datasets."""
+
+from __future__ import annotations

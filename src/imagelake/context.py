@@ -1,0 +1,92 @@
+"""What every stage is given, and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from imagelake.settings import Settings
+from imagelake.storage.base import Storage
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from imagelake.tables.store import DeltaStore
+
+Clock = Callable[[], datetime]
+
+
+def system_clock() -> datetime:
+    """The time now, in UTC."""
+    return datetime.now(timezone.utc)
+
+
+def _nothing(_: str) -> None:
+    """Default for callbacks nobody listens to."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """A run's surroundings.
+
+    `reached` is told the name of every boundary between two writes (tests kill the process there),
+    `progress` one short sentence on what is being done now.
+    """
+
+    settings: Settings
+    storage: Storage
+    spark: SparkSession
+    tables: DeltaStore
+    run_id: str
+    clock: Clock = system_clock
+    reached: Callable[[str], None] = _nothing
+    progress: Callable[[str], None] = _nothing
+
+
+@dataclass(frozen=True)
+class Counts:
+    """read = accepted + unchanged + rejected + ignored; removed is beside it."""
+
+    read: int = 0
+    accepted: int = 0
+    unchanged: int = 0
+    rejected: int = 0
+    ignored: int = 0
+    removed: int = 0
+
+    def check(self, what: str) -> None:
+        """AssertionError unless the counts add up: nothing may be dropped uncounted."""
+        total = self.accepted + self.unchanged + self.rejected + self.ignored
+        assert self.read == total, f"{what}: read {self.read}, accounted for {total}"
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """The result of ingest, build, publish or run for one upload; `as_json` is what programs rely on.
+
+    `status` is accepted, unchanged, superseded, rejected, built, published or failed.
+    """
+
+    dataset: str
+    status: str
+    upload_id: str | None = None
+    format: str | None = None
+    mode: str | None = None
+    files: Counts = field(default_factory=Counts)
+    images: Counts = field(default_factory=Counts)
+    annotations: Counts = field(default_factory=Counts)
+    rejections: int = 0
+    version: str | None = None
+    published: bool = False
+    problem: str | None = None
+    seconds: float = 0.0
+    warnings: dict[str, int] = field(default_factory=dict)
+    exit_code: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as plain data."""
+        data = asdict(self)
+        data.pop("exit_code")
+        return data

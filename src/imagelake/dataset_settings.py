@@ -1,0 +1,62 @@
+"""Settings of one dataset. They live in the lake as `datasets/<D>.yaml`, so that every machine publishes alike."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from imagelake.errors import ConfigError
+from imagelake.settings import Strict, parse_yaml, validate
+from imagelake.storage.base import Storage
+
+Severity = Literal["reject", "warn", "off"]
+
+
+class GateSettings(Strict):
+    """What a draft must fulfil to be published."""
+
+    max_rejected_share: float = Field(0.5, ge=0, le=1)
+    min_images: int = Field(1, ge=0)
+
+
+class SplitSettings(Strict):
+    """Split recipe 1: shares of what no upload has put into a split; sums to 1."""
+
+    fractions: dict[str, float] = {"train": 0.8, "val": 0.1, "test": 0.1}
+    group_by: str | None = None
+    stratify: bool = False
+    seed: int = 0
+    on_conflict: Literal["move", "refuse"] = "move"
+
+
+class DatasetSettings(Strict):
+    """Everything a dataset decides for itself; each version stores the settings it was made with."""
+
+    title: str | None = None
+    licence: str | None = None
+    tags: list[str] = []
+    publish: Literal["manual", "auto"] = "manual"
+    severities: dict[str, Severity] = {}
+    gate: GateSettings = GateSettings()
+    splits: SplitSettings = SplitSettings()
+    classes: list[str] = []
+    renames: dict[str, str] = {}
+    unlisted_images: Literal["keep", "reject"] = "keep"
+
+
+def settings_path(dataset: str) -> str:
+    """Where a dataset's settings are, relative to the lake."""
+    return f"datasets/{dataset}.yaml"
+
+
+def load_dataset_settings(storage: Storage, dataset: str) -> DatasetSettings:
+    """The dataset's settings; defaults where the lake holds none. ConfigError names a wrong key or value."""
+    path = settings_path(dataset)
+    if storage.stat(path) is None:
+        return DatasetSettings()
+    try:
+        text = storage.read(path).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8: {error}") from None
+    return validate(DatasetSettings, parse_yaml(text, path), path)

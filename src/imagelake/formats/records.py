@@ -1,0 +1,94 @@
+"""What a format reader yields: plain records, and an issue for everything it could not turn into one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class ImageRecord:
+    """An image as a document names it.
+
+    `ref` identifies it within the document (a COCO id, else the file itself); `file` is the name as written, with
+    `/` separators; with `by_stem` the file's suffix is unknown and only the stem must match. `kinds` are
+    the annotation kinds the document labels it for: an image listed without objects is labelled with nothing,
+    and one that a mere list of split members names has no kinds.
+    """
+
+    document: str
+    ref: str
+    file: str
+    locator: str
+    by_stem: bool = False
+    width: int | None = None
+    height: int | None = None
+    split: str | None = None
+    kinds: tuple[str, ...] = ()
+    source_id: str | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class AnnotationRecord:
+    """An annotation of the image that `image_ref` names in the same document.
+
+    The category is a name, or else `category_ref`, an id that a CategoryRecord of the same document resolves. `bbox`
+    is x, y, w, h; `unit` says that coordinates are shares of width and height (YOLO) instead of pixels.
+    `raw` is the payload as delivered, for the rejection row.
+    """
+
+    document: str
+    image_ref: str
+    locator: str
+    kind: str
+    raw: str
+    category: str | None = None
+    category_ref: str | None = None
+    bbox: Box | None = None
+    unit: bool = False
+    polygons: tuple[tuple[float, ...], ...] | None = None
+    rle_size: tuple[int, int] | None = None
+    rle_counts: str | None = None
+    area: float | None = None
+    is_crowd: bool = False
+    keypoints: tuple[float, ...] | None = None
+    source_id: str | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CategoryRecord:
+    """A category a document declares; `order` is its place there, `ref` what annotations call it."""
+
+    document: str
+    ref: str
+    name: str
+    order: int
+    supercategory: str | None = None
+    source_id: str | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Issue:
+    """A part of a document that became no record: rule id, message with the value and what is allowed, raw payload.
+
+    `entity` is file, image, annotation or category; `image_ref` names the image in the document when it is known.
+    """
+
+    document: str
+    entity: str
+    locator: str
+    rule: str
+    message: str
+    raw: str
+    image_ref: str | None = None
+    kind: str | None = None
+
+
+Record = ImageRecord | AnnotationRecord | CategoryRecord | Issue

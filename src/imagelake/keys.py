@@ -1,0 +1,105 @@
+"""Paths inside uploads: wrapper folder, junk, split folder, role folder, image key, dataset id."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from imagelake.digest import nfc
+from imagelake.errors import UsageError
+
+DATASET_ID = re.compile(r"^[a-z0-9][a-z0-9_-]{0,62}$")
+IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"))
+
+_SPLITS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "dev": "val",
+    "test": "test",
+    "testing": "test",
+    "eval": "test",
+    "evaluation": "test",
+}
+_SPLIT_FOLDER = re.compile(r"^([a-z]+)(?:[-_]?(?:19|20)\d\d)?$")
+_ROLE_FOLDERS = frozenset(("images", "image", "imgs", "img", "jpegimages", "photos", "pictures"))
+_JUNK_NAMES = frozenset((".ds_store", "thumbs.db", "desktop.ini", ".gitkeep", ".gitignore", ".gitattributes"))
+
+
+@dataclass(frozen=True)
+class KeyParts:
+    """An image's path taken apart: its key, its key with the split folder kept, the split it lies in."""
+
+    key: str
+    split_key: str
+    split: str | None
+
+
+def check_dataset_id(name: str) -> str:
+    """The name itself, when it is a valid dataset id; UsageError otherwise."""
+    if not DATASET_ID.match(name):
+        raise UsageError(
+            f"{name!r} is not a dataset id",
+            hint="use 1 to 63 of a-z, 0-9, - and _, starting with a letter or digit",
+        )
+    return name
+
+
+def split_name(word: str) -> str | None:
+    """The split a folder or document word stands for: train2017 is train, valid is val; None if it is none."""
+    found = _SPLIT_FOLDER.match(word.lower())
+    return _SPLITS.get(found.group(1)) if found else None
+
+
+def is_junk(path: str) -> bool:
+    """True for what operating systems leave behind: __MACOSX, .DS_Store, ._*, Thumbs.db, desktop.ini."""
+    parts = PurePosixPath(path).parts
+    if not parts:
+        return True
+    name = parts[-1].lower()
+    return "__MACOSX" in parts or name in _JUNK_NAMES or name.startswith("._") or ".git" in parts[:-1]
+
+
+def is_image_name(path: str) -> bool:
+    """True when the suffix is one of an image format."""
+    return PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES
+
+
+def wrapper_folder(paths: Iterable[str]) -> str:
+    """The single folder that all files lie in, with a slash at its end; empty when there is none.
+
+    Split and role folders are no wrappers: they say something about the images.
+    """
+    first: str | None = None
+    for path in paths:
+        head, slash, _ = path.partition("/")
+        if not slash or (first is not None and head != first):
+            return ""
+        first = head
+    if first is None or split_name(first) is not None or first.lower() in _ROLE_FOLDERS:
+        return ""
+    return first + "/"
+
+
+def take_apart(path: str) -> KeyParts:
+    """Key and split of an image at this path (wrapper folder already stripped).
+
+    Leading split folders (at most one) and role folders are left out of the key:
+    `train/images/a.jpg`, `images/train/a.jpg` and `JPEGImages/a.jpg` all have the key `a.jpg`.
+    """
+    parts = list(PurePosixPath(nfc(path)).parts)
+    split: str | None = None
+    split_part: list[str] = []
+    while len(parts) > 1:
+        named = split_name(parts[0])
+        if named is not None and split is None:
+            split, split_part = named, [parts[0]]
+        elif parts[0].lower() not in _ROLE_FOLDERS:
+            break
+        parts = parts[1:]
+    key = "/".join(parts)
+    return KeyParts(key=key, split_key="/".join(split_part + parts), split=split)

@@ -1,0 +1,74 @@
+"""Where bytes are: one small protocol over a local folder or a bucket prefix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+
+@dataclass(frozen=True)
+class Stat:
+    """A file or object: path relative to the storage root, size in bytes, and what tells a change."""
+
+    path: str
+    length: int
+    mtime_ns: int | None = None
+    etag: str | None = None
+
+
+class Storage(Protocol):
+    """Files under a root. Paths are relative, with `/`; picklable, so that workers can use it.
+
+    Writes are atomic: a reader sees the whole file or none. Missing files raise NotFound.
+    """
+
+    @property
+    def root(self) -> str:
+        """The root as a URI without a slash at its end."""
+        ...
+
+    def uri(self, path: str) -> str:
+        """The full URI of a path."""
+        ...
+
+    def list(self, prefix: str = "") -> Iterator[Stat]:
+        """Everything below a prefix, in path order."""
+        ...
+
+    def stat(self, path: str) -> Stat | None:
+        """One file, or None."""
+        ...
+
+    def read(self, path: str, offset: int = 0, length: int | None = None) -> bytes:
+        """Bytes of a file; the whole by default. Fewer than asked for is an error."""
+        ...
+
+    def open(self, path: str) -> BinaryIO:
+        """A seekable stream over a file."""
+        ...
+
+    def put(self, path: str, data: bytes, *, if_absent: bool = False) -> bool:
+        """Write a file whole; with `if_absent`, False when there was one already."""
+        ...
+
+    def put_file(self, source: Path, path: str, *, if_absent: bool = False) -> bool:
+        """Write a file whole from a local file."""
+        ...
+
+    def copy(self, source: str, target: str) -> None:
+        """Copy within the storage."""
+        ...
+
+    def move(self, source: str, target: str) -> None:
+        """Move within the storage."""
+        ...
+
+    def delete(self, path: str) -> None:
+        """Remove a file; nothing happens when there is none."""
+        ...
+
+    def flush(self) -> None:
+        """Make everything written so far survive a power cut."""
+        ...

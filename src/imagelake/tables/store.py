@@ -1,0 +1,164 @@
+"""The lake's Delta tables through Spark: the only place that writes them, and the only importer of delta."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+import deltalake
+from delta.tables import DeltaTable
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from imagelake.errors import LakeFormatError
+from imagelake.settings import DeltaSettings
+from imagelake.tables.spec import SCHEMA_NUMBER, TableSpec
+
+log = logging.getLogger(__name__)
+
+CHANGE = "_change"
+"""Column of a merge source: `put` writes the row, `drop` removes it."""
+
+_APP_ID = "spark.databricks.delta.write.txnAppId"
+_APP_VERSION = "spark.databricks.delta.write.txnVersion"
+
+
+@dataclass(frozen=True)
+class Txn:
+    """A Delta application transaction: a write whose version is not above the last one seen is skipped.
+
+    Ids are one a dataset and purpose, never one an upload: they live in every snapshot of the table.
+    """
+
+    app_id: str
+    version: int
+
+
+class DeltaStore:
+    """Reads and writes the tables declared in `imagelake.tables` below one lake root (a URI)."""
+
+    def __init__(self, spark: SparkSession, root: str, settings: DeltaSettings) -> None:
+        self._spark = spark
+        self._root = _plain(root)
+        self._settings = settings
+
+    def uri(self, spec: TableSpec) -> str:
+        """Where the table is, as Spark wants it: a local path needs its scheme, for a cluster's default may differ."""
+        plain = f"{self._root}/{spec.path}"
+        return f"file:{plain}" if plain.startswith("/") else plain
+
+    def exists(self, spec: TableSpec) -> bool:
+        """Whether the table has been created."""
+        return bool(deltalake.DeltaTable.is_deltatable(f"{self._root}/{spec.path}"))
+
+    def ensure(self, *specs: TableSpec) -> None:
+        """Create what does not exist yet; refuse a table that a newer imagelake wrote."""
+        missing = [s for s in specs if not self.exists(s)]
+        with ThreadPoolExecutor(max_workers=4) as pool:
+            list(pool.map(self._create, missing))
+        for spec in set(specs) - set(missing):
+            self._check_schema_number(spec)
+
+    def read(self, spec: TableSpec, dataset: str | None = None, version: int | None = None) -> DataFrame:
+        """The table's declared columns, of one dataset if given, at a Delta version if given."""
+        reader = self._spark.read.format("delta")
+        if version is not None:
+            reader = reader.option("versionAsOf", version)
+        frame = reader.load(self.uri(spec))
+        if dataset is not None:
+            frame = frame.where(F.col("dataset") == F.lit(dataset))
+        return frame.select(*spec.names)
+
+    def append(self, spec: TableSpec, frame: DataFrame, txn: Txn | None = None) -> None:
+        """Append rows; with a transaction Delta silently skips what is not newer (see `transaction`)."""
+        writer = frame.select(*spec.names).write.format("delta").mode("append")
+        if txn is not None:
+            writer = writer.option("txnAppId", txn.app_id).option("txnVersion", txn.version)
+        writer.save(self.uri(spec))
+        log.debug("appended to %s", spec.name)
+
+    def merge(self, spec: TableSpec, changes: DataFrame, dataset: str, txn: Txn) -> None:
+        """Apply changes (the spec's columns and CHANGE) to one dataset's rows by the spec's key.
+
+        The dataset is a literal in the condition, so that Delta's conflict check sees one partition only.
+        """
+        literal = dataset.replace("'", "''")
+        on = " AND ".join([f"t.dataset = '{literal}'", *(f"t.{k} = s.{k}" for k in spec.key if k != "dataset")])
+        values = {name: f"s.{name}" for name in spec.names}
+        merge = (
+            DeltaTable.forPath(self._spark, self.uri(spec))
+            .alias("t")
+            .merge(changes.alias("s"), on)
+            .whenMatchedDelete(f"s.{CHANGE} = 'drop'")
+            .whenMatchedUpdate(set=values)
+            .whenNotMatchedInsert(f"s.{CHANGE} = 'put'", values=values)
+        )
+        with self._transaction(txn):
+            merge.execute()
+        log.debug("merged into %s for %s", spec.name, dataset)
+
+    def version(self, spec: TableSpec) -> int:
+        """The newest Delta version of the table."""
+        return int(self._log(spec).version())
+
+    def transaction(self, spec: TableSpec, app_id: str) -> int | None:
+        """The last transaction version this table has seen of an application id."""
+        found = self._log(spec).transaction_version(app_id)
+        return None if found is None else int(found)
+
+    @contextmanager
+    def _transaction(self, txn: Txn) -> Iterator[None]:
+        """MERGE takes its transaction from the session; left set, it would make later writes vanish."""
+        conf = self._spark.conf
+        conf.set(_APP_ID, txn.app_id)
+        conf.set(_APP_VERSION, str(txn.version))
+        try:
+            yield
+        finally:
+            conf.unset(_APP_ID)
+            conf.unset(_APP_VERSION)
+
+    def _log(self, spec: TableSpec) -> deltalake.DeltaTable:
+        return deltalake.DeltaTable(f"{self._root}/{spec.path}", without_files=True)
+
+    def _create(self, spec: TableSpec) -> None:
+        builder = DeltaTable.createIfNotExists(self._spark).location(self.uri(spec)).comment(spec.doc)
+        for column in spec.columns:
+            builder = builder.addColumn(column.name, column.type, comment=column.doc)
+        if spec.partition_by:
+            builder = builder.partitionedBy(*spec.partition_by)
+        for name, value in self._properties(spec).items():
+            builder = builder.property(name, value)
+        builder.execute()
+        log.debug("created %s", spec.name)
+
+    def _properties(self, spec: TableSpec) -> dict[str, str]:
+        properties = {
+            "delta.logRetentionDuration": self._settings.log_retention,
+            "delta.deletedFileRetentionDuration": self._settings.deleted_file_retention,
+            "delta.checkpointInterval": str(self._settings.checkpoint_interval),
+            "delta.enableDeletionVectors": "false",
+            "imagelake.schema": str(SCHEMA_NUMBER),
+        }
+        if spec.append_only:
+            properties["delta.appendOnly"] = "true"
+        if spec.stats:
+            properties["delta.dataSkippingStatsColumns"] = ",".join(spec.stats)
+        return properties
+
+    def _check_schema_number(self, spec: TableSpec) -> None:
+        found = int(self._log(spec).metadata().configuration.get("imagelake.schema", SCHEMA_NUMBER))
+        if found > SCHEMA_NUMBER:
+            raise LakeFormatError(
+                f"table {spec.name} has schema {found}; this imagelake writes up to {SCHEMA_NUMBER}",
+                hint="update imagelake before writing to this lake",
+            )
+
+
+def _plain(root: str) -> str:
+    """A file URI as a path, decoded: Hadoop would take its %20 for three characters of a name."""
+    return unquote(root.removeprefix("file://")) if root.startswith("file:") else root

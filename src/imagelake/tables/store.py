@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import unquote
 
 import deltalake
@@ -72,6 +73,11 @@ class DeltaStore:
         if dataset is not None:
             frame = frame.where(F.col("dataset") == F.lit(dataset))
         return frame.select(*spec.names)
+
+    def frame(self, spec: TableSpec, rows: Sequence[Mapping[str, Any]]) -> DataFrame:
+        """A few rows as a frame of the table; a name a row lacks is null."""
+        data = [tuple(row.get(name) for name in spec.names) for row in rows]
+        return self._spark.createDataFrame(data, spec.ddl).coalesce(1)
 
     def append(self, spec: TableSpec, frame: DataFrame, txn: Txn | None = None) -> None:
         """Append rows; with a transaction Delta silently skips what is not newer (see `transaction`)."""

@@ -1,0 +1,110 @@
+"""The annotations of an upload: joined to image and category, in raw pixels, judged, hashed and keyed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from imagelake.quality.apply import REJECT, problem, with_problems
+from imagelake.quality.rules import ANNOTATION_RULES
+from imagelake.silver import space
+from imagelake.silver.delivery import Delivery
+from imagelake.silver.frames import map_rows, same, sorted_set, text_array
+from imagelake.silver.pixels import ADDED, to_pixels
+from imagelake.silver.resolve import AMBIGUOUS, DUPLICATE, MISSING
+from imagelake.tables import silver
+
+
+@dataclass(frozen=True)
+class IncomingAnnotations:
+    """`accepted` rows of silver.annotations with `_same` (the draft has this very row), and `rejected` records."""
+
+    accepted: DataFrame
+    rejected: DataFrame
+
+
+def joined(records: DataFrame, images: DataFrame, accepted: DataFrame, names: DataFrame) -> DataFrame:
+    """Annotation records with image_key, image size, space and category; REJECT where one of them is missing.
+
+    images: resolved image records (`with_space`); accepted: image keys and sizes that are in the draft
+    from now on; names: doc, category_ref, _name of declared categories.
+    """
+    image = images.select("doc", "ref", "image_key", "status", "space", F.col("file").alias("_file"),
+                          F.col("width").alias("_declared_width"), F.col("height").alias("_declared_height"))
+    sizes = accepted.select("image_key", "width", "height", "orientation", F.lit(True).alias("_in"))
+    frame = (
+        records.drop("width", "height", "file", "split")
+        .join(image.dropDuplicates(["doc", "ref"]), ["doc", "ref"], "left")
+        .join(sizes, "image_key", "left")
+        .join(names, ["doc", "category_ref"], "left")
+        .withColumn("category", F.trim(F.coalesce("category", "_name")))
+    )
+    return frame.withColumn(REJECT, _relations()).withColumn("flags", F.coalesce("warnings", text_array()))
+
+
+def judge(
+    delivery: Delivery, frame: DataFrame, draft: DataFrame, severities: Mapping[str, str]
+) -> IncomingAnnotations:
+    """Turn coordinates into raw pixels, apply the row rules, and key what is left."""
+    pixels = map_rows(frame, ADDED, to_pixels)
+    judged = with_problems(pixels, ANNOTATION_RULES, severities).persist()
+    good = judged.where(F.col(REJECT).isNull()).withColumn("bbox", F.col("clipped"))
+    keyed = _keyed(good, severities)
+    rows = _as_silver(delivery, keyed)
+    known = draft.select("annotation_key", F.col("row_hash").alias("_old_row_hash"))
+    marked = rows.join(known, "annotation_key", "left")
+    accepted = marked.withColumn("_same", same(F.col("row_hash"), F.col("_old_row_hash"))).drop("_old_row_hash")
+    return IncomingAnnotations(accepted, judged.where(F.col(REJECT).isNotNull()))
+
+
+def _relations() -> Column:
+    missing = F.concat(F.lit("image "), F.col("_file"), F.lit(" is neither in the upload nor in the draft"))
+    several = F.concat(F.lit("several images fit "), F.col("_file"))
+    repeated = F.concat(F.lit("its document lists "), F.col("_file"), F.lit(" under several ids"))
+    size = F.format_string(
+        "document says %s is %s x %s, the file is %s x %s",
+        "_file", "_declared_width", "_declared_height", "width", "height",
+    )
+    unknown = F.concat(F.lit("category "), F.coalesce("category_ref", F.lit("(empty)")), F.lit(" is not declared"))
+    orphan = F.concat(F.lit("image id "), F.coalesce("ref", F.lit("(none)")), F.lit(" is not in its document"))
+    return (
+        F.when(F.col("status").isNull(), problem("annotation.image_orphan", orphan))
+        .when(F.col("status") == MISSING, problem("annotation.image_unknown", missing))
+        .when(F.col("status") == AMBIGUOUS, problem("annotation.image_ambiguous", several))
+        .when(F.col("status") == DUPLICATE, problem("annotation.image_ambiguous", repeated))
+        .when(F.col("_in").isNull(), problem("annotation.image_rejected", F.concat(F.col("_file"), F.lit(" was rejected"))))
+        .when(F.col("space") == space.MISMATCH, problem("annotation.size_mismatch", size))
+        .when(F.coalesce("category", F.lit("")) == "", problem("annotation.category_unknown", unknown))
+    )
+
+
+def _keyed(frame: DataFrame, severities: Mapping[str, str]) -> DataFrame:
+    """annotation_key; equal annotations are told apart by an ordinal, and flagged."""
+    equals = Window.partitionBy("image_key", "kind", "category", "geometry_hash")
+    ordinal = F.row_number().over(equals.orderBy("row_hash", "document", "position"))
+    key = F.sha2(
+        F.concat_ws("\u0000", "image_key", "kind", "category", F.hex("geometry_hash"), ordinal.cast("string")), 256
+    )
+    repeated = F.when(F.col("_equal") > 1, F.lit("annotation.duplicate"))
+    flags = F.array_compact(F.array(repeated)) if severities["annotation.duplicate"] != "off" else text_array()
+    return (
+        frame.withColumn("annotation_key", key)
+        .withColumn("_equal", F.count("*").over(equals))
+        .withColumn("flags", sorted_set(F.col("flags"), flags))
+    )
+
+
+def _as_silver(delivery: Delivery, frame: DataFrame) -> DataFrame:
+    box_space = F.when(F.col("space") == space.SWAPPED, space.ASSUMED).otherwise(F.col("space"))
+    columns = {
+        "dataset": F.lit(delivery.dataset),
+        "box_space": box_space,
+        "area": F.col("final_area"),
+        "source_document": F.col("document"),
+        "upload_id": F.lit(delivery.upload_id),
+        "delivery": F.lit(delivery.sequence),
+    }
+    return frame.withColumns(columns).select(*silver.ANNOTATIONS.names, "_scope")

@@ -1,0 +1,135 @@
+"""Categories of the draft: names, parents, and a training index that is never reused.
+
+Categories are few (thousands at most), so they are folded in Python on the driver.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from imagelake import digest
+from imagelake.context import Context
+from imagelake.dataset_settings import DatasetSettings
+from imagelake.silver.delivery import Delivery
+from imagelake.tables import gold
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A category a document declares, or a name that annotations use without declaration."""
+
+    name: str
+    supercategory: str | None
+    source_id: str | None
+    attributes: str | None
+
+
+def declared(records: DataFrame, renames: Mapping[str, str]) -> list[Declared]:
+    """The declared categories in the order of document and place; the first declaration of a name counts."""
+    rows = (
+        records.where(F.col("type") == "category")
+        .select("document", F.col("locator").cast("int").alias("place"), "category", "supercategory", "source_id", "attributes")
+        .orderBy("document", "place")
+        .collect()
+    )
+    found: dict[str, Declared] = {}
+    for row in rows:
+        name = rename(row["category"], renames)
+        if name:
+            found.setdefault(name, Declared(name, row["supercategory"], row["source_id"], row["attributes"]))
+    return list(found.values())
+
+
+def rename(name: str | None, renames: Mapping[str, str]) -> str:
+    """The category name as the dataset wants it."""
+    trimmed = (name or "").strip()
+    return renames.get(trimmed, trimmed)
+
+
+def roots(categories: Iterable[Declared], used: frozenset[str]) -> frozenset[str]:
+    """Parents that own no annotation: exporters prepend such a root, and it must not become a training class."""
+    categories = list(categories)
+    parents = {c.supercategory for c in categories}
+    return frozenset(c.name for c in categories if c.name in parents and c.name not in used)
+
+
+def fold(
+    delivery: Delivery,
+    old: Sequence[Mapping[str, Any]],
+    brought: Sequence[Declared],
+    usage: tuple[frozenset[str], frozenset[str]],
+    published: Mapping[str, int],
+    settings: DatasetSettings,
+) -> list[dict[str, Any]]:
+    """The draft's categories after a delivery, as rows of silver.categories.
+
+    `usage` are the names annotations use before and after it, `published` the index each name has had in any version.
+    A name keeps its index for good. A category leaves with its last annotation, unless this delivery declares it or
+    only took images away.
+    """
+    before, after = usage
+    names = {c.name: c for c in brought}
+    for name in sorted(after - names.keys() - {r["name"] for r in old}):
+        names[name] = Declared(name, None, None, None)
+    root = roots(brought, after)
+    kept = [r for r in old if _stays(delivery, r["name"], names, before, after)]
+    index = dict(published)
+    index.update({r["name"]: r["train_index"] for r in kept if r["train_index"] is not None})
+    for name in _in_order(names, settings.classes):
+        if name not in root and name not in index:
+            index[name] = max(index.values(), default=-1) + 1
+    rows = {r["name"]: _grown(delivery, dict(r), index) for r in kept}
+    for name, category in names.items():
+        rows[name] = _row(delivery, rows.get(name), category, None if name in root else index.get(name))
+    return list(rows.values())
+
+
+def published_index(ctx: Context, dataset: str) -> dict[str, int]:
+    """Name to training index over all versions ever logged."""
+    rows = ctx.tables.read(gold.CATEGORY_LOG, dataset).where("train_index IS NOT NULL")
+    return {r["name"]: r["train_index"] for r in rows.select("name", "train_index").distinct().collect()}
+
+
+def _stays(
+    delivery: Delivery, name: str, names: Mapping[str, Declared], before: frozenset[str], after: frozenset[str]
+) -> bool:
+    if name in names or name in after or delivery.mode == "remove":
+        return True
+    return delivery.mode != "replace" and name not in before
+
+
+def _in_order(names: Mapping[str, Declared], classes: Sequence[str]) -> list[str]:
+    wanted = {name: place for place, name in enumerate(classes)}
+    return sorted(names, key=lambda name: wanted.get(name, len(wanted)))
+
+
+def _grown(delivery: Delivery, row: dict[str, Any], index: Mapping[str, int]) -> dict[str, Any]:
+    """An old root that has annotations by now gets its index."""
+    return row if row["train_index"] == index.get(row["name"]) else _stamped(delivery, row, index.get(row["name"]))
+
+
+def _row(
+    delivery: Delivery, old: dict[str, Any] | None, category: Declared, train_index: int | None
+) -> dict[str, Any]:
+    new = {
+        "dataset": delivery.dataset,
+        "name": category.name,
+        "supercategory": category.supercategory,
+        "source_id": category.source_id,
+        "attributes": category.attributes,
+    }
+    if old is not None:
+        for field in ("supercategory", "source_id", "attributes"):
+            new[field] = new[field] if new[field] is not None else old[field]
+    made = _stamped(delivery, new, train_index)
+    return old if old is not None and old["row_hash"] == made["row_hash"] else made
+
+
+def _stamped(delivery: Delivery, row: dict[str, Any], train_index: int | None) -> dict[str, Any]:
+    made = {**row, "train_index": train_index, "upload_id": delivery.upload_id, "delivery": delivery.sequence}
+    return {**made, "row_hash": digest.category_hash(made)}

@@ -1,0 +1,55 @@
+"""One delivery to build, as bronze recorded it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from imagelake.formats.base import Detection
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """The newest row of an upload's delivery; `row` is the whole of it."""
+
+    row: Mapping[str, Any]
+
+    @property
+    def dataset(self) -> str:
+        """Dataset id."""
+        return str(self.row["dataset"])
+
+    @property
+    def sequence(self) -> int:
+        """Delivery number, which is also the build number."""
+        return int(self.row["sequence"])
+
+    @property
+    def upload_id(self) -> str:
+        """Content id of the upload."""
+        return str(self.row["upload_id"])
+
+    @property
+    def attempt_id(self) -> str:
+        """The ingest attempt whose files count."""
+        return str(self.row["attempt_id"])
+
+    @property
+    def mode(self) -> str:
+        """append, update, replace or remove."""
+        return str(self.row["mode"])
+
+    @property
+    def detection(self) -> Detection:
+        """What the chosen reader found at ingest."""
+        found = json.loads(self.row["detection"])["chosen"]
+        return Detection(
+            found["format"], found["score"], tuple(found["documents"]), tuple(found["meta"]), tuple(found["lacks"])
+        )
+
+    @property
+    def has_documents(self) -> bool:
+        """Whether it brought annotation documents: only then can an image be unlisted."""
+        return self.mode != "remove" and bool(self.detection.documents)

@@ -1,0 +1,59 @@
+"""Documents to records, in parallel: each worker parses some units and yields rows, never whole documents."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
+from itertools import islice
+from typing import Any
+
+import pyarrow as pa
+from pyspark.sql import DataFrame
+
+from imagelake.context import Context
+from imagelake.formats import reader
+from imagelake.formats.base import Unit
+from imagelake.silver.records import DDL, to_batch, to_row
+from imagelake.silver.upload import UploadTree
+from imagelake.storage import open_storage
+from imagelake.storage.places import Place, read_place
+
+BATCH_ROWS = 2000
+_UNITS_PER_TASK = 4
+
+
+def parse(ctx: Context, tree: UploadTree, units: tuple[Unit, ...]) -> DataFrame:
+    """The records of all units as a frame of `silver.records.DDL`."""
+    if not units:
+        return ctx.spark.createDataFrame([], DDL)
+    rows = pa.table({"unit": [_to_json(unit, tree) for unit in units]})
+    tasks = min(len(units), ctx.spark.sparkContext.defaultParallelism * _UNITS_PER_TASK)
+    frame = ctx.spark.createDataFrame(rows, "unit string").repartition(tasks)
+    return frame.mapInArrow(_parser(ctx.storage.root), DDL)
+
+
+def _to_json(unit: Unit, tree: UploadTree) -> str:
+    places = {p: asdict(tree.places[p]) for p in unit.paths if p in tree.places}
+    return json.dumps({"unit": asdict(unit), "places": places})
+
+
+def _parser(root: str) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        storage = open_storage(root)
+        for batch in batches:
+            for text in batch.column(0).to_pylist():
+                task = json.loads(text)
+                places = {path: Place(**place) for path, place in task["places"].items()}
+                unit = Unit(task["unit"]["format"], tuple(task["unit"]["paths"]), task["unit"]["context"])
+                yield from _batches(unit, lambda path, known=places: read_place(storage, known[path]))
+
+    return run
+
+
+def _batches(unit: Unit, read: Callable[[str], bytes]) -> Iterator[pa.RecordBatch]:
+    rows: Iterator[dict[str, Any]] = (
+        to_row(record, position) for position, record in enumerate(reader(unit.format).parse(unit, read))
+    )
+    while chunk := list(islice(rows, BATCH_ROWS)):
+        yield to_batch(chunk)

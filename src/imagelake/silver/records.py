@@ -1,0 +1,156 @@
+"""The readers' records as rows of one wide frame, so that one parallel pass over the documents yields them all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from imagelake.digest import canonical_json
+from imagelake.formats.records import AnnotationRecord, CategoryRecord, ImageRecord, Issue, Record
+
+MAX_RAW = 4000
+
+SCHEMA = pa.schema(
+    [
+        ("type", pa.string()),
+        ("document", pa.string()),
+        ("ref", pa.string()),
+        ("locator", pa.string()),
+        ("position", pa.int64()),
+        ("file", pa.string()),
+        ("by_stem", pa.bool_()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("split", pa.string()),
+        ("kinds", pa.list_(pa.string())),
+        ("kind", pa.string()),
+        ("category", pa.string()),
+        ("category_ref", pa.string()),
+        ("supercategory", pa.string()),
+        ("bbox", pa.list_(pa.float64())),
+        ("unit", pa.bool_()),
+        ("polygons", pa.list_(pa.list_(pa.float64()))),
+        ("rle_size", pa.list_(pa.int32())),
+        ("rle_counts", pa.string()),
+        ("area", pa.float64()),
+        ("is_crowd", pa.bool_()),
+        ("keypoints", pa.list_(pa.float64())),
+        ("source_id", pa.string()),
+        ("attributes", pa.string()),
+        ("warnings", pa.list_(pa.string())),
+        ("entity", pa.string()),
+        ("rule", pa.string()),
+        ("message", pa.string()),
+        ("raw", pa.string()),
+    ]
+)
+
+DDL = (
+    "type string, document string, ref string, locator string, position bigint, file string, by_stem boolean, "
+    "width int, height int, split string, kinds array<string>, kind string, category string, category_ref string, "
+    "supercategory string, bbox array<double>, unit boolean, polygons array<array<double>>, rle_size array<int>, "
+    "rle_counts string, area double, is_crowd boolean, keypoints array<double>, source_id string, "
+    "attributes string, warnings array<string>, entity string, rule string, message string, raw string"
+)
+
+WAITING = ("image.file_missing", "annotation.image_unknown")
+"""Rules whose rejections end by themselves: their records enter when the image arrives."""
+
+_EMPTY: dict[str, Any] = dict.fromkeys(SCHEMA.names)
+
+
+def to_row(record: Record, position: int) -> dict[str, Any]:
+    """A record as a row; `ref` is always the image's reference, or the category's own."""
+    if isinstance(record, ImageRecord):
+        row = _image(record)
+    elif isinstance(record, AnnotationRecord):
+        row = _annotation(record)
+    elif isinstance(record, CategoryRecord):
+        row = _category(record)
+    else:
+        row = _issue(record)
+    return {**_EMPTY, **row, "document": record.document, "position": position}
+
+
+def as_json(row: Mapping[str, Any]) -> str:
+    """A record row as JSON that `DDL` reads back."""
+    return json.dumps({name: row.get(name) for name in SCHEMA.names}, ensure_ascii=False)
+
+
+def to_batch(rows: Iterable[dict[str, Any]]) -> pa.RecordBatch:
+    """The rows as one Arrow batch."""
+    return pa.RecordBatch.from_pylist(list(rows), schema=SCHEMA)
+
+
+def _image(r: ImageRecord) -> dict[str, Any]:
+    return {
+        "type": "image",
+        "ref": r.ref,
+        "locator": r.locator,
+        "file": r.file,
+        "by_stem": r.by_stem,
+        "width": _int32(r.width),
+        "height": _int32(r.height),
+        "split": r.split,
+        "kinds": sorted(r.kinds),
+        "source_id": r.source_id,
+        "attributes": canonical_json(r.attributes),
+        "warnings": list(r.warnings),
+        "raw": json.dumps({"file_name": r.file, "id": r.source_id}, ensure_ascii=False)[:MAX_RAW],
+    }
+
+
+def _annotation(r: AnnotationRecord) -> dict[str, Any]:
+    return {
+        "type": "annotation",
+        "ref": r.image_ref,
+        "locator": r.locator,
+        "kind": r.kind,
+        "category": r.category,
+        "category_ref": r.category_ref,
+        "bbox": list(r.bbox) if r.bbox is not None else None,
+        "unit": r.unit,
+        "polygons": [list(p) for p in r.polygons] if r.polygons is not None else None,
+        "rle_size": list(r.rle_size) if r.rle_size is not None else None,
+        "rle_counts": r.rle_counts,
+        "area": r.area,
+        "is_crowd": r.is_crowd,
+        "keypoints": list(r.keypoints) if r.keypoints is not None else None,
+        "source_id": r.source_id,
+        "attributes": canonical_json(r.attributes),
+        "warnings": list(r.warnings),
+        "raw": r.raw[:MAX_RAW],
+    }
+
+
+def _category(r: CategoryRecord) -> dict[str, Any]:
+    return {
+        "type": "category",
+        "ref": r.ref,
+        "category": r.name,
+        "supercategory": r.supercategory,
+        "locator": str(r.order),
+        "source_id": r.source_id,
+        "attributes": canonical_json(r.attributes),
+    }
+
+
+def _issue(r: Issue) -> dict[str, Any]:
+    return {
+        "type": "issue",
+        "ref": r.image_ref,
+        "locator": r.locator,
+        "kind": r.kind,
+        "entity": r.entity,
+        "rule": r.rule,
+        "message": r.message,
+        "raw": r.raw[:MAX_RAW],
+    }
+
+
+def _int32(value: int | None) -> int | None:
+    """Declared sizes come from strangers; one beyond 32 bits is as good as none and fails the size rule."""
+    return value if value is None or -(1 << 31) <= value < 1 << 31 else -1

@@ -1,0 +1,125 @@
+"""A strict reader for zip archives: an index of byte ranges, nothing is ever extracted.
+
+Sizes come from the central directory; every member is checked against it when it is read (`storage.member`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from imagelake.errors import NotFound, UploadRejected
+from imagelake.storage.base import Storage
+from imagelake.storage.names import check_distinct, shown
+from imagelake.storage.zip_directory import CENTRAL, Codec, Record, records
+from imagelake.storage.zip_end import MAX16, Directory, read_end
+
+if TYPE_CHECKING:
+    from imagelake.settings import IngestSettings
+
+_DEFLATE_CEILING = 1032  # no deflate stream inflates further than this
+_RATIO_FLOOR = 1 << 20  # below this many bytes no ratio is dangerous
+_ENTRY_ROOM = 2048  # bytes of central directory an entry may need on average
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A member: NFC path (a directory's ends with /), its local header, and sizes in bytes.
+
+    `end` is the offset of the structure that follows; header and data end at or before it.
+    """
+
+    path: str
+    header_offset: int
+    end: int
+    compressed: int
+    size: int
+    crc32: int
+    codec: Codec
+    is_dir: bool
+
+
+@dataclass(frozen=True)
+class Archive:
+    """The members of a zip in the order of its directory, its comment, its length in bytes."""
+
+    entries: tuple[Entry, ...]
+    comment: bytes
+    length: int
+
+
+def read_archive(storage: Storage, path: str, limits: IngestSettings) -> Archive:
+    """The index of a zip, from its end records and central directory alone.
+
+    UploadRejected (rule `archive.…`) for anything a careful writer would not have made; nothing is inflated.
+    """
+    found = storage.stat(path)
+    if found is None:
+        raise NotFound(f"{storage.uri(path)} does not exist")
+    try:
+        directory = read_end(storage, path, found.length)
+        _check_counts(directory, limits)
+        data = storage.read(path, directory.offset, directory.size)
+        entries = _placed(list(records(data, directory.entries)), directory.offset)
+        files = [e.path for e in entries if not e.is_dir]
+        check_distinct(files, (e.path[:-1] for e in entries if e.is_dir), "archive")
+        _check_sizes(entries, limits)
+    except UploadRejected as error:
+        raise UploadRejected(f"{path}: {error.message}", hint=error.hint, rule=error.rule) from None
+    return Archive(entries, directory.comment, found.length)
+
+
+def _check_counts(directory: Directory, limits: IngestSettings) -> None:
+    if directory.entries == 0:
+        raise UploadRejected("the archive is empty", rule="archive.empty")
+    if directory.entries > limits.max_entries:
+        raise UploadRejected(
+            f"{directory.entries} entries; at most {limits.max_entries} are allowed",
+            hint="split the upload, or raise ingest.max_entries",
+            rule="archive.too_many_entries",
+        )
+    if not directory.entries * CENTRAL.size <= directory.size <= directory.entries * _ENTRY_ROOM + MAX16:
+        raise UploadRejected(
+            f"a directory of {directory.size} bytes cannot hold {directory.entries} entries", rule="archive.entry_count"
+        )
+
+
+def _placed(found: Sequence[Record], directory: int) -> tuple[Entry, ...]:
+    """The entries with their ends; UploadRejected when any two share bytes."""
+    order = sorted(range(len(found)), key=lambda i: found[i].offset)
+    if found[order[0]].offset != 0:
+        raise UploadRejected("data precedes the archive's first member", rule="archive.prepended_data")
+    ends = [0] * len(found)
+    following = directory
+    for i in reversed(order):
+        record = found[i]
+        if record.least_end > following:
+            raise UploadRejected(f"{shown(record.path)} overlaps what follows it", rule="archive.overlap")
+        ends[i], following = following, record.offset
+    return tuple(
+        Entry(r.path, r.offset, end, r.compressed, r.size, r.crc32, r.codec, r.path[-1] == "/")
+        for r, end in zip(found, ends, strict=True)
+    )
+
+
+def _check_sizes(entries: Sequence[Entry], limits: IngestSettings) -> None:
+    total, packed = sum(e.size for e in entries), sum(e.compressed for e in entries)
+    if total > limits.max_total_bytes:
+        raise UploadRejected(
+            f"{total} bytes of content; at most {limits.max_total_bytes} are allowed",
+            hint="split the upload, or raise ingest.max_total_bytes",
+            rule="archive.too_large",
+        )
+    liar = next((e for e in entries if e.size > e.compressed * _DEFLATE_CEILING), None)
+    if liar is not None:
+        raise UploadRejected(
+            f"{shown(liar.path)} declares {liar.size} bytes from {liar.compressed}, more than deflate can hold",
+            rule="archive.ratio",
+        )
+    if total > _RATIO_FLOOR and total > packed * limits.max_ratio:
+        raise UploadRejected(
+            f"{packed} bytes would inflate to {total}; at most {limits.max_ratio:g} times as many are allowed",
+            hint="raise ingest.max_ratio if the archive is genuine",
+            rule="archive.ratio",
+        )

@@ -13,6 +13,7 @@ from imagelake.storage.base import Storage
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+    from imagelake.storage.lease_record import Holder
     from imagelake.tables.store import DeltaStore
 
 Clock = Callable[[], datetime]
@@ -32,7 +33,7 @@ class Context:
     """A run's surroundings.
 
     `reached` is told the name of every boundary between two writes (tests kill the process there),
-    `progress` one short sentence on what is being done now.
+    `progress` one short sentence on what is being done now. `reports` collects what the run did, for ops.runs.
     """
 
     settings: Settings
@@ -40,9 +41,11 @@ class Context:
     spark: SparkSession
     tables: DeltaStore
     run_id: str
+    holder: Holder
     clock: Clock = system_clock
     reached: Callable[[str], None] = _nothing
     progress: Callable[[str], None] = _nothing
+    reports: list[RunReport] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class Counts:
 class RunReport:
     """The result of ingest, build, publish or run for one upload; `as_json` is what programs rely on.
 
-    `status` is accepted, unchanged, superseded, rejected, built, published or failed.
+    `status` is landed (ingest), built, published, accepted (the whole way), unchanged, superseded, rejected or failed.
     """
 
     dataset: str
@@ -81,6 +84,7 @@ class RunReport:
     version: str | None = None
     published: bool = False
     problem: str | None = None
+    hint: str | None = None
     seconds: float = 0.0
     warnings: dict[str, int] = field(default_factory=dict)
     exit_code: int = 0

@@ -72,8 +72,10 @@ def account(delivery: Delivery, applied: Applied) -> Account:
 
 def removed(delivery: Delivery, before: Draft, after: Draft) -> Account:
     """The account of a removal: nothing is read, images and annotations go."""
-    found = _count(_gone("image", before.images, after.images, "image_key")
-                   + _gone("annotation", before.annotations, after.annotations, "annotation_key"))
+    found = _count(
+        _gone("image", before.images, after.images, "image_key")
+        + _gone("annotation", before.annotations, after.annotations, "annotation_key")
+    )
     n = Counter({(label, value): count for label, value, count in found})
     return Account(
         Counts(read=1, accepted=1),
@@ -151,7 +153,11 @@ def _overwritten(a: Applied) -> list[DataFrame]:
 
 
 def _grouped(label: str, frame: DataFrame, value: Column) -> DataFrame:
-    return frame.groupBy(value.alias("value")).agg(F.count("*").alias("n")).select(F.lit(label).alias("label"), "value", "n")
+    return (
+        frame.groupBy(value.alias("value"))
+        .agg(F.count("*").alias("n"))
+        .select(F.lit(label).alias("label"), "value", "n")
+    )
 
 
 def _count(questions: list[DataFrame]) -> list[tuple[str, str, int]]:

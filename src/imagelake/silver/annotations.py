@@ -32,8 +32,16 @@ def joined(records: DataFrame, images: DataFrame, accepted: DataFrame, names: Da
     images: resolved image records (`with_space`); accepted: image keys and sizes that are in the draft
     from now on; names: doc, category_ref, _name of declared categories.
     """
-    image = images.select("doc", "ref", "image_key", "status", "space", F.col("file").alias("_file"),
-                          F.col("width").alias("_declared_width"), F.col("height").alias("_declared_height"))
+    image = images.select(
+        "doc",
+        "ref",
+        "image_key",
+        "status",
+        "space",
+        F.col("file").alias("_file"),
+        F.col("width").alias("_declared_width"),
+        F.col("height").alias("_declared_height"),
+    )
     sizes = accepted.select("image_key", "width", "height", "orientation", F.lit(True).alias("_in"))
     frame = (
         records.drop("width", "height", "file", "split")
@@ -45,9 +53,7 @@ def joined(records: DataFrame, images: DataFrame, accepted: DataFrame, names: Da
     return frame.withColumn(REJECT, _relations()).withColumn("flags", F.coalesce("warnings", text_array()))
 
 
-def judge(
-    delivery: Delivery, frame: DataFrame, draft: DataFrame, severities: Mapping[str, str]
-) -> IncomingAnnotations:
+def judge(delivery: Delivery, frame: DataFrame, draft: DataFrame, severities: Mapping[str, str]) -> IncomingAnnotations:
     """Turn coordinates into raw pixels, apply the row rules, and key what is left."""
     pixels = map_rows(frame, ADDED, to_pixels)
     judged = with_problems(pixels, ANNOTATION_RULES, severities).persist()
@@ -66,7 +72,11 @@ def _relations() -> Column:
     repeated = F.concat(F.lit("its document lists "), F.col("_file"), F.lit(" under several ids"))
     size = F.format_string(
         "document says %s is %s x %s, the file is %s x %s",
-        "_file", "_declared_width", "_declared_height", "width", "height",
+        "_file",
+        "_declared_width",
+        "_declared_height",
+        "width",
+        "height",
     )
     unknown = F.concat(F.lit("category "), F.coalesce("category_ref", F.lit("(empty)")), F.lit(" is not declared"))
     orphan = F.concat(F.lit("image id "), F.coalesce("ref", F.lit("(none)")), F.lit(" is not in its document"))
@@ -75,7 +85,10 @@ def _relations() -> Column:
         .when(F.col("status") == MISSING, problem("annotation.image_unknown", missing))
         .when(F.col("status") == AMBIGUOUS, problem("annotation.image_ambiguous", several))
         .when(F.col("status") == DUPLICATE, problem("annotation.image_ambiguous", repeated))
-        .when(F.col("_in").isNull(), problem("annotation.image_rejected", F.concat(F.col("_file"), F.lit(" was rejected"))))
+        .when(
+            F.col("_in").isNull(),
+            problem("annotation.image_rejected", F.concat(F.col("_file"), F.lit(" was rejected"))),
+        )
         .when(F.col("space") == space.MISMATCH, problem("annotation.size_mismatch", size))
         .when(F.coalesce("category", F.lit("")) == "", problem("annotation.category_unknown", unknown))
     )

@@ -26,7 +26,7 @@ from imagelake.silver.changes import SILVER, changes
 from imagelake.silver.delivery import Delivery
 from imagelake.silver.fold import Draft, Rules, apply, remove
 from imagelake.storage.lease import Lease
-from imagelake.tables import bronze, deliveries, silver
+from imagelake.tables import bronze, deliveries
 from imagelake.tables.spec import TableSpec
 from imagelake.tables.store import Txn
 from imagelake.writer import writing
@@ -142,8 +142,8 @@ def _upload_row(ctx: Context, b: _Built) -> dict[str, Any]:
 def _deliver_again(ctx: Context, dataset: str, upload_id: str) -> None:
     rows = [r for r in deliveries.newest(ctx.tables, dataset) if r["upload_id"].startswith(upload_id)]
     if not rows:
-        raise NotFound(f"{dataset} has no upload {upload_id}", hint=f"imagelake sql \"select * from uploads\" lists them")
-    deliveries.deliver(ctx, {**rows[-1], "state": "landed", "problem": None, "problem_rule": None})
+        raise NotFound(f"{dataset} has no upload {upload_id}", hint='imagelake sql "select * from uploads" lists them')
+    deliveries.deliver(ctx, [{**rows[-1], "state": "landed", "problem": None, "problem_rule": None}])
 
 
 def _last_number(ctx: Context, dataset: str) -> int:
@@ -161,7 +161,9 @@ def _report(b: _Built) -> RunReport:
     if b.account is None:
         assert b.problem is not None
         files = Counts(**row["files"])
-        return RunReport(**common, status="rejected", files=files, problem=b.problem.message, exit_code=b.problem.exit_code)
+        return RunReport(
+            **common, status="rejected", files=files, problem=b.problem.message, exit_code=b.problem.exit_code
+        )
     return RunReport(
         **common,
         status="built",

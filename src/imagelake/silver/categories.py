@@ -33,7 +33,14 @@ def declared(records: DataFrame, renames: Mapping[str, str]) -> list[Declared]:
     """The declared categories in the order of document and place; the first declaration of a name counts."""
     rows = (
         records.where(F.col("type") == "category")
-        .select("document", F.col("locator").cast("int").alias("place"), "category", "supercategory", "source_id", "attributes")
+        .select(
+            "document",
+            F.col("locator").cast("int").alias("place"),
+            "category",
+            "supercategory",
+            "source_id",
+            "attributes",
+        )
         .orderBy("document", "place")
         .collect()
     )
@@ -113,9 +120,7 @@ def _grown(delivery: Delivery, row: dict[str, Any], index: Mapping[str, int]) ->
     return row if row["train_index"] == index.get(row["name"]) else _stamped(delivery, row, index.get(row["name"]))
 
 
-def _row(
-    delivery: Delivery, old: dict[str, Any] | None, category: Declared, train_index: int | None
-) -> dict[str, Any]:
+def _row(delivery: Delivery, old: dict[str, Any] | None, category: Declared, train_index: int | None) -> dict[str, Any]:
     new = {
         "dataset": delivery.dataset,
         "name": category.name,

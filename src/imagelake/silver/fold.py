@@ -12,7 +12,6 @@ from imagelake.context import Context
 from imagelake.dataset_settings import DatasetSettings
 from imagelake.errors import UploadRejected
 from imagelake.formats import reader
-from imagelake.quality.apply import REJECT
 from imagelake.silver import annotations as ann
 from imagelake.silver import categories as cat
 from imagelake.silver import images as img
@@ -140,7 +139,9 @@ def _resolved(records: DataFrame, uploaded: DataFrame, draft: Draft) -> DataFram
 
 
 def _names(records: DataFrame, settings: DatasetSettings) -> DataFrame:
-    declared = records.where("type = 'category'").select("doc", F.col("ref").alias("category_ref"), F.trim("category").alias("_name"))
+    declared = records.where("type = 'category'").select(
+        "doc", F.col("ref").alias("category_ref"), F.trim("category").alias("_name")
+    )
     return _renamed(declared.dropDuplicates(["doc", "category_ref"]), "_name", settings)
 
 
@@ -237,7 +238,9 @@ def _rejections_after(
     units = brought.withColumn("_unit", F.lit(True))
     keys = accepted.select("image_key", F.lit(True).alias("_image")).dropDuplicates(["image_key"])
     paths = files.select("path", F.lit(True).alias("_path"))
-    joined = others.join(units, ["image_key", "kind"], "left").join(keys, "image_key", "left").join(paths, "path", "left")
+    joined = (
+        others.join(units, ["image_key", "kind"], "left").join(keys, "image_key", "left").join(paths, "path", "left")
+    )
     taken = (
         F.when(F.col("rule").isin(*WAITING), F.col("_image").isNotNull())
         .when(F.col("image_key").isNull(), F.col("_path").isNotNull())

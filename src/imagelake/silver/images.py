@@ -85,10 +85,10 @@ def _facts(delivery: Delivery, uploaded: DataFrame, spoken_of: DataFrame, draft:
     twins = twins.groupBy("content_hash").agg(F.min("_twin").alias("_twin"))
     taken = (F.col("_old_hash") != F.col("content_hash")) if delivery.mode == "append" else F.lit(False)
     bytes_twins = Window.partitionBy("content_hash")
-    reject = (
-        F.when(F.col("problem_rule").isNotNull(), F.struct(F.col("problem_rule").alias("rule"), F.col("problem").alias("message")))
-        .when(taken, problem("image.key_taken", _taken_message()))
-    )
+    reject = F.when(
+        F.col("problem_rule").isNotNull(),
+        F.struct(F.col("problem_rule").alias("rule"), F.col("problem").alias("message")),
+    ).when(taken, problem("image.key_taken", _taken_message()))
     return (
         uploaded.join(spoken_of, "image_key", "left")
         .join(known, "image_key", "left")
@@ -152,11 +152,10 @@ def _merged(delivery: Delivery, rows: DataFrame) -> DataFrame:
         rows.withColumn("dataset", F.lit(delivery.dataset))
         .withColumn("split", new_split if replacing else F.coalesce("_old_split", new_split))
         .withColumn(
-            "labelled", sorted_set(F.col("_kinds")) if replacing else sorted_set(F.col("_old_labelled"), F.col("_kinds"))
+            "labelled",
+            sorted_set(F.col("_kinds")) if replacing else sorted_set(F.col("_old_labelled"), F.col("_kinds")),
         )
-        .withColumn(
-            "attributes", F.col("_attributes") if replacing else F.coalesce("_attributes", "_old_attributes")
-        )
+        .withColumn("attributes", F.col("_attributes") if replacing else F.coalesce("_attributes", "_old_attributes"))
         .withColumn("source_id", F.coalesce("_source_id", "_old_source_id"))
         .withColumn("phash", F.lit(None).cast("string"))
         .withColumn("upload_id", F.lit(delivery.upload_id))

@@ -73,7 +73,9 @@ def stamped(delivery: Delivery, found: DataFrame, now: datetime) -> DataFrame:
 
 def waiting_records(open_rejections: DataFrame) -> DataFrame:
     """The records that wait for an image, as the readers once yielded them."""
-    kept = open_rejections.where(F.col("closed_at").isNull() & F.col("rule").isin(*WAITING) & F.col("record").isNotNull())
+    kept = open_rejections.where(
+        F.col("closed_at").isNull() & F.col("rule").isin(*WAITING) & F.col("record").isNotNull()
+    )
     parsed = kept.select(F.from_json("record", DDL).alias("r"), F.col("delivery").alias("_from"))
     return parsed.select("r.*", F.concat(F.lit("waiting:"), F.col("_from")).alias("_scope"))
 

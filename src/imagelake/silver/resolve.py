@@ -28,9 +28,7 @@ def resolve(records: DataFrame, candidates: DataFrame) -> DataFrame:
         F.col("split").alias("_split"),
         _stem(_name(F.col("path"))).alias("_stem"),
     )
-    pairs = wanted.join(offered, "_stem", "inner").where(
-        F.col("by_stem") | (_name(F.col("_path")) == F.col("_name"))
-    )
+    pairs = wanted.join(offered, "_stem", "inner").where(F.col("by_stem") | (_name(F.col("_path")) == F.col("_name")))
     best = _unshared(_best(pairs.withColumn("_rank", _rank())))
     return (
         records.join(best, ["doc", "ref", "position"], "left")

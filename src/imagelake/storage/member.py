@@ -48,7 +48,8 @@ def data_offset(header: Buffer, entry: Entry) -> int:
         raise _contradiction("its data runs into the next member")
     if flags & _ENCRYPTED or CODECS.get(method) != entry.codec:
         raise _contradiction(f"its local header says method {method}, flags {flags:#06x}")
-    if not _same_name(bytes(header[LOCAL_HEADER_SIZE:name_end]), flags, entry.path):
+    name = bytes(header[LOCAL_HEADER_SIZE:name_end])
+    if name != entry.path.encode() and not _same_name(name, flags, entry.path):
         raise _contradiction("its local header has another name")
     if MAX32 in (compressed, size):
         size, compressed = wide_fields(bytes(header[name_end:begin]), (size, compressed))

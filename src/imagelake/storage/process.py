@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,6 +59,6 @@ def _stat(pid: int) -> list[str] | None:
 
 def _threads(pid: int) -> int:
     try:
-        return len(os.listdir(_PROC / str(pid) / "task"))
+        return sum(1 for _ in (_PROC / str(pid) / "task").iterdir())
     except (FileNotFoundError, ProcessLookupError):
         return 0

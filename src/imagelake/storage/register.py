@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from imagelake.errors import ConfigError, Locked, NotFound
+from imagelake.errors import ConfigError, Conflict, NotFound
 from imagelake.storage.base import Storage
 from imagelake.storage.local import LocalStorage
 
@@ -52,7 +52,7 @@ class FileRegister:
             return None
 
     def swap(self, expected: bytes | None, new: bytes) -> bool:
-        """Replace the record if it is still `expected`; Locked when another process is stuck while doing so."""
+        """Replace the record if it is still `expected`; Conflict when another process is stuck while doing so."""
         with self._exclusive():
             if self.load() != expected:
                 return False
@@ -75,7 +75,7 @@ class FileRegister:
                 return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    raise Locked(
+                    raise Conflict(
                         f"{self.storage.uri(self.path)}.lock has been held for {PATIENCE_SECONDS:g} s",
                         hint="a paused process holds it: resume or end it",
                     ) from None

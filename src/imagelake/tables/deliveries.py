@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from imagelake.errors import Conflict
@@ -32,20 +32,23 @@ def pending(tables: DeltaStore, dataset: str) -> list[dict[str, Any]]:
     return [row for row in newest(tables, dataset) if row["state"] == "landed"]
 
 
-def deliver(ctx: Context, row: Mapping[str, Any]) -> dict[str, Any]:
-    """Append a delivery under the next free sequence number, and return it as written.
+def deliver(ctx: Context, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Append deliveries of one dataset under the next free sequence numbers, and return them as written.
 
-    Two writers may want one number: Delta lets one commit through and silently skips the other, so the row is read
-    back and the loser takes the next number.
+    Two writers may want one number: Delta lets one commit through and silently skips the other, so the rows are read
+    back and the loser takes the next numbers.
     """
-    dataset = row["dataset"]
+    if not rows:
+        return []
+    dataset = rows[0]["dataset"]
     for _ in range(_TRIES):
-        taken = newest(ctx.tables, dataset)
-        number = max((r["sequence"] for r in taken), default=0) + 1
-        made = {**row, "sequence": number, "run_id": ctx.run_id, "at": ctx.clock()}
-        txn = Txn(f"upload/{dataset}", number)
-        ctx.tables.append(bronze.UPLOADS, ctx.tables.frame(bronze.UPLOADS, [made]), txn)
-        written = [r for r in newest(ctx.tables, dataset) if r["sequence"] == number]
-        if written and written[0]["run_id"] == ctx.run_id:
-            return written[0]
+        free = max((r["sequence"] for r in newest(ctx.tables, dataset)), default=0) + 1
+        made = [
+            {**row, "sequence": free + place, "run_id": ctx.run_id, "at": ctx.clock()} for place, row in enumerate(rows)
+        ]
+        txn = Txn(f"upload/{dataset}", made[-1]["sequence"])
+        ctx.tables.append(bronze.UPLOADS, ctx.tables.frame(bronze.UPLOADS, made), txn)
+        written = [r for r in newest(ctx.tables, dataset) if r["sequence"] >= free and r["run_id"] == ctx.run_id]
+        if len(written) == len(made):
+            return written
     raise Conflict(f"{dataset}: no sequence number for the delivery after {_TRIES} tries", hint="run the command again")

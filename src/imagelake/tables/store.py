@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 from urllib.parse import unquote
 
 import deltalake
+from delta.exceptions import ConcurrentTransactionException
 from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -84,7 +86,12 @@ class DeltaStore:
         writer = frame.select(*spec.names).write.format("delta").mode("append")
         if txn is not None:
             writer = writer.option("txnAppId", txn.app_id).option("txnVersion", txn.version)
-        writer.save(self.uri(spec))
+        try:
+            writer.save(self.uri(spec))
+        except ConcurrentTransactionException:
+            if txn is None:
+                raise
+            log.info("%s: another writer committed transaction %s first", spec.name, txn)  # as good as skipped
         log.debug("appended to %s", spec.name)
 
     def merge(self, spec: TableSpec, changes: DataFrame, dataset: str, txn: Txn) -> None:
@@ -168,3 +175,8 @@ class DeltaStore:
 def _plain(root: str) -> str:
     """A file URI as a path, decoded: Hadoop would take its %20 for three characters of a name."""
     return unquote(root.removeprefix("file://")) if root.startswith("file:") else root
+
+
+def union(frames: Sequence[DataFrame]) -> DataFrame:
+    """The rows of all frames, matched by column name."""
+    return reduce(DataFrame.unionByName, frames)

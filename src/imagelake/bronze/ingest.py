@@ -1,0 +1,255 @@
+"""ingest: an upload becomes bronze. Bytes first, then rows, then the delivery that makes them count."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from pyspark.sql import DataFrame
+
+from imagelake.bronze import known, places
+from imagelake.bronze import rows as rows_of
+from imagelake.bronze.facts import known_files, probe
+from imagelake.bronze.rows import trusted_mtime
+from imagelake.context import Context, Counts, RunReport
+from imagelake.errors import UploadRejected, UsageError
+from imagelake.formats.detect import Choice, choose
+from imagelake.keys import check_dataset_id
+from imagelake.storage.keep import Copied, copy_archive
+from imagelake.storage.source import Source, archive_source, open_source
+from imagelake.tables import bronze, deliveries
+from imagelake.tables.store import union
+from imagelake.writer import writing
+
+log = logging.getLogger(__name__)
+
+MODES = ("append", "update", "replace")
+_BLANK: dict[str, Any] = dict.fromkeys(bronze.UPLOADS.names)
+
+
+@dataclass(frozen=True)
+class IngestRequest:
+    """What to take in: an upload (path or URI) for a dataset, how, and whether to doubt what is known."""
+
+    dataset: str
+    upload: str
+    format: str | None = None
+    mode: str = "append"
+    note: str | None = None
+    again: bool = False
+    rehash: bool = False
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """An upload ready to be committed: its row of bronze.uploads, and its rows of the other tables, if any are new."""
+
+    row: dict[str, Any]
+    files: DataFrame | None = None
+    blobs: DataFrame | None = None
+    hint: str | None = None
+
+
+def run(ctx: Context, request: IngestRequest) -> RunReport:
+    """Take one upload into bronze, unless it is known. A rejected one is recorded and reported, not raised."""
+    return run_all(ctx, request.dataset, [request])[0]
+
+
+def run_all(ctx: Context, dataset: str, requests: Sequence[IngestRequest]) -> tuple[RunReport, ...]:
+    """Take uploads of one dataset in order, with one commit per table for all of them."""
+    check_dataset_id(dataset)
+    for request in requests:
+        if request.mode not in MODES:
+            raise UsageError(f"mode {request.mode!r} is not one of {', '.join(MODES)}")
+    with writing(ctx, dataset) as lease:
+        try:
+            outcomes: list[RunReport | _Prepared] = []
+            for request in requests:
+                ready = [o for o in outcomes if isinstance(o, _Prepared)]
+                outcomes.append(_timed(ctx, request, ready))
+            lease.check()
+            written = iter(_commit(ctx, [o for o in outcomes if isinstance(o, _Prepared)]))
+            return tuple(_landed(next(written), o.hint) if isinstance(o, _Prepared) else o for o in outcomes)
+        finally:
+            ctx.spark.catalog.clearCache()
+
+
+def _ingest(ctx: Context, request: IngestRequest, ready: Sequence[_Prepared]) -> RunReport | _Prepared:
+    ctx.progress(f"looking at {request.upload}")
+    given = open_source(request.upload, ctx.settings.ingest)
+    stamp = _trusted(ctx, given.stamp)
+    rows = _known_rows(ctx, request.dataset, ready)
+    if stamp is not None and not request.rehash:
+        seen = known.earlier(rows, request.mode, request.format, source=given.uri, source_stamp=stamp)
+        if seen is not None:
+            return _known(request, rows, seen)
+    origin = {"source": given.uri, "source_stamp": stamp}
+    if given.kind != "zip":
+        return _take(ctx, request, given, None, ready, origin)
+    copied = copy_archive(ctx.storage, given.uri)
+    try:
+        kept = archive_source(ctx.storage, copied.temp, ctx.settings.ingest)
+        return _take(ctx, request, kept, copied, ready, origin)
+    finally:
+        ctx.storage.delete(copied.temp)
+
+
+def _take(
+    ctx: Context,
+    request: IngestRequest,
+    source: Source,
+    copied: Copied | None,
+    ready: Sequence[_Prepared],
+    origin: Mapping[str, str | None],
+) -> RunReport | _Prepared:
+    """Hash and probe, and keep the bytes that are new; or report that all of it is known."""
+    choice = choose(source.tree, request.format)
+    _check_documents(ctx, source, choice)
+    facts, written = _facts(ctx, request, source, copied)
+    upload_id = rows_of.upload_id(facts)
+    rows = _known_rows(ctx, request.dataset, ready)
+    seen = known.earlier(rows, request.mode, request.format, upload_id=upload_id)
+    if seen is not None:
+        return _known(request, rows, seen)
+    attempt_id = uuid.uuid4().hex
+    ctx.progress("keeping the bytes")
+    held = places.held(ctx, [p.blobs for p in ready if p.blobs is not None])
+    if copied is not None:
+        kept = places.keep_zip(ctx, copied, source, facts, held)
+    else:
+        kept = places.keep_files(ctx, source, facts, held, written)
+    files = rows_of.files(ctx, request.dataset, attempt_id, source, choice, facts).persist()
+    row = {
+        "dataset": request.dataset,
+        "upload_id": upload_id,
+        "state": "landed",
+        "attempt_id": attempt_id,
+        "mode": request.mode,
+        "requested_format": request.format,
+        "format": choice.reader,
+        "detection": json.dumps({**choice.as_json(), "wrapper": source.wrapper}),
+        **origin,
+        "kept_uri": kept.kept_uri,
+        "bytes": source.bytes,
+        "files": asdict(rows_of.landed_counts(files)),
+        "note": request.note,
+    }
+    return _Prepared(row, files, places.rows(ctx, request.dataset, attempt_id, facts, kept, held).persist())
+
+
+def _commit(ctx: Context, prepared: Sequence[_Prepared]) -> list[dict[str, Any]]:
+    """Rows of all uploads, then their deliveries, which make them count."""
+    files = [p.files for p in prepared if p.files is not None]
+    blobs = [p.blobs for p in prepared if p.blobs is not None and p.blobs.head(1)]
+    if files:
+        ctx.storage.flush()
+        ctx.reached("ingest:files")
+        ctx.tables.append(bronze.FILES, union(files))
+    if blobs:
+        ctx.reached("ingest:blobs")
+        ctx.tables.append(bronze.BLOBS, union(blobs))
+    if prepared:
+        ctx.reached("ingest:upload")
+    rows = deliveries.deliver(ctx, [p.row for p in prepared])
+    ctx.reached("ingest:done")
+    return rows
+
+
+def _facts(
+    ctx: Context, request: IngestRequest, source: Source, copied: Copied | None
+) -> tuple[DataFrame, frozenset[str]]:
+    """FACTS of all members (persisted), and the paths whose bytes were kept while they were read."""
+    ctx.progress(f"hashing and checking {len(source.members)} files")
+    if copied is not None:
+        return probe(ctx, source, source.members, ctx.storage.uri(copied.temp), keep=False).persist(), frozenset()
+    reused = known_files(ctx, request.dataset, source) if not request.rehash else None
+    done = {row["path"] for row in reused.select("path").collect()} if reused is not None else set()
+    fresh = [m for m in source.members if m.path not in done]
+    sizes = places.known_sizes(ctx, fresh)
+    doubtful = [m for m in fresh if m.length in sizes]
+    new = [m for m in fresh if m.length not in sizes]
+    facts = probe(ctx, source, new, None, keep=True).unionByName(probe(ctx, source, doubtful, None, keep=False))
+    if reused is not None and done:
+        facts = facts.unionByName(reused, allowMissingColumns=True)
+    return facts.persist(), frozenset(m.path for m in new)
+
+
+def _timed(ctx: Context, request: IngestRequest, ready: Sequence[_Prepared]) -> RunReport | _Prepared:
+    """One upload: prepared, known, or refused, which is recorded, for it is tried again whenever it comes again."""
+    started = time.monotonic()
+    try:
+        found = _ingest(ctx, request, ready)
+    except UploadRejected as problem:
+        log.info("%s: %s rejected: %s", request.dataset, request.upload, problem.message)
+        return _rejected(request, problem)
+    return replace(found, seconds=round(time.monotonic() - started, 3)) if isinstance(found, RunReport) else found
+
+
+def _known_rows(ctx: Context, dataset: str, ready: Sequence[_Prepared]) -> list[Mapping[str, Any]]:
+    """The dataset's deliveries, and those of this batch that come before."""
+    rows: list[Mapping[str, Any]] = list(deliveries.newest(ctx.tables, dataset))
+    last = max((r["sequence"] for r in rows), default=0)
+    return rows + [{**_BLANK, **p.row, "sequence": last + 1 + place} for place, p in enumerate(ready)]
+
+
+def _known(request: IngestRequest, rows: Sequence[Mapping[str, Any]], seen: Mapping[str, Any]) -> RunReport | _Prepared:
+    """Report a known upload; with --again deliver it once more, over the bytes that newer ones put under its keys."""
+    if not request.again:
+        return known.report(rows, seen)
+    mode = "update" if request.mode == "append" else request.mode
+    fresh = {"state": "landed", "mode": mode, "note": request.note, "supersedes": None, "confirms": None}
+    return _Prepared({**seen, **fresh})
+
+
+def _rejected(request: IngestRequest, problem: UploadRejected) -> _Prepared:
+    row = {
+        "dataset": request.dataset,
+        "state": "rejected",
+        "mode": request.mode,
+        "requested_format": request.format,
+        "source": request.upload,
+        "note": request.note,
+        "problem": problem.message,
+        "problem_rule": problem.rule,
+    }
+    return _Prepared(row, hint=problem.hint)
+
+
+def _landed(row: Mapping[str, Any], hint: str | None) -> RunReport:
+    rejected = row["state"] == "rejected"
+    return RunReport(
+        row["dataset"],
+        row["state"],
+        upload_id=row["upload_id"],
+        format=row["format"] or row["requested_format"],
+        mode=row["mode"],
+        files=Counts(**row["files"]) if row["files"] else Counts(),
+        problem=row["problem"],
+        hint=hint,
+        exit_code=UploadRejected.exit_code if rejected else 0,
+    )
+
+
+def _check_documents(ctx: Context, source: Source, choice: Choice) -> None:
+    limit = ctx.settings.ingest.max_document_bytes
+    for path in choice.detection.documents:
+        size = source.tree.size(path)
+        if size > limit:
+            raise UploadRejected(
+                f"{path} has {size} bytes, ingest.max_document_bytes allows {limit}",
+                hint="split the document, or raise the limit",
+                rule="document.too_large",
+            )
+
+
+def _trusted(ctx: Context, stamp: str | None) -> str | None:
+    """The stamp `size-mtime` of a file, unless it has changed so recently that it may change again unseen."""
+    if stamp is None:
+        return None
+    mtime = stamp.rpartition("-")[2]
+    return stamp if not mtime.isdigit() or trusted_mtime(ctx, int(mtime)) is not None else None

@@ -1,0 +1,194 @@
+"""What the probing process does with one file: read, hash, keep if told to, and look at it if it is an image."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from imagelake.bronze.probe_image import HEAD, ImageFacts, ProbeLimits, is_image, media_type
+from imagelake.bronze.probe_read import WINDOW, Ranges
+from imagelake.errors import NotFound, UploadRejected
+from imagelake.keys import is_image_name
+from imagelake.storage.archive import Entry
+from imagelake.storage.blobs import BlobFile, keep_bytes
+from imagelake.storage.codec import crc_mismatch, decode, decode_all, size_mismatch
+from imagelake.storage.member import HEADER_ROOM, data_offset
+from imagelake.storage.zip_directory import Codec
+
+Inspect = Callable[[bytes, str, ProbeLimits], ImageFacts]
+
+_GAP = 1 << 16  # neighbours that are no farther apart are read together
+
+
+class Item(NamedTuple):
+    """A file to probe, as DESCRIPTORS has it; `bare` asks for its hash only."""
+
+    path: str
+    uri: str
+    member: str | None
+    offset: int
+    end: int
+    stored: int
+    size: int
+    codec: Codec
+    crc32: int | None
+    keep: bool
+    bare: bool = False
+
+
+class Answer(NamedTuple):
+    """What was found, as FACTS has it after the columns taken over from the item."""
+
+    content_hash: str | None = None
+    crc32: int | None = None
+    length: int | None = None
+    offset: int | None = None
+    media_type: str | None = None
+    width: int | None = None
+    height: int | None = None
+    mode: str | None = None
+    orientation: int | None = None
+    frames: int | None = None
+    problem_rule: str | None = None
+    problem: str | None = None
+
+
+class Content(NamedTuple):
+    """A file's bytes in short: sha256, CRC-32, length, media type; in `data` all of them when they are decoded."""
+
+    sha256: str
+    crc32: int
+    length: int
+    kind: str
+    data: bytes | None
+
+
+@dataclass(frozen=True)
+class Examiner:
+    """Probes one file after the other. `lake` is the local folder that files are kept in, if any are."""
+
+    limits: ProbeLimits
+    inspect: Inspect
+    lake: str | None
+    ranges: Ranges
+
+    def examine(self, items: Sequence[Item], number: int, tick: Callable[[], None]) -> Answer:
+        """The answer to `items[number]`; bad bytes never raise, a full disk does.
+
+        `tick` is called whenever the work has got on.
+        """
+        item, offset = items[number], None
+        try:
+            self.ranges.open(item.uri)
+            if item.keep and item.member is None and self.ranges.file_size != item.size:
+                raise size_mismatch(self.ranges.file_size, item.size)
+            if item.end - item.offset <= WINDOW:
+                held = self.ranges.holds(item.offset, item.end)
+                raw = self.ranges.read(item.offset, item.end, item.end if held else _run_end(items, number))
+                offset = data_offset(raw, _entry(item)) if item.member is not None else item.offset
+                content = self._whole(item, raw[offset - item.offset :][: item.stored])
+            else:
+                offset = self._begin(item)
+                content = self._streamed(item, offset, tick)
+        except UploadRejected as error:
+            return Answer(offset=offset, problem_rule=error.rule, problem=error.message)
+        except (NotFound, OSError) as error:
+            return Answer(offset=offset, problem_rule="file.unreadable", problem=f"cannot be read: {error}")
+        return self._answer(item, offset, content)
+
+    def _whole(self, item: Item, raw: memoryview) -> Content:
+        data = decode_all(raw, item.codec, item.size)
+        digest = hashlib.sha256(data).hexdigest()
+        if item.keep and self.lake is not None:
+            keep_bytes(self.lake, digest, data)
+        kind = media_type(bytes(data[:HEAD]))
+        whole = bytes(data) if is_image(kind) and not item.bare else None
+        return Content(digest, zlib.crc32(data), len(data), kind, whole)
+
+    def _begin(self, item: Item) -> int:
+        if item.member is None:
+            return item.offset
+        room = min(item.end, item.offset + HEADER_ROOM)
+        return data_offset(self.ranges.read(item.offset, room, room), _entry(item))
+
+    def _streamed(self, item: Item, offset: int, tick: Callable[[], None]) -> Content:
+        digest, crc, length, kind = hashlib.sha256(), 0, 0, ""
+        collected: bytearray | None = None
+        with BlobFile(self.lake) if item.keep and self.lake is not None else nullcontext() as blob:
+            for piece in decode(self.ranges.stream(offset, item.stored), item.codec, item.size):
+                if length == 0:
+                    kind = media_type(bytes(piece[:HEAD]))
+                    collected = bytearray() if self._fits(item, kind) else None
+                digest.update(piece)
+                crc = zlib.crc32(piece, crc)
+                length += len(piece)
+                if blob is not None:
+                    blob.write(piece)
+                if collected is not None:
+                    collected += piece
+                tick()
+            if blob is not None:
+                blob.keep(digest.hexdigest())
+        return Content(digest.hexdigest(), crc, length, kind, bytes(collected) if collected is not None else None)
+
+    def _fits(self, item: Item, kind: str) -> bool:
+        # the file is held twice, and the decoder needs room beside it
+        return is_image(kind) and not item.bare and item.size <= (self.limits.memory_mb << 20) // 4
+
+    def _answer(self, item: Item, offset: int, content: Content) -> Answer:
+        if item.crc32 is not None and item.crc32 != content.crc32:
+            error = crc_mismatch(content.crc32, item.crc32)
+            found = ImageFacts(problem_rule=error.rule, problem=error.message)
+        else:
+            found = ImageFacts() if item.bare else self._look(item, content)
+        return Answer(
+            content.sha256,
+            content.crc32,
+            content.length,
+            offset,
+            content.kind,
+            found.width,
+            found.height,
+            found.mode,
+            found.orientation,
+            found.frames,
+            found.problem_rule,
+            found.problem,
+        )
+
+    def _look(self, item: Item, content: Content) -> ImageFacts:
+        named, image = is_image_name(item.path), is_image(content.kind)
+        if not named and not image:
+            return ImageFacts()
+        if content.length == 0:
+            return ImageFacts(problem_rule="image.empty", problem="holds no bytes")
+        if not image:
+            message = f"is named like an image but holds {content.kind}; JPEG, PNG, GIF, BMP, TIFF and WebP are known"
+            return ImageFacts(problem_rule="image.unreadable", problem=message)
+        if content.data is None:
+            message = (
+                f"{content.length} bytes; at most a quarter of {self.limits.memory_mb} MB (ingest.probe_memory_mb)"
+            )
+            return ImageFacts(problem_rule="image.too_large", problem=message)
+        return self.inspect(content.data, content.kind, self.limits)
+
+
+def _entry(item: Item) -> Entry:
+    crc = item.crc32 if item.crc32 is not None else 0
+    return Entry(item.member or "", item.offset, item.end, item.stored, item.size, crc, item.codec, False)
+
+
+def _run_end(items: Sequence[Item], number: int) -> int:
+    """How far the neighbours that follow in the same object reach, within one window."""
+    first, end = items[number], items[number].end
+    for at in range(number + 1, len(items)):
+        item = items[at]
+        near = end <= item.offset <= end + _GAP and item.end <= first.offset + WINDOW
+        if item.uri != first.uri or not near:
+            break
+        end = item.end
+    return end

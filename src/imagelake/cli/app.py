@@ -1,0 +1,68 @@
+"""The command `imagelake`: its verbs, and the flags all of them share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from imagelake.cli import demo, look, write
+from imagelake.cli.flags import Flags
+from imagelake.cli.shell import Shell
+
+_EPILOG = "--lake, --conf, --set, --json, -q and -v may stand anywhere on the line: imagelake --help"
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Uploads of annotated images in, validated and versioned training sets out.",
+    epilog="Exit codes: 0 done, 1 unexpected, 2 usage or configuration, 3 upload rejected, 4 quality gate failed, "
+    "5 locked by another writer, 6 not found. 1 and 5 are worth retrying.",
+)
+
+for verb in (
+    demo.demo,
+    write.run,
+    write.ingest,
+    write.build,
+    write.publish,
+    write.remove,
+    look.show,
+    look.diff,
+    look.rejections,
+    look.sql,
+    look.verify,
+    look.doctor,
+    look.version,
+):
+    app.command(epilog=_EPILOG)(verb)
+
+
+@app.callback(invoke_without_command=True)
+def root(  # noqa: PLR0913  the flags of a command are its arguments
+    context: typer.Context,
+    lake: Annotated[
+        str | None,
+        typer.Option("--lake", metavar="URI", envvar="IMAGELAKE_LAKE", help="Root of the lake; ./lake by default."),
+    ] = None,
+    conf: Annotated[
+        Path | None, typer.Option("--conf", metavar="FILE", envvar="IMAGELAKE_CONF", help="Settings over the defaults.")
+    ] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting; may be repeated.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, short reports.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what is done; tracebacks.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Uploads of annotated images in, validated and versioned training sets out."""
+    flags = Flags(lake, conf, tuple(overrides or ()), as_json, quiet, verbose)
+    context.obj = Shell(flags, context.obj)
+    if version:
+        look.version(context)
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())

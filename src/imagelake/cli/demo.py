@@ -1,0 +1,87 @@
+"""The verb demo: the steps of demo/script.py, shown as they are done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from imagelake.cli import reports, views
+from imagelake.cli.flags import command
+from imagelake.cli.shell import Progress, Shell, console, progress, write_json
+from imagelake.cli.write import engine
+from imagelake.errors import NotFound
+
+if TYPE_CHECKING:
+    from imagelake.context import RunReport
+    from imagelake.demo.script import Step
+
+_EXAMPLE = "select image_key, width, height from images limit 5"
+_VIEWS = {"show": views.version, "diff": views.diff, "rejections": views.rejections, "sql": views.sql}
+
+
+def demo(
+    context: typer.Context,
+    upload: Annotated[
+        Path | None, typer.Argument(metavar="[PATH]", help="An upload of your own instead of the generated sample.")
+    ] = None,
+) -> int:
+    """The whole way: upload, checks, two versions, their difference, a question in SQL; into ./lake."""
+    from imagelake.demo import sample, script
+
+    if upload is not None and not upload.exists():
+        raise NotFound(f"there is no upload at {upload}")
+    shell: Shell = context.obj
+    dataset = script.dataset_of(upload) if upload else sample.DATASET
+    with progress(shell) as tell, engine(shell, "demo", dataset, tell, create=True) as ctx:
+        steps = script.own_steps(ctx, upload, dataset) if upload else script.sample_steps(ctx)
+        done = list(_shown(shell, tell, steps))
+    runs = [step.report for step in done if isinstance(step, script.Ran)]
+    _end(shell, dataset, done, runs)
+    return reports.worst([run.exit_code for run in runs])
+
+
+def _shown(shell: Shell, tell: Progress, steps: Iterator[Step]) -> Iterator[Step]:
+    from imagelake.demo.script import Ran
+
+    for step in steps:
+        if not shell.flags.as_json:
+            tell.pause()
+            to = console(shell.out)
+            to.print(f"\n── {step.title}", style="bold cyan", soft_wrap=True)
+            if isinstance(step, Ran):
+                reports.show(to, shell, step.report, suggest=False)
+            else:
+                _VIEWS[step.kind](to, step.document)
+        yield step
+
+
+def _end(shell: Shell, dataset: str, steps: Sequence[Step], runs: Sequence[RunReport]) -> None:
+    """The document, or what to try next; a demo that found everything done says so."""
+    changed = any(run.published for run in runs)
+    if shell.flags.as_json:
+        listed = [_plain(step) for step in steps]
+        version = runs[-1].version if runs else None
+        write_json(shell.out, {"dataset": dataset, "version": version, "changed": changed, "steps": listed})
+        return
+    to = console(shell.out)
+    if not changed and not any(run.exit_code for run in runs):
+        to.print(f"\nNothing changed: the lake held all of this already, and {dataset} is at the version it was.")
+    to.print("\nTry next", style="bold")
+    for words in (
+        f"show {dataset}",
+        f'sql "{_EXAMPLE}" --at {dataset}@v1',
+        f"verify {dataset}@v1",
+        "run YOUR.zip --dataset NAME",
+    ):
+        to.print(f"  {command(shell.flags, words)}", soft_wrap=True)
+
+
+def _plain(step: Step) -> dict[str, Any]:
+    from imagelake.demo.script import Ran
+
+    if isinstance(step, Ran):
+        return {"title": step.title, "kind": "run", "answer": step.report.as_json()}
+    return {"title": step.title, "kind": step.kind, "answer": step.document}

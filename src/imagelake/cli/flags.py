@@ -1,0 +1,86 @@
+"""The flags every verb understands, wherever on the line they stand."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imagelake.errors import UsageError
+
+if TYPE_CHECKING:
+    from imagelake.settings import Settings
+
+DEFAULT_LAKE = "./lake"
+"""The default of conf/base.yaml: verbs that only read need no other setting, so they do not load them."""
+
+_SWITCHES = frozenset(("--json", "--quiet", "-q", "--verbose", "-v"))
+_WITH_VALUE = frozenset(("--lake", "--conf", "--set"))
+
+
+@dataclass(frozen=True)
+class Flags:
+    """Which lake, which settings, and how much to say. `lake` is None when neither flag nor environment names it."""
+
+    lake: str | None = None
+    conf: Path | None = None
+    overrides: tuple[str, ...] = ()
+    as_json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+
+
+def hoist(line: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The line as (flags of every verb, the rest), so that one parser finds them before the verb.
+
+    After `--` nothing is a flag. UsageError when a flag lacks its value.
+    """
+    flags: list[str] = []
+    rest: list[str] = []
+    words = iter(line)
+    for word in words:
+        name, equals, _ = word.partition("=")
+        if word == "--":
+            rest += [word, *words]
+        elif word in _SWITCHES or (equals and name in _WITH_VALUE):
+            flags.append(word)
+        elif word in _WITH_VALUE:
+            flags += [word, _value(word, next(words, None))]
+        else:
+            rest.append(word)
+    return flags, rest
+
+
+def _value(flag: str, word: str | None) -> str:
+    if word is None or word.startswith("--"):
+        raise UsageError(f"{flag} needs a value", hint="imagelake --help lists the flags of every verb")
+    return word
+
+
+def load_settings(flags: Flags) -> Settings:
+    """The machine settings under these flags: base, --conf, --set, and --lake over all of them."""
+    from imagelake import settings
+
+    named = [f"lake={json.dumps(flags.lake)}"] if flags.lake else []
+    return settings.load(flags.conf, [*flags.overrides, *named])
+
+
+def lake_of(flags: Flags) -> str:
+    """The lake's root; settings are read only when something could have set it there."""
+    if flags.lake:
+        return flags.lake
+    return load_settings(flags).lake if flags.conf or flags.overrides else DEFAULT_LAKE
+
+
+def command(flags: Flags, words: str) -> str:
+    """A command to suggest: `imagelake` and the words, on the lake and settings this run was given."""
+    text = f"imagelake {words}"
+    if flags.lake and os.environ.get("IMAGELAKE_LAKE") != flags.lake:
+        text += f" --lake {shlex.quote(flags.lake)}"
+    if flags.conf and os.environ.get("IMAGELAKE_CONF") != str(flags.conf):
+        text += f" --conf {shlex.quote(str(flags.conf))}"
+    return text

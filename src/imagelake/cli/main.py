@@ -1,0 +1,94 @@
+"""The entry of the command line: `imagelake …`, `python -m imagelake …`, and the jobs.
+
+main → the verb of that name in cli/write.py (engine) or cli/look.py (no JVM) → a stage's run, or the client
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TextIO
+
+from imagelake.cli import shell
+from imagelake.cli.flags import hoist
+from imagelake.errors import ImagelakeError
+
+_UNEXPECTED = 1
+_INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """What is said about a run that ended with an error."""
+
+    exit_code: int
+    kind: str
+    message: str
+    hint: str | None = None
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code; errors are printed, not raised."""
+    line = list(sys.argv[1:] if argv is None else argv)
+    as_json = "--json" in line
+    with shell.document_only(as_json) as out:
+        failure = _attempt(line, out)
+        if isinstance(failure, int):
+            return failure
+        if as_json:
+            error = {"kind": failure.kind, "message": failure.message, "hint": failure.hint}
+            shell.write_json(out, {"error": error})
+        else:
+            shell.complain(failure.message, failure.hint)
+        return failure.exit_code
+
+
+def _attempt(line: list[str], out: TextIO) -> int | _Failure:
+    """The exit code of the verb, or why it could not end."""
+    try:
+        flags, rest = hoist(line)
+        code = _dispatch([*flags, *rest], out)
+        if code != _INTERRUPTED:
+            return code
+    except ImagelakeError as error:
+        _trace(line)
+        return _Failure(error.exit_code, error.kind, error.message, error.hint)
+    except KeyboardInterrupt:
+        pass
+    except Exception as error:  # noqa: BLE001  the border of the program: nothing leaves it as a traceback
+        _trace(line)
+        hint = None if _verbose(line) else "the same command with --verbose shows where"
+        return _Failure(_UNEXPECTED, "unexpected", f"{type(error).__name__}: {_first_line(error)}", hint)
+    return _Failure(_INTERRUPTED, "interrupted", "interrupted", "the same command again finishes the work")
+
+
+def _dispatch(line: list[str], out: TextIO) -> int | _Failure:
+    import typer
+
+    from imagelake.cli.app import app
+
+    try:
+        result = typer.main.get_command(app).main(args=line, prog_name="imagelake", standalone_mode=False, obj=out)
+    except typer.TyperException as error:
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context else "imagelake"
+        return _Failure(2, "usage", error.format_message(), f"{path} --help")
+    except typer.Abort:
+        return _INTERRUPTED
+    return int(result or 0)
+
+
+def _first_line(error: BaseException) -> str:
+    """The message's first line: a JVM puts its whole stack into the text of an error."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), "no message")
+
+
+def _verbose(line: Sequence[str]) -> bool:
+    return "--verbose" in line or "-v" in line
+
+
+def _trace(line: Sequence[str]) -> None:
+    if _verbose(line):
+        traceback.print_exc()

@@ -1,0 +1,37 @@
+"""Arguments and options that several verbs share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+Mode = Literal["append", "update", "replace"]
+
+Dataset = Annotated[str, typer.Argument(metavar="D", help="Dataset id.")]
+Ref = Annotated[str, typer.Argument(metavar="REF", help="D, D@v3, D@v3.2, D@alias, D@latest or D@draft.")]
+Upload = Annotated[
+    Path, typer.Argument(metavar="UPLOAD", help="A zip, a folder, or an annotation file.", show_default=False)
+]
+ForDataset = Annotated[str, typer.Option("--dataset", "-d", metavar="D", help="The dataset it belongs to.")]
+Format = Annotated[
+    str | None, typer.Option("--format", metavar="F", help="Read it as this format; found out by content by default.")
+]
+UploadMode = Annotated[
+    Mode,
+    typer.Option(
+        "--mode",
+        help="append: new images, labels of the images it names. update: and new bytes under known keys. "
+        "replace: the upload is the whole dataset.",
+    ),
+]
+Note = Annotated[str | None, typer.Option("--note", metavar="TEXT", help="Kept with the upload or version.")]
+Again = Annotated[bool, typer.Option("--again", help="Apply an upload that was superseded once more.")]
+Rehash = Annotated[bool, typer.Option("--rehash", help="Read files again that path, size and time say are known.")]
+Split = Annotated[str | None, typer.Option("--split", metavar="SHARES", help="train=0.8,val=0.1,test=0.1; sums to 1.")]
+GroupBy = Annotated[
+    str | None, typer.Option("--group-by", metavar="ATTR", help="Images with one value of it share a split.")
+]
+Stratify = Annotated[bool, typer.Option("--stratify", help="Give each split its share of every class.")]
+Alias = Annotated[str | None, typer.Option("--alias", metavar="A", help="A name for the new version.")]

@@ -1,0 +1,150 @@
+"""What a run did, for people and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from imagelake.cli.flags import command, lake_of
+from imagelake.cli.shell import Shell, complain, emit
+from imagelake.cli.text import safe
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from imagelake.context import RunReport
+
+_COUNTS = ("read", "accepted", "unchanged", "rejected", "ignored", "removed")
+_ALWAYS = frozenset(("read", "accepted", "rejected"))
+_WORST_FIRST = (1, 5, 4, 3)
+_SAID = {
+    "landed": "landed in bronze, to be built",
+    "built": "the draft is built; {now}",
+    "accepted": "the draft is built; {now}",
+    "published": "nothing changed; {now}",
+    "unchanged": "nothing changed; {now}",
+    "superseded": "applied before, and newer uploads have changed what it brought; {now}",
+}
+_NAMED_PER_RULE = 3
+_MESSAGE = 140
+
+
+def worst(codes: Sequence[int]) -> int:
+    """The exit code of a batch: the worst in the order 1, 5, 4, 3; then any other; then 0."""
+    found = set(codes) - {0}
+    return next((code for code in _WORST_FIRST if code in found), min(found, default=0))
+
+
+def finish(shell: Shell, report: RunReport) -> int:
+    """Report one run and return its exit code."""
+    emit(shell, report.as_json(), lambda to: show(to, shell, report))
+    return report.exit_code
+
+
+def finish_all(shell: Shell, taken: Sequence[RunReport], nothing: str, *, one_is_flat: bool) -> int:
+    """Report a batch, `nothing` when it was empty; `one_is_flat`: a batch of one is reported as that run alone."""
+    if one_is_flat and len(taken) == 1:
+        return finish(shell, taken[0])
+    document = {"uploads": [report.as_json() for report in taken]}
+
+    def show_all(to: Console) -> None:
+        if not taken:
+            to.print(nothing)
+        for report in taken:
+            show(to, shell, report)
+
+    emit(shell, document, show_all)
+    return worst([report.exit_code for report in taken])
+
+
+def show(to: Console, shell: Shell, report: RunReport, *, suggest: bool = True) -> None:
+    """The run for people: what happened, counts, rejections and warnings by rule, and what to do next."""
+    to.print(headline(report), style="bold")
+    if report.problem and report.exit_code:
+        complain(report.problem, report.hint)
+    elif report.problem:
+        to.print(f"  {safe(report.problem)}")
+    if shell.flags.quiet:
+        return
+    show_counts(to, report)
+    if report.rejections:
+        show_rejections(to, shell, report)
+    if report.warnings:
+        named = ", ".join(f"{rule} {count:,}" for rule, count in sorted(report.warnings.items()))
+        to.print(f"  warnings, rows kept: {safe(named)}")
+    for line in after(report) if suggest else ():
+        to.print(f"  next: {command(shell.flags, line)}", soft_wrap=True)
+
+
+def headline(report: RunReport) -> str:
+    """One sentence: what became of it, and which version is the current one."""
+    now = f"the current version is {report.version}" if report.version else "nothing is published yet"
+    if report.published:
+        said = f"published {report.version}"
+    elif report.status == "rejected":
+        said = f"the upload is rejected; {now}"
+    elif report.exit_code:
+        said = f"not published; {now}"
+    else:
+        said = _SAID.get(report.status, report.status).format(now=now)
+    return f"{report.dataset}: {said}{_duration(report)}"
+
+
+def show_counts(to: Console, report: RunReport) -> None:
+    """Files, images and annotations by what became of them; columns that are zero throughout are left out."""
+    from rich.table import Table
+
+    rows = [(name, vars(getattr(report, name))) for name in ("files", "images", "annotations")]
+    rows = [(name, counts) for name, counts in rows if any(counts.values())]
+    if not rows:
+        return
+    columns = [c for c in _COUNTS if c in _ALWAYS or any(counts[c] for _, counts in rows)]
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("")
+    for column in columns:
+        table.add_column(column, justify="right")
+    for name, counts in rows:
+        table.add_row(f"  {name}", *(f"{counts[column]:,}" for column in columns))
+    to.print(table)
+
+
+def show_rejections(to: Console, shell: Shell, report: RunReport) -> None:
+    """Rejections of this upload by rule, the first three of each named."""
+    from imagelake.client import lake
+
+    with lake.open(lake_of(shell.flags)) as opened:
+        rows = opened.rejections(report.dataset).as_json()["rejections"]
+    by_rule: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        if row["upload_id"] == report.upload_id:
+            by_rule.setdefault(row["rule"], []).append(row)
+    to.print(f"  rejected: {command(shell.flags, f'rejections {report.dataset}')}", soft_wrap=True)
+    for rule, found in sorted(by_rule.items(), key=lambda item: -len(item[1])):
+        to.print(f"    {safe(rule)}  {len(found):,}", style="yellow")
+        for row in found[:_NAMED_PER_RULE]:
+            to.print(f"      {place(row)}  {safe(row['message'], _MESSAGE)}", soft_wrap=True)
+        if len(found) > _NAMED_PER_RULE:
+            to.print(f"      and {len(found) - _NAMED_PER_RULE:,} more")
+
+
+def place(row: Mapping[str, Any]) -> str:
+    """Where a rejected row is: path, and locator when there is one."""
+    return " ".join(safe(row[name]) for name in ("path", "locator") if row.get(name))
+
+
+def after(report: RunReport) -> tuple[str, ...]:
+    """Commands that make sense now, without the program's name."""
+    d = report.dataset
+    if report.exit_code:
+        return ()
+    if report.status == "landed":
+        return (f"build {d}",)
+    if report.status == "superseded":
+        return (f"show {d}",)
+    if report.status == "built":
+        return (f"show {d}@draft", f"publish {d}")
+    return (f"show {report.version}",) if report.version else (f"publish {d}",)
+
+
+def _duration(report: RunReport) -> str:
+    return f"  ({report.seconds:.1f} s)" if report.seconds else ""

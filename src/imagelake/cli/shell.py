@@ -1,0 +1,140 @@
+"""Where a verb's words go: results to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from typing import TYPE_CHECKING, Any, TextIO
+
+from imagelake.cli.flags import Flags
+from imagelake.cli.text import safe
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.status import Status
+
+_PIPE_WIDTH = 160
+_STDOUT = 1
+
+
+@dataclass(frozen=True)
+class Shell:
+    """What a verb is given: the flags, and the stream its result belongs on."""
+
+    flags: Flags
+    out: TextIO = field(default_factory=lambda: sys.stdout)
+
+
+def emit(shell: Shell, document: Mapping[str, Any], show: Callable[[Console], None]) -> None:
+    """The result, once: as one JSON document, or shown to people."""
+    if shell.flags.as_json:
+        write_json(shell.out, document)
+    else:
+        show(console(shell.out))
+
+
+def write_json(out: TextIO, document: Mapping[str, Any]) -> None:
+    """One JSON document and a line end; ASCII only, so that no terminal obeys what an upload wrote."""
+    out.write(json.dumps(plain(document), indent=2, allow_nan=False) + "\n")
+    out.flush()
+
+
+def plain(value: Any) -> Any:
+    """The value in JSON's terms: times as ISO 8601, bytes as hex, NaN and infinities as text, anything else as text."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(v) for v in value]
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    return bytes(value).hex() if isinstance(value, bytes | bytearray | memoryview) else str(value)
+
+
+def console(stream: TextIO) -> Console:
+    """A console that takes text literally: no markup, no emoji names, no colour where nobody looks."""
+    from rich.console import Console
+
+    width = None if stream.isatty() else _PIPE_WIDTH
+    return Console(file=stream, markup=False, emoji=False, highlight=False, width=width, soft_wrap=False)
+
+
+def complain(message: str, hint: str | None) -> None:
+    """One line `error: …` on stderr, red on a terminal, and one line `hint: …`."""
+    red, off = ("\x1b[31m", "\x1b[0m") if sys.stderr.isatty() and "NO_COLOR" not in os.environ else ("", "")
+    print(f"{red}error: {safe(message)}{off}", file=sys.stderr)
+    if hint:
+        print(f"hint: {safe(hint)}", file=sys.stderr)
+
+
+class Progress:
+    """Tells what is being done now: a spinner on a terminal, from the first sentence on; nothing anywhere else."""
+
+    def __init__(self, visible: bool) -> None:
+        self._visible = visible
+        self._status: Status | None = None
+
+    def __call__(self, sentence: str) -> None:
+        """Show this sentence."""
+        if not self._visible:
+            return
+        if self._status is None:
+            self._status = console(sys.stderr).status(safe(sentence))
+            self._status.start()
+        self._status.update(safe(sentence))
+
+    def pause(self) -> None:
+        """Clear the line, so that something else can be printed; the next sentence starts it again."""
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
+
+
+@contextmanager
+def progress(shell: Shell) -> Iterator[Progress]:
+    """Progress for as long as the block runs; hidden with --quiet and where stderr is no terminal."""
+    telling = Progress(visible=sys.stderr.isatty() and not shell.flags.quiet)
+    try:
+        yield telling
+    finally:
+        telling.pause()
+
+
+@contextmanager
+def document_only(as_json: bool) -> Iterator[TextIO]:
+    """The stream for results. With `as_json` everything else that writes to stdout, the JVM too, goes to stderr."""
+    if not as_json:
+        yield sys.stdout
+        return
+    with _stdout_kept() as out, redirect_stdout(sys.stderr):
+        yield out
+
+
+@contextmanager
+def _stdout_kept() -> Iterator[TextIO]:
+    """The stream stdout was, while descriptor 1 leads to stderr; unchanged where stdout is no descriptor (in tests)."""
+    sys.stdout.flush()
+    try:
+        real = sys.stdout.fileno() == _STDOUT
+    except (OSError, ValueError, AttributeError):
+        real = False
+    if not real:
+        yield sys.stdout
+        return
+    kept = os.dup(_STDOUT)
+    os.dup2(sys.stderr.fileno(), _STDOUT)
+    try:
+        with os.fdopen(kept, "w", encoding="utf-8", closefd=False) as out:
+            yield out
+    finally:
+        os.dup2(kept, _STDOUT)
+        os.close(kept)

@@ -1,0 +1,152 @@
+"""The answers of the client for people. Each takes the document that --json prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from imagelake.cli.grid import cell, filled, grid
+from imagelake.cli.text import safe
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Document = Mapping[str, Any]
+
+_VERSION = ("version", "state", "images", "annotations", "parent", "created_at", "aliases", "note", "digest")
+_SHORT_DIGEST = 15
+_RUN_DETAILS = ("report", "pid", "host", "program")
+
+
+def datasets(to: Console, document: Document) -> None:
+    """Every dataset of the lake."""
+    found = document["datasets"]
+    if not found:
+        to.print("the lake holds no dataset yet: imagelake run UPLOAD --dataset D")
+        return
+    grid(to, found, list(found[0]))
+
+
+def dataset(to: Console, document: Document) -> None:
+    """One dataset's versions, newest first."""
+    versions = [_short(v) for v in document["versions"]]
+    if not versions:
+        to.print(f"{document['dataset']}: nothing is published yet: imagelake publish {document['dataset']}")
+        return
+    newest_first = sorted(versions, key=lambda v: (v["number"], v["recipe"]), reverse=True)
+    grid(to, newest_first, filled(versions, _VERSION), document["dataset"])
+
+
+def version(to: Console, document: Document) -> None:
+    """One version: its row, its splits, its categories."""
+    grid(to, [document], filled([document], _VERSION[:-1]))
+    to.print(f"digest {document.get('digest') or 'none: not published'}")
+    splits = [{"split": name, **counts} for name, counts in (document.get("splits") or {}).items()]
+    if splits:
+        to.print()
+        grid(to, splits, ("split", "images", "annotations"))
+    categories = document.get("categories") or ()
+    if categories:
+        to.print()
+        grid(to, [{"category": c["name"], **c} for c in categories], ("category", "images", "annotations"))
+    quality = document.get("quality")
+    if quality:
+        to.print()
+        to.print("gate: " + ", ".join(f"{safe(k)} {cell(v)}" for k, v in quality.items() if v not in ([], None)))
+
+
+def runs(to: Console, document: Document) -> None:
+    """What ran, newest first."""
+    found = document["runs"]
+    if not found:
+        to.print("nothing has run on this lake yet")
+        return
+    grid(to, found, filled(found, [c for c in found[0] if c not in _RUN_DETAILS]))
+
+
+def table(to: Console, document: Document) -> None:
+    """A table's history, and how far back it reaches."""
+    for name, value in document.items():
+        if not isinstance(value, list):
+            to.print(f"{safe(name.replace('_', ' '))}: {cell(value)}")
+    for name, value in document.items():
+        if isinstance(value, list) and value and isinstance(value[0], Mapping):
+            grid(to, value, list(value[0]), safe(name))
+
+
+def diff(to: Console, document: Document) -> None:
+    """What changed: first what happened to test, then counts, then rows."""
+    splits = document["splits"]
+    to.print(_split_sentence("test", splits.get("test")), style="bold")
+    for name in sorted(set(splits) - {"test"}):
+        to.print(_split_sentence(name, splits[name]))
+    for entity in ("images", "annotations", "categories"):
+        to.print(f"{entity}: {_changes(document[entity])}")
+    rows = document.get("rows") or ()
+    if rows:
+        to.print()
+        grid(to, rows, list(dict.fromkeys(name for row in rows for name in row)))
+
+
+def _split_sentence(name: str, counts: Mapping[str, int] | None) -> str:
+    if not counts or not any(counts.values()):
+        return f"{safe(name)}: unchanged"
+    parts = [f"+{counts['added']:,} −{counts['removed']:,} images"]  # noqa: RUF001  the sign for minus
+    moved = {"moved_in": "moved in", "moved_out": "moved out"}
+    parts += [f"{counts[key]:,} {words}" for key, words in moved.items() if counts.get(key)]
+    return f"{safe(name)}: {', '.join(parts)}"
+
+
+def _changes(counts: Mapping[str, Any]) -> str:
+    """Counts, or the names where the document lists them."""
+    said = [f"{cell(value)} {name}" for name, value in counts.items() if value]
+    return ", ".join(said) or "unchanged"
+
+
+def rejections(to: Console, document: Document) -> None:
+    """Every open rejection."""
+    found = document["rejections"]
+    if not found:
+        to.print("nothing is rejected")
+        return
+    grid(to, found, ("path", "locator", "rule", "message", "upload_id"), f"{len(found):,} rejected")
+
+
+def sql(to: Console, document: Document) -> None:
+    """A query's result."""
+    names = document["columns"]
+    unique = [f"{name}_{i}" if name in names[:i] else name for i, name in enumerate(names)]
+    rows = [dict(zip(unique, row, strict=True)) for row in document["rows"]]
+    if not rows:
+        to.print(f"no rows ({', '.join(safe(name) for name in names)})")
+        return
+    grid(to, rows, unique)
+
+
+def verify(to: Console, document: Document) -> None:
+    """Whether a version reads back as it was published."""
+    verdict = "reads back as published" if document["ok"] else "does NOT read back as published"
+    to.print(f"{document['version']}: {verdict}", style="bold")
+    to.print(f"{document['images_checked']:,} images, {document['bytes_checked']:,} bytes read, {document['digest']}")
+    for problem in document["problems"]:
+        to.print(f"  {safe(problem)}")
+
+
+def config(to: Console, document: Document) -> None:
+    """The settings in force, as YAML."""
+    import yaml
+
+    to.print(yaml.safe_dump(dict(document), sort_keys=False, allow_unicode=True).rstrip(), soft_wrap=True)
+
+
+def checks(to: Console, document: Document) -> None:
+    """One line a check."""
+    for check in document["checks"]:
+        to.print(f"{'ok  ' if check['ok'] else 'FAIL'}  {safe(check['name'])}: {safe(check['message'])}")
+        if not check["ok"] and check.get("hint"):
+            to.print(f"      {safe(check['hint'])}")
+
+
+def _short(row: Mapping[str, Any]) -> dict[str, Any]:
+    digest = row.get("digest") or ""
+    return {**row, "digest": digest[:_SHORT_DIGEST]}

@@ -1,0 +1,204 @@
+"""The verbs that write: each opens one run, calls one function of `pipeline`, and reports. They need Java."""
+
+from __future__ import annotations
+
+import getpass
+import math
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from imagelake.cli import options, reports, selection
+from imagelake.cli.flags import lake_of, load_settings
+from imagelake.cli.shell import Shell, progress
+from imagelake.errors import NotFound, UsageError
+
+if TYPE_CHECKING:
+    from imagelake.bronze.ingest import IngestRequest
+    from imagelake.context import Context
+
+_TARGET = re.compile(r"^(?P<dataset>[^@]+)(?:@v(?P<number>[1-9]\d*)(?:\.\d+)?)?$")
+
+
+@contextmanager
+def engine(
+    shell: Shell, verb: str, dataset: str | None, tell: Callable[[str], None], *, create: bool = False
+) -> Iterator[Context]:
+    """A run on the lake the flags name: settings, log, session; its start and end are rows of ops.runs."""
+    from imagelake.cli.logs import configure
+    from imagelake.runtime import open_run
+
+    settings = load_settings(shell.flags)
+    configure(settings.log.level, shell.flags)
+    with open_run(settings, verb, dataset, create=create, progress=tell) as ctx:
+        yield ctx
+
+
+def ingest(  # noqa: PLR0913  the options of a verb are its arguments
+    context: typer.Context,
+    upload: options.Upload,
+    dataset: options.ForDataset,
+    format: options.Format = None,
+    mode: options.UploadMode = "append",
+    note: options.Note = None,
+    again: options.Again = False,
+    rehash: options.Rehash = False,
+) -> int:
+    """Take an upload into bronze: its bytes are kept, hashed and probed."""
+    from imagelake import pipeline
+    from imagelake.bronze.ingest import IngestRequest
+
+    request = IngestRequest(dataset, _source(upload), format, mode, note, again, rehash)
+    with progress(context.obj) as tell, engine(context.obj, "ingest", dataset, tell, create=True) as ctx:
+        report = pipeline.ingest_only(ctx, request)
+    return reports.finish(context.obj, report)
+
+
+def build(
+    context: typer.Context,
+    dataset: options.Dataset,
+    upload: Annotated[
+        str | None, typer.Option("--upload", metavar="U", help="Build this upload again, under today's rules.")
+    ] = None,
+) -> int:
+    """Turn what bronze has landed into validated rows of silver, the draft."""
+    from imagelake import pipeline
+
+    with progress(context.obj) as tell, engine(context.obj, "build", dataset, tell) as ctx:
+        built = pipeline.build_all(ctx, dataset, upload)
+    return reports.finish_all(context.obj, built, f"{dataset}: nothing waits to be built", one_is_flat=True)
+
+
+def publish(  # noqa: PLR0913  the options of a verb are its arguments
+    context: typer.Context,
+    target: Annotated[str, typer.Argument(metavar="D", help="Dataset id; D@v3 adds a split recipe to that version.")],
+    split: options.Split = None,
+    group_by: options.GroupBy = None,
+    stratify: options.Stratify = False,
+    note: options.Note = None,
+    alias: options.Alias = None,
+    author: Annotated[str | None, typer.Option("--author", help="Who publishes; you by default.")] = None,
+) -> int:
+    """Publish the draft as the next version in gold; nothing happens when nothing differs."""
+    from imagelake import pipeline
+    from imagelake.gold.plan import PublishRequest
+
+    dataset, number = parse_target(target)
+    shares = parse_shares(split)
+    request = PublishRequest(dataset, number, shares, group_by, stratify, note, alias, author or _user())
+    with progress(context.obj) as tell, engine(context.obj, "publish", dataset, tell) as ctx:
+        report = pipeline.publish_draft(ctx, request)
+    return reports.finish(context.obj, report)
+
+
+def run(  # noqa: PLR0913  the options of a verb are its arguments
+    context: typer.Context,
+    upload: Annotated[
+        Path | None, typer.Argument(metavar="UPLOAD", help="A zip, a folder, or an annotation file.")
+    ] = None,
+    dataset: Annotated[str | None, typer.Option("--dataset", "-d", metavar="D", help="The dataset.")] = None,
+    format: options.Format = None,
+    mode: options.UploadMode = "append",
+    note: options.Note = None,
+    again: options.Again = False,
+    rehash: options.Rehash = False,
+    landing: Annotated[bool, typer.Option("--landing", help="Take everything that waits under landing/.")] = False,
+) -> int:
+    """Ingest, build and publish an upload in one session; or with --landing everything that waits."""
+    if landing:
+        if upload is not None or dataset is not None:
+            raise UsageError("--landing takes what lies under landing/<dataset>/, not an upload or a dataset")
+        return _run_landing(context.obj)
+    if upload is None or dataset is None:
+        raise UsageError("run needs an UPLOAD and --dataset D, or --landing", hint="imagelake run --help")
+    from imagelake.bronze.ingest import IngestRequest
+
+    request = IngestRequest(dataset, _source(upload), format, mode, note, again, rehash)
+    return _run_upload(context.obj, request)
+
+
+def _run_upload(shell: Shell, request: IngestRequest) -> int:
+    from imagelake import pipeline
+
+    with progress(shell) as tell, engine(shell, "run", request.dataset, tell, create=True) as ctx:
+        report = pipeline.run_upload(ctx, request)
+    return reports.finish(shell, report)
+
+
+def _run_landing(shell: Shell) -> int:
+    from imagelake import pipeline
+    from imagelake.storage import open_storage
+
+    waiting = next(iter(open_storage(lake_of(shell.flags)).list("landing/")), None) is not None
+    with progress(shell) as tell, engine(shell, "run", None, tell, create=waiting) as ctx:
+        taken = pipeline.run_landing(ctx)
+    return reports.finish_all(shell, taken, "nothing waits under landing/", one_is_flat=False)
+
+
+def remove(
+    context: typer.Context,
+    dataset: options.Dataset,
+    where: Annotated[
+        str | None, typer.Option("--where", metavar="SQL", help="A condition on the draft's view images.")
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option("--images", metavar="FILE", help="A file of image keys, one a line; - is stdin.")
+    ] = None,
+    note: options.Note = None,
+) -> int:
+    """Take images out of the draft, as an upload of its own; publish then makes a version without them."""
+    from imagelake import pipeline
+
+    keys = selection.image_keys(lake_of(context.obj.flags), dataset, where, images)
+    with progress(context.obj) as tell, engine(context.obj, "remove", dataset, tell) as ctx:
+        report = pipeline.remove_images(ctx, dataset, keys, note)
+    return reports.finish(context.obj, report)
+
+
+def parse_target(text: str) -> tuple[str, int | None]:
+    """`D` or `D@v3` as dataset and number; UsageError otherwise."""
+    found = _TARGET.match(text)
+    if found is None:
+        raise UsageError(f"{text!r} cannot be published", hint="D publishes the draft; D@v3 --split … adds a recipe")
+    number = found["number"]
+    return found["dataset"], int(number) if number else None
+
+
+def parse_shares(text: str | None) -> dict[str, float] | None:
+    """`train=0.8,val=0.2` as shares by split name, in that order; UsageError names what is wrong."""
+    if text is None:
+        return None
+    shares: dict[str, float] = {}
+    for part in text.split(","):
+        name, _, value = (word.strip() for word in part.partition("="))
+        share = _number(value)
+        if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name) or share is None or not 0 <= share <= 1 or name in shares:
+            raise UsageError(f"--split {text!r}: {part!r} is no share", hint="--split train=0.8,val=0.1,test=0.1")
+        shares[name] = share
+    if not math.isclose(sum(shares.values()), 1, abs_tol=1e-6):
+        raise UsageError(f"--split {text!r} sums to {sum(shares.values()):g}, not to 1")
+    return shares
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _source(upload: Path) -> str:
+    if not upload.exists():
+        raise NotFound(f"there is no upload at {upload}")
+    return str(upload)
+
+
+def _user() -> str | None:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return None

@@ -1,0 +1,87 @@
+"""The row that makes a version exist: digests, counts, statistics, and what it was made from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from imagelake import digest
+from imagelake.context import Context
+from imagelake.dataset_settings import DatasetSettings
+from imagelake.gold import digests
+from imagelake.gold.difference import Difference
+from imagelake.gold.live import LOGS, Published
+from imagelake.gold.plan import Plan, PublishRequest
+from imagelake.gold.statistics import class_stats, split_stats
+from imagelake.tables import deliveries, gold
+
+_PLURAL = {"image": "images", "annotation": "annotations", "category": "categories", "split": "splits"}
+
+
+def version_row(
+    ctx: Context, request: PublishRequest, settings: DatasetSettings, known: Published, plan: Plan
+) -> dict[str, Any]:
+    """A row of gold.versions for the plan, whose log rows have been appended."""
+    content = plan.content
+    images, annotations, categories = (
+        digests.of_hashes(frame) for frame in (content.images, content.annotations, content.categories)
+    )
+    content_digest = digest.content_digest(images, annotations, categories)
+    return {
+        "dataset": request.dataset,
+        "sequence": known.sequence + 1,
+        "number": plan.attempt.number,
+        "recipe": plan.recipe_number,
+        "state": "published",
+        "parent": plan.parent,
+        "publish_id": plan.attempt.publish_id,
+        "digest": digest.version_digest(content_digest, digests.of_splits(plan.splits)),
+        "content_digest": content_digest,
+        "images": images.count,
+        "annotations": annotations.count,
+        "categories": categories.count,
+        "added": _added(plan.differences),
+        "log_versions": _log_versions(ctx),
+        "split_stats": split_stats(plan.splits, content.annotations),
+        "class_stats": class_stats(content.categories, content.annotations),
+        "changes": json.dumps(_changes(plan), sort_keys=True),
+        "recipe_spec": plan.recipe.as_json(),
+        "settings": settings.model_dump_json(),
+        "quality": json.dumps(plan.verdict.as_json()) if plan.verdict else None,
+        "upload_ids": _uploads_since(ctx, request.dataset, known),
+        "note": request.note,
+        "author": request.author,
+        "run_id": ctx.run_id,
+        "at": ctx.clock(),
+    }
+
+
+def _added(differences: Sequence[Difference]) -> dict[str, int]:
+    """Rows appended to each log."""
+    counts = dict.fromkeys((*_PLURAL.values(), "closings"), 0)
+    for found in differences:
+        counts[_PLURAL[found.entity]] = found.added + found.changed
+        counts["closings"] += found.removed + found.changed
+    return counts
+
+
+def _log_versions(ctx: Context) -> dict[str, int]:
+    logs = {_PLURAL[entity]: spec for entity, spec in LOGS.items()} | {"closings": gold.CLOSINGS}
+    return {name: ctx.tables.version(spec) for name, spec in logs.items()}
+
+
+def _changes(plan: Plan) -> dict[str, Any]:
+    """Counts against the parent, and what the splits could not follow."""
+    counts: dict[str, Any] = {
+        _PLURAL[d.entity]: {"added": d.added, "removed": d.removed, "changed": d.changed} for d in plan.differences
+    }
+    counts["split_contradictions"] = plan.contradictions
+    return counts
+
+
+def _uploads_since(ctx: Context, dataset: str, known: Published) -> list[str]:
+    """The uploads built since the newest version."""
+    last = known.rows[-1]["at"] if known.rows else None
+    built = [row for row in deliveries.newest(ctx.tables, dataset) if row["state"] == "built"]
+    return sorted({row["upload_id"] for row in built if last is None or row["at"] > last})

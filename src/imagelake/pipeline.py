@@ -1,0 +1,60 @@
+"""The whole way in one session: ingest, build, publish; for one upload, or for all that wait under landing/."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from imagelake.bronze import ingest, remove
+from imagelake.bronze.ingest import IngestRequest
+from imagelake.context import Context, RunReport
+from imagelake.errors import GateFailed
+from imagelake.gold import publish
+from imagelake.gold.live import published
+from imagelake.gold.plan import PublishRequest
+from imagelake.silver import build
+
+
+def run_upload(ctx: Context, request: IngestRequest) -> RunReport:
+    """Ingest an upload, build everything of its dataset that waits, publish if anything differs."""
+    started = time.monotonic()
+    landed = ingest.run(ctx, request)
+    report = build_landed(ctx, landed)
+    if report.status != "rejected":
+        report = publish_built(ctx, report, request.note)
+    return replace(report, seconds=round(time.monotonic() - started, 3))
+
+
+def remove_images(ctx: Context, dataset: str, image_keys: list[str], note: str | None = None) -> RunReport:
+    """The verb remove: land the removal and build it."""
+    landed = remove.run(ctx, dataset, image_keys, note)
+    return build_landed(ctx, landed)
+
+
+def publish_draft(ctx: Context, request: PublishRequest) -> RunReport:
+    """The verb publish: finish a half-built upload, so that the draft is whole, then publish."""
+    if build.half_built(ctx, request.dataset):
+        build.run(ctx, request.dataset)
+    return publish.run(ctx, request)
+
+
+def build_landed(ctx: Context, landed: RunReport) -> RunReport:
+    """Build what waits; the account of the delivery that has just landed, or was found waiting."""
+    if landed.status == "rejected":
+        return landed
+    built = [r for r in build.run(ctx, landed.dataset) if r.upload_id == landed.upload_id]
+    if not built:
+        return landed
+    return built[-1] if built[-1].status == "rejected" else replace(built[-1], status="accepted")
+
+
+def publish_built(ctx: Context, report: RunReport, note: str | None) -> RunReport:
+    """The report with the version that is current afterwards; a gate that refuses is its problem."""
+    try:
+        result = publish.run(ctx, PublishRequest(report.dataset, note=note))
+    except GateFailed as refused:
+        number = published(ctx, report.dataset).number
+        version = f"{report.dataset}@v{number}" if number else None
+        return replace(report, version=version, problem=refused.message, hint=refused.hint, exit_code=refused.exit_code)
+    warnings = {**report.warnings, **result.warnings}
+    return replace(report, version=result.version, published=result.published, warnings=warnings)

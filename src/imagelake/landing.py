@@ -77,8 +77,8 @@ def run_landing(ctx: Context) -> tuple[RunReport, ...]:
             reports.extend(_take(ctx, dataset, uploads))
         except ImagelakeError as error:
             log.warning("%s: %s", dataset, error.message)
-            problem = {"problem": error.message, "hint": error.hint, "exit_code": error.exit_code}
-            reports.append(RunReport(dataset, "failed", **problem))
+            failed = RunReport(dataset, "failed", problem=error.message, hint=error.hint, exit_code=error.exit_code)
+            reports.append(failed)
     return tuple(reports)
 
 

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import pyarrow as pa
-from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
@@ -24,10 +23,10 @@ _REUSED = (
 )  # fmt: skip
 
 
-def probe(ctx: Context, source: Source, members: Sequence[Member], uri: str | None, keep: bool) -> DataFrame:
+def probe(ctx: Context, source: Source, members: Sequence[Member], uri: str | None, keep: bool) -> pa.Table:
     """FACTS of these members; `keep` also writes each file's bytes to the lake, content-addressed."""
     if not members:
-        return ctx.spark.createDataFrame([], from_arrow_schema(FACTS))
+        return FACTS.empty_table()
     table = pa.Table.from_batches([describe(source, members, uri, keep)])
     frame = ctx.spark.createDataFrame(table, from_arrow_schema(DESCRIPTORS))
     tasks = _tasks(ctx, members)
@@ -35,11 +34,12 @@ def probe(ctx: Context, source: Source, members: Sequence[Member], uri: str | No
         frame = frame.repartitionByRange(tasks, "uri", "offset", "path")
     elif tasks == 1:
         frame = frame.coalesce(1)
-    return frame.mapInArrow(_prober(ProbeLimits.of(ctx.settings.ingest), ctx.storage.root), from_arrow_schema(FACTS))
+    limits = ProbeLimits.of(ctx.settings.ingest)
+    return frame.mapInArrow(_prober(limits, ctx.storage.root), from_arrow_schema(FACTS)).toArrow().cast(FACTS)
 
 
-def known_files(ctx: Context, dataset: str, source: Source) -> DataFrame:
-    """`path` and earlier facts of the files whose place, size and mtime bronze has seen; empty for an archive."""
+def known_files(ctx: Context, dataset: str, source: Source) -> pa.Table:
+    """`path` and earlier facts of the loose files whose place, size and mtime bronze has seen."""
     rows = [(m.path, source.member_uri(m), m.length, m.mtime_ns) for m in source.members if m.entry is None]
     here = ctx.spark.createDataFrame(rows, "path string, source string, bytes bigint, source_mtime_ns bigint")
     before = (
@@ -53,14 +53,14 @@ def known_files(ctx: Context, dataset: str, source: Source) -> DataFrame:
         & (here.bytes == before.length)
         & (here.source_mtime_ns == before.source_mtime_ns)
     )
-    return here.join(before, same).select(here.path, *(before[name] for name in _REUSED))
+    return here.join(before, same).select(here.path, *(before[name] for name in _REUSED)).toArrow()
 
 
 def _tasks(ctx: Context, members: Sequence[Member]) -> int:
     limits = ctx.settings.ingest
     total = sum(m.length for m in members)
     wanted = max(total / (limits.task_megabytes * _MEGABYTE), len(members) / limits.task_files)
-    cores = ctx.spark.sparkContext.defaultParallelism
+    cores = int(ctx.spark.sparkContext.defaultParallelism)
     return max(math.ceil(wanted), min(cores, math.ceil(len(members) / _FILES_WORTH_A_TASK)))
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from pyspark.sql import DataFrame
+import pyarrow as pa
 
 from imagelake.bronze import known, places
 from imagelake.bronze import rows as rows_of
@@ -23,7 +23,6 @@ from imagelake.keys import check_dataset_id
 from imagelake.storage.keep import Copied, copy_archive
 from imagelake.storage.source import Source, archive_source, open_source
 from imagelake.tables import bronze, deliveries
-from imagelake.tables.store import union
 from imagelake.writer import writing
 
 log = logging.getLogger(__name__)
@@ -50,8 +49,8 @@ class _Prepared:
     """An upload ready to be committed: its row of bronze.uploads, and its rows of the other tables, if any are new."""
 
     row: dict[str, Any]
-    files: DataFrame | None = None
-    blobs: DataFrame | None = None
+    files: pa.Table | None = None
+    blobs: pa.Table | None = None
     hint: str | None = None
 
 
@@ -118,12 +117,12 @@ def _take(
         return _known(request, rows, seen)
     attempt_id = uuid.uuid4().hex
     ctx.progress("keeping the bytes")
-    held = places.held(ctx, [p.blobs for p in ready if p.blobs is not None])
+    held = places.held(ctx, facts, [p.blobs for p in ready if p.blobs is not None])
     if copied is not None:
-        kept = places.keep_zip(ctx, copied, source, facts, held)
+        kept, kept_uri = places.keep_zip(ctx, copied, source, facts, held)
     else:
-        kept = places.keep_files(ctx, source, facts, held, written)
-    files = rows_of.files(ctx, request.dataset, attempt_id, source, choice, facts).persist()
+        kept, kept_uri = places.keep_files(ctx, source, facts, held, written), None
+    files = rows_of.files(ctx, request.dataset, attempt_id, source, choice, facts)
     row = {
         "dataset": request.dataset,
         "upload_id": upload_id,
@@ -134,25 +133,25 @@ def _take(
         "format": choice.reader,
         "detection": json.dumps({**choice.as_json(), "wrapper": source.wrapper}),
         **origin,
-        "kept_uri": kept.kept_uri,
+        "kept_uri": kept_uri,
         "bytes": source.bytes,
         "files": asdict(rows_of.landed_counts(files)),
         "note": request.note,
     }
-    return _Prepared(row, files, places.rows(ctx, request.dataset, attempt_id, facts, kept, held).persist())
+    return _Prepared(row, files, places.rows(ctx, request.dataset, attempt_id, kept, held))
 
 
 def _commit(ctx: Context, prepared: Sequence[_Prepared]) -> list[dict[str, Any]]:
     """Rows of all uploads, then their deliveries, which make them count."""
     files = [p.files for p in prepared if p.files is not None]
-    blobs = [p.blobs for p in prepared if p.blobs is not None and p.blobs.head(1)]
+    blobs = [p.blobs for p in prepared if p.blobs is not None and len(p.blobs)]
     if files:
         ctx.storage.flush()
         ctx.reached("ingest:files")
-        ctx.tables.append(bronze.FILES, union(files))
+        ctx.tables.append_table(bronze.FILES, pa.concat_tables(files))
     if blobs:
         ctx.reached("ingest:blobs")
-        ctx.tables.append(bronze.BLOBS, union(blobs))
+        ctx.tables.append_table(bronze.BLOBS, pa.concat_tables(blobs))
     if prepared:
         ctx.reached("ingest:upload")
     rows = deliveries.deliver(ctx, [p.row for p in prepared])
@@ -162,21 +161,21 @@ def _commit(ctx: Context, prepared: Sequence[_Prepared]) -> list[dict[str, Any]]
 
 def _facts(
     ctx: Context, request: IngestRequest, source: Source, copied: Copied | None
-) -> tuple[DataFrame, frozenset[str]]:
-    """FACTS of all members (persisted), and the paths whose bytes were kept while they were read."""
+) -> tuple[pa.Table, frozenset[str]]:
+    """FACTS of all members, and the paths whose bytes were kept while they were read."""
     ctx.progress(f"hashing and checking {len(source.members)} files")
     if copied is not None:
-        return probe(ctx, source, source.members, ctx.storage.uri(copied.temp), keep=False).persist(), frozenset()
-    reused = known_files(ctx, request.dataset, source) if not request.rehash else None
-    done = {row["path"] for row in reused.select("path").collect()} if reused is not None else set()
+        return probe(ctx, source, source.members, ctx.storage.uri(copied.temp), keep=False), frozenset()
+    reused = known_files(ctx, request.dataset, source) if not request.rehash else pa.table({"path": []})
+    done = set(reused["path"].to_pylist())
     fresh = [m for m in source.members if m.path not in done]
-    sizes = places.known_sizes(ctx, fresh)
+    sizes = places.known_sizes(ctx, [m.length for m in fresh])
     doubtful = [m for m in fresh if m.length in sizes]
     new = [m for m in fresh if m.length not in sizes]
-    facts = probe(ctx, source, new, None, keep=True).unionByName(probe(ctx, source, doubtful, None, keep=False))
-    if reused is not None and done:
-        facts = facts.unionByName(reused, allowMissingColumns=True)
-    return facts.persist(), frozenset(m.path for m in new)
+    tables = [probe(ctx, source, new, None, keep=True), probe(ctx, source, doubtful, None, keep=False)]
+    if done:
+        tables.append(reused)
+    return pa.concat_tables(tables, promote_options="permissive"), frozenset(m.path for m in new)
 
 
 def _timed(ctx: Context, request: IngestRequest, ready: Sequence[_Prepared]) -> RunReport | _Prepared:

@@ -11,26 +11,28 @@ from imagelake.context import Counts, RunReport
 
 _LISTED = 5
 
+Row = Mapping[str, Any]
 
-def earlier(
-    rows: Sequence[Mapping[str, Any]], mode: str, requested_format: str | None, **wanted: str | None
-) -> Mapping[str, Any] | None:
+
+def earlier(rows: Sequence[Row], mode: str, requested_format: str | None, **wanted: str | None) -> Row | None:
     """The newest delivery that was not rejected, of that mode and format, whose columns have these values."""
     for row in reversed(rows):
         fits = all(row[name] == value for name, value in wanted.items())
-        if fits and row["state"] != "rejected" and (row["mode"], row["requested_format"]) == (mode, requested_format):
+        # what came with update has brought everything that append would
+        covers = row["mode"] == mode or (mode, row["mode"]) == ("append", "update")
+        if fits and covers and row["state"] != "rejected" and row["requested_format"] == requested_format:
             return row
     return None
 
 
-def superseding(rows: Sequence[Mapping[str, Any]], row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def superseding(rows: Sequence[Row], row: Row) -> list[Row]:
     """Newer deliveries that changed or dropped rows this one brought, or brought once more."""
     own = {row["upload_id"], *(row["confirms"] or ())}
     newer = [r for r in rows if r["sequence"] > row["sequence"] and r["state"] == "built"]
     return [r for r in newer if own & set(r["supersedes"] or ())]
 
 
-def report(rows: Sequence[Mapping[str, Any]], row: Mapping[str, Any]) -> RunReport:
+def report(rows: Sequence[Row], row: Row) -> RunReport:
     """What to say of an upload that has been here: unchanged, or superseded by which."""
     newer = superseding(rows, row)
     names = ", ".join(f"{r['upload_id'][:12]} ({r['source']})" for r in newer[-_LISTED:])

@@ -1,108 +1,124 @@
-"""Bytes once in the whole lake: what of an upload is new, how it is kept, and the rows that say where."""
+"""Bytes once in the whole lake: what of an upload is new, how it is kept, and the rows that say where.
+
+Facts are Arrow tables here (bronze.probe.FACTS): a row a file, a million of them fit a driver easily.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from pyspark.sql import DataFrame
+import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import functions as F
 
 from imagelake.bronze.facts import probe
 from imagelake.context import Context
-from imagelake.storage.blobs import OBJECTS
+from imagelake.storage.blobs import blob_path
 from imagelake.storage.keep import Copied, keep_archive
-from imagelake.storage.source import Member, Source
+from imagelake.storage.source import Source
 from imagelake.tables import bronze
-from imagelake.tables.store import union
 
-_PLACE = ("content_hash", "uri", "offset", "length", "size", "codec", "crc32")
+PLACE = pa.schema(
+    [
+        ("content_hash", pa.string()),
+        ("uri", pa.string()),
+        ("offset", pa.int64()),
+        ("length", pa.int64()),
+        ("size", pa.int64()),
+        ("codec", pa.string()),
+        ("crc32", pa.int64()),
+    ]
+)
+
+BLOBS = PLACE.append(pa.field("dataset", pa.string()))
+"""Places with the dataset whose rows name them."""
 
 
-@dataclass(frozen=True)
-class Kept:
-    """Places of the upload's new bytes (rows of bronze.blobs without dataset, state, attempt and time)."""
-
-    places: DataFrame
-    kept_uri: str | None
-
-
-def known_sizes(ctx: Context, members: Sequence[Member]) -> frozenset[int]:
-    """The sizes among these files that some blob of the lake has: only such files can be known already."""
-    sizes = ctx.spark.createDataFrame([(m.length,) for m in members], "size bigint").distinct()
-    found = ctx.tables.read(bronze.BLOBS).select("size").join(sizes, "size", "left_semi").distinct()
+def known_sizes(ctx: Context, sizes: Sequence[int]) -> frozenset[int]:
+    """Those of these sizes that some blob of the lake has: only files of such a size can be known already."""
+    wanted = ctx.spark.createDataFrame(pa.table({"size": pa.array(sorted(set(sizes)), pa.int64())}), "size bigint")
+    found = ctx.tables.read(bronze.BLOBS).select("size").join(F.broadcast(wanted), "size", "left_semi").distinct()
     return frozenset(row["size"] for row in found.collect())
 
 
-def held(ctx: Context, prepared: Sequence[DataFrame]) -> DataFrame:
-    """Live rows of bronze.blobs, and those that uploads before this one are about to add."""
-    return union([ctx.tables.read(bronze.BLOBS).where("state = 'live'"), *prepared])
+def held(ctx: Context, facts: pa.Table, prepared: Sequence[pa.Table]) -> pa.Table:
+    """The live places (BLOBS) of the facts' bytes, and those that uploads before this one are about to add."""
+    hashes = facts.select(["content_hash"]).group_by("content_hash").aggregate([])
+    wanted = ctx.spark.createDataFrame(hashes, "content_hash string")
+    live = ctx.tables.read(bronze.BLOBS).where("state = 'live'").select(*BLOBS.names)
+    found = live.join(F.broadcast(wanted), "content_hash", "left_semi").toArrow().cast(BLOBS)
+    return pa.concat_tables([found, *(p.select(BLOBS.names) for p in prepared)])
 
 
-def unknown_blobs(facts: DataFrame, held: DataFrame) -> DataFrame:
-    """The facts, one row a content hash, of bytes the lake does not hold yet."""
-    readable = facts.where(F.col("content_hash").isNotNull())
-    return readable.dropDuplicates(["content_hash"]).join(held.select("content_hash"), "content_hash", "left_anti")
+def keep_zip(
+    ctx: Context, copied: Copied, source: Source, facts: pa.Table, held: pa.Table
+) -> tuple[pa.Table, str | None]:
+    """PLACE rows of the new bytes, and the archive's path when it is kept: when enough of its bytes are new.
 
-
-def keep_zip(ctx: Context, copied: Copied, source: Source, facts: DataFrame, held: DataFrame) -> Kept:
-    """Keep the archive when enough of its bytes are new, else only the new members as objects."""
-    new = unknown_blobs(facts, held).persist()
-    fresh = int(new.agg(F.sum("length")).first()[0] or 0)
-    total = sum(m.length for m in source.members)
-    if fresh and fresh >= ctx.settings.ingest.keep_archive_share * total:
+    Else only the new members are kept, as objects.
+    """
+    new = _unknown(facts, held)
+    fresh = pc.sum(new["length"]).as_py() or 0
+    if fresh and fresh >= ctx.settings.ingest.keep_archive_share * sum(m.length for m in source.members):
         uri = keep_archive(ctx.storage, copied)
-        places = new.select(
-            "content_hash",
-            F.lit(uri).alias("uri"),
-            "offset",
-            F.col("stored").alias("length"),
-            F.col("length").alias("size"),
-            "codec",
-            "crc32",
-        )
-        return Kept(places, uri)
-    wanted = {row["path"] for row in new.select("path").collect()}
+        columns = [new["content_hash"], pa.array([uri] * len(new), pa.string()), new["offset"], new["stored"]]
+        return pa.table([*columns, new["length"], new["codec"], new["crc32"]], schema=PLACE), uri
+    wanted = set(new["path"].to_pylist())
     members = [m for m in source.members if m.path in wanted]
-    written = probe(ctx, source, members, ctx.storage.uri(copied.temp), keep=True).persist()
-    written.count()
-    ctx.storage.delete(copied.temp)
-    return Kept(_as_objects(written.where(F.col("content_hash").isNotNull())), None)
+    written = probe(ctx, source, members, ctx.storage.uri(copied.temp), keep=True)
+    return _as_objects(written.filter(pc.is_valid(written["content_hash"]))), None
 
 
-def keep_files(ctx: Context, source: Source, facts: DataFrame, held: DataFrame, written: frozenset[str]) -> Kept:
-    """Keep the loose files whose bytes are new; those with a path in `written` have been kept while being read."""
-    new = unknown_blobs(facts, held).persist()
-    late = {row["path"] for row in new.select("path").collect()} - written
+def keep_files(ctx: Context, source: Source, facts: pa.Table, held: pa.Table, written: frozenset[str]) -> pa.Table:
+    """PLACE rows of the new bytes of loose files; those with a path in `written` were kept while being read."""
+    new = _unknown(facts, held)
+    late = set(new["path"].to_pylist()) - written
     if late:
-        probe(ctx, source, [m for m in source.members if m.path in late], None, keep=True).count()
-    return Kept(_as_objects(new), None)
+        probe(ctx, source, [m for m in source.members if m.path in late], None, keep=True)
+    return _as_objects(new)
 
 
-def rows(ctx: Context, dataset: str, attempt_id: str, facts: DataFrame, kept: Kept, held: DataFrame) -> DataFrame:
-    """Rows of bronze.blobs: new places, and known ones of other datasets that this dataset now uses too."""
-    used = facts.where(F.col("content_hash").isNotNull()).select("content_hash").distinct()
-    own = held.where(F.col("dataset") == dataset).select("content_hash")
-    foreign = held.where(F.col("dataset") != dataset).dropDuplicates(["content_hash"]).select(*_PLACE)
-    borrowed = foreign.join(used, "content_hash", "left_semi").join(own, "content_hash", "left_anti")
-    columns = {
-        "dataset": F.lit(dataset),
-        "state": F.lit("live"),
-        "attempt_id": F.lit(attempt_id),
-        "at": F.lit(ctx.clock()),
-    }
-    return kept.places.select(*_PLACE).unionByName(borrowed).withColumns(columns).select(*bronze.BLOBS.names)
-
-
-def _as_objects(new: DataFrame) -> DataFrame:
-    """Places of objects at `storage.blobs.blob_path`."""
-    path = F.concat_ws("/", F.lit(OBJECTS), F.substring("content_hash", 1, 2), "content_hash")
-    return new.select(
-        "content_hash",
-        path.alias("uri"),
-        F.lit(0).cast("bigint").alias("offset"),
-        F.col("length"),
-        F.col("length").alias("size"),
-        F.lit("stored").alias("codec"),
-        "crc32",
+def rows(ctx: Context, dataset: str, attempt_id: str, kept: pa.Table, held: pa.Table) -> pa.Table:
+    """Rows of bronze.blobs: new places, and those of other datasets that this dataset now uses too."""
+    own = held.filter(pc.equal(held["dataset"], dataset))
+    foreign = _first(held.filter(pc.not_equal(held["dataset"], dataset)))
+    borrowed = foreign.join(own.select(["content_hash"]), "content_hash", join_type="left anti").select(PLACE.names)
+    table = pa.concat_tables([kept.select(PLACE.names), borrowed])
+    count = len(table)
+    return (
+        table.append_column("dataset", pa.array([dataset] * count, pa.string()))
+        .append_column("state", pa.array(["live"] * count, pa.string()))
+        .append_column("attempt_id", pa.array([attempt_id] * count, pa.string()))
+        .append_column("at", pa.array([ctx.clock()] * count, pa.timestamp("us", "UTC")))
+        .select(list(bronze.BLOBS.names))
     )
+
+
+def _unknown(facts: pa.Table, held: pa.Table) -> pa.Table:
+    """The facts, one row a content hash, of bytes the lake does not hold yet."""
+    readable = _first(facts.filter(pc.is_valid(facts["content_hash"])))
+    return readable.join(held.select(["content_hash"]), "content_hash", join_type="left anti").select(
+        facts.column_names
+    )
+
+
+def _first(table: pa.Table) -> pa.Table:
+    """The first row of each content hash."""
+    numbered = table.append_column("_row", pa.array(range(len(table)), pa.int64()))
+    first = numbered.group_by("content_hash").aggregate([("_row", "min")])
+    return table.take(first["_row_min"])
+
+
+def _as_objects(new: pa.Table) -> pa.Table:
+    hashes = new["content_hash"].to_pylist()
+    count = len(hashes)
+    columns = [
+        new["content_hash"],
+        pa.array([blob_path(h) for h in hashes], pa.string()),
+        pa.array([0] * count, pa.int64()),
+        new["length"],
+        new["length"],
+        pa.array(["stored"] * count, pa.string()),
+        new["crc32"],
+    ]
+    return pa.table(columns, schema=PLACE)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from imagelake.bronze.probe_image import HEAD, ImageFacts, ProbeLimits, is_image, media_type
-from imagelake.bronze.probe_read import WINDOW, Ranges
+from imagelake.bronze.probe_read import WHOLE, WINDOW, Ranges
 from imagelake.errors import NotFound, UploadRejected
 from imagelake.keys import is_image_name
 from imagelake.storage.archive import Entry
@@ -86,7 +86,7 @@ class Examiner:
             self.ranges.open(item.uri)
             if item.keep and item.member is None and self.ranges.file_size != item.size:
                 raise size_mismatch(self.ranges.file_size, item.size)
-            if item.end - item.offset <= WINDOW:
+            if item.end - item.offset <= WHOLE:
                 held = self.ranges.holds(item.offset, item.end)
                 raw = self.ranges.read(item.offset, item.end, item.end if held else _run_end(items, number))
                 offset = data_offset(raw, _entry(item)) if item.member is not None else item.offset
@@ -161,20 +161,17 @@ class Examiner:
         )
 
     def _look(self, item: Item, content: Content) -> ImageFacts:
-        named, image = is_image_name(item.path), is_image(content.kind)
-        if not named and not image:
+        if content.data is not None:
+            return self.inspect(content.data, content.kind, self.limits)
+        if is_image(content.kind):
+            most = f"a quarter of {self.limits.memory_mb} MB (ingest.probe_memory_mb)"
+            return ImageFacts(problem_rule="image.too_large", problem=f"{content.length} bytes; at most {most}")
+        if not is_image_name(item.path):
             return ImageFacts()
         if content.length == 0:
             return ImageFacts(problem_rule="image.empty", problem="holds no bytes")
-        if not image:
-            message = f"is named like an image but holds {content.kind}; JPEG, PNG, GIF, BMP, TIFF and WebP are known"
-            return ImageFacts(problem_rule="image.unreadable", problem=message)
-        if content.data is None:
-            message = (
-                f"{content.length} bytes; at most a quarter of {self.limits.memory_mb} MB (ingest.probe_memory_mb)"
-            )
-            return ImageFacts(problem_rule="image.too_large", problem=message)
-        return self.inspect(content.data, content.kind, self.limits)
+        message = f"is named like an image but holds {content.kind}; JPEG, PNG, GIF, BMP, TIFF and WebP are known"
+        return ImageFacts(problem_rule="image.unreadable", problem=message)
 
 
 def _entry(item: Item) -> Entry:

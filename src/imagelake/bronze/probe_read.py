@@ -9,8 +9,11 @@ from imagelake.errors import UploadRejected
 from imagelake.storage.codec import CHUNK
 from imagelake.storage.local import open_regular, path_from_uri
 
-WINDOW = 8 << 20
-"""Bytes read at once at most; longer files are streamed."""
+WINDOW = 2 << 20
+"""Bytes of neighbours that are read at once: few enough to stay in the processor's cache."""
+
+WHOLE = 8 << 20
+"""Longer files are streamed."""
 
 
 class Ranges:
@@ -43,7 +46,7 @@ class Ranges:
         return self._start <= start and end <= self._end
 
     def read(self, start: int, end: int, ahead: int) -> memoryview:
-        """The bytes from start to end, at most WINDOW; when they are not at hand, those up to `ahead` are read too."""
+        """The bytes from start to end, at most WHOLE; when they are not at hand, those up to `ahead` are read too."""
         if not self.holds(start, end):
             self._fill(start, max(end, ahead))
         return self._buffer[start - self._start : end - self._start]

@@ -30,7 +30,7 @@ def run(ctx: Context, dataset: str, image_keys: Sequence[str], note: str | None 
         ctx.reached("remove:files")
         ctx.tables.append(bronze.FILES, ctx.tables.frame(bronze.FILES, [{**base, "path": key} for key in keys]))
         ctx.reached("remove:upload")
-        row = {
+        delivery = {
             "dataset": dataset,
             "upload_id": hashlib.sha256("\n".join(["remove", attempt_id, *keys]).encode()).hexdigest(),
             "state": "landed",
@@ -41,5 +41,5 @@ def run(ctx: Context, dataset: str, image_keys: Sequence[str], note: str | None 
             "files": asdict(Counts(read=1, accepted=1)),
             "note": note,
         }
-        (row,) = deliveries.deliver(ctx, [row])
+        (row,) = deliveries.deliver(ctx, [delivery])
     return RunReport(dataset, "landed", upload_id=row["upload_id"], mode="remove", files=Counts(read=1, accepted=1))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import PurePosixPath
+from typing import Any
 
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from imagelake.context import Context, Counts
 from imagelake.formats.detect import Choice
@@ -17,51 +19,65 @@ from imagelake.tables import bronze
 _RACY_NS = 2_000_000_000
 """A file changed this shortly before it was read may change again without a new mtime: its mtime proves nothing."""
 
+_TYPES = {"string": pa.string(), "bigint": pa.int64(), "int": pa.int32()}
+_SCHEMA = pa.schema([(c.name, _TYPES[c.type]) for c in bronze.FILES.columns])
+
 _META_STEMS = ("license", "licence", "readme", "notice", "citation", "changelog", "meta")
 
 
-def upload_id(facts: DataFrame) -> str:
+def upload_id(facts: pa.Table) -> str:
     """sha256 over the sorted lines `path NUL content hash`; a file that cannot be read counts with its problem."""
-    content = F.coalesce("content_hash", F.concat(F.lit("!"), F.coalesce("problem_rule", F.lit("unreadable"))))
-    table = facts.select("path", content.alias("content")).toArrow()
+    content = pc.coalesce(facts["content_hash"], facts["problem_rule"], pa.scalar("unreadable"))
     digest = hashlib.sha256()
-    for path, value in sorted(zip(table["path"].to_pylist(), table["content"].to_pylist(), strict=True)):
+    for path, value in sorted(zip(facts["path"].to_pylist(), content.to_pylist(), strict=True)):
         digest.update(f"{path}\0{value}\n".encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
 
 
-def files(ctx: Context, dataset: str, attempt_id: str, source: Source, choice: Choice, facts: DataFrame) -> DataFrame:
+def files(ctx: Context, dataset: str, attempt_id: str, source: Source, choice: Choice, facts: pa.Table) -> pa.Table:
     """Rows of bronze.files: every member with its role and facts, and what was ignored."""
     documents, meta = frozenset(choice.detection.documents), frozenset(choice.detection.meta)
-    known = []
-    for m in source.members:
-        loose = m.entry is None
-        place = (source.member_uri(m), trusted_mtime(ctx, m.mtime_ns)) if loose else (None, None)
-        known.append((m.path, _role(m.path, documents, meta), *place))
-    named = ctx.spark.createDataFrame(known, "path string, role string, source string, source_mtime_ns bigint")
-    is_image = F.coalesce(F.col("media_type").startswith("image/"), F.lit(False)) & (F.col("role") == "unknown")
-    columns = {
-        "dataset": F.lit(dataset),
-        "attempt_id": F.lit(attempt_id),
-        "source_etag": F.lit(None).cast("string"),
-        "role": F.when(is_image, "image").otherwise(F.col("role")),
+    members = {m.path: m for m in source.members}
+    rows: dict[str, list[Any]] = {name: [] for name in bronze.FILES.names}
+    for path, media_type in zip(facts["path"].to_pylist(), facts["media_type"].to_pylist(), strict=True):
+        member = members[path]
+        loose = member.entry is None
+        rows["role"].append(_role(path, media_type, documents, meta))
+        rows["source"].append(source.member_uri(member) if loose else None)
+        rows["source_mtime_ns"].append(trusted_mtime(ctx, member.mtime_ns) if loose else None)
+    known = {name: facts[name] for name in bronze.FILES.names if name in facts.column_names}
+    base = {"dataset": [dataset] * len(facts), "attempt_id": [attempt_id] * len(facts)}
+    taken = _table(len(facts), {**{k: v for k, v in rows.items() if v}, **known, **base})
+    ignored = {
+        "dataset": [dataset] * len(source.ignored),
+        "attempt_id": [attempt_id] * len(source.ignored),
+        "role": ["ignored"] * len(source.ignored),
+        "path": [i.path for i in source.ignored],
+        "length": [i.length for i in source.ignored],
+        "problem": [i.reason for i in source.ignored],
     }
-    taken = facts.join(named, "path").withColumns(columns).select(*bronze.FILES.names)
-    base = {"dataset": dataset, "attempt_id": attempt_id, "role": "ignored"}
-    ignored = [{**base, "path": i.path, "length": i.length, "problem": i.reason} for i in source.ignored]
-    return taken.unionByName(ctx.tables.frame(bronze.FILES, ignored))
+    return pa.concat_tables([taken, _table(len(source.ignored), ignored)])
 
 
-def landed_counts(rows: DataFrame) -> Counts:
+def landed_counts(rows: pa.Table) -> Counts:
     """File counts as far as ingest can tell: unknown files are ignored, files with a problem rejected."""
-    ignored = F.col("role").isin("ignored", "unknown")
-    rejected = ~ignored & F.col("problem_rule").isNotNull()
-    read, left, bad = rows.agg(F.count("*"), F.count(F.when(ignored, 1)), F.count(F.when(rejected, 1))).first() or (
-        0,
-        0,
-        0,
-    )
-    return Counts(read=read, ignored=left, rejected=bad, accepted=read - left - bad)
+    found = list(zip(rows["role"].to_pylist(), rows["problem_rule"].to_pylist(), strict=True))
+    ignored = sum(role in ("ignored", "unknown") for role, _ in found)
+    rejected = sum(role not in ("ignored", "unknown") and rule is not None for role, rule in found)
+    return Counts(read=len(found), ignored=ignored, rejected=rejected, accepted=len(found) - ignored - rejected)
+
+
+def _table(count: int, columns: Mapping[str, Any]) -> pa.Table:
+    """A table of bronze.files from some of its columns; the others are null."""
+    arrays = []
+    for field in _SCHEMA:
+        given = columns.get(field.name)
+        arrays.append(pa.nulls(count, field.type) if given is None else _array(given, field.type))
+    return pa.table(arrays, schema=_SCHEMA)
+
+
+def _array(values: Any, kind: pa.DataType) -> Any:
+    return values.cast(kind) if isinstance(values, pa.ChunkedArray) else pa.array(values, kind)
 
 
 def trusted_mtime(ctx: Context, mtime_ns: int | None) -> int | None:
@@ -71,10 +87,10 @@ def trusted_mtime(ctx: Context, mtime_ns: int | None) -> int | None:
     return mtime_ns
 
 
-def _role(path: str, documents: frozenset[str], meta: frozenset[str]) -> str:
-    """The role by name and by what the format's reader uses; bytes may still turn unknown into image."""
+def _role(path: str, media_type: str | None, documents: frozenset[str], meta: frozenset[str]) -> str:
+    """The role by what the format's reader uses, by name, and by the bytes."""
     if path in documents:
         return "annotation"
     if path in meta or PurePosixPath(path).name.lower().partition(".")[0] in _META_STEMS:
         return "meta"
-    return "image" if is_image_name(path) else "unknown"
+    return "image" if is_image_name(path) or (media_type or "").startswith("image/") else "unknown"

@@ -38,7 +38,8 @@ def demo(
     with progress(shell) as tell, engine(shell, "demo", dataset, tell, create=True) as ctx:
         steps = script.own_steps(ctx, upload, dataset) if upload else script.sample_steps(ctx)
         done = list(_shown(shell, tell, steps))
-    runs = [step.report for step in done if isinstance(step, script.Ran)]
+        runs = [step.report for step in done if isinstance(step, script.Ran)]
+        ctx.reports.extend(runs)
     _end(shell, dataset, done, runs)
     return reports.worst([run.exit_code for run in runs])
 

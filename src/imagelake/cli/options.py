@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -12,7 +11,7 @@ Mode = Literal["append", "update", "replace"]
 Dataset = Annotated[str, typer.Argument(metavar="D", help="Dataset id.")]
 Ref = Annotated[str, typer.Argument(metavar="REF", help="D, D@v3, D@v3.2, D@alias, D@latest or D@draft.")]
 Upload = Annotated[
-    Path, typer.Argument(metavar="UPLOAD", help="A zip, a folder, or an annotation file.", show_default=False)
+    str, typer.Argument(metavar="UPLOAD", help="A zip, a folder, or an annotation file.", show_default=False)
 ]
 ForDataset = Annotated[str, typer.Option("--dataset", "-d", metavar="D", help="The dataset it belongs to.")]
 Format = Annotated[

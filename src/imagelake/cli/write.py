@@ -1,4 +1,4 @@
-"""The verbs that write: each opens one run, calls one function of `pipeline`, and reports. They need Java."""
+"""The verbs that write: each opens one run, calls one stage or the pipeline over them, and reports. They need Java."""
 
 from __future__ import annotations
 
@@ -49,12 +49,13 @@ def ingest(  # noqa: PLR0913  the options of a verb are its arguments
     rehash: options.Rehash = False,
 ) -> int:
     """Take an upload into bronze: its bytes are kept, hashed and probed."""
-    from imagelake import pipeline
-    from imagelake.bronze.ingest import IngestRequest
+    _present(upload)
+    from imagelake.bronze import ingest as stage
 
-    request = IngestRequest(dataset, _source(upload), format, mode, note, again, rehash)
+    request = stage.IngestRequest(dataset, upload, format, mode, note, again, rehash)
     with progress(context.obj) as tell, engine(context.obj, "ingest", dataset, tell, create=True) as ctx:
-        report = pipeline.ingest_only(ctx, request)
+        report = stage.run(ctx, request)
+        ctx.reports.append(report)
     return reports.finish(context.obj, report)
 
 
@@ -66,10 +67,11 @@ def build(
     ] = None,
 ) -> int:
     """Turn what bronze has landed into validated rows of silver, the draft."""
-    from imagelake import pipeline
+    from imagelake.silver import build as stage
 
     with progress(context.obj) as tell, engine(context.obj, "build", dataset, tell) as ctx:
-        built = pipeline.build_all(ctx, dataset, upload)
+        built = stage.run(ctx, dataset, upload)
+        ctx.reports.extend(built)
     return reports.finish_all(context.obj, built, f"{dataset}: nothing waits to be built", one_is_flat=True)
 
 
@@ -92,13 +94,14 @@ def publish(  # noqa: PLR0913  the options of a verb are its arguments
     request = PublishRequest(dataset, number, shares, group_by, stratify, note, alias, author or _user())
     with progress(context.obj) as tell, engine(context.obj, "publish", dataset, tell) as ctx:
         report = pipeline.publish_draft(ctx, request)
+        ctx.reports.append(report)
     return reports.finish(context.obj, report)
 
 
 def run(  # noqa: PLR0913  the options of a verb are its arguments
     context: typer.Context,
     upload: Annotated[
-        Path | None, typer.Argument(metavar="UPLOAD", help="A zip, a folder, or an annotation file.")
+        str | None, typer.Argument(metavar="[UPLOAD]", help="A zip, a folder, or an annotation file.")
     ] = None,
     dataset: Annotated[str | None, typer.Option("--dataset", "-d", metavar="D", help="The dataset.")] = None,
     format: options.Format = None,
@@ -115,9 +118,10 @@ def run(  # noqa: PLR0913  the options of a verb are its arguments
         return _run_landing(context.obj)
     if upload is None or dataset is None:
         raise UsageError("run needs an UPLOAD and --dataset D, or --landing", hint="imagelake run --help")
+    _present(upload)
     from imagelake.bronze.ingest import IngestRequest
 
-    request = IngestRequest(dataset, _source(upload), format, mode, note, again, rehash)
+    request = IngestRequest(dataset, upload, format, mode, note, again, rehash)
     return _run_upload(context.obj, request)
 
 
@@ -126,16 +130,18 @@ def _run_upload(shell: Shell, request: IngestRequest) -> int:
 
     with progress(shell) as tell, engine(shell, "run", request.dataset, tell, create=True) as ctx:
         report = pipeline.run_upload(ctx, request)
+        ctx.reports.append(report)
     return reports.finish(shell, report)
 
 
 def _run_landing(shell: Shell) -> int:
-    from imagelake import pipeline
+    from imagelake.landing import run_landing
     from imagelake.storage import open_storage
 
     waiting = next(iter(open_storage(lake_of(shell.flags)).list("landing/")), None) is not None
     with progress(shell) as tell, engine(shell, "run", None, tell, create=waiting) as ctx:
-        taken = pipeline.run_landing(ctx)
+        taken = run_landing(ctx)
+        ctx.reports.extend(taken)
     return reports.finish_all(shell, taken, "nothing waits under landing/", one_is_flat=False)
 
 
@@ -156,6 +162,7 @@ def remove(
     keys = selection.image_keys(lake_of(context.obj.flags), dataset, where, images)
     with progress(context.obj) as tell, engine(context.obj, "remove", dataset, tell) as ctx:
         report = pipeline.remove_images(ctx, dataset, keys, note)
+        ctx.reports.append(report)
     return reports.finish(context.obj, report)
 
 
@@ -191,10 +198,10 @@ def _number(text: str) -> float | None:
         return None
 
 
-def _source(upload: Path) -> str:
-    if not upload.exists():
+def _present(upload: str) -> None:
+    """NotFound when there is no such file: asked before Spark starts. Only an ingest can tell whether a URI is."""
+    if "://" not in upload and not Path(upload).exists():
         raise NotFound(f"there is no upload at {upload}")
-    return str(upload)
 
 
 def _user() -> str | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from imagelake import pipeline
+from imagelake.bronze import ingest
 from imagelake.bronze.ingest import IngestRequest
 from imagelake.client import lake
 from imagelake.context import Context, RunReport
@@ -76,9 +77,7 @@ def dataset_of(upload: Path) -> str:
 
 
 def _into_draft(ctx: Context, request: IngestRequest) -> RunReport:
-    landed = pipeline.ingest_only(ctx, request)
-    built = pipeline.build_all(ctx, request.dataset)
-    return built[-1] if built else landed
+    return pipeline.build_landed(ctx, ingest.run(ctx, request))
 
 
 def _answers(opened: Any, dataset: str) -> Iterator[Step]:

@@ -30,6 +30,7 @@ class ImageRecord:
     kinds: tuple[str, ...] = ()
     source_id: str | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def set_alias(ctx: Context, dataset: str, alias: str, number: int, recipe: int, 
     """Let an alias name a version from now on. Nothing happens when it already does."""
     app_id = f"alias/{dataset}"
     for _ in range(_TRIES):
-        rows = sorted(ctx.tables.read(gold.ALIASES, dataset).collect(), key=lambda r: r["sequence"])
+        rows = sorted(ctx.tables.collect(gold.ALIASES, dataset), key=lambda r: r["sequence"])
         now = [r for r in rows if r["alias"] == alias]
         if now and (now[-1]["number"], now[-1]["recipe"]) == (number, recipe):
             return

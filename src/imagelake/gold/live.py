@@ -51,8 +51,8 @@ class Published:
 
 def published(ctx: Context, dataset: str) -> Published:
     """The dataset's version rows now."""
-    rows = [r.asDict(recursive=True) for r in ctx.tables.read(gold.VERSIONS, dataset).collect()]
-    return Published(dataset, sorted(rows, key=lambda r: r["sequence"]))
+    rows = ctx.tables.collect(gold.VERSIONS, dataset)
+    return Published(dataset, sorted(rows, key=lambda row: int(row["sequence"])))
 
 
 def live(ctx: Context, known: Published, entity: str, number: int) -> DataFrame:

@@ -10,7 +10,7 @@ from imagelake.gold.live import Published
 from imagelake.gold.splits import Recipe
 
 if TYPE_CHECKING:
-    from imagelake.gold.publish import PublishRequest
+    from imagelake.gold.plan import PublishRequest
 
 FIRST = 1
 

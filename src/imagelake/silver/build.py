@@ -63,7 +63,7 @@ def half_built(ctx: Context, dataset: str) -> bool:
     if not pending:
         return False
     seen = [ctx.tables.transaction(spec, app_id(dataset)) or 0 for spec in SILVER]
-    return max(seen) >= min(row["sequence"] for row in pending)
+    return max(seen) >= min(int(row["sequence"]) for row in pending)
 
 
 def app_id(dataset: str) -> str:

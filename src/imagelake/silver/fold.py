@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -81,7 +82,7 @@ def apply(ctx: Context, draft: Draft, delivery: Delivery, rules: Rules) -> Appli
         new_images,
         new_annotations,
         _categories_after(ctx, delivery, draft, records, new_annotations, rules),
-        _rejections_after(ctx, delivery, draft, refused, brought, images.accepted, files),
+        _rejections_after(delivery, draft, refused, _Taken(brought, images.accepted, files, ctx.clock())),
     )
     return Applied(draft, after, files, records, resolved, images, annotations, refused)
 
@@ -222,35 +223,37 @@ def _categories_after(
     return ctx.tables.frame(silver.CATEGORIES, rows)
 
 
-def _rejections_after(
-    ctx: Context,
-    delivery: Delivery,
-    draft: Draft,
-    refused: DataFrame,
-    brought: DataFrame,
-    accepted: DataFrame,
-    files: DataFrame,
-) -> DataFrame:
+@dataclass(frozen=True)
+class _Taken:
+    """What a delivery brought and when: units (image_key, kind), accepted images, files."""
+
+    units: DataFrame
+    images: DataFrame
+    files: DataFrame
+    at: datetime
+
+
+def _rejections_after(delivery: Delivery, draft: Draft, refused: DataFrame, taken: _Taken) -> DataFrame:
     """Open rejections stay unless what they name has now been taken, or delivered anew without that defect."""
     still_open = draft.rejections.where("closed_at IS NULL")
     again = still_open.join(refused.select("rejection_id"), "rejection_id", "left_semi")
     others = draft.rejections.join(refused.select("rejection_id"), "rejection_id", "left_anti")
-    units = brought.withColumn("_unit", F.lit(True))
-    keys = accepted.select("image_key", F.lit(True).alias("_image")).dropDuplicates(["image_key"])
-    paths = files.select("path", F.lit(True).alias("_path"))
+    units = taken.units.withColumn("_unit", F.lit(True))
+    keys = taken.images.select("image_key", F.lit(True).alias("_image")).dropDuplicates(["image_key"])
+    paths = taken.files.select("path", F.lit(True).alias("_path"))
     joined = (
         others.join(units, ["image_key", "kind"], "left").join(keys, "image_key", "left").join(paths, "path", "left")
     )
-    taken = (
+    named = (
         F.when(F.col("rule").isin(*WAITING), F.col("_image").isNotNull())
         .when(F.col("image_key").isNull(), F.col("_path").isNotNull())
         .when(F.col("entity") == "annotation", F.col("_unit").isNotNull())
         .otherwise(F.col("_image").isNotNull() | F.col("_path").isNotNull())
     )
-    ends = (taken | F.lit(delivery.mode == "replace")) & F.col("closed_at").isNull()
+    ends = (named | F.lit(delivery.mode == "replace")) & F.col("closed_at").isNull()
     closed = joined.withColumns(
         {
-            "closed_at": F.when(ends, F.lit(ctx.clock())).otherwise(F.col("closed_at")),
+            "closed_at": F.when(ends, F.lit(taken.at)).otherwise(F.col("closed_at")),
             "closed_by": F.when(ends, F.lit(delivery.upload_id)).otherwise(F.col("closed_by")),
         }
     )

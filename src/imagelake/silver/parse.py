@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -17,6 +18,7 @@ from imagelake.formats.base import Unit
 from imagelake.silver.records import DDL, to_batch, to_row
 from imagelake.silver.upload import UploadTree
 from imagelake.storage import open_storage
+from imagelake.storage.base import Storage
 from imagelake.storage.places import Place, read_place
 
 BATCH_ROWS = 2000
@@ -46,9 +48,13 @@ def _parser(root: str) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.Recor
                 task = json.loads(text)
                 places = {path: Place(**place) for path, place in task["places"].items()}
                 unit = Unit(task["unit"]["format"], tuple(task["unit"]["paths"]), task["unit"]["context"])
-                yield from _batches(unit, lambda path, known=places: read_place(storage, known[path]))
+                yield from _batches(unit, partial(_read, storage, places))
 
     return run
+
+
+def _read(storage: Storage, places: Mapping[str, Place], path: str) -> bytes:
+    return read_place(storage, places[path])
 
 
 def _batches(unit: Unit, read: Callable[[str], bytes]) -> Iterator[pa.RecordBatch]:

@@ -134,5 +134,5 @@ def _area(
     if rle_size is not None and rle_counts is not None:
         return float(geometry.rle_area(rle_counts))
     if polygons:
-        return sum(geometry.polygon_area(p) for p in polygons)
+        return float(sum(geometry.polygon_area(p) for p in polygons))
     return None if box is None else box[2] * box[3]

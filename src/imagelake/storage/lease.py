@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from imagelake.errors import ImagelakeError, Locked
 from imagelake.storage.base import Storage
-from imagelake.storage.lease_record import Holder, LeaseRecord, decode_record, encode_record, is_free
+from imagelake.storage.lease_record import Holder, LeaseRecord, decode_record, encode_record, has_ended, is_free
 from imagelake.storage.process import process
 from imagelake.storage.register import Register, open_register
 
@@ -62,6 +62,17 @@ class Lease:
     def fence(self) -> int:
         """Higher than that of every earlier holder of this name."""
         return self._record.fence
+
+    @property
+    def suspect(self) -> bool:
+        """A holder before us was taken over while it may be asleep: it can wake up and write what it once computed."""
+        return self._record.suspect
+
+    def clear_suspect(self) -> None:
+        """To be called once every table has been fenced off against such a holder."""
+        with self._changing:
+            if self._record.suspect:
+                self._change(replace(self._record, suspect=False))
 
     def check(self) -> None:
         """Locked when somebody else has taken the name over; to be called right before each write."""
@@ -141,7 +152,8 @@ def acquire(
         old = decode_record(data) if data is not None else None
         now = clock()
         if old is None or is_free(old, now):
-            record = LeaseRecord(holder, _next_fence(data, old, now), now, now + ttl)
+            suspect = _suspect(data, old)
+            record = LeaseRecord(holder, _next_fence(data, old, now), now, now + ttl, suspect=suspect)
             if register.swap(data, encode_record(record)):
                 taken_over = data is not None and not (old is not None and old.released)
                 return Lease(_Grant(name, register, record, taken_over), ttl, clock)
@@ -151,6 +163,13 @@ def acquire(
         step = min(pause * random.uniform(0.5, 1.5), settings.wait_seconds - waited)  # noqa: S311
         sleep(step)
         waited, pause = waited + step, min(pause * 1.5, _LONGEST_PAUSE)
+
+
+def live_runs(storage: Storage, clock: Clock) -> frozenset[str]:
+    """The ids of the runs that hold some lease now."""
+    names = [s.path.removeprefix("locks/").removesuffix(".json") for s in storage.list("locks/")]
+    found = (holder_of(storage, name, clock) for name in names if not name.endswith(".lock"))
+    return frozenset(info.run_id for info in found if info is not None)
 
 
 def holder_of(storage: Storage, name: str, clock: Clock) -> HolderInfo | None:
@@ -168,6 +187,13 @@ class _Grant:
     register: Register
     record: LeaseRecord
     taken_over: bool
+
+
+def _suspect(data: bytes | None, old: LeaseRecord | None) -> bool:
+    """Whether the last holder may be asleep: it neither released nor has been seen to end."""
+    if old is None:
+        return data is not None
+    return old.suspect or not (old.released or has_ended(old.holder))
 
 
 def _next_fence(data: bytes | None, old: LeaseRecord | None, now: datetime) -> int:

@@ -24,13 +24,17 @@ class Holder:
 
 @dataclass(frozen=True)
 class LeaseRecord:
-    """One acquisition. Times are aware datetimes; a released record stays for its fence."""
+    """One acquisition. Times are aware datetimes; a released record stays for its fence.
+
+    `suspect`: some earlier holder was taken over while it may still have been alive, and nobody has fenced it off since.
+    """
 
     holder: Holder
     fence: int
     acquired: datetime
     expires: datetime
     released: bool = False
+    suspect: bool = False
 
 
 def this_process(run_id: str) -> Holder:
@@ -45,7 +49,11 @@ def is_free(record: LeaseRecord, now: datetime) -> bool:
     """
     if record.released or now >= record.expires:
         return True
-    holder = record.holder
+    return has_ended(record.holder)
+
+
+def has_ended(holder: Holder) -> bool:
+    """True when all processes of a holder are seen to have ended; what runs on another machine cannot be seen."""
     return holder.machine is not None and holder.machine == machine_id() and not any(map(is_alive, holder.processes))
 
 
@@ -61,6 +69,7 @@ def encode_record(record: LeaseRecord) -> bytes:
         "acquired": record.acquired.isoformat(),
         "expires": record.expires.isoformat(),
         "released": record.released,
+        "suspect": record.suspect,
     }
     return json.dumps(data, indent=1).encode() + b"\n"
 
@@ -76,6 +85,7 @@ def decode_record(data: bytes) -> LeaseRecord | None:
             datetime.fromisoformat(found["acquired"]),
             datetime.fromisoformat(found["expires"]),
             found["released"],
+            found.get("suspect", False),
         )
     except (ValueError, KeyError, TypeError):
         return None

@@ -53,10 +53,8 @@ def data_offset(header: Buffer, entry: Entry) -> int:
         raise _contradiction("its local header has another name")
     if MAX32 in (compressed, size):
         size, compressed = wide_fields(bytes(header[name_end:begin]), (size, compressed))
-    late = flags & FLAG_DESCRIPTOR  # then the local header may hold zeros: the values follow the data
-    for found, declared in ((compressed, entry.compressed), (size, entry.size), (crc, entry.crc32)):
-        if found != declared and not (late and found in (0, MAX32)):
-            raise _contradiction(f"its local header says {found} where the directory says {declared}")
+    if (compressed, size, crc) != (entry.compressed, entry.size, entry.crc32):
+        _check_late((compressed, size, crc), entry, flags)
     return entry.header_offset + int(begin)
 
 
@@ -132,6 +130,14 @@ def _chunks(file: BinaryIO, length: int) -> Iterator[bytes]:
             raise IntegrityError(f"the archive ended {length} bytes early: it changed while it was read")
         length -= len(chunk)
         yield chunk
+
+
+def _check_late(found: tuple[int, int, int], entry: Entry, flags: int) -> None:
+    # with a data descriptor the local header may hold zeros: the values follow the data
+    late = (0, MAX32) if flags & FLAG_DESCRIPTOR else ()
+    for value, declared in zip(found, (entry.compressed, entry.size, entry.crc32), strict=True):
+        if value != declared and value not in late:
+            raise _contradiction(f"its local header says {value} where the directory says {declared}")
 
 
 @contextmanager

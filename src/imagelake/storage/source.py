@@ -125,9 +125,10 @@ def open_source(uri: str, limits: IngestSettings) -> Source:
         return _folder_source(path, limits)
     if not path.is_file():
         raise NotFound(f"{uri} does not exist" if not path.exists() else f"{uri} is neither a file nor a folder")
+    place = path.resolve()  # a link to an upload is followed, links inside one are not
     if path.suffix.lower() in ANNOTATION_SUFFIXES:
-        return _file_source(path)
-    return archive_source(LocalStorage(path.parent), path.name, limits)
+        return _file_source(path.name, place)
+    return archive_source(LocalStorage(place.parent), place.name, limits)
 
 
 def archive_source(storage: Storage, path: str, limits: IngestSettings) -> Source:
@@ -166,13 +167,13 @@ def _folder_source(folder: Path, limits: IngestSettings) -> Source:
     return Source("folder", folder.as_uri(), members, (*odd, *junk), wrapper, size, None, tree)
 
 
-def _file_source(path: Path) -> Source:
-    found = path.stat()
-    check_path(path.name, "file")
-    member = Member(nfc(path.name), path.name, found.st_size, mtime_ns=found.st_mtime_ns)
+def _file_source(name: str, place: Path) -> Source:
+    check_path(name, "file")
+    found = place.stat()
+    member = Member(nfc(name), place.name, found.st_size, mtime_ns=found.st_mtime_ns)
     stamp = f"{found.st_size}-{found.st_mtime_ns}"
-    tree = FolderTree(path.parent, {member.path: member})
-    return Source("file", path.as_uri(), (member,), (), "", found.st_size, stamp, tree)
+    tree = FolderTree(place.parent, {member.path: member})
+    return Source("file", place.as_uri(), (member,), (), "", found.st_size, stamp, tree)
 
 
 def _arranged(files: Sequence[Member], kind: str) -> tuple[tuple[Member, ...], str, tuple[Ignored, ...]]:

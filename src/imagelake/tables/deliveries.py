@@ -19,8 +19,7 @@ _TRIES = 20
 def newest(tables: DeltaStore, dataset: str) -> list[dict[str, Any]]:
     """One row a delivery, its furthest state, in order of sequence."""
     found: dict[int, dict[str, Any]] = {}
-    for row in tables.read(bronze.UPLOADS, dataset).collect():
-        data = row.asDict(recursive=True)
+    for data in tables.collect(bronze.UPLOADS, dataset):
         known = found.get(data["sequence"])
         if known is None or _RANK[data["state"]] >= _RANK[known["state"]]:
             found[data["sequence"]] = data

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import reduce
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote
 
 import deltalake
+import pyarrow as pa
 from delta.exceptions import ConcurrentTransactionException
 from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 CHANGE = "_change"
 """Column of a merge source: `put` writes the row, `drop` removes it."""
+
+_ROWS_PER_FILE = 500_000
 
 _APP_ID = "spark.databricks.delta.write.txnAppId"
 _APP_VERSION = "spark.databricks.delta.write.txnVersion"
@@ -51,12 +53,12 @@ class DeltaStore:
 
     def uri(self, spec: TableSpec) -> str:
         """Where the table is, as Spark wants it: a local path needs its scheme, for a cluster's default may differ."""
-        plain = f"{self._root}/{spec.path}"
+        plain = self._plain(spec)
         return f"file:{plain}" if plain.startswith("/") else plain
 
     def exists(self, spec: TableSpec) -> bool:
         """Whether the table has been created."""
-        return bool(deltalake.DeltaTable.is_deltatable(f"{self._root}/{spec.path}"))
+        return bool(deltalake.DeltaTable.is_deltatable(self._plain(spec)))
 
     def ensure(self, *specs: TableSpec) -> None:
         """Create what does not exist yet; refuse a table that a newer imagelake wrote."""
@@ -76,6 +78,14 @@ class DeltaStore:
             frame = frame.where(F.col("dataset") == F.lit(dataset))
         return frame.select(*spec.names)
 
+    def collect(self, spec: TableSpec, dataset: str | None = None) -> list[dict[str, Any]]:
+        """All rows of a small table, or of one dataset in it, read without a Spark job."""
+        partitions = [("dataset", "=", dataset)] if dataset is not None else None
+        table = deltalake.DeltaTable(self._plain(spec)).to_pyarrow_table(
+            partitions=partitions, columns=list(spec.names)
+        )
+        return cast(list[dict[str, Any]], table.to_pylist())
+
     def frame(self, spec: TableSpec, rows: Sequence[Mapping[str, Any]]) -> DataFrame:
         """A few rows as a frame of the table; a name a row lacks is null."""
         data = [tuple(row.get(name) for name in spec.names) for row in rows]
@@ -93,6 +103,11 @@ class DeltaStore:
                 raise
             log.info("%s: another writer committed transaction %s first", spec.name, txn)  # as good as skipped
         log.debug("appended to %s", spec.name)
+
+    def append_table(self, spec: TableSpec, table: pa.Table) -> None:
+        """Append the rows of an Arrow table that has the spec's columns, in files worth having."""
+        files = max(1, len(table) // _ROWS_PER_FILE)
+        self.append(spec, self._spark.createDataFrame(table, spec.ddl).coalesce(files))
 
     def merge(self, spec: TableSpec, changes: DataFrame, dataset: str, txn: Txn) -> None:
         """Apply changes (the spec's columns and CHANGE) to one dataset's rows by the spec's key.
@@ -135,8 +150,11 @@ class DeltaStore:
             conf.unset(_APP_ID)
             conf.unset(_APP_VERSION)
 
+    def _plain(self, spec: TableSpec) -> str:
+        return f"{self._root}/{spec.path}"
+
     def _log(self, spec: TableSpec) -> deltalake.DeltaTable:
-        return deltalake.DeltaTable(f"{self._root}/{spec.path}", without_files=True)
+        return deltalake.DeltaTable(self._plain(spec), without_files=True)
 
     def _create(self, spec: TableSpec) -> None:
         builder = DeltaTable.createIfNotExists(self._spark).location(self.uri(spec)).comment(spec.doc)
@@ -175,8 +193,3 @@ class DeltaStore:
 def _plain(root: str) -> str:
     """A file URI as a path, decoded: Hadoop would take its %20 for three characters of a name."""
     return unquote(root.removeprefix("file://")) if root.startswith("file:") else root
-
-
-def union(frames: Sequence[DataFrame]) -> DataFrame:
-    """The rows of all frames, matched by column name."""
-    return reduce(DataFrame.unionByName, frames)

@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from imagelake.cli.main import main
+from imagelake.context import Counts, RunReport
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.out)
+
+
+Cli = Callable[..., Outcome]
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """Runs a command line through the console entry."""
+    monkeypatch.delenv("IMAGELAKE_LAKE", raising=False)
+    monkeypatch.delenv("IMAGELAKE_CONF", raising=False)
+
+    def run(*argv: str) -> Outcome:
+        code = main(argv)
+        said = capsys.readouterr()
+        return Outcome(code, said.out, said.err)
+
+    return run
+
+
+REPORT = RunReport(
+    dataset="pets",
+    status="accepted",
+    upload_id="ab" * 32,
+    format="coco",
+    mode="append",
+    files=Counts(read=12, accepted=10, rejected=1, ignored=1),
+    images=Counts(read=10, accepted=9, rejected=1),
+    annotations=Counts(read=31, accepted=30, rejected=1),
+    rejections=2,
+    version="pets@v1",
+    published=True,
+    seconds=3.25,
+    warnings={"image.duplicate_bytes": 2},
+)
+
+REJECTIONS = {
+    "rejections": [
+        {
+            "upload_id": "ab" * 32,
+            "path": "train/a.jpg",
+            "locator": "",
+            "rule": "image.truncated",
+            "severity": "reject",
+            "message": "ends in the middle",
+            "raw": "",
+        },
+        {
+            "upload_id": "ab" * 32,
+            "path": "train.json",
+            "locator": "annotations[7]",
+            "rule": "box.degenerate",
+            "severity": "reject",
+            "message": "h = 0.0, must be above 0",
+            "raw": "{}",
+        },
+        {
+            "upload_id": "cd" * 32,
+            "path": "other.json",
+            "locator": "annotations[1]",
+            "rule": "box.degenerate",
+            "severity": "reject",
+            "message": "of another upload",
+            "raw": "{}",
+        },
+    ]
+}
+
+
+@dataclass
+class Engine:
+    """Stands for Spark: remembers the runs that were opened and what was asked of them, and answers with `report`."""
+
+    report: RunReport = REPORT
+    batch: tuple[RunReport, ...] = (REPORT,)
+    error: BaseException | None = None
+    runs: list[dict[str, Any]] = field(default_factory=list)
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+    reports: list[RunReport] = field(default_factory=list)
+
+    @contextmanager
+    def open_run(self, settings: Any, verb: str, dataset: str | None, *, create: bool, progress: Any) -> Iterator[Any]:
+        self.runs.append({"lake": settings.lake, "verb": verb, "dataset": dataset, "create": create})
+        progress("starting")
+        yield SimpleNamespace(reports=self.reports, progress=progress, storage=SimpleNamespace(root=settings.lake))
+
+    def one(self, _ctx: Any, *asked: Any) -> RunReport:
+        self.asked.append(asked)
+        if self.error is not None:
+            raise self.error
+        return self.report
+
+    def many(self, _ctx: Any, *asked: Any) -> tuple[RunReport, ...]:
+        self.one(_ctx, *asked)
+        return self.batch
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch, client: Client) -> Engine:
+    fake = Engine()
+    monkeypatch.setattr("imagelake.runtime.open_run", fake.open_run)
+    for name in ("bronze.ingest.run", "pipeline.remove_images", "pipeline.publish_draft", "pipeline.run_upload"):
+        monkeypatch.setattr(f"imagelake.{name}", fake.one)
+    for name in ("silver.build.run", "landing.run_landing"):
+        monkeypatch.setattr(f"imagelake.{name}", fake.many)
+    return fake
+
+
+class Answer(dict[str, Any]):
+    def as_json(self) -> dict[str, Any]:
+        return dict(self)
+
+
+@dataclass
+class Client:
+    """Stands for a lake as the client opens it: `answers` by method name, `asked` what was asked."""
+
+    answers: dict[str, Any] = field(default_factory=lambda: {"rejections": REJECTIONS})
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+    error: BaseException | None = None
+
+    def open(self, uri: str, *_: Any, **__: Any) -> Client:
+        self.asked.append(("open", uri))
+        if self.error is not None:
+            raise self.error
+        return self
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.asked.append(("close",))
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+
+        def ask(*args: Any, **named: Any) -> Answer:
+            self.asked.append((name, *args, named) if named else (name, *args))
+            return Answer(self.answers[name])
+
+        return ask
+
+
+@pytest.fixture
+def client(monkeypatch: pytest.MonkeyPatch) -> Client:
+    fake = Client()
+    monkeypatch.setattr("imagelake.client.lake.open", fake.open)
+    return fake

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import pytest
+
+from imagelake.errors import Conflict, GateFailed, IntegrityError, Locked, NotFound, UploadRejected, UsageError
+
+CASES = [
+    (UsageError("wrong"), 2, "usage"),
+    (UploadRejected("bad zip"), 3, "upload_rejected"),
+    (GateFailed("too many rejected"), 4, "gate_failed"),
+    (Locked("held"), 5, "locked"),
+    (Conflict("raced"), 5, "conflict"),
+    (NotFound("no lake"), 6, "not_found"),
+    (IntegrityError("contradiction"), 1, "integrity"),
+]
+
+
+@pytest.mark.parametrize(("error", "code", "kind"), CASES)
+def test_an_error_is_one_document_and_its_exit_code(cli, client, error, code, kind) -> None:
+    client.error = error
+    done = cli("show", "--json")
+    assert done.code == code
+    assert done.document == {"error": {"kind": kind, "message": error.message, "hint": None}}
+
+
+def test_an_error_is_one_line_and_a_hint_for_people(cli, client) -> None:
+    client.error = NotFound("no lake at\x1b[2J x", hint="make one")
+    done = cli("show")
+    assert (done.code, done.out) == (6, "")
+    assert done.err.splitlines() == ["error: no lake at\\x1b[2J x", "hint: make one"]
+
+
+def test_an_unexpected_error_is_one_line_without_a_traceback(cli, client) -> None:
+    client.error = RuntimeError("JVM said no\n\tat org.apache.spark\n\tat …")
+    done = cli("show")
+    assert done.code == 1
+    assert done.err.splitlines()[0] == "error: RuntimeError: JVM said no"
+    assert "Traceback" not in done.err
+    assert "Traceback" in cli("show", "--verbose").err
+
+
+def test_an_unexpected_error_is_a_document_too(cli, client) -> None:
+    client.error = KeyError("x")
+    error = cli("show", "--json").document["error"]
+    assert (error["kind"], error["message"]) == ("unexpected", "KeyError: 'x'")
+
+
+def test_interrupting_is_one_line_and_130(cli, engine) -> None:
+    engine.error = KeyboardInterrupt()
+    done = cli("build", "pets")
+    assert done.code == 130
+    assert done.err.splitlines()[0] == "error: interrupted"
+
+
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        (("ingest",), "UPLOAD"),
+        (("fly",), "fly"),
+        (("show", "--nosuch"), "--nosuch"),
+        (("build", "pets", "more"), "more"),
+        (("ingest", "x.zip", "-d", "pets", "--mode", "merge"), "append"),
+        (("show", "--lake"), "--lake"),
+    ],
+)
+def test_a_wrong_command_line_has_the_same_shape(cli, line, names) -> None:
+    done = cli(*line, "--json") if line[-1] != "--lake" else cli("--json", *line)
+    assert done.code == 2
+    assert done.document["error"]["kind"] == "usage"
+    assert names in done.document["error"]["message"]
+    assert "--help" in done.document["error"]["hint"]
+    plain = cli(*line)
+    assert plain.code == 2
+    assert plain.err.startswith("error: ")

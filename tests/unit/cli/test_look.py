@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import pytest
+
+VERSION = {
+    "version": "pets@v2",
+    "number": 2,
+    "recipe": 1,
+    "parent": "v1.1",
+    "state": "published",
+    "digest": "d1:" + "ab" * 32,
+    "images": 1200,
+    "annotations": 3400,
+    "created_at": "2030-01-02T03:04:05+00:00",
+    "aliases": ["best"],
+    "note": "a [b]note[/b]\x1b[2J",
+}
+ONE = {
+    **VERSION,
+    "splits": {"train": {"images": 1000, "annotations": 3000}, "test": {"images": 200, "annotations": 400}},
+    "categories": [{"name": "cat", "images": 700, "annotations": 2000}],
+    "quality": {"passed": True, "rejected": 2},
+}
+DIFF = {
+    "from": "pets@v1",
+    "to": "pets@v2",
+    "images": {"added": 5, "removed": 1, "changed": 0, "renamed": 0},
+    "annotations": {"added": 12, "removed": 3, "changed": 1},
+    "splits": {
+        "test": {"added": 2, "removed": 1, "moved_in": 0, "moved_out": 0},
+        "train": {"added": 0, "removed": 0, "moved_in": 0, "moved_out": 0},
+    },
+    "categories": {"added": [], "removed": []},
+}
+
+
+def test_show_asks_for_what_the_argument_names(cli, client) -> None:
+    client.answers |= {
+        "show": {"datasets": [], "dataset": "pets", "versions": []},
+        "runs": {"runs": []},
+        "table": {"table": "gold.versions", "history": []},
+    }
+    for line in ((), ("pets",), ("--runs",), ("--table", "gold.versions")):
+        assert cli("show", *line).code == 0
+    asked = [a for a in client.asked if a[0] not in ("open", "close")]
+    assert asked == [("show",), ("show", "pets"), ("runs",), ("table", "gold.versions")]
+    assert client.asked.count(("close",)) == 4
+
+
+@pytest.mark.parametrize("line", [("pets", "--runs"), ("--runs", "--table", "x"), ("pets", "--table", "x")])
+def test_show_shows_one_thing(cli, client, line) -> None:
+    assert cli("show", *line).code == 2
+
+
+def test_a_document_is_printed_as_the_client_gave_it(cli, client) -> None:
+    client.answers |= {"show": ONE, "diff": DIFF, "sql": {"columns": ["a"], "rows": [[1]]}}
+    assert cli("show", "pets@v2", "--json").document == ONE
+    assert cli("diff", "pets@v1", "pets@v2", "--json").document == DIFF
+    assert cli("sql", "select 1 as a", "--json").document == {"columns": ["a"], "rows": [[1]]}
+    assert set(cli("rejections", "pets", "--json").document) == {"rejections"}
+
+
+def test_versions_are_shown_newest_first_and_made_safe(cli, client) -> None:
+    client.answers["show"] = {"dataset": "pets", "versions": [{**VERSION, "version": "pets@v1", "number": 1}, VERSION]}
+    lines = cli("show", "pets").out.splitlines()
+    assert lines[0].strip() == "pets"
+    assert [line.split()[0] for line in lines[2:]] == ["pets@v2", "pets@v1"]
+    assert "1,200" in lines[2]
+    assert "a [b]note[/b]\\x1b[2J" in lines[2]
+
+
+def test_a_version_shows_splits_categories_and_the_gate(cli, client) -> None:
+    client.answers["show"] = ONE
+    out = cli("show", "pets@v2").out
+    for text in (ONE["digest"], "train", "3,000", "cat", "gate: passed yes, rejected 2"):
+        assert text in out
+
+
+def test_diff_says_first_what_happened_to_test(cli, client) -> None:
+    client.answers["diff"] = DIFF
+    lines = cli("diff", "pets@v1", "pets@v2").out.splitlines()
+    assert lines[0] == "test: +2 −1 images"
+    assert lines[1] == "train: unchanged"
+    assert "images: 5 added, 1 removed" in lines
+    assert "annotations: 12 added, 3 removed, 1 changed" in lines
+    assert "categories: unchanged" in lines
+
+
+def test_a_test_set_that_nobody_touched_is_said_first(cli, client) -> None:
+    client.answers["diff"] = {**DIFF, "splits": {"train": {"added": 1, "removed": 0, "moved_in": 3, "moved_out": 0}}}
+    lines = cli("diff", "pets@v1", "pets@v2").out.splitlines()
+    assert lines[:2] == ["test: unchanged", "train: +1 −0 images, 3 moved in"]
+
+
+def test_diff_rows_are_asked_for_and_shown(cli, client) -> None:
+    rows = [{"entity": "image", "change": "added", "image_key": "a.jpg"}]
+    client.answers["diff"] = {**DIFF, "rows": rows}
+    out = cli("diff", "pets@v1", "pets@v2", "--rows").out
+    assert ("diff", "pets@v1", "pets@v2", {"rows": True}) in client.asked
+    assert "a.jpg" in out
+
+
+def test_sql_reads_a_query_from_stdin_and_passes_the_version(cli, client, monkeypatch) -> None:
+    import io
+
+    client.answers["sql"] = {"columns": ["n", "n", "s"], "rows": [[1, 2, None], [1500, 2.5, "x\n\x1b]0;t\x07"]]}
+    monkeypatch.setattr("sys.stdin", io.StringIO("select 1"))
+    out = cli("sql", "-", "--at", "pets@v1").out
+    assert ("sql", "select 1", {"at": "pets@v1"}) in client.asked
+    assert "1,500" in out
+    assert "\x1b" not in out
+
+
+def test_a_query_without_rows_says_so(cli, client) -> None:
+    client.answers["sql"] = {"columns": ["a"], "rows": []}
+    assert cli("sql", "select 1 as a where false").out.strip() == "no rows (a)"
+
+
+@pytest.mark.parametrize(("ok", "code", "says"), [(True, 0, "reads back as published"), (False, 1, "NOT")])
+def test_verify_ends_with_1_when_a_version_does_not_read_back(cli, client, ok, code, says) -> None:
+    problems = [] if ok else ["a.jpg: other bytes"]
+    client.answers["verify"] = {
+        "version": "pets@v1",
+        "ok": ok,
+        "digest": "d1:ab",
+        "images_checked": 3,
+        "bytes_checked": 4000,
+        "problems": problems,
+    }
+    assert cli("verify", "pets@v1", "--json").code == code
+    done = cli("verify", "pets@v1", "--rows-only")
+    assert done.code == code
+    assert says in done.out
+    assert ("verify", "pets@v1", {"rows_only": True}) in client.asked
+
+
+def test_rejections_are_listed_or_none_are(cli, client) -> None:
+    assert "3 rejected" in cli("rejections", "pets").out
+    client.answers["rejections"] = {"rejections": []}
+    assert cli("rejections", "pets").out.strip() == "nothing is rejected"
+
+
+def test_an_empty_lake_says_what_to_do(cli, client) -> None:
+    client.answers["show"] = {"datasets": []}
+    assert "imagelake run UPLOAD --dataset D" in cli("show").out
+
+
+def test_settings_are_printed_with_secrets_masked(cli) -> None:
+    done = cli("doctor", "--config", "--set", "spark.conf={fs.s3a.secret.key: hush}")
+    assert done.code == 0
+    assert "hush" not in done.out
+    assert "driver_memory" in done.out
+
+
+def test_the_version_is_printed(cli) -> None:
+    number = cli("version", "--json").document["version"]
+    assert cli("--version").out == cli("version").out == f"imagelake {number}\n"
+
+
+def test_help_names_every_verb(cli) -> None:
+    for line in ((), ("--help",), ("-h",)):
+        done = cli(*line)
+        assert done.code == 0
+        assert all(verb in done.out for verb in ("demo", "ingest", "publish", "rejections", "verify", "doctor"))

@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imagelake.bronze.ingest import IngestRequest
+from imagelake.cli.reports import worst
+from imagelake.cli.write import parse_shares, parse_target
+from imagelake.context import RunReport
+from imagelake.errors import UsageError
+from imagelake.gold.plan import PublishRequest
+
+KEYS = {
+    "dataset",
+    "upload_id",
+    "status",
+    "format",
+    "mode",
+    "files",
+    "images",
+    "annotations",
+    "rejections",
+    "version",
+    "published",
+    "problem",
+    "seconds",
+}
+COUNTS = {"read", "accepted", "unchanged", "rejected", "ignored", "removed"}
+
+
+@pytest.fixture
+def upload(tmp_path) -> str:
+    path = tmp_path / "up.zip"
+    path.write_bytes(b"PK")
+    return str(path)
+
+
+@pytest.mark.parametrize("verb", ["run", "ingest"])
+def test_an_upload_verb_passes_its_options_on(cli, engine, upload, verb) -> None:
+    options = ("--format", "voc", "--mode", "update", "--note", "n", "--again", "--rehash")
+    done = cli("--json", verb, upload, "--dataset", "pets", *options)
+    assert done.code == 0
+    assert engine.asked == [(IngestRequest("pets", upload, "voc", "update", "n", True, True),)]
+    assert engine.runs == [{"lake": "./lake", "verb": verb, "dataset": "pets", "create": True}]
+    assert set(done.document) >= KEYS
+    assert all(set(done.document[name]) == COUNTS for name in ("files", "images", "annotations"))
+
+
+def test_only_verbs_that_bring_something_make_a_lake(cli, engine, client) -> None:
+    client.answers["sql"] = {"columns": ["image_key"], "rows": [["a.jpg"]]}
+    cli("build", "pets")
+    cli("publish", "pets")
+    cli("remove", "pets", "--where", "true")
+    cli("run", "--landing")
+    assert [run["create"] for run in engine.runs] == [False] * 4
+
+
+def test_publish_passes_its_options_on(cli, engine) -> None:
+    options = ("--split", "a=0.5,b=0.5", "--group-by", "patient", "--stratify", "--note", "n", "--alias", "best")
+    assert cli("publish", "pets@v3", *options, "--author", "me").code == 0
+    wanted = PublishRequest("pets", 3, {"a": 0.5, "b": 0.5}, "patient", True, "n", "best", "me")
+    assert engine.asked == [(wanted,)]
+
+
+def test_build_of_one_upload_passes_it_on(cli, engine) -> None:
+    assert cli("build", "pets", "--upload", "abc").code == 0
+    assert engine.asked == [("pets", "abc")]
+
+
+def test_one_build_is_flat_and_several_are_a_list(cli, engine) -> None:
+    assert cli("build", "pets", "--json").document["dataset"] == "pets"
+    engine.batch = (engine.report, engine.report)
+    assert len(cli("build", "pets", "--json").document["uploads"]) == 2
+    engine.batch = ()
+    assert cli("build", "pets", "--json").document == {"uploads": []}
+
+
+def test_landing_is_always_a_list_with_the_worst_exit_code(cli, engine) -> None:
+    rejected = RunReport("cats", "rejected", problem="not a zip", exit_code=3)
+    locked = RunReport("dogs", "failed", problem="held", exit_code=5)
+    engine.batch = (engine.report, rejected, locked)
+    done = cli("run", "--landing", "--json")
+    assert done.code == 5
+    assert [u["status"] for u in done.document["uploads"]] == ["accepted", "rejected", "failed"]
+
+
+@given(st.lists(st.sampled_from([0, 1, 2, 3, 4, 5, 6])))
+def test_the_worst_code_is_0_only_when_all_are(codes) -> None:
+    assert (worst(codes) == 0) == (set(codes) <= {0})
+
+
+def test_the_worst_code_follows_1_5_4_3() -> None:
+    assert [worst(c) for c in ([3, 4], [4, 5, 3], [5, 1], [0, 3], [6, 3], [0, 6], [])] == [4, 5, 1, 3, 3, 6, 0]
+
+
+def test_what_a_verb_did_is_recorded_with_its_run(cli, engine, client, upload) -> None:
+    client.answers["sql"] = {"columns": ["image_key"], "rows": [["a.jpg"]]}
+    lines = (("run", upload, "-d", "pets"), ("ingest", upload, "-d", "pets"), ("build", "pets"), ("publish", "pets"))
+    for line in (*lines, ("remove", "pets", "--where", "true"), ("run", "--landing")):
+        engine.reports.clear()
+        cli(*line)
+        assert engine.reports == [engine.report], line
+
+
+def test_a_rejected_upload_is_a_report_and_3(cli, engine, upload) -> None:
+    engine.report = RunReport("pets", "rejected", problem="not a zip", hint="send a zip", exit_code=3)
+    done = cli("run", upload, "-d", "pets", "--json")
+    assert (done.code, done.document["problem"], done.document["published"]) == (3, "not a zip", False)
+    done = cli("run", upload, "-d", "pets")
+    assert done.code == 3
+    assert done.err.splitlines() == ["error: not a zip", "hint: send a zip"]
+
+
+def test_an_upload_that_is_not_there_is_said_before_spark_starts(cli, engine) -> None:
+    done = cli("run", "/no/such.zip", "-d", "pets")
+    assert (done.code, engine.runs) == (6, [])
+
+
+@pytest.mark.parametrize("line", [("run",), ("run", "--landing", "-d", "pets"), ("run", "x.zip")])
+def test_run_wants_an_upload_and_a_dataset_or_landing(cli, engine, line) -> None:
+    assert cli(*line).code == 2
+    assert engine.runs == []
+
+
+def test_people_read_what_was_taken_and_what_was_refused(cli, engine, upload) -> None:
+    out = cli("run", upload, "-d", "pets").out
+    assert out.startswith("pets: published pets@v1  (3.2 s)")
+    assert "image.truncated  1" in out
+    assert "train.json annotations[7]  h = 0.0, must be above 0" in out
+    assert "of another upload" not in out
+    assert "image.duplicate_bytes 2" in out
+    assert "imagelake rejections pets" in out
+    assert "next: imagelake show pets@v1" in out
+
+
+def test_only_three_rejections_of_a_rule_are_named(cli, engine, client, upload) -> None:
+    row = client.answers["rejections"]["rejections"][1]
+    many = [{**row, "locator": f"annotations[{i}]"} for i in range(1234)]
+    client.answers["rejections"] = {"rejections": many}
+    out = cli("run", upload, "-d", "pets").out
+    assert "box.degenerate  1,234" in out
+    assert out.count("annotations[") == 3
+    assert "and 1,231 more" in out
+
+
+def test_quiet_is_one_line(cli, engine, upload) -> None:
+    assert cli("run", upload, "-d", "pets", "-q").out.splitlines() == ["pets: published pets@v1  (3.2 s)"]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"status": "unchanged", "published": False}, "nothing changed; the current version is pets@v1"),
+        ({"status": "landed", "published": False, "version": None}, "landed in bronze"),
+        ({"status": "superseded", "published": False}, "newer uploads"),
+        ({"status": "failed", "published": False, "exit_code": 4}, "not published"),
+        ({"status": "built", "published": False, "version": None}, "nothing is published yet"),
+    ],
+)
+def test_every_outcome_has_a_sentence(cli, engine, upload, change, says) -> None:
+    engine.report = replace(engine.report, **change)
+    assert says in cli("run", upload, "-d", "pets").out
+
+
+def test_remove_selects_by_condition_and_by_list(cli, engine, client, tmp_path) -> None:
+    client.answers["sql"] = {"columns": ["image_key"], "rows": [["b.jpg"], ["a.jpg"]]}
+    listed = tmp_path / "keys.txt"
+    listed.write_text("c.jpg\nb.jpg\n\n")
+    assert cli("remove", "pets", "--where", "width < 64", "--note", "small").code == 0
+    assert cli("remove", "pets", "--images", str(listed)).code == 0
+    assert cli("remove", "pets", "--images", str(listed), "--where", "true").code == 0
+    assert engine.asked == [
+        ("pets", ["a.jpg", "b.jpg"], "small"),
+        ("pets", ["b.jpg", "c.jpg"], None),
+        ("pets", ["b.jpg"], None),
+    ]
+    assert ("sql", "select image_key from images where (\nwidth < 64\n)", {"at": "pets@draft"}) in client.asked
+
+
+def test_remove_without_a_selection_removes_nothing(cli, engine, client) -> None:
+    assert cli("remove", "pets").code == 2
+    client.answers["sql"] = {"columns": ["image_key"], "rows": []}
+    assert cli("remove", "pets", "--where", "false").code == 6
+    assert engine.runs == []
+
+
+@pytest.mark.parametrize(("text", "wanted"), [("pets", ("pets", None)), ("pets@v3", ("pets", 3)), ("a@v2.4", ("a", 2))])
+def test_a_target_is_a_dataset_or_a_version(text, wanted) -> None:
+    assert parse_target(text) == wanted
+
+
+@pytest.mark.parametrize("text", ["pets@", "pets@draft", "pets@v0", "@v1", "pets@vx"])
+def test_other_references_cannot_be_published(text) -> None:
+    with pytest.raises(UsageError):
+        parse_target(text)
+
+
+def test_shares_keep_their_order() -> None:
+    assert list((parse_shares("train=0.8, val=0.1,test=0.1") or {}).items()) == [
+        ("train", 0.8),
+        ("val", 0.1),
+        ("test", 0.1),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "train", "train=x", "train=0.5", "a=0.5,a=0.5", "a=2,b=-1", "a=nan,b=1", "../x=1"]
+)
+def test_shares_that_make_no_split_are_usage_errors(text) -> None:
+    with pytest.raises(UsageError):
+        parse_shares(text)

@@ -195,8 +195,21 @@ class LakeMaker:
         upload = hashlib.sha256(f"{dataset}#{draft.deliveries}".encode()).hexdigest()
         for step in ("landed", state) if state != "landed" else ("landed",):
             counts = dict.fromkeys(("read", "accepted", "unchanged", "rejected", "ignored", "removed"), 0)
-            row = {"dataset": dataset, "sequence": draft.deliveries, "upload_id": upload, "state": step, "mode": "append"}
-            row |= {"files": counts, "images": counts, "annotations": counts, "rejections": 0, "at": self.now(), **values}
+            row = {
+                "dataset": dataset,
+                "sequence": draft.deliveries,
+                "upload_id": upload,
+                "state": step,
+                "mode": "append",
+            }
+            row |= {
+                "files": counts,
+                "images": counts,
+                "annotations": counts,
+                "rejections": 0,
+                "at": self.now(),
+                **values,
+            }
             self.add(bronze.UPLOADS, row)
         if state == "built":
             self._silver.add(dataset)
@@ -287,7 +300,9 @@ class LakeMaker:
             table = pa.Table.from_pylist(_complete(spec, rows.values()), arrow_schema(spec))
             write_deltalake(str(self.root / spec.path), table, mode="overwrite", predicate=where)
 
-    def _difference(self, spec: TableSpec, entity: str, live: dict[str, Row], wanted: Mapping[str, Row], stamp: Row) -> None:
+    def _difference(
+        self, spec: TableSpec, entity: str, live: dict[str, Row], wanted: Mapping[str, Row], stamp: Row
+    ) -> None:
         for key in [k for k, r in live.items() if k not in wanted or not _same(r, wanted[k])]:
             row = live.pop(key)
             closing = {"entity": entity, "row_id": row["row_id"], "removed_in": stamp["added_in"]}
@@ -314,7 +329,10 @@ class LakeMaker:
         row |= {"state": "published", "parent": f"v{number - 1}.{recipe}" if number > 1 else None, "quality": "{}"}
         row |= {"publish_id": publish_id, "content_digest": content, "digest": digest.version_digest(content, splits)}
         row |= {"images": sets[0].count, "annotations": sets[1].count, "categories": sets[2].count}
-        row |= {"split_stats": json.dumps(self._split_stats(draft, recipe)), "class_stats": json.dumps(_class_stats(draft))}
+        row |= {
+            "split_stats": json.dumps(self._split_stats(draft, recipe)),
+            "class_stats": json.dumps(_class_stats(draft)),
+        }
         self.add(gold.VERSIONS, row | {"upload_ids": [], "at": self.now(), "settings": "{}"} | values)
 
     def _split_stats(self, draft: Draft, recipe: int) -> dict[str, dict[str, int]]:

@@ -6,7 +6,6 @@ Delta's other dependencies are either shipped with Spark or serve catalogs and c
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imagelake.errors import ConfigError
-from imagelake.settings import SparkSettings
+from imagelake.settings import SparkSettings, load
 
 LOG_STORE = Path(__file__).parent / "jvm" / "imagelake-logstore.jar"
 """Our own jar, part of the package."""
@@ -143,7 +142,7 @@ def _fill(cache: Path, jars: Sequence[Jar], fetchers: Sequence[Fetch]) -> None:
             _fetch(wanted, Path(temporary), fetchers)
             for jar in wanted:
                 # a second process may do the same: each puts the same bytes there, at once
-                os.replace(Path(temporary) / jar.file_name, cache / jar.file_name)
+                (Path(temporary) / jar.file_name).replace(cache / jar.file_name)
     _marker(cache, jars).touch()
 
 
@@ -180,3 +179,12 @@ def _is_sound(path: Path, jar: Jar) -> bool:
         while chunk := stream.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest() == jar.sha256
+
+
+def main() -> None:
+    """Print the paths, separated by commas, as `spark-submit --jars` takes them."""
+    sys.stdout.write(",".join(str(path) for path in resolve(load().spark)) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -53,7 +53,7 @@ def publish_built(ctx: Context, report: RunReport, note: str | None) -> RunRepor
     try:
         result = publish.run(ctx, PublishRequest(report.dataset, note=note))
     except GateFailed as refused:
-        number = published(ctx, report.dataset).number
+        number = published(ctx.tables, report.dataset).number
         version = f"{report.dataset}@v{number}" if number else None
         return replace(report, version=version, problem=refused.message, hint=refused.hint, exit_code=refused.exit_code)
     warnings = {**report.warnings, **result.warnings}

@@ -16,7 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from imagelake.errors import ConfigError
 
 MASK = "********"
-_SECRET = re.compile(r"(?i)secret|password|passwd|token|access[._-]?key|credential|signature|encryption")
+MASKED_NAMES = "(?i)secret|password|passwd|token|access[._-]?key|credential|signature|encryption"
+"""Names whose values are never shown (a regular expression, for Python and Java alike)."""
+
+_SECRET = re.compile(MASKED_NAMES)
 _ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 

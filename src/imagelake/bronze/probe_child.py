@@ -16,41 +16,75 @@ import signal
 import struct
 import sys
 import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from imagelake.bronze.probe_file import Answer, Examiner, Item
+from imagelake.bronze.probe_file import Answer, Examiner, Headway, Item
 from imagelake.bronze.probe_image import prepare_decoders
 from imagelake.errors import ImagelakeError
 
-IDLE = -1
-"""The marker's file number when no file is being examined."""
+Stage = Literal["idle", "reading", "decoding"]
 
+_STAGES: tuple[Stage, ...] = ("idle", "reading", "decoding")
+_IDLE, _READING, _DECODING = range(3)
 _LENGTH = struct.Struct("<Q")
-_MARK = struct.Struct("<qd")
-_REPORT_FILES, _REPORT_SECONDS = 256, 0.2
+_MARK = struct.Struct("<qqd")
+_REPORT_FILES, _REPORT_SECONDS = 64, 0.2
 _CPU_RENEWAL = 0.5  # seconds
 
 
+@dataclass(frozen=True)
+class Mark:
+    """The file a process is at, its stage, and when that last got on (monotonic seconds)."""
+
+    number: int
+    stage: Stage
+    since: float
+
+
 class Marker:
-    """Shared memory that says which file is being examined, and when that last got on (monotonic seconds)."""
+    """A mark in memory that parent and child share; the child makes it, for probe_file.Headway too."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float) -> None:
         self._memory = mmap.mmap(-1, _MARK.size)
-        self.set(IDLE)
+        self._seconds = seconds
+        self._number = 0
+        self._cpu_renewed = -math.inf
+        self._set(_IDLE)
 
-    def set(self, number: int) -> None:
-        """A file is begun or has got on; with IDLE none is being examined."""
-        _MARK.pack_into(self._memory, 0, number, time.monotonic())
+    def begin(self, number: int) -> None:
+        """A file is begun."""
+        self._number = number
+        self._set(_READING)
 
-    def get(self) -> tuple[int, float]:
-        """File number and time."""
-        number, at = _MARK.unpack_from(self._memory)
-        return int(number), float(at)
+    def reading(self) -> None:
+        """More of it was read."""
+        self._set(_READING)
+
+    def decoding(self) -> None:
+        """The decoder has it."""
+        self._set(_DECODING)
+
+    def end(self) -> None:
+        """All files are done."""
+        self._set(_IDLE)
+
+    def get(self) -> Mark:
+        """The mark as it is now."""
+        number, stage, since = _MARK.unpack_from(self._memory)
+        return Mark(int(number), _STAGES[stage], float(since))
 
     def close(self) -> None:
         """Give the memory back."""
         self._memory.close()
+
+    def _set(self, stage: int) -> None:
+        now = time.monotonic()
+        _MARK.pack_into(self._memory, 0, self._number, stage, now)
+        if stage != _IDLE and now - self._cpu_renewed > _CPU_RENEWAL:
+            self._cpu_renewed = now
+            _limit_cpu(self._seconds)
 
 
 def message(value: Any) -> bytes:
@@ -88,31 +122,22 @@ def run_child(items: Sequence[Item], pipe: int, marker: Marker, examiner: Examin
 
 def _examine_all(items: Sequence[Item], pipe: int, marker: Marker, examiner: Examiner, parent: int) -> None:
     found: list[Answer] = []
-    reported = limited = -math.inf
-
-    def got_on() -> None:
-        marker.set(number)
-        _limit_cpu(examiner.limits.seconds)
-
+    reported = time.monotonic()
     for number in range(len(items)):
-        marker.set(number)
-        now = time.monotonic()
-        if now - limited > _CPU_RENEWAL:
-            limited = now
-            _limit_cpu(examiner.limits.seconds)
-        found.append(_examined(examiner, items, number, got_on))
-        if len(found) >= _REPORT_FILES or now - reported > _REPORT_SECONDS:
+        marker.begin(number)
+        found.append(_examined(examiner, items, number, marker))
+        if len(found) >= _REPORT_FILES or time.monotonic() - reported > _REPORT_SECONDS:
             if os.getppid() != parent:
                 return
             _write(pipe, message(found))
-            found, reported = [], now
-    marker.set(IDLE)
+            found, reported = [], time.monotonic()
+    marker.end()
     _write(pipe, message(found))
 
 
-def _examined(examiner: Examiner, items: Sequence[Item], number: int, got_on: Callable[[], None]) -> Answer:
+def _examined(examiner: Examiner, items: Sequence[Item], number: int, headway: Headway) -> Answer:
     try:
-        return examiner.examine(items, number, got_on)
+        return examiner.examine(items, number, headway)
     except ImagelakeError:
         raise
     except Exception as error:  # noqa: BLE001  hostile input: whatever it sets off is recorded as its fault

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from imagelake.bronze.probe_image import HEAD, ImageFacts, ProbeLimits, is_image, media_type
 from imagelake.bronze.probe_read import WHOLE, WINDOW, Ranges
@@ -22,6 +22,18 @@ from imagelake.storage.zip_directory import Codec
 Inspect = Callable[[bytes, str, ProbeLimits], ImageFacts]
 
 _GAP = 1 << 16  # neighbours that are no farther apart are read together
+
+
+class Headway(Protocol):
+    """Is told how far the work on a file has got, for whoever watches the time."""
+
+    def reading(self) -> None:
+        """More of the file was read, and written when it is kept."""
+        ...
+
+    def decoding(self) -> None:
+        """From here on the decoder has the file."""
+        ...
 
 
 class Item(NamedTuple):
@@ -76,11 +88,8 @@ class Examiner:
     lake: str | None
     ranges: Ranges
 
-    def examine(self, items: Sequence[Item], number: int, tick: Callable[[], None]) -> Answer:
-        """The answer to `items[number]`; bad bytes never raise, a full disk does.
-
-        `tick` is called whenever the work has got on.
-        """
+    def examine(self, items: Sequence[Item], number: int, headway: Headway) -> Answer:
+        """The answer to `items[number]`; bad bytes never raise, a full disk does."""
         item, offset = items[number], None
         try:
             self.ranges.open(item.uri)
@@ -93,11 +102,12 @@ class Examiner:
                 content = self._whole(item, raw[offset - item.offset :][: item.stored])
             else:
                 offset = self._begin(item)
-                content = self._streamed(item, offset, tick)
+                content = self._streamed(item, offset, headway)
         except UploadRejected as error:
             return Answer(offset=offset, problem_rule=error.rule, problem=error.message)
         except (NotFound, OSError) as error:
             return Answer(offset=offset, problem_rule="file.unreadable", problem=f"cannot be read: {error}")
+        headway.decoding()
         return self._answer(item, offset, content)
 
     def _whole(self, item: Item, raw: memoryview) -> Content:
@@ -115,7 +125,7 @@ class Examiner:
         room = min(item.end, item.offset + HEADER_ROOM)
         return data_offset(self.ranges.read(item.offset, room, room), _entry(item))
 
-    def _streamed(self, item: Item, offset: int, tick: Callable[[], None]) -> Content:
+    def _streamed(self, item: Item, offset: int, headway: Headway) -> Content:
         digest, crc, length, kind = hashlib.sha256(), 0, 0, ""
         collected: bytearray | None = None
         with BlobFile(self.lake) if item.keep and self.lake is not None else nullcontext() as blob:
@@ -130,7 +140,7 @@ class Examiner:
                     blob.write(piece)
                 if collected is not None:
                     collected += piece
-                tick()
+                headway.reading()
             if blob is not None:
                 blob.keep(digest.hexdigest())
         return Content(digest.hexdigest(), crc, length, kind, bytes(collected) if collected is not None else None)
@@ -145,20 +155,7 @@ class Examiner:
             found = ImageFacts(problem_rule=error.rule, problem=error.message)
         else:
             found = ImageFacts() if item.bare else self._look(item, content)
-        return Answer(
-            content.sha256,
-            content.crc32,
-            content.length,
-            offset,
-            content.kind,
-            found.width,
-            found.height,
-            found.mode,
-            found.orientation,
-            found.frames,
-            found.problem_rule,
-            found.problem,
-        )
+        return Answer(content.sha256, content.crc32, content.length, offset, content.kind, *found)
 
     def _look(self, item: Item, content: Content) -> ImageFacts:
         if content.data is not None:

@@ -6,8 +6,8 @@ import io
 import re
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from PIL import (
     BmpImagePlugin,
@@ -71,8 +71,7 @@ class ProbeLimits:
         )
 
 
-@dataclass(frozen=True)
-class ImageFacts:
+class ImageFacts(NamedTuple):
     """Raw width and height in pixels, Pillow mode, EXIF orientation 1 to 8, frames; and the rule that is broken."""
 
     width: int | None = None
@@ -105,19 +104,18 @@ def inspect_image(data: bytes, kind: str, limits: ProbeLimits) -> ImageFacts:
             found = _header(image, data)
             problem = _frame_problem(image, found, limits)
             if problem is not None:
-                return replace(found, problem_rule=problem[0], problem=problem[1])
+                return _with_problem(found, *problem)
             if limits.decode:
                 image.load()
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        return replace(found, problem_rule="image.too_large", problem=_too_many_pixels(error, limits))
+        return _with_problem(found, "image.too_large", _too_many_pixels(error, limits))
     except MemoryError:
         message = f"decoding needs more than {limits.memory_mb} MB (ingest.probe_memory_mb)"
-        return replace(found, problem_rule="image.too_large", problem=message)
+        return _with_problem(found, "image.too_large", message)
     except UnidentifiedImageError:
-        return replace(found, problem_rule="image.unreadable", problem=f"begins like {kind} but is none")
+        return _with_problem(found, "image.unreadable", f"begins like {kind} but is none")
     except Exception as error:  # noqa: BLE001  decoders raise anything on hostile bytes, and each is the file's fault
-        message = f"{type(error).__name__}: {str(error)[:300]}"
-        return replace(found, problem_rule="image.unreadable", problem=message)
+        return _with_problem(found, "image.unreadable", f"{type(error).__name__}: {str(error)[:300]}")
     return found
 
 
@@ -127,6 +125,10 @@ def prepare_decoders(limits: ProbeLimits) -> None:
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     warnings.simplefilter("ignore")
     warnings.simplefilter("error", Image.DecompressionBombWarning)
+
+
+def _with_problem(found: ImageFacts, rule: str, problem: str) -> ImageFacts:
+    return found._replace(problem_rule=rule, problem=problem)
 
 
 def _header(image: Any, data: bytes) -> ImageFacts:

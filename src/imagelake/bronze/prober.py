@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal
 
-from imagelake.bronze.probe_child import IDLE, Marker, run_child, take_messages
+from imagelake.bronze.probe_child import Marker, run_child, take_messages
 from imagelake.bronze.probe_file import Answer, Examiner, Item
 from imagelake.errors import ConfigError, ImagelakeError
 
@@ -21,6 +21,7 @@ End = Literal["done", "died", "hung"]
 
 _SETBACKS = 3  # ends in a row without a file being examined
 _OVERSLEPT = 1.0  # seconds
+_STALL_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -50,16 +51,19 @@ def probe(items: Sequence[Item], examiner: Examiner) -> list[Answer]:
             continue
         with _Child(_batch(items, first, verdicts), examiner) as child:
             end = child.run()
-            number, _ = child.marker.get()
+            mark = child.marker.get()
             answers += [_judged(a, verdicts.get(first + i)) for i, a in enumerate(child.answers)]
         if end == "done":
             continue
-        if number == IDLE:
-            setbacks += 1
-            _check_setbacks(setbacks)
-            continue
-        setbacks = 0
-        verdicts[first + number] = _next_verdict(verdicts.get(first + number), end, examiner.limits.seconds)
+        setbacks = setbacks + 1 if mark.stage == "idle" else 0
+        if setbacks == 0:
+            if end == "hung" and mark.stage == "reading":
+                raise _stalled(items[first + mark.number])
+            verdicts[first + mark.number] = _next_verdict(
+                verdicts.get(first + mark.number), end, examiner.limits.seconds
+            )
+        elif setbacks >= _SETBACKS:
+            raise _never_begins()
     return answers
 
 
@@ -91,12 +95,19 @@ def _judged(answer: Answer, verdict: _Verdict | None) -> Answer:
     return answer._replace(problem_rule=verdict.rule, problem=verdict.problem)
 
 
-def _check_setbacks(setbacks: int) -> None:
-    if setbacks >= _SETBACKS:
-        raise ConfigError(
-            "the probing process ends before it has begun",
-            hint="this machine may be short of memory or processes; give spark.master fewer cores",
-        )
+def _never_begins() -> ConfigError:
+    return ConfigError(
+        "the probing process ends before it has begun",
+        hint="this machine may be short of memory or processes; give spark.master fewer cores",
+    )
+
+
+def _stalled(item: Item) -> ImagelakeError:
+    # no file can do that, only its disk
+    return ImagelakeError(
+        f"reading {item.uri} or keeping it has made no headway for {_STALL_SECONDS:g} s",
+        hint="see to the disk, then run the same command again",
+    )
 
 
 class _Child:
@@ -104,7 +115,7 @@ class _Child:
 
     def __init__(self, items: Sequence[Item], examiner: Examiner) -> None:
         self.answers: list[Answer] = []
-        self.marker = Marker()
+        self.marker = Marker(examiner.limits.seconds)
         self._count = len(items)
         self._seconds = examiner.limits.seconds
         self._pipe, for_child = os.pipe()
@@ -121,13 +132,14 @@ class _Child:
         buffer = bytearray()
         resumed = time.monotonic()
         while len(self.answers) < self._count:
-            _, since = self.marker.get()
-            left = max(since, resumed) + self._seconds - time.monotonic()
+            mark = self.marker.get()
+            allowed = self._seconds if mark.stage == "decoding" else max(self._seconds, _STALL_SECONDS)
+            left = max(mark.since, resumed) + allowed - time.monotonic()
             if left <= 0:
                 return "hung"
             asked = time.monotonic()
-            ready, _, _ = select.select([self._pipe], [], [], left)
-            if time.monotonic() - asked > left + _OVERSLEPT:
+            ready, _, _ = select.select([self._pipe], [], [], min(left, self._seconds))
+            if time.monotonic() - asked > self._seconds + _OVERSLEPT:
                 resumed = time.monotonic()  # we were paused, and perhaps so was the child: its time starts anew
             if ready:
                 data = os.read(self._pipe, 1 << 20)

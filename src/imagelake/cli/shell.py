@@ -76,6 +76,12 @@ def complain(message: str, hint: str | None) -> None:
         print(f"hint: {safe(hint)}", file=sys.stderr)
 
 
+def aside(shell: Shell, sentence: str) -> None:
+    """One line on stderr beside the result; nothing with --quiet."""
+    if not shell.flags.quiet:
+        print(safe(sentence), file=sys.stderr)
+
+
 class Progress:
     """Tells what is being done now: a spinner on a terminal, from the first sentence on; nothing anywhere else."""
 

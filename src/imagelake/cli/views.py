@@ -15,7 +15,11 @@ Document = Mapping[str, Any]
 
 _VERSION = ("version", "state", "images", "annotations", "parent", "created_at", "aliases", "note", "digest")
 _SHORT_DIGEST = 15
-_RUN_DETAILS = ("report", "pid", "host", "program")
+_ROWS = 200
+"""Rejections shown to people; programs get all."""
+
+_TIMES = ("created_at", "started_at", "ended_at", "at", "oldest_at")
+_RUN_DETAILS = ("ended_at", "pid", "host", "program")
 
 
 def datasets(to: Console, document: Document) -> None:
@@ -24,12 +28,12 @@ def datasets(to: Console, document: Document) -> None:
     if not found:
         to.print("the lake holds no dataset yet: imagelake run UPLOAD --dataset D")
         return
-    grid(to, found, list(found[0]))
+    grid(to, [_readable(row) for row in found], filled(found, list(found[0])))
 
 
 def dataset(to: Console, document: Document) -> None:
     """One dataset's versions, newest first."""
-    versions = [_short(v) for v in document["versions"]]
+    versions = [_readable(v) for v in document["versions"]]
     if not versions:
         to.print(f"{document['dataset']}: nothing is published yet: imagelake publish {document['dataset']}")
         return
@@ -39,7 +43,7 @@ def dataset(to: Console, document: Document) -> None:
 
 def version(to: Console, document: Document) -> None:
     """One version: its row, its splits, its categories."""
-    grid(to, [document], filled([document], _VERSION[:-1]))
+    grid(to, [_readable(document)], filled([document], _VERSION[:-1]))
     to.print(f"digest {document.get('digest') or 'none: not published'}")
     splits = [{"split": name, **counts} for name, counts in (document.get("splits") or {}).items()]
     if splits:
@@ -61,7 +65,8 @@ def runs(to: Console, document: Document) -> None:
     if not found:
         to.print("nothing has run on this lake yet")
         return
-    grid(to, found, filled(found, [c for c in found[0] if c not in _RUN_DETAILS]))
+    columns = [c for c in found[0] if c not in _RUN_DETAILS]
+    grid(to, [_readable(run) for run in found], filled(found, columns))
 
 
 def table(to: Console, document: Document) -> None:
@@ -71,7 +76,7 @@ def table(to: Console, document: Document) -> None:
             to.print(f"{safe(name.replace('_', ' '))}: {cell(value)}")
     for name, value in document.items():
         if isinstance(value, list) and value and isinstance(value[0], Mapping):
-            grid(to, value, list(value[0]), safe(name))
+            grid(to, [_readable(row) for row in value], list(value[0]), name)
 
 
 def diff(to: Console, document: Document) -> None:
@@ -109,7 +114,10 @@ def rejections(to: Console, document: Document) -> None:
     if not found:
         to.print("nothing is rejected")
         return
-    grid(to, found, ("path", "locator", "rule", "message", "upload_id"), f"{len(found):,} rejected")
+    columns = filled(found, ("path", "locator", "rule", "message"))
+    grid(to, found[:_ROWS], columns, f"{len(found):,} rejected")
+    if len(found) > _ROWS:
+        to.print(f"and {len(found) - _ROWS:,} more: --json prints all of them, with the payloads")
 
 
 def sql(to: Console, document: Document) -> None:
@@ -147,6 +155,12 @@ def checks(to: Console, document: Document) -> None:
             to.print(f"      {safe(check['hint'])}")
 
 
-def _short(row: Mapping[str, Any]) -> dict[str, Any]:
-    digest = row.get("digest") or ""
-    return {**row, "digest": digest[:_SHORT_DIGEST]}
+def _readable(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with times to the second and a short digest."""
+    short = {"digest": (row.get("digest") or "")[:_SHORT_DIGEST]}
+    return {**row, **short, **{name: _second(row[name]) for name in _TIMES if row.get(name)}}
+
+
+def _second(time: str) -> str:
+    """2030-01-02T03:04:05.678Z as 2030-01-02 03:04:05; all times of a lake are UTC."""
+    return time[:19].replace("T", " ")

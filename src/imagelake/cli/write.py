@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +14,7 @@ import typer
 
 from imagelake.cli import options, reports, selection
 from imagelake.cli.flags import lake_of, load_settings
-from imagelake.cli.shell import Shell, progress
+from imagelake.cli.shell import Progress, Shell, aside, progress
 from imagelake.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
@@ -25,16 +25,20 @@ _TARGET = re.compile(r"^(?P<dataset>[^@]+)(?:@v(?P<number>[1-9]\d*)(?:\.\d+)?)?$
 
 
 @contextmanager
-def engine(
-    shell: Shell, verb: str, dataset: str | None, tell: Callable[[str], None], *, create: bool = False
-) -> Iterator[Context]:
+def engine(shell: Shell, verb: str, dataset: str | None, tell: Progress, *, create: bool = False) -> Iterator[Context]:
     """A run on the lake the flags name: settings, log, session; its start and end are rows of ops.runs."""
     from imagelake.cli.logs import configure
     from imagelake.runtime import open_run
+    from imagelake.storage import open_storage
+    from imagelake.storage.lake import MARKER
 
     settings = load_settings(shell.flags)
     configure(settings.log.level, shell.flags)
+    new = create and open_storage(settings.lake).stat(MARKER) is None
     with open_run(settings, verb, dataset, create=create, progress=tell) as ctx:
+        if new:
+            tell.pause()
+            aside(shell, f"a new lake: {ctx.storage.root}")
         yield ctx
 
 
@@ -200,7 +204,7 @@ def _number(text: str) -> float | None:
 
 def _present(upload: str) -> None:
     """NotFound when there is no such file: asked before Spark starts. Only an ingest can tell whether a URI is."""
-    if "://" not in upload and not Path(upload).exists():
+    if not upload.startswith("file:") and "://" not in upload and not Path(upload).exists():
         raise NotFound(f"there is no upload at {upload}")
 
 

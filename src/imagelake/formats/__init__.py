@@ -1,1 +1,19 @@
-"""formats."""
+"""The dataset formats imagelake reads, in the order in which they are asked."""
+
+from __future__ import annotations
+
+from imagelake.errors import UsageError
+from imagelake.formats.base import Reader
+from imagelake.formats.coco import CocoReader
+
+READERS: tuple[Reader, ...] = (CocoReader(),)
+
+FORMAT_NAMES: tuple[str, ...] = tuple(r.name for r in READERS)
+
+
+def reader(name: str) -> Reader:
+    """The reader of a format; UsageError for a name that is none."""
+    for candidate in READERS:
+        if candidate.name == name:
+            return candidate
+    raise UsageError(f"unknown format {name!r}", hint=f"use one of {', '.join(FORMAT_NAMES)}")

@@ -9,9 +9,9 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from imagelake.context import Context
 from imagelake.tables import gold
 from imagelake.tables.spec import TableSpec
+from imagelake.tables.store import DeltaStore
 
 LOGS: dict[str, TableSpec] = {
     "image": gold.IMAGE_LOG,
@@ -49,17 +49,17 @@ class Published:
         return found[-1] if found else None
 
 
-def published(ctx: Context, dataset: str) -> Published:
+def published(tables: DeltaStore, dataset: str) -> Published:
     """The dataset's version rows now."""
-    rows = ctx.tables.collect(gold.VERSIONS, dataset)
+    rows = tables.collect(gold.VERSIONS, dataset)
     return Published(dataset, sorted(rows, key=lambda row: int(row["sequence"])))
 
 
-def live(ctx: Context, known: Published, entity: str, number: int) -> DataFrame:
+def live(tables: DeltaStore, known: Published, entity: str, number: int) -> DataFrame:
     """The log rows of an entity that make up version `number`; all recipes for splits."""
     ids = known.publish_ids
-    log = ctx.tables.read(LOGS[entity], known.dataset)
-    ends = ctx.tables.read(gold.CLOSINGS, known.dataset).where(
+    log = tables.read(LOGS[entity], known.dataset)
+    ends = tables.read(gold.CLOSINGS, known.dataset).where(
         (F.col("entity") == entity) & (F.col("removed_in") <= number) & F.col("publish_id").isin(ids)
     )
     rows = log.where((F.col("added_in") <= number) & F.col("publish_id").isin(ids))

@@ -40,7 +40,7 @@ def run(ctx: Context, request: PublishRequest) -> RunReport:
         settings = load_dataset_settings(ctx.storage, request.dataset)
         try:
             for _ in range(_TRIES):
-                known = published(ctx, request.dataset)
+                known = published(ctx.tables, request.dataset)
                 plan = _plan(ctx, request, settings, known)
                 if plan is None:
                     return _report(ctx, request, known.number, None)
@@ -65,7 +65,7 @@ def _content_plan(ctx: Context, request: PublishRequest, settings: DatasetSettin
         *(_pinned(ctx, spec, request.dataset) for spec in (silver.IMAGES, silver.ANNOTATIONS, silver.CATEGORIES))
     )
     found = [
-        difference(attempt, entity, key, frame, live(ctx, known, entity, known.number), "row_hash")
+        difference(attempt, entity, key, frame, live(ctx.tables, known, entity, known.number), "row_hash")
         for entity, key, frame in (
             ("image", "image_key", content.images),
             ("annotation", "annotation_key", content.annotations),
@@ -92,7 +92,7 @@ def _recipe_plan(ctx: Context, request: PublishRequest, settings: DatasetSetting
     recipe_number, of_recipe = history(known, recipe, number)
     if known.find(number, recipe_number) is not None:
         return None
-    content = Content(*(live(ctx, known, entity, number) for entity in ("image", "annotation", "category")))
+    content = Content(*(live(ctx.tables, known, entity, number) for entity in ("image", "annotation", "category")))
     attempt = Attempt(request.dataset, number, uuid.uuid4().hex)
     splits = _splits(ctx, known, of_recipe, recipe, content, settings)
     found = [_split_difference(ctx, attempt, recipe_number, splits, known)]
@@ -132,7 +132,7 @@ def _splits(
 
 
 def _split_difference(ctx: Context, attempt: Attempt, recipe: int, splits: DataFrame, known: Published) -> Difference:
-    old = live(ctx, known, "split", attempt.number).where(F.col("recipe") == recipe)
+    old = live(ctx.tables, known, "split", attempt.number).where(F.col("recipe") == recipe)
     wanted = splits.withColumn("recipe", F.lit(recipe))
     return difference(attempt, "split", "image_key", wanted.drop("contradicts"), old, "split")
 
@@ -160,7 +160,7 @@ def _write(
     txn = Txn(f"version/{request.dataset}", row["sequence"])
     ctx.tables.append(gold.VERSIONS, ctx.tables.frame(gold.VERSIONS, [row]), txn)
     ctx.reached("publish:done")
-    won = [r for r in published(ctx, request.dataset).rows if r["sequence"] == row["sequence"]]
+    won = [r for r in published(ctx.tables, request.dataset).rows if r["sequence"] == row["sequence"]]
     if not won or won[0]["publish_id"] != plan.attempt.publish_id:
         return False
     if request.alias:

@@ -1,7 +1,7 @@
 """Which split each image lies in: sticky, by group, never the same bytes in two splits.
 
 An image or group that has had a split in any version keeps it. Else recipe 1 takes the uploaded split, and what has
-none is placed by a hash of its group key: u = first 52 bits of sha256("<seed>:<group key>") / 2^52, against the cumulated
+none is placed by a hash of its group key: u = first 52 bits of sha256("<seed>:<group key>") / 2^52, against cumulated
 shares. A group's images lie together; its split is the kept one, else the uploaded one, else the hashed one.
 """
 

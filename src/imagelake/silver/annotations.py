@@ -12,7 +12,7 @@ from imagelake.quality.apply import REJECT, problem, with_problems
 from imagelake.quality.rules import ANNOTATION_RULES
 from imagelake.silver import space
 from imagelake.silver.delivery import Delivery
-from imagelake.silver.frames import map_rows, same, sorted_set, text_array
+from imagelake.silver.frames import map_rows, same, settled, sorted_set, text_array
 from imagelake.silver.pixels import ADDED, to_pixels
 from imagelake.silver.resolve import AMBIGUOUS, DUPLICATE, MISSING
 from imagelake.tables import silver
@@ -56,14 +56,14 @@ def joined(records: DataFrame, images: DataFrame, accepted: DataFrame, names: Da
 def judge(delivery: Delivery, frame: DataFrame, draft: DataFrame, severities: Mapping[str, str]) -> IncomingAnnotations:
     """Turn coordinates into raw pixels, apply the row rules, and key what is left."""
     pixels = map_rows(frame, ADDED, to_pixels)
-    judged = with_problems(pixels, ANNOTATION_RULES, severities).persist()
+    judged = settled(with_problems(pixels, ANNOTATION_RULES, severities))
     good = judged.where(F.col(REJECT).isNull()).withColumn("bbox", F.col("clipped"))
     keyed = _keyed(good, severities)
     rows = _as_silver(delivery, keyed)
     known = draft.select("annotation_key", F.col("row_hash").alias("_old_row_hash"))
     marked = rows.join(known, "annotation_key", "left")
     accepted = marked.withColumn("_same", same(F.col("row_hash"), F.col("_old_row_hash"))).drop("_old_row_hash")
-    return IncomingAnnotations(accepted, judged.where(F.col(REJECT).isNotNull()))
+    return IncomingAnnotations(settled(accepted), judged.where(F.col(REJECT).isNotNull()))
 
 
 def _relations() -> Column:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from pyspark.sql import DataFrame
@@ -18,6 +18,7 @@ from imagelake.silver import categories as cat
 from imagelake.silver import images as img
 from imagelake.silver import rejections as rej
 from imagelake.silver.delivery import Delivery
+from imagelake.silver.frames import settled
 from imagelake.silver.parse import parse
 from imagelake.silver.records import WAITING
 from imagelake.silver.resolve import FOUND, resolve
@@ -47,7 +48,7 @@ class Rules:
 
 @dataclass(frozen=True)
 class Applied:
-    """The draft after a delivery, and the frames its accounts are drawn from (all persisted)."""
+    """The draft after a delivery, and the frames its accounts are drawn from (all settled)."""
 
     before: Draft
     after: Draft
@@ -61,23 +62,21 @@ class Applied:
 
 def apply(ctx: Context, draft: Draft, delivery: Delivery, rules: Rules) -> Applied:
     """The draft with this delivery's images, annotations, categories and rejections; UploadRejected as a whole."""
-    files = files_of(ctx, delivery.dataset, delivery.attempt_id).persist()
-    records = _records(ctx, draft, delivery, files).persist()
+    files = settled(files_of(ctx, delivery.dataset, delivery.attempt_id))
+    records = settled(_records(ctx, draft, delivery, files))
     _check_documents(delivery, records)
-    uploaded = img.with_keys(files.where("role = 'image'")).persist()
-    resolved = _resolved(records, uploaded, draft).persist()
+    uploaded = settled(img.with_keys(files.where("role = 'image'")))
+    resolved = settled(_resolved(records, uploaded, draft))
     found = resolved.where(F.col("status") == FOUND)
     images = img.incoming(delivery, uploaded, img.listed(found), draft.images, rules.severities)
-    images = replace(images, accepted=images.accepted.persist())
     names = _names(records, rules.settings)
     frame = ann.joined(_annotation_records(records, rules.settings), resolved, images.accepted, names)
     frame = _outdated_left_out(frame, found)
     annotations = ann.judge(delivery, frame, draft.annotations, rules.severities)
-    annotations = replace(annotations, accepted=annotations.accepted.persist())
-    brought = _brought(found, images.accepted, annotations.accepted).persist()
-    refused = _refused(delivery, images, resolved, annotations, records, ctx).persist()
-    new_images = _images_after(delivery, draft, images.accepted)
-    new_annotations = _annotations_after(delivery, draft, new_images, annotations.accepted, brought).persist()
+    brought = settled(_brought(found, images.accepted, annotations.accepted))
+    refused = settled(_refused(delivery, images, resolved, annotations, records, ctx))
+    new_images = settled(_images_after(delivery, draft, images.accepted))
+    new_annotations = settled(_annotations_after(delivery, draft, new_images, annotations.accepted, brought))
     after = Draft(
         new_images,
         new_annotations,

@@ -12,7 +12,7 @@ from imagelake import digest, keys
 from imagelake.quality.apply import REJECT, problem, with_problems
 from imagelake.quality.rules import IMAGE_RULES, RowRule
 from imagelake.silver.delivery import Delivery
-from imagelake.silver.frames import Row, map_rows, same, sorted_set, text_array
+from imagelake.silver.frames import Row, map_rows, same, settled, sorted_set, text_array
 from imagelake.silver.space import MISMATCH, SWAPPED
 from imagelake.tables import silver
 
@@ -63,10 +63,10 @@ def incoming(
     uploaded: `with_keys` of its image files; spoken_of: `listed` of its documents; draft: silver.images.
     """
     facts = _facts(delivery, uploaded, spoken_of, draft)
-    judged = with_problems(facts, _rules(), severities).persist()
+    judged = settled(with_problems(facts, _rules(), severities))
     referenced = _referenced(spoken_of, uploaded, draft)
     rows = judged.where(F.col(REJECT).isNull()).unionByName(referenced, allowMissingColumns=True)
-    return Incoming(_merged(delivery, rows), judged.where(F.col(REJECT).isNotNull()))
+    return Incoming(settled(_merged(delivery, rows)), judged.where(F.col(REJECT).isNotNull()))
 
 
 def _facts(delivery: Delivery, uploaded: DataFrame, spoken_of: DataFrame, draft: DataFrame) -> DataFrame:

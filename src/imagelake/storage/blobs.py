@@ -91,7 +91,8 @@ def _writing(lake: str) -> Iterator[None]:
 
 def _is_kept(lake: str, content_hash: str, length: int) -> bool:
     # another length is what a power cut has left of a file that was never flushed: write it again
-    try:
-        return Path(lake, blob_path(content_hash)).stat().st_size == length
-    except FileNotFoundError:
-        return False
+    with _writing(lake):
+        try:
+            return Path(lake, blob_path(content_hash)).stat().st_size == length
+        except FileNotFoundError:
+            return False

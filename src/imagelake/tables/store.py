@@ -51,14 +51,21 @@ class DeltaStore:
         self._root = _plain(root)
         self._settings = settings
 
+    def location(self, path: str) -> str:
+        """A table's place, as Spark wants it: a local path needs its scheme, for a cluster's default may differ."""
+        return f"file:{self._root}/{path}" if self._root.startswith("/") else f"{self._root}/{path}"
+
     def uri(self, spec: TableSpec) -> str:
-        """Where the table is, as Spark wants it: a local path needs its scheme, for a cluster's default may differ."""
-        plain = self._plain(spec)
-        return f"file:{plain}" if plain.startswith("/") else plain
+        """Where the table is."""
+        return self.location(spec.path)
+
+    def is_table(self, path: str) -> bool:
+        """Whether a Delta table is at this path of the lake."""
+        return bool(deltalake.DeltaTable.is_deltatable(f"{self._root}/{path}"))
 
     def exists(self, spec: TableSpec) -> bool:
         """Whether the table has been created."""
-        return bool(deltalake.DeltaTable.is_deltatable(self._plain(spec)))
+        return self.is_table(spec.path)
 
     def ensure(self, *specs: TableSpec) -> None:
         """Create what does not exist yet; refuse a table that a newer imagelake wrote."""

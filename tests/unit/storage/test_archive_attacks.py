@@ -94,7 +94,10 @@ ATTACKS = {
     "disk of the end": (end_record(1, 0, 0, disk=1), "archive.multi_disk"),
     "stored with two sizes": (build(Part("a", b"aaaa", size=5)), "archive.sizes"),
     "zip64 size without its field": (build(Part("a", size=MAX32, compressed=MAX32)), "archive.zip64_inconsistent"),
-    "zip64 field too short": (build(Part("a", size=MAX32, compressed=MAX32, extra=WIDE[:12])), "archive.zip64_inconsistent"),
+    "zip64 field too short": (
+        build(Part("a", size=MAX32, compressed=MAX32, extra=WIDE[:12])),
+        "archive.zip64_inconsistent",
+    ),
     "zip64 field too long": (build(Part("a", b"aaaa", size=MAX32, extra=WIDE)), "archive.zip64_inconsistent"),
     "zip64 count": (build64(A, B, short=(1, MAX32, MAX32)), "archive.zip64_inconsistent"),
     "zip64 size": (build64(A, short=(MAX16, 1, MAX32)), "archive.zip64_inconsistent"),

@@ -12,7 +12,7 @@ MAX16, MAX32 = 0xFFFF, 0xFFFFFFFF
 
 @dataclass(frozen=True)
 class Part:
-    """A member; None means the true value. `body` are the bytes in the archive, `local_*` what the local header says."""
+    """A member; None means the true value. `body`: the bytes in the archive, `local_*`: what the local header says."""
 
     name: str | bytes
     data: bytes = b"x"
@@ -107,7 +107,7 @@ def build64(
 
 
 def overlap_bomb(count: int = 60, kernel: int = 1 << 20) -> bytes:
-    """Each member's deflate stream quotes the next local header and goes on with that member's stream (Fifield, 2019)."""
+    """Each deflate stream quotes the next local header and goes on with that member's stream (Fifield, 2019)."""
     last = Part("z", bytes(kernel), method=8)
     data, stream, size, header = last.local(), len(last.raw_body()), kernel, 31
     entries = [(last.name, stream, size, len(data))]

@@ -47,7 +47,7 @@ def test_the_demo_is_one_document(cli, engine, answers) -> None:
 
 
 def test_a_demo_that_finds_everything_done_says_so(cli, engine, answers) -> None:
-    engine.report = replace(engine.report, status="unchanged", published=False)
+    engine.report, engine.batch = replace(engine.report, status="unchanged", published=False), ()
     assert "Nothing changed" in cli("demo").out
     assert cli("demo", "--json").document["changed"] is False
 
@@ -64,10 +64,12 @@ def test_the_demo_takes_an_upload_of_ones_own(cli, engine, answers, tmp_path) ->
 def test_a_refused_upload_ends_the_demo_with_its_code(cli, engine, answers, tmp_path) -> None:
     upload = tmp_path / "x.zip"
     upload.write_bytes(b"no zip")
-    engine.report = replace(engine.report, status="rejected", version=None, published=False, problem="no zip", exit_code=3)
+    engine.report = replace(
+        engine.report, status="rejected", version=None, published=False, problem="no zip", exit_code=3
+    )
     done = cli("demo", str(upload))
     assert done.code == 3
-    assert done.err == "error: no zip\n"
+    assert done.err.endswith("error: no zip\n")
     assert "Nothing changed" not in done.out
 
 
@@ -77,7 +79,8 @@ def test_a_demo_of_nothing_is_not_found(cli, engine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "wanted"), [("Pets.zip", "pets"), ("a b__c.tar.zip", "a-b-c-tar"), ("äöü.zip", "upload"), ("x" * 80, "x" * 63)]
+    ("name", "wanted"),
+    [("Pets.zip", "pets"), ("a b__c.tar.zip", "a-b-c-tar"), ("äöü.zip", "upload"), ("x" * 80, "x" * 63)],
 )
 def test_a_dataset_id_is_made_from_the_name(name: str, wanted: str, tmp_path) -> None:
     from imagelake.keys import DATASET_ID

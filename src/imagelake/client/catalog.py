@@ -1,0 +1,212 @@
+"""What a lake knows about its datasets: versions, aliases, uploads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from imagelake.client.refs import Ref, nearest, version_name
+from imagelake.client.tables import Row, Tables
+from imagelake.errors import IntegrityError, NotFound
+from imagelake.tables import bronze, gold, silver
+
+_CORE = (
+    "dataset",
+    "sequence",
+    "number",
+    "recipe",
+    "state",
+    "parent",
+    "publish_id",
+    "digest",
+    "content_digest",
+    "images",
+    "annotations",
+    "categories",
+    "upload_ids",
+    "note",
+    "author",
+    "at",
+)
+
+
+@dataclass(frozen=True)
+class Version:
+    """A published version; `sequence` is that of its first row, `state` that of its newest."""
+
+    dataset: str
+    sequence: int
+    number: int
+    recipe: int
+    state: str
+    parent: str | None
+    publish_id: str
+    digest: str
+    content_digest: str
+    images: int
+    annotations: int
+    categories: int
+    upload_ids: tuple[str, ...]
+    note: str | None
+    author: str | None
+    created_at: datetime
+
+    @property
+    def name(self) -> str:
+        """pets@v3, or pets@v3.2 for another recipe than the first."""
+        return version_name(self.dataset, self.number, self.recipe)
+
+
+@dataclass(frozen=True)
+class History:
+    """The versions of one dataset by sequence, and the publish ids whose log rows count."""
+
+    dataset: str
+    versions: tuple[Version, ...]
+    publish_ids: tuple[str, ...]
+
+    @property
+    def latest(self) -> Version | None:
+        """The published version with the highest number, in its lowest recipe."""
+        published = [v for v in self.versions if v.state == "published"]
+        return max(published, key=lambda v: (v.number, -v.recipe), default=None)
+
+    def find(self, number: int, recipe: int) -> Version | None:
+        """One version."""
+        return next((v for v in self.versions if (v.number, v.recipe) == (number, recipe)), None)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a reference names: a version with its dataset's history, or the draft (`version` None)."""
+
+    dataset: str
+    version: Version | None
+    history: History
+
+    @property
+    def name(self) -> str:
+        """pets@v3, pets@v3.2 or pets@draft."""
+        return self.version.name if self.version else f"{self.dataset}@draft"
+
+
+def histories(tables: Tables, dataset: str | None = None) -> dict[str, History]:
+    """The history of every dataset that has one, or of one."""
+    by_dataset: dict[str, list[Row]] = {}
+    for row in tables.rows(gold.VERSIONS, _CORE, dataset, "ORDER BY sequence"):
+        by_dataset.setdefault(row["dataset"], []).append(row)
+    return {name: _history(name, rows) for name, rows in sorted(by_dataset.items())}
+
+
+def history(tables: Tables, dataset: str) -> History:
+    """The history of one dataset, empty when nothing was published."""
+    return histories(tables, dataset).get(dataset) or History(dataset, (), ())
+
+
+def details(tables: Tables, version: Version, columns: tuple[str, ...]) -> Row:
+    """Further columns of a version's first row."""
+    tail = f"WHERE sequence = {version.sequence}"
+    return tables.rows(gold.VERSIONS, ("sequence", *columns), version.dataset, tail)[0]
+
+
+def aliases(tables: Tables, dataset: str) -> dict[str, tuple[int, int]]:
+    """The dataset's aliases: name to (number, recipe)."""
+    found: dict[str, tuple[int, int]] = {}
+    columns = ("sequence", "alias", "number", "recipe")
+    for row in tables.rows(gold.ALIASES, columns, dataset, "ORDER BY sequence"):
+        if row["number"] is None:
+            found.pop(row["alias"], None)
+        else:
+            found[row["alias"]] = (row["number"], row["recipe"] or 1)
+    return found
+
+
+def newest_uploads(tables: Tables, columns: Iterable[str], dataset: str | None = None) -> list[Row]:
+    """One row a delivery: the newest state of each sequence, in order."""
+    wanted = dict.fromkeys(("dataset", "sequence", "state", "at", *columns))
+    found: dict[tuple[str, int], Row] = {}
+    for row in tables.rows(bronze.UPLOADS, tuple(wanted), dataset):
+        key = (row["dataset"], row["sequence"])
+        if key not in found or _later(row, found[key]):
+            found[key] = row
+    return [found[key] for key in sorted(found)]
+
+
+def datasets(tables: Tables) -> set[str]:
+    """The ids of all datasets that anything was ever delivered to or published for."""
+    specs = (gold.VERSIONS, bronze.UPLOADS, silver.IMAGES)
+    return {f.dataset for spec in specs for f in tables.files(spec) if f.dataset is not None}
+
+
+def require_dataset(tables: Tables, dataset: str) -> None:
+    """NotFound, with the nearest names, unless the lake knows the dataset."""
+    known = datasets(tables)
+    if dataset not in known:
+        raise NotFound(f"there is no dataset {dataset!r} in this lake", hint=nearest(dataset, known, "datasets"))
+
+
+def resolve(tables: Tables, ref: Ref) -> Target:
+    """What a reference names. NotFound lists what there is; IntegrityError when a digest was given and differs."""
+    past = history(tables, ref.dataset)
+    if not past.versions:
+        require_dataset(tables, ref.dataset)
+    if ref.is_draft:
+        if ref.digest:
+            raise NotFound(f"{ref}: a draft has no digest", hint="publish it first")
+        return Target(ref.dataset, None, past)
+    version = _version(tables, ref, past)
+    if ref.digest and ref.digest != version.digest:
+        raise IntegrityError(
+            f"{version.name} has digest {version.digest}, not {ref.digest}",
+            hint="another version, or another lake, was meant",
+        )
+    return Target(ref.dataset, version, past)
+
+
+def require_readable(target: Target) -> None:
+    """NotFound when the version was retired."""
+    if target.version and target.version.state == "retired":
+        raise NotFound(f"{target.name} was retired", hint="restore it to read it again")
+
+
+def _version(tables: Tables, ref: Ref, past: History) -> Version:
+    if not past.versions:
+        raise NotFound(f"{ref.dataset} has no published version", hint=f"publish it, or look at {ref.dataset}@draft")
+    found: Version | None
+    if ref.number is not None:
+        found = past.find(ref.number, ref.recipe)
+    elif ref.selector == "latest":
+        found = past.latest
+    else:
+        named = aliases(tables, ref.dataset)
+        found = past.find(*named[ref.selector]) if ref.selector in named else None
+    if found is None:
+        selectors = [v.name.partition("@")[2] for v in past.versions]
+        known = [*selectors, *aliases(tables, ref.dataset), "latest", "draft"]
+        raise NotFound(f"there is no version {ref}", hint=nearest(ref.selector, known, "versions"))
+    return found
+
+
+def _history(dataset: str, rows: list[Row]) -> History:
+    first: dict[tuple[int, int], Row] = {}
+    state: dict[tuple[int, int], str] = {}
+    for row in rows:
+        key = (row["number"], row["recipe"])
+        first.setdefault(key, row)
+        state[key] = row["state"]
+    versions = tuple(_as_version(row, state[key]) for key, row in first.items())
+    return History(dataset, versions, tuple(sorted({r["publish_id"] for r in rows})))
+
+
+def _as_version(row: Row, state: str) -> Version:
+    values: dict[str, Any] = {k: row[k] for k in _CORE if k != "at"}
+    values["upload_ids"] = tuple(row["upload_ids"] or ())
+    return Version(**values | {"state": state, "created_at": row["at"]})
+
+
+def _later(row: Row, than: Row) -> bool:
+    """States follow each other in this order, whatever a clock says."""
+    rank = {"landed": 0, "rejected": 1, "built": 2}
+    return (rank.get(row["state"], 3), row["at"]) > (rank.get(than["state"], 3), than["at"])

@@ -1,0 +1,216 @@
+"""`diff A B`: what changed, counted and row by row.
+
+An image is changed when its key stays and its row hash differs; renamed when the same bytes are gone under one key and
+come under another. Annotations are paired as imagelake.client.pairing says; those that only followed a renamed image
+have not changed. A draft's images keep the split they have in the version; new ones show the split their upload gave,
+or `unassigned` until a publish decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from imagelake import digest
+from imagelake.client.catalog import Target
+from imagelake.client.difference import Sides, sides
+from imagelake.client.pairing import Pair, pair
+from imagelake.client.rows import live
+from imagelake.client.tables import Row, Tables, texts
+
+UNASSIGNED = "unassigned"
+_GEOMETRY = ("bbox", "polygons", "rle_size", "rle_counts", "keypoints")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change: entity (image, annotation, split, category), change (added, removed, changed, renamed, moved).
+
+    `what` says what changed: bytes, size, labelled, attributes; moved, relabelled; split; supercategory, train_index.
+    `before` and `after` show the row on either side, None where there is none.
+    """
+
+    entity: str
+    change: str
+    what: tuple[str, ...]
+    image_key: str | None
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields as plain data."""
+        return asdict(self) | {"what": list(self.what)}
+
+
+@dataclass(frozen=True)
+class Diff:
+    """What changed from one version to another; `rows` is None unless asked for."""
+
+    from_ref: str
+    to_ref: str
+    changes: tuple[Change, ...]
+    with_rows: bool
+
+    def count(self, entity: str, change: str) -> int:
+        """How many changes of that kind there are."""
+        return sum(c.entity == entity and c.change == change for c in self.changes)
+
+    @property
+    def splits(self) -> dict[str, dict[str, int]]:
+        """Split name to images added, removed, moved_in and moved_out; splits without a change are left out."""
+        found: dict[str, dict[str, int]] = {}
+        for change in self.changes:
+            if change.entity == "split":
+                for side, word in ((change.before, "out"), (change.after, "in")):
+                    if side is not None:
+                        zero = dict.fromkeys(("added", "removed", "moved_in", "moved_out"), 0)
+                        key = f"moved_{word}" if change.change == "moved" else change.change
+                        found.setdefault(side["split"], zero)[key] += 1
+        return dict(sorted(found.items()))
+
+    def as_json(self) -> dict[str, Any]:
+        """Counts as programs rely on them; "rows" lists images, annotations, categories, then moves between splits."""
+        document: dict[str, Any] = {
+            "from": self.from_ref,
+            "to": self.to_ref,
+            "images": {c: self.count("image", c) for c in ("added", "removed", "changed", "renamed")},
+            "annotations": {c: self.count("annotation", c) for c in ("added", "removed", "changed")},
+            "splits": self.splits,
+            "categories": {c: self._categories(c) for c in ("added", "removed")},
+        }
+        if self.with_rows:
+            shown = (c for c in self.changes if c.entity != "split" or c.change == "moved")
+            document["rows"] = [c.as_json() for c in shown]
+        return document
+
+    def _categories(self, change: str) -> list[str]:
+        sides = (c.after or c.before for c in self.changes if c.entity == "category" and c.change == change)
+        return [side["name"] for side in sides if side]
+
+
+def diff(tables: Tables, before: Target, after: Target, rows: bool = False) -> Diff:
+    """What changed from one version or draft to another, of one dataset or two."""
+    images = list(_images(sides(tables, before, after, "image")))
+    renames = _renames(images)
+    boxes = list(_annotations(sides(tables, before, after, "annotation"), renames))
+    categories = list(_categories(sides(tables, before, after, "category")))
+    moves = list(_splits(_split_sides(tables, before, after, images), renames))
+    return Diff(before.name, after.name, (*images, *boxes, *categories, *moves), rows)
+
+
+def _images(found: Sides) -> Iterable[Change]:
+    gone, come = ({r["image_key"]: r for r in side} for side in (found.gone, found.come))
+    for key in sorted(gone.keys() & come.keys()):
+        what = _image_change(gone[key], come[key])
+        yield Change("image", "changed", what, key, _image(gone[key]), _image(come[key]))
+    by_bytes: dict[str, list[str]] = {}
+    for key in sorted(come.keys() - gone.keys(), reverse=True):
+        by_bytes.setdefault(come[key]["content_hash"], []).append(key)
+    for key in sorted(gone.keys() - come.keys()):
+        same = by_bytes.get(gone[key]["content_hash"])
+        after = _image(come[same.pop()]) if same else None
+        change, what = ("renamed", ("key",)) if after else ("removed", ())
+        yield Change("image", change, what, key, _image(gone[key]), after)
+    for key in sorted(k for keys in by_bytes.values() for k in keys):
+        yield Change("image", "added", (), key, None, _image(come[key]))
+
+
+def _image(row: Row) -> dict[str, Any]:
+    return {c: row[c] for c in ("image_key", "content_hash", "width", "height")}
+
+
+def _image_change(a: Row, b: Row) -> tuple[str, ...]:
+    columns = {
+        "bytes": ("content_hash",),
+        "size": ("width", "height", "orientation"),
+        "labelled": ("labelled",),
+        "attributes": ("attributes",),
+    }
+    return tuple(word for word, names in columns.items() if any(a[n] != b[n] for n in names))
+
+
+def _renames(images: Sequence[Change]) -> dict[str, str]:
+    return {
+        c.before["image_key"]: c.after["image_key"] for c in images if c.change == "renamed" and c.before and c.after
+    }
+
+
+def _annotations(found: Sides, renames: dict[str, str]) -> Iterable[Change]:
+    gone, come = found.gone, found.come
+    if renames:
+        gone, come = _followed(gone, come, renames)
+    pairs, removed, added = pair(gone, come)
+    changes = [_pair_change(p) for p in pairs]
+    changes += [Change("annotation", "removed", (), r["image_key"], _annotation(r), None) for r in removed]
+    changes += [Change("annotation", "added", (), r["image_key"], None, _annotation(r)) for r in added]
+    return sorted(changes, key=lambda c: c.image_key or "")
+
+
+def _followed(gone: list[Row], come: list[Row], renames: dict[str, str]) -> tuple[list[Row], list[Row]]:
+    """The rows under the images' new keys, without those that then are the same."""
+    moved = []
+    for row in gone:
+        if row["image_key"] in renames:
+            row = row | {"image_key": renames[row["image_key"]]}
+            row["row_hash"] = digest.annotation_hash(row)
+        moved.append(row)
+    rest: dict[bytes, list[Row]] = {}
+    for row in come:
+        rest.setdefault(row["row_hash"], []).append(row)
+    left = [r for r in moved if not rest.get(r["row_hash"]) or not rest[r["row_hash"]].pop()]
+    return left, [r for rows in rest.values() for r in rows]
+
+
+def _pair_change(found: Pair) -> Change:
+    a, b = found
+    what = ["moved"] if any(a[c] != b[c] for c in _GEOMETRY) else []
+    what += ["relabelled"] if a["category"] != b["category"] else []
+    what += ["attributes"] if (a["is_crowd"], a["attributes"]) != (b["is_crowd"], b["attributes"]) else []
+    return Change("annotation", "changed", tuple(what), b["image_key"], _annotation(a), _annotation(b))
+
+
+def _annotation(row: Row) -> dict[str, Any]:
+    box = row["bbox"]
+    shown = None if box is None else [box[c] for c in "xywh"]
+    return {"kind": row["kind"], "category": row["category"], "bbox": shown, "source_id": row["source_id"]}
+
+
+def _categories(found: Sides) -> Iterable[Change]:
+    gone, come = ({r["name"]: r for r in side} for side in (found.gone, found.come))
+    columns = ("name", "supercategory", "train_index")
+    for key in sorted(gone.keys() | come.keys()):
+        a, b = gone.get(key), come.get(key)
+        change = "changed" if a and b else "removed" if a else "added"
+        what = tuple(c for c in columns if a and b and a[c] != b[c])
+        yield Change("category", change, what, None, a and {c: a[c] for c in columns}, b and {c: b[c] for c in columns})
+
+
+def _split_sides(tables: Tables, before: Target, after: Target, images: Sequence[Change]) -> Sides:
+    if before.dataset != after.dataset or bool(before.version) == bool(after.version):
+        return sides(tables, before, after, "split")
+    gone = [c.image_key for c in images if c.change == "removed" and c.image_key]
+    come = [c.image_key for c in images if c.change == "added" and c.image_key]
+    return Sides(_splits_of(tables, before, gone), _splits_of(tables, after, come))
+
+
+def _splits_of(tables: Tables, target: Target, keys: Sequence[str]) -> list[Row]:
+    if not keys:
+        return []
+    source = live(tables, target, "split", ("image_key", "split"))
+    known = tables.query(f"SELECT image_key, split FROM {source} WHERE image_key IN ({texts(keys)})")
+    split = {r["image_key"]: r["split"] for r in known}
+    return [{"image_key": key, "split": split.get(key, UNASSIGNED)} for key in keys]
+
+
+def _splits(found: Sides, renames: dict[str, str]) -> Iterable[Change]:
+    gone = {str(renames.get(r["image_key"], r["image_key"])): str(r["split"]) for r in found.gone}
+    come = {str(r["image_key"]): str(r["split"]) for r in found.come}
+    for key in sorted(gone.keys() | come.keys()):
+        a, b = gone.get(key), come.get(key)
+        if a == b:
+            continue
+        change = "moved" if a and b else "removed" if a else "added"
+        what = ("split",) if change == "moved" else ()
+        before, after = ({"split": name} if name else None for name in (a, b))
+        yield Change("split", change, what, key, before, after)

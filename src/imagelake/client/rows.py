@@ -1,0 +1,111 @@
+"""The rows of a version or a draft, as SQL: log rows that were added and not closed up to a version number.
+
+Only publish ids that a version row names count, so a crashed publish is invisible. Before a version's rows are
+shown, their number is compared with the version row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from imagelake.client.catalog import History, Target
+from imagelake.client.tables import Row, Tables, name, text, texts
+from imagelake.errors import IntegrityError
+from imagelake.tables import gold, silver
+from imagelake.tables.spec import TableSpec
+
+ENTITIES = ("image", "annotation", "category", "split")
+
+LOGS: dict[str, TableSpec] = {
+    "image": gold.IMAGE_LOG,
+    "annotation": gold.ANNOTATION_LOG,
+    "category": gold.CATEGORY_LOG,
+    "split": gold.SPLIT_LOG,
+}
+DRAFTS: dict[str, TableSpec] = {
+    "image": silver.IMAGES,
+    "annotation": silver.ANNOTATIONS,
+    "category": silver.CATEGORIES,
+}
+KEYS = {"image": "image_key", "annotation": "annotation_key", "category": "name", "split": "image_key"}
+
+_PLUMBING = ("row_id", "added_in", "publish_id")
+
+
+def select(columns: Sequence[str]) -> str:
+    """Columns as the list of a SELECT."""
+    return ", ".join(name(c) for c in columns)
+
+
+def live(tables: Tables, target: Target, entity: str, columns: Sequence[str]) -> str:
+    """SQL, in brackets, for the live rows of an entity. A draft's splits are those the uploads gave."""
+    if target.version is None:
+        return draft(tables, target.dataset, entity, columns)
+    number, recipe = target.version.number, target.version.recipe
+    return published(tables, target.history, entity, columns, (number, recipe))
+
+
+def draft(tables: Tables, dataset: str, entity: str, columns: Sequence[str]) -> str:
+    """SQL, in brackets, for a draft's rows."""
+    if entity != "split":
+        return tables.relation(DRAFTS[entity], columns, dataset)
+    images = tables.relation(silver.IMAGES, ("dataset", "image_key", "split"), dataset)
+    given = {"recipe": "1", "group_key": "NULL::VARCHAR", "origin": "'uploaded'"}
+    items = ", ".join(f"{given[c]} AS {name(c)}" if c in given else name(c) for c in columns)
+    return f"(SELECT {items} FROM {images} WHERE split IS NOT NULL)"
+
+
+def published(tables: Tables, history: History, entity: str, columns: Sequence[str], version: tuple[int, int]) -> str:
+    """SQL, in brackets, for the rows of a version (number, recipe) by its dataset's history."""
+    number, recipe = version
+    wanted = tuple(dict.fromkeys((*columns, *_PLUMBING, *(("recipe",) if entity == "split" else ()))))
+    log = tables.relation(LOGS[entity], wanted, history.dataset, lambda f: (f.get("min.added_in") or 0) <= number)
+    where = f"added_in <= {number} AND {named(history)}"
+    if entity == "split":
+        where += f" AND recipe = {recipe}"
+    ended = closings(tables, history, entity, 0, number)
+    return f"(SELECT {select(columns)} FROM {log} WHERE {where} AND row_id NOT IN (SELECT row_id FROM {ended}))"
+
+
+def closings(tables: Tables, history: History, entity: str, after: int, until: int) -> str:
+    """SQL, in brackets, for the row ids of an entity that end after one version number and until another."""
+
+    def holds(log: Row) -> bool:
+        newest = log.get("max.removed_in")
+        return newest is None or newest > after
+
+    columns = ("entity", "row_id", "removed_in", "publish_id")
+    ends = tables.relation(gold.CLOSINGS, columns, history.dataset, holds)
+    return (
+        f"(SELECT row_id FROM {ends} WHERE entity = {text(entity)} AND row_id IS NOT NULL "
+        f"AND removed_in > {after} AND removed_in <= {until} AND {named(history)})"
+    )
+
+
+def named(history: History) -> str:
+    """SQL condition: the row is of a publish that a version row names."""
+    return f"publish_id IN ({texts(history.publish_ids)})"
+
+
+def expected(target: Target) -> dict[str, int]:
+    """How many rows of each entity the version row promises; empty for a draft."""
+    version = target.version
+    if version is None:
+        return {}
+    return {"image": version.images, "annotation": version.annotations, "category": version.categories}
+
+
+def check_count(target: Target, entity: str, found: int) -> None:
+    """IntegrityError when a version has not the number of rows its version row promises."""
+    promised = expected(target).get(entity, found)
+    if found != promised:
+        raise IntegrityError(
+            f"{target.name}: the version row promises {promised} {entity} rows, the log holds {found}",
+            hint="restore the lake's tables from a copy; nothing of this version is shown",
+        )
+
+
+def count(tables: Tables, target: Target, entity: str) -> int:
+    """The number of live rows."""
+    column = KEYS[entity]
+    return int(tables.query(f"SELECT count(*) AS n FROM {live(tables, target, entity, (column,))}")[0]["n"])

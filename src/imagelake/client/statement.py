@@ -1,0 +1,115 @@
+"""What a user's SQL asks for, from DuckDB's own parse tree, and whether it may run.
+
+One SELECT only. Since DuckDB 2.0 a CTE may hold INSERT, DELETE or COPY … TO, which then passes for a SELECT, and
+table functions such as query() run SQL from a text. So both kinds of node are admitted by name, not refused by name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from imagelake.errors import UsageError
+
+if TYPE_CHECKING:
+    import duckdb
+
+MACROS = ("images_at", "annotations_at", "categories_at", "splits_at", "changes")
+
+_QUERY_NODES = frozenset(("SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"))
+_FUNCTIONS = frozenset(("range", "generate_series", "unnest", "json_each", "json_tree", *MACROS))
+
+
+@dataclass(frozen=True)
+class Call:
+    """A macro with the references it is called with."""
+
+    macro: str
+    refs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A query that may run: its text, the tables it names (lower case), and the macros it calls."""
+
+    text: str
+    tables: frozenset[str]
+    calls: tuple[Call, ...]
+
+
+def read_statement(con: duckdb.DuckDBPyConnection, query: str) -> Statement:
+    """The statement in a text; UsageError unless it is exactly one SELECT of what views, macros and values give."""
+    tree = _parse(con, query)
+    tables: set[str] = set()
+    calls: dict[Call, None] = {}
+    for node in _nodes(tree):
+        kind = str(node.get("type", ""))
+        if kind.endswith("_NODE") and kind not in _QUERY_NODES:
+            raise UsageError(f"{kind.removesuffix('_NODE')} inside a query", hint="a query only reads: one SELECT")
+        if kind == "BASE_TABLE":
+            tables.add(str(node["table_name"]).lower())
+        elif kind == "TABLE_FUNCTION":
+            call = _call(node["function"])
+            if call is not None:
+                calls[call] = None
+    return Statement(query.strip().rstrip(";"), frozenset(tables), tuple(calls))
+
+
+def _parse(con: duckdb.DuckDBPyConnection, query: str) -> Any:
+    found = con.execute("SELECT json_serialize_sql($1)", [query]).fetchone()
+    tree = json.loads(found[0]) if found else {}
+    if tree.get("error"):
+        message = str(tree.get("error_message"))
+        if tree.get("error_type") != "parser":
+            raise UsageError("this is not a SELECT", hint="a query only reads: one SELECT; PIVOT needs IN (…)")
+        raise UsageError(f"{message}{_place(query, tree.get('position'))}")
+    if len(tree["statements"]) != 1:
+        raise UsageError(f"{len(tree['statements'])} statements instead of one SELECT")
+    return tree["statements"]
+
+
+def _place(query: str, position: object) -> str:
+    if position is None:
+        return ""
+    before = query.encode()[: int(str(position))].decode("utf-8", "replace")
+    line = before.count("\n") + 1
+    return f" (line {line}, column {len(before) - before.rfind(chr(10))})"
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    """Every object of the tree, without recursion: a query may nest deeply."""
+    stack = [tree]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, dict):
+            yield node
+            stack.extend(reversed(list(node.values())))
+        elif isinstance(node, list):
+            stack.extend(reversed(node))
+
+
+def _call(function: dict[str, Any]) -> Call | None:
+    name = str(function["function_name"]).lower()
+    if name not in _FUNCTIONS:
+        raise UsageError(
+            f"{name}() is not for queries here", hint=f"functions after FROM: {', '.join(sorted(_FUNCTIONS))}"
+        )
+    if name not in MACROS:
+        return None
+    arguments = function.get("arguments", function.get("children", []))
+    refs = tuple(_constant(name, a.get("expression", a)) for a in arguments)
+    wanted = 2 if name == "changes" else 1
+    if len(refs) != wanted:
+        raise UsageError(f"{name}() takes {wanted} reference{'s' * (wanted > 1)}, not {len(refs)}")
+    return Call(name, refs)
+
+
+def _constant(name: str, node: dict[str, Any]) -> str:
+    literal = node.get("literal") or node.get("value") or {}
+    found = literal.get("text", literal.get("value")) if node.get("class") == "CONSTANT" else None
+    if not isinstance(found, str):
+        example = "'D@v1', 'D@v2'" if name == "changes" else "'D@v1'"
+        raise UsageError(f"{name}() takes references in quotes", hint=f"{name}({example})")
+    return found

@@ -1,0 +1,173 @@
+"""The views of `sql`: which columns they have, and the SQL behind them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from imagelake.client import catalog
+from imagelake.client.catalog import Target
+from imagelake.client.rows import DRAFTS, KEYS, LOGS, check_count, count, live, select
+from imagelake.client.runs import runs
+from imagelake.client.tables import Tables, name, text
+from imagelake.errors import IntegrityError
+from imagelake.tables import bronze, gold, silver
+
+CONTENT = {"images": "image", "annotations": "annotation", "categories": "category", "splits": "split"}
+"""Views of a version, and the entity each shows."""
+
+_IMAGE = tuple("uploaded_split" if c == "split" else c for c in silver.IMAGES.names)
+_HIDDEN = ("row_id", "added_in", "publish_id")
+_VERSION = tuple(c for c in gold.VERSIONS.names if c not in ("dataset", "publish_id", "added", "log_versions"))
+_RUN = ("run_id", "verb", "dataset", "status", "started_at", "ended_at", "seconds", "problem", "host", "pid", "program")
+
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "images": (*_IMAGE, "split", "oriented_width", "oriented_height"),
+    "annotations": silver.ANNOTATIONS.names,
+    "categories": silver.CATEGORIES.names,
+    "splits": tuple(c for c in gold.SPLIT_LOG.names if c not in _HIDDEN),
+    "versions": ("dataset", "version", *_VERSION),
+    "rejections": silver.REJECTIONS.names,
+    "uploads": bronze.UPLOADS.names,
+    "runs": _RUN,
+}
+"""Columns of each view. Times are TIMESTAMP in UTC; `split` of an image is that of the version's recipe."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What the views show: one version or draft, or (target None) the newest version of every dataset."""
+
+    tables: Tables
+    target: Target | None
+    live_run_ids: frozenset[str]
+
+
+def create(scope: Scope, view: str) -> None:
+    """Create a view in the connection; IntegrityError when a version it shows lacks rows."""
+    if view in CONTENT:
+        body = content(scope, view)
+    elif view == "runs":
+        body = _runs(scope)
+    else:
+        body = _PLAIN[view](scope.tables)
+    scope.tables.con.execute(f"CREATE TEMP VIEW {name(view)} AS SELECT {select(COLUMNS[view])} FROM {body}")
+
+
+def content(scope: Scope, view: str) -> str:
+    """SQL, in brackets, for images, annotations, categories or splits of the scope."""
+    entity = CONTENT[view]
+    _check(scope, entity)
+    if view != "images":
+        return _rows(scope, entity, COLUMNS[view])
+    images = _rows(scope, "image", silver.IMAGES.names)
+    splits = _rows(scope, "split", ("dataset", "image_key", "split"))
+    turned = "orientation >= 5"
+    return (
+        f"(SELECT i.* EXCLUDE (split), i.split AS uploaded_split, s.split, "
+        f"CASE WHEN {turned} THEN height ELSE width END AS oriented_width, "
+        f"CASE WHEN {turned} THEN width ELSE height END AS oriented_height "
+        f"FROM {images} AS i LEFT JOIN {splits} AS s USING (dataset, image_key))"
+    )
+
+
+def _rows(scope: Scope, entity: str, columns: tuple[str, ...]) -> str:
+    if scope.target is not None:
+        return live(scope.tables, scope.target, entity, columns)
+    return _newest_rows(scope.tables, entity, columns)
+
+
+def _newest_rows(tables: Tables, entity: str, columns: tuple[str, ...]) -> str:
+    """As rows.published, for the newest version of every dataset at once."""
+    _newest(tables)
+    extra = ("dataset", "row_id", "added_in", "publish_id", *(("recipe",) if entity == "split" else ()))
+    log = tables.relation(LOGS[entity], tuple(dict.fromkeys((*columns, *extra))))
+    ends = tables.relation(gold.CLOSINGS, ("dataset", "entity", "row_id", "removed_in", "publish_id"))
+    named = "publish_id IN (SELECT publish_id FROM _published)"
+    recipe = " AND l.recipe = n.recipe" if entity == "split" else ""
+    return (
+        f"(SELECT {', '.join(f'l.{name(c)}' for c in columns)} FROM {log} AS l JOIN _newest AS n USING (dataset) "
+        f"WHERE added_in <= number AND {named}{recipe} AND row_id NOT IN "
+        f"(SELECT row_id FROM {ends} AS c JOIN _newest AS m USING (dataset) "
+        f"WHERE entity = {text(entity)} AND removed_in <= m.number AND {named} AND row_id IS NOT NULL))"
+    )
+
+
+def _newest(tables: Tables) -> None:
+    """Tables _newest (dataset, number, recipe, promised counts) and _published (publish_id), once a connection."""
+    con = tables.con
+    if con.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = '_newest'").fetchone():
+        return
+    known = catalog.histories(tables)
+    latest = [h.latest for h in known.values() if h.latest]
+    columns: list[list[Any]] = [[getattr(v, c) for v in latest] for c in ("dataset", "number", "recipe")]
+    columns += [[getattr(v, c) for v in latest] for c in ("images", "annotations", "categories")]
+    con.execute(
+        "CREATE TEMP TABLE _newest AS SELECT unnest($1::VARCHAR[]) AS dataset, unnest($2::BIGINT[]) AS number, "
+        "unnest($3::INTEGER[]) AS recipe, unnest($4::BIGINT[]) AS image, unnest($5::BIGINT[]) AS annotation, "
+        "unnest($6::BIGINT[]) AS category",
+        columns,
+    )
+    ids = [i for h in known.values() for i in h.publish_ids]
+    con.execute("CREATE TEMP TABLE _published AS SELECT unnest($1::VARCHAR[]) AS publish_id", [ids])
+
+
+def _check(scope: Scope, entity: str) -> None:
+    if entity not in DRAFTS:
+        return
+    if scope.target is not None:
+        if scope.target.version is not None:
+            check_count(scope.target, entity, count(scope.tables, scope.target, entity))
+        return
+    rows = _newest_rows(scope.tables, entity, ("dataset", KEYS[entity]))
+    wrong = scope.tables.query(
+        f"SELECT n.dataset, n.number, n.{entity} AS promised, coalesce(f.n, 0) AS found FROM _newest AS n "
+        f"LEFT JOIN (SELECT dataset, count(*) AS n FROM {rows} GROUP BY dataset) AS f USING (dataset) "
+        f"WHERE coalesce(f.n, 0) <> n.{entity} ORDER BY n.dataset LIMIT 1"
+    )
+    for row in wrong:
+        raise IntegrityError(
+            f"{row['dataset']}@v{row['number']}: the version row promises {row['promised']} {entity} rows, "
+            f"the log holds {row['found']}",
+            hint="restore the lake's tables from a copy; nothing of this version is shown",
+        )
+
+
+def _versions(tables: Tables) -> str:
+    """The first row of each version, in its newest state."""
+    source = tables.relation(gold.VERSIONS, ("dataset", *_VERSION))
+    same = "OVER (PARTITION BY dataset, number, recipe ORDER BY sequence"
+    named = "dataset || '@v' || number || CASE WHEN recipe = 1 THEN '' ELSE '.' || recipe END"
+    return (
+        f"(SELECT * REPLACE (last_state AS state), {named} AS version FROM (SELECT *, "
+        f"last_value(state) {same} ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS last_state, "
+        f"row_number() {same}) AS place FROM {source}) WHERE place = 1)"
+    )
+
+
+def _uploads(tables: Tables) -> str:
+    """Each delivery in its furthest state."""
+    source = tables.relation(bronze.UPLOADS, bronze.UPLOADS.names)
+    rank = "(PARTITION BY dataset, sequence ORDER BY state <> 'landed' DESC, state, at DESC)"
+    return f"(SELECT * FROM {source} QUALIFY row_number() OVER {rank} = 1)"
+
+
+def _rejections(tables: Tables) -> str:
+    return tables.relation(silver.REJECTIONS, silver.REJECTIONS.names)
+
+
+def _runs(scope: Scope) -> str:
+    found = runs(scope.tables, scope.live_run_ids).runs
+    types = {"seconds": "DOUBLE", "pid": "BIGINT", "started_at": "TIMESTAMP", "ended_at": "TIMESTAMP"}
+    items = ", ".join(f"unnest(${i}::{types.get(c, 'VARCHAR')}[]) AS {name(c)}" for i, c in enumerate(_RUN, 1))
+    values = [[_plain(getattr(r, c)) for r in found] for c in _RUN]
+    scope.tables.con.execute(f"CREATE TEMP TABLE _runs AS SELECT {items}", values)
+    return "_runs"
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+_PLAIN = {"versions": _versions, "uploads": _uploads, "rejections": _rejections}

@@ -1,0 +1,131 @@
+"""What `imagelake doctor` looks at: whether this machine can do the work, and whether the lake is one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from imagelake import jars
+from imagelake.errors import ConfigError, ImagelakeError
+from imagelake.jvm import java
+from imagelake.jvm.archive import class_archive
+from imagelake.settings import Settings
+from imagelake.storage.lake import open_lake
+from imagelake.storage.local import path_from_uri
+
+_ENGINE = {"pyspark": "4.2.0", "delta-spark": "4.4.0", "pandas": "2.", "defusedxml": "", "msgspec": ""}
+"""Packages of the extra `spark` and how their version must begin; Spark and Delta fit only as a pair."""
+
+_INSTALL = 'pip install "imagelake[spark]"'
+_LEAST_FREE = 1 << 30
+
+
+@dataclass(frozen=True)
+class Check:
+    """One finding: what was looked at, whether it is as it should be, what was found, and the next step if not."""
+
+    name: str
+    ok: bool
+    message: str
+    hint: str | None = None
+
+
+def checks(settings: Settings, lake_uri: str, environ: Mapping[str, str] | None = None) -> tuple[Check, ...]:
+    """Every finding, good or bad. Nothing is fetched, started or written; it works without Spark and Java."""
+    environ = os.environ if environ is None else environ
+    installed = {name: _version(name) for name in _ENGINE}
+    if not any(installed[name] for name in ("pyspark", "delta-spark")):
+        engine: tuple[Check, ...] = (
+            Check("engine", True, "not installed: versions can be read, looked at and exported, not made", _INSTALL),
+        )
+    else:
+        engine = (_packages(installed), _java(settings, environ), _jars(settings), _workers(environ))
+    return (*engine, _lake(lake_uri), _disk(lake_uri))
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _packages(installed: Mapping[str, str | None]) -> Check:
+    wrong = [
+        f"{name} is not installed" if found is None else f"{name} is {found}, needed is {_ENGINE[name]}"
+        for name, found in installed.items()
+        if found is None or not found.startswith(_ENGINE[name])
+    ]
+    if wrong:
+        return Check("engine", False, "; ".join(wrong), _INSTALL)
+    return Check("engine", True, ", ".join(f"{name} {found}" for name, found in installed.items()))
+
+
+def _java(settings: Settings, environ: Mapping[str, str]) -> Check:
+    try:
+        found = java.require(environ)
+    except ConfigError as error:
+        return Check("java", False, error.message, error.hint)
+    started = f"Java {found.version} ({found.program})"
+    if not settings.spark.fast_start or class_archive(settings.spark, found):
+        return Check("java", True, started)
+    slow = "starts take about 3 s longer than with a class archive"
+    return Check("java", True, f"{started}; {slow}", f"{sys.executable} -m imagelake.jvm.train")
+
+
+def _jars(settings: Settings) -> Check:
+    spark = settings.spark
+    if spark.jars == "preinstalled":
+        return Check("jars", True, "left to the cluster (spark.jars = preinstalled)")
+    missing = jars.missing(spark)
+    if not missing:
+        return Check("jars", True, f"{len(jars.JARS)} in {spark.jar_cache if spark.jars == 'auto' else spark.jars}")
+    if spark.jars == "auto":
+        fetch = f"{sys.executable} -m imagelake.jars"
+        return Check("jars", True, f"{', '.join(missing)} will be fetched when Spark first starts", fetch)
+    return Check("jars", False, f"spark.jars = {spark.jars} lacks {', '.join(missing)}", "put them there")
+
+
+def _workers(environ: Mapping[str, str]) -> Check:
+    """Driver and workers exchange pickled code, which only the same Python can read."""
+    name, own = "workers", f"{sys.version_info.major}.{sys.version_info.minor}"
+    program = environ.get("PYSPARK_PYTHON")
+    if program is None:
+        return Check(name, True, f"this Python {own} ({sys.executable})")
+    question = "import sys, pyarrow, imagelake; print('%d.%d' % sys.version_info[:2])"
+    try:
+        done = subprocess.run([program, "-c", question], capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Check(name, False, f"PYSPARK_PYTHON={program} does not run: {error}", "unset PYSPARK_PYTHON")
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["it failed"])[-1]
+        return Check(name, False, f"PYSPARK_PYTHON={program}: {said}", "install imagelake there, or unset it")
+    found = done.stdout.strip()
+    if found != own:
+        return Check(name, False, f"PYSPARK_PYTHON={program} is Python {found}, this is {own}", "use one for both")
+    return Check(name, True, f"Python {found} ({program})")
+
+
+def _lake(uri: str) -> Check:
+    try:
+        lake = open_lake(uri)
+    except ImagelakeError as error:
+        return Check("lake", False, error.message, error.hint)
+    return Check("lake", True, f"{lake.storage.root}, id {lake.lake_id}, format {lake.format}")
+
+
+def _disk(uri: str) -> Check:
+    try:
+        path = path_from_uri(uri).absolute()
+    except ConfigError as error:
+        return Check("disk", False, error.message, error.hint)
+    there = next(parent for parent in (path, *path.parents) if parent.exists())
+    free = shutil.disk_usage(there).free
+    message = f"{free / (1 << 30):.1f} GiB free at {there}"
+    return Check("disk", free >= _LEAST_FREE, message, None if free >= _LEAST_FREE else "make room, at least 1 GiB")

@@ -1,0 +1,137 @@
+"""COCO instances: boxes, polygons and masks in JSON documents (cocodataset.org, data format)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from imagelake.formats import coco_records as records
+from imagelake.formats.base import Detection, Tree, Unit
+from imagelake.formats.coco_detect import LISTS, judge
+from imagelake.formats.coco_records import Item, Seen
+from imagelake.formats.coco_scan import NotSplit
+from imagelake.formats.coco_split import Outline, split
+from imagelake.formats.coco_values import raw
+from imagelake.formats.records import AnnotationRecord, Issue, Record
+from imagelake.keys import split_name
+
+_MAX_LACKS = 5
+_AROUND = 100
+_WORDS = re.compile(r"[A-Za-z0-9]+")
+
+
+@dataclass(frozen=True)
+class CocoReader:
+    """Reads COCO instance documents, any number of them in one upload.
+
+    The split of a document is that of its folder (`train/_annotations.coco.json`) or of a word in its name
+    (`instances_val2017.json`). Images come last, because only then it is known what the document labels them for.
+    """
+
+    name: ClassVar[str] = "coco"
+    version: ClassVar[int] = 1
+
+    def detect(self, tree: Tree) -> Detection:
+        """Which .json files are instance documents; those of keypoints only count where there are no others."""
+        findings = [judge(tree, path) for path in tree.paths if path.lower().endswith(".json")]
+        taken = [f for f in findings if f.score and not f.keypoints]
+        lacks = [f"{f.path}: {f.lack}" for f in findings if not f.score]
+        persons = [f for f in findings if f.score and f.keypoints]
+        if taken:
+            lacks += [f"{f.path}: keypoints are not supported yet" for f in persons]
+        else:
+            taken = persons
+        if not findings:
+            lacks = ["no .json document"]
+        return Detection(
+            self.name,
+            max((f.score for f in taken), default=0),
+            documents=tuple(f.path for f in taken),
+            lacks=tuple(lacks[:_MAX_LACKS]),
+        )
+
+    def plan(self, tree: Tree, detection: Detection) -> tuple[Unit, ...]:
+        """One unit a document: ids mean something only within one."""
+        return tuple(
+            Unit(self.name, (path,), json.dumps({"split": document_split(path)})) for path in detection.documents
+        )
+
+    def parse(self, unit: Unit, read: Callable[[str], bytes]) -> Iterator[Record]:
+        """Categories, annotations, images. A document that cannot be cut into records is one issue."""
+        split_word = json.loads(unit.context).get("split")
+        for path in unit.paths:
+            yield from _document(path, read(path), split_word)
+
+
+def document_split(path: str) -> str | None:
+    """The split a document's folder or the words of its name stand for; None when it is none, or several."""
+    *folders, name = path.split("/")
+    stem = name.rpartition(".")[0] or name
+    for words in (folders, _WORDS.findall(stem)):
+        found = {word for word in map(split_name, words) if word is not None}
+        if found:
+            return found.pop() if len(found) == 1 else None
+    return None
+
+
+def _document(path: str, data: bytes, split_word: str | None) -> Iterator[Record]:
+    try:
+        outline = split(data)
+        _check_lists(outline)
+    except NotSplit as problem:
+        yield Issue(
+            document=path,
+            entity="file",
+            locator=f"byte {problem.position}",
+            rule=problem.rule,
+            message=problem.message,
+            raw=raw(data[max(0, problem.position - _AROUND) : problem.position + _AROUND]),
+        )
+        return
+    yield from _records(path, outline, split_word)
+
+
+def _check_lists(outline: Outline) -> None:
+    for name in LISTS:
+        value = outline.members.get(name)
+        if value is not None and value.kind != "list":
+            raise NotSplit("document.wrong_shape", f"{name} is not a list but a {value.kind} value", value.start)
+    if not any(name in outline.members for name in ("images", "annotations")):
+        raise NotSplit("document.wrong_shape", "neither images nor annotations at the top level", 0)
+
+
+def _records(path: str, outline: Outline, split_word: str | None) -> Iterator[Record]:
+    repeated = _repeated(path, outline)
+    categories = Seen()
+    for item in _items(path, outline, "categories"):
+        yield records.category(item, categories)
+    kinds = {"box"} if "annotations" in outline.members else set()
+    seen = Seen(repeated)
+    for item in _items(path, outline, "annotations"):
+        record = records.annotation(item, seen)
+        if isinstance(record, AnnotationRecord):
+            kinds.add(record.kind)
+        yield record
+    for item in _items(path, outline, "images"):
+        yield records.image(item, seen, split_word, tuple(sorted(kinds)))
+
+
+def _repeated(path: str, outline: Outline) -> frozenset[str]:
+    """Image ids that several images of the document have."""
+    once: set[str] = set()
+    again: set[str] = set()
+    for item in _items(path, outline, "images"):
+        own_id = records.image_id(item.data)
+        if own_id is not None:
+            (again if own_id in once else once).add(own_id)
+    return frozenset(again)
+
+
+def _items(path: str, outline: Outline, section: str) -> Iterator[Item]:
+    value = outline.members.get(section)
+    if value is not None:
+        for place, data in enumerate(value.items()):
+            yield Item(path, section, place, data)

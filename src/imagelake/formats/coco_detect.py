@@ -1,0 +1,115 @@
+"""Is this JSON file a COCO document, and of which kind? Decided by what it holds, not by its name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from imagelake.formats import coco_values as values
+from imagelake.formats.base import Tree
+from imagelake.formats.coco_scan import NotSplit
+from imagelake.formats.coco_split import Outline, split_head
+
+HEAD = 256 << 10
+"""Bytes that are looked at first; a document whose annotations begin later is read whole."""
+
+MAX_WHOLE = 256 << 20
+"""Larger documents are never read whole for detection: their beginning must do."""
+
+LISTS = ("images", "annotations", "categories")
+
+ALL_LISTS, TWO_LISTS, ONE_LIST, BY_NAME = 95, 85, 60, 30
+
+_SAMPLE = 20
+_NAMED = re.compile(r"(^|/)(_annotations\.coco|[^/]*\.coco|instances_[^/]*)\.json$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The judgement of one file: score 0 to 100 with why it is 0; `keypoints` when its boxes are those of keypoints."""
+
+    path: str
+    score: int
+    lack: str = ""
+    keypoints: bool = False
+
+
+def judge(tree: Tree, path: str) -> Finding:
+    """What a .json file is."""
+    size = tree.size(path)
+    data = tree.read(path, HEAD)
+    try:
+        outline = split_head(data)
+        if len(data) < size <= MAX_WHOLE and _is_promising(outline) and "annotations" not in outline.members:
+            data = tree.read(path)
+            outline = split_head(data)
+    except NotSplit as problem:
+        return _unsplit(path, data, problem)
+    return _judge_outline(path, outline, cut=len(data) < size or not data.rstrip().endswith(b"}"))
+
+
+def _judge_outline(path: str, outline: Outline, *, cut: bool) -> Finding:
+    lists = [name for name in LISTS if name in outline.members and outline.members[name].kind == "list"]
+    unsupported = _unsupported(outline)
+    if unsupported:
+        return Finding(path, 0, f"{unsupported} not supported yet")
+    if len(lists) >= 2:
+        score = ALL_LISTS if len(lists) == 3 else TWO_LISTS
+        return Finding(path, score, keypoints=any("keypoints" in a for a in _sample(outline, "annotations")))
+    if lists and cut and _looks_right(outline, lists[0]):
+        return Finding(path, ONE_LIST)
+    missing = ", ".join(name for name in LISTS if name not in lists)
+    return Finding(path, 0, f"at least two of the lists {', '.join(LISTS)} are needed; {missing} not found")
+
+
+def _unsupported(outline: Outline) -> str | None:
+    """Which other kind of document this is."""
+    if any("annotations" in i or "annotation" in i for i in _sample(outline, "images")):
+        return "annotations inside images are"
+    found = _sample(outline, "annotations")
+    if any("segments_info" in a for a in found):
+        return "panoptic annotations are"
+    outlined = any("bbox" in a or "segmentation" in a for a in found)
+    if not outlined and any("caption" in a for a in found):
+        return "captions are"
+    if not outlined and any("keypoints" in a for a in found):
+        return "keypoints without boxes are"
+    return None
+
+
+def _looks_right(outline: Outline, name: str) -> bool:
+    """Whether the one list that is in sight holds what COCO would put there."""
+    keys = {"images": ("id", "file_name"), "annotations": ("image_id", "category_id"), "categories": ("id", "name")}
+    return any(all(key in item for key in keys[name]) for item in _sample(outline, name))
+
+
+def _unsplit(path: str, data: bytes, problem: NotSplit) -> Finding:
+    if problem.rule == "document.wrong_shape" and b'"image_id"' in data and b'"score"' in data:
+        return Finding(path, 0, "results files are not supported yet")
+    if _NAMED.search(path):
+        return Finding(path, BY_NAME)
+    return Finding(path, 0, problem.message)
+
+
+def _is_promising(outline: Outline) -> bool:
+    return any(name in outline.members for name in (*LISTS, "info", "licenses"))
+
+
+def _sample(outline: Outline, name: str) -> list[dict[str, Any]]:
+    value = outline.members.get(name)
+    if value is None or value.kind != "list":
+        return []
+    return list(islice(_objects(value.items()), _SAMPLE))
+
+
+def _objects(items: Iterator[bytes]) -> Iterator[dict[str, Any]]:
+    for item in islice(items, 2 * _SAMPLE):
+        try:
+            value = values.decode(item)
+        except ValueError:
+            continue
+        if isinstance(value, dict):
+            yield value

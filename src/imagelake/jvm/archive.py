@@ -1,0 +1,29 @@
+"""Java's shared archive of loaded classes: made once (`train.py`), it takes three seconds off every start."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from importlib import metadata
+from pathlib import Path
+
+from imagelake.jvm.java import Java
+from imagelake.settings import SparkSettings
+
+
+def archive_path(spark: SparkSettings, java: Java) -> Path:
+    """Where the archive for this Java and this Spark is kept. Java itself ignores one that does not fit.
+
+    It holds paths of this Python environment, so it lies in it and goes with it; outside of one, in the cache.
+    """
+    made_for = f"{java.program.resolve()} {java.version} {metadata.version('pyspark')}"
+    name = f"classes-{hashlib.sha256(made_for.encode()).hexdigest()[:16]}.jsa"
+    isolated = sys.prefix != sys.base_prefix
+    folder = Path(sys.prefix) / ".imagelake" if isolated else Path(spark.jar_cache).expanduser().absolute()
+    return folder / name
+
+
+def class_archive(spark: SparkSettings, java: Java) -> Path | None:
+    """The archive, if it was made."""
+    path = archive_path(spark, java)
+    return path if path.is_file() else None

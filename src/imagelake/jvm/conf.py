@@ -1,0 +1,106 @@
+"""Which settings a Spark session gets: a pure function of the machine settings and of what is already set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from imagelake.errors import ConfigError
+from imagelake.settings import MASKED_NAMES, Settings
+
+_SIGNED_URL = r"(?i)X-Amz-(Signature|Credential|Security-Token)=[^&\s\"']+|\b(AKIA|ASIA)[0-9A-Z]{16}\b"
+
+_EXTENSION = "io.delta.sql.DeltaSparkSessionExtension"
+
+_REQUIRED = {
+    "spark.sql.extensions": _EXTENSION,
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    # Delta's own store loses commits of a second process on a local disk
+    "spark.delta.logStore.file.impl": "io.imagelake.LinkLogStore",
+}
+
+_ALWAYS = {
+    **_REQUIRED,
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+    # a plain Python function over a vectorised scan hangs for ever on 4.2.0 (SPARK-58241)
+    "spark.sql.execution.arrow.pythonUDF.columnarInput.enabled": "false",
+    # a commit whose answer was lost is recognised as our own instead of being made twice
+    "spark.databricks.delta.commit.idempotencyCheck.enabled": "true",
+    # keeps a small commit at the same size however many files a table has
+    "spark.databricks.delta.allFilesInCrc.enabled": "false",
+    "spark.redaction.regex": MASKED_NAMES,
+    "spark.sql.redaction.options.regex": f"{MASKED_NAMES}|url",
+    "spark.sql.redaction.string.regex": _SIGNED_URL,
+}
+
+_LOOPBACK = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+
+FAST_START = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:ReservedCodeCacheSize=256m")
+"""The simple compiler and collector start fastest; with the default code cache that compiler stops after a minute."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What Java is given when it is started here.
+
+    `scratch` is a folder that ends with the process, `class_archive` Java's shared archive of loaded classes, if
+    one was made for this Spark and Java.
+    """
+
+    scratch: Path
+    class_archive: Path | None = None
+
+
+def spark_conf(
+    settings: Settings, existing: Mapping[str, str], jars: Sequence[Path] = (), launch: Launch | None = None
+) -> dict[str, str]:
+    """The settings to add to `existing`, which is left as it is.
+
+    Without `launch` Java runs already, and with a master in `existing` a cluster has spoken: what concerns the
+    process, the network and the display is theirs then. ConfigError when `existing` rules out safe commits.
+    """
+    _check(existing)
+    wanted = {**_ALWAYS, **_sized(settings)}
+    if jars:
+        wanted["spark.jars"] = ",".join(str(jar) for jar in jars)
+    if launch is not None and "spark.master" not in existing:
+        wanted |= _own(settings, launch)
+    wanted |= settings.spark.conf
+    return {key: value for key, value in wanted.items() if key not in existing}
+
+
+def _sized(settings: Settings) -> dict[str, str]:
+    return {
+        "spark.sql.shuffle.partitions": str(settings.spark.shuffle_partitions),
+        "spark.sql.sources.parallelPartitionDiscovery.parallelism": str(settings.spark.partition_discovery_parallelism),
+        "spark.databricks.delta.snapshotPartitions": str(settings.spark.shuffle_partitions),
+    }
+
+
+def _own(settings: Settings, launch: Launch) -> dict[str, str]:
+    spark = settings.spark
+    conf = {
+        "spark.master": spark.master,
+        "spark.driver.memory": spark.driver_memory,
+        "spark.ui.enabled": str(spark.ui).lower(),
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.warehouse.dir": (launch.scratch / "warehouse").as_uri(),
+    }
+    if not spark.master.startswith("local"):
+        return conf
+    if spark.fast_start:
+        archive = (f"-XX:SharedArchiveFile={launch.class_archive}",) if launch.class_archive else ()
+        conf["spark.driver.defaultJavaOptions"] = " ".join((*FAST_START, *archive))
+    return conf | _LOOPBACK
+
+
+def _check(existing: Mapping[str, str]) -> None:
+    for key, needed in _REQUIRED.items():
+        found = existing.get(key, needed)
+        if needed not in found.split(","):
+            raise ConfigError(
+                f"{key} is set to {found} on this machine; imagelake needs {needed}",
+                hint=f"add --conf {key}={needed} to spark-submit, or take the setting out",
+            )

@@ -1,0 +1,171 @@
+"""For people who work in Spark: tables of one's own in the lake, and published versions as DataFrames.
+
+    lake = Lakehouse(spark, "./lake")
+    lake.write_silver("features", frame)
+    lake.upsert("silver", "features", changed, keys=["image_key"])
+    lake.time_travel("silver", "features", version=0)
+    lake.snapshot("pets@v3").images
+
+One's own tables lie under `tables/own/<layer>/<name>`; the lake's own tables are never written here.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from imagelake.client import refs
+from imagelake.errors import IntegrityError, NotFound, UsageError
+from imagelake.gold.live import Published, live, published
+from imagelake.settings import DeltaSettings
+from imagelake.storage.lake import open_lake
+from imagelake.tables import gold, silver
+from imagelake.tables.store import DeltaStore
+
+LAYERS = ("bronze", "silver", "gold")
+_NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A version as DataFrames; `splits` has image_key and split."""
+
+    images: DataFrame
+    annotations: DataFrame
+    categories: DataFrame
+    splits: DataFrame
+
+
+class Lakehouse:
+    """A lake seen from Spark. The session must have Delta (imagelake.session.open_session gives one)."""
+
+    def __init__(self, spark: SparkSession, lake: str) -> None:
+        self._spark = spark
+        self._root = open_lake(lake).storage.root
+        self._tables = DeltaStore(spark, self._root, DeltaSettings())
+
+    def write_bronze(self, name: str, frame: DataFrame, mode: str = "append") -> None:
+        """Append to (or with mode `overwrite` replace) a table of one's own in the bronze layer."""
+        self._write("bronze", name, frame, mode)
+
+    def write_silver(self, name: str, frame: DataFrame, mode: str = "append") -> None:
+        """Append to (or with mode `overwrite` replace) a table of one's own in the silver layer."""
+        self._write("silver", name, frame, mode)
+
+    def write_gold(self, name: str, frame: DataFrame, mode: str = "append") -> None:
+        """Append to (or with mode `overwrite` replace) a table of one's own in the gold layer."""
+        self._write("gold", name, frame, mode)
+
+    def read(self, layer: str, name: str) -> DataFrame:
+        """A table of one's own; NotFound when there is none."""
+        return self._spark.read.format("delta").load(self._existing(layer, name))
+
+    def upsert(self, layer: str, name: str, frame: DataFrame, keys: Sequence[str]) -> None:
+        """Update the rows with these keys and insert the others. The frame must hold each key once."""
+        path = self._existing(layer, name)
+        unknown = [k for k in keys if k not in frame.columns]
+        if not keys or unknown:
+            raise UsageError(f"upsert needs keys among {', '.join(frame.columns)}, not {', '.join(unknown) or 'none'}")
+        view = f"imagelake_{uuid.uuid4().hex}"
+        frame.createOrReplaceTempView(view)
+        on = " AND ".join(f"t.{_quoted(k)} <=> s.{_quoted(k)}" for k in keys)
+        columns = [_quoted(c) for c in frame.columns]
+        assignments = ", ".join(f"t.{c} = s.{c}" for c in columns)
+        values = ", ".join(f"s.{c}" for c in columns)
+        try:
+            self._spark.sql(
+                f"MERGE INTO delta.{_quoted(path)} t USING {view} s ON {on} "  # noqa: S608  names are quoted, none is a value
+                f"WHEN MATCHED THEN UPDATE SET {assignments} "
+                f"WHEN NOT MATCHED THEN INSERT ({', '.join(columns)}) VALUES ({values})"
+            )
+        finally:
+            self._spark.catalog.dropTempView(view)
+
+    def time_travel(self, layer: str, name: str, version: int | None = None, timestamp: str | None = None) -> DataFrame:
+        """A table of one's own as it was at a Delta version, or at a time (ISO 8601)."""
+        if (version is None) == (timestamp is None):
+            raise UsageError("time_travel needs either a version or a timestamp")
+        reader = self._spark.read.format("delta")
+        reader = (
+            reader.option("versionAsOf", version) if timestamp is None else reader.option("timestampAsOf", timestamp)
+        )
+        return reader.load(self._existing(layer, name))
+
+    def vacuum(self, layer: str, name: str) -> None:
+        """Delete files a table of one's own no longer uses and whose retention has passed."""
+        self._spark.sql(f"VACUUM delta.{_quoted(self._existing(layer, name))}")
+
+    def snapshot(self, ref: str) -> Snapshot:
+        """A version (`pets@v3`), or `pets@draft`, as DataFrames; NotFound when there is no such version."""
+        wanted = refs.parse_ref(ref)
+        if wanted.is_draft:
+            return self._draft(wanted.dataset)
+        known = published(self._tables, wanted.dataset)
+        number, recipe = self._resolve(wanted, known)
+        row = known.find(number, recipe)
+        if row is None:
+            raise NotFound(f"{ref}: there is no such version", hint=f"imagelake show {wanted.dataset}")
+        images, annotations, categories = (
+            live(self._tables, known, entity, number) for entity in ("image", "annotation", "category")
+        )
+        found = images.count(), annotations.count()
+        if found != (row["images"], row["annotations"]):
+            expected = row["images"], row["annotations"]
+            raise IntegrityError(
+                f"{ref}: found {found} images and annotations, the version was published with {expected}"
+            )
+        splits = live(self._tables, known, "split", number).where(F.col("recipe") == recipe)
+        return Snapshot(images, annotations, categories, splits.select("image_key", "split"))
+
+    def register(self, ref: str) -> None:
+        """Temporary views images, annotations, categories and splits that show a version."""
+        shown = self.snapshot(ref)
+        shown.images.createOrReplaceTempView("images")
+        shown.annotations.createOrReplaceTempView("annotations")
+        shown.categories.createOrReplaceTempView("categories")
+        shown.splits.createOrReplaceTempView("splits")
+
+    def _resolve(self, wanted: refs.Ref, known: Published) -> tuple[int, int]:
+        if wanted.number is not None:
+            return wanted.number, wanted.recipe
+        if wanted.selector == "latest":
+            return known.number, 1
+        rows = [r for r in self._tables.collect(gold.ALIASES, wanted.dataset) if r["alias"] == wanted.selector]
+        newest = max(rows, key=lambda row: int(row["sequence"]), default=None)
+        if newest is None or newest["number"] is None:
+            raise NotFound(f"{wanted}: there is no such alias", hint=f"imagelake show {wanted.dataset}")
+        return newest["number"], newest["recipe"]
+
+    def _draft(self, dataset: str) -> Snapshot:
+        images, annotations, categories = (
+            self._tables.read(spec, dataset) for spec in (silver.IMAGES, silver.ANNOTATIONS, silver.CATEGORIES)
+        )
+        return Snapshot(images, annotations, categories, images.where("split IS NOT NULL").select("image_key", "split"))
+
+    def _write(self, layer: str, name: str, frame: DataFrame, mode: str) -> None:
+        if mode not in ("append", "overwrite"):
+            raise UsageError(f"mode {mode!r} is not append or overwrite")
+        frame.write.format("delta").mode(mode).save(self._path(layer, name))
+
+    def _path(self, layer: str, name: str) -> str:
+        if layer not in LAYERS or not _NAME.match(name):
+            raise UsageError(
+                f"{layer}.{name} names no table of one's own",
+                hint=f"layers are {', '.join(LAYERS)}; a name is a-z, 0-9 and _, starting with a letter",
+            )
+        return self._tables.location(f"tables/own/{layer}/{name}")
+
+    def _existing(self, layer: str, name: str) -> str:
+        path = self._path(layer, name)
+        if not self._tables.is_table(f"tables/own/{layer}/{name}"):
+            raise NotFound(f"there is no table {layer}.{name}", hint=f"write_{layer}({name!r}, frame) makes it")
+        return path
+
+
+def _quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"

@@ -1,0 +1,127 @@
+"""What the Spark tests share: contexts on fresh lakes, uploads made on the spot, and what a lake holds."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import uuid
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from pyspark.sql import SparkSession
+
+from imagelake.context import Context, system_clock
+from imagelake.settings import Settings, load
+from imagelake.storage.lake import create_lake
+from imagelake.storage.lease_record import this_process
+from imagelake.tables import ALL
+from imagelake.tables.spec import TableSpec
+from imagelake.tables.store import DeltaStore
+
+Box = tuple[float, float, float, float]
+
+
+def settings(lake: Path, *overrides: str) -> Settings:
+    """Laptop settings for that lake; writers wait only shortly."""
+    return load(None, [f"lake={lake}", "lease.wait_seconds=20", *overrides])
+
+
+def context(spark: SparkSession, lake: Path, **given: Any) -> Context:
+    """A context on a lake, created if need be, in the shared session."""
+    chosen = given.pop("settings", None) or settings(lake)
+    made = create_lake(str(lake), system_clock)
+    tables = DeltaStore(spark, made.storage.root, chosen.delta)
+    tables.ensure(*ALL)
+    run_id = uuid.uuid4().hex
+    return Context(chosen, made.storage, spark, tables, run_id, this_process(run_id), **given)
+
+
+def again(ctx: Context) -> Context:
+    """The same lake as another run."""
+    run_id = uuid.uuid4().hex
+    return replace(ctx, run_id=run_id, holder=this_process(run_id), reports=[])
+
+
+def picture(seed: int, size: tuple[int, int] = (64, 48), form: str = "JPEG", **options: Any) -> bytes:
+    """A small image, the same for the same seed, different for another."""
+    rng = random.Random(seed)
+    image = Image.new("RGB", size, tuple(rng.randrange(256) for _ in range(3)))
+    for _ in range(20):
+        x, y = rng.randrange(size[0]), rng.randrange(size[1])
+        image.putpixel((x, y), tuple(rng.randrange(256) for _ in range(3)))
+    out = io.BytesIO()
+    image.save(out, form, **options)
+    return out.getvalue()
+
+
+@dataclass(frozen=True)
+class Coco:
+    """A COCO upload in the making: images by name, boxes by name, categories."""
+
+    images: Mapping[str, bytes]
+    boxes: Mapping[str, list[tuple[str, Box]]]
+    categories: tuple[str, ...] = ("cat", "dog")
+    size: tuple[int, int] = (64, 48)
+
+    def document(self) -> dict[str, Any]:
+        """The annotation document; ids are numbered from 1 in every document."""
+        names = sorted(self.boxes)
+        annotations = [
+            {"image_id": i + 1, "category_id": self.categories.index(c) + 1, "bbox": list(b), "area": b[2] * b[3],
+             "iscrowd": 0, "segmentation": []}
+            for i, name in enumerate(names)
+            for c, b in self.boxes[name]
+        ]
+        return {
+            "images": [
+                {"id": i + 1, "file_name": n, "width": self.size[0], "height": self.size[1]} for i, n in enumerate(names)
+            ],
+            "annotations": [{"id": k + 1, **a} for k, a in enumerate(annotations)],
+            "categories": [{"id": k + 1, "name": c} for k, c in enumerate(self.categories)],
+        }
+
+    def files(self) -> dict[str, bytes]:
+        """Path to bytes."""
+        document = json.dumps(self.document()).encode()
+        return {"annotations.json": document, **{f"images/{n}": data for n, data in self.images.items()}}
+
+
+def write_zip(path: Path, files: Mapping[str, bytes], *, reverse: bool = False, year: int = 2020) -> Path:
+    """A stored zip of these files, in either order, with any time."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in sorted(files, reverse=reverse):
+            archive.writestr(zipfile.ZipInfo(name, (year, 1, 1, 0, 0, 0)), files[name])
+    return path
+
+
+def write_folder(path: Path, files: Mapping[str, bytes]) -> Path:
+    """The files as a folder."""
+    for name, data in files.items():
+        target = path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+    return path
+
+
+def versions(ctx: Context, *specs: TableSpec) -> dict[str, int]:
+    """The Delta version of each table."""
+    return {spec.name: ctx.tables.version(spec) for spec in specs or ALL}
+
+
+def commits(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:
+    """How many commits each table got."""
+    return {name: after[name] - before[name] for name in after if after[name] != before[name]}
+
+
+def small(count: int = 4, *, start: int = 0) -> Coco:
+    """An upload of `count` pictures with two boxes each."""
+    names = [f"p{start + i:03d}.jpg" for i in range(count)]
+    return Coco(
+        {n: picture(start + i) for i, n in enumerate(names)},
+        {n: [("cat", (5.0, 6.0, 20.0, 10.0 + i)), ("dog", (30.0, 8.0, 12.5, 9.25))] for i, n in enumerate(names)},
+    )

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 
 from imagelake import jars
 from imagelake.errors import ConfigError, ImagelakeError

@@ -46,11 +46,11 @@ def write_json(out: TextIO, document: Mapping[str, Any]) -> None:
 
 
 def plain(value: Any) -> Any:
-    """The value in JSON's terms: times as ISO 8601, bytes as hex, NaN and infinities as text, anything else as text."""
+    """The value in JSON's terms: times as ISO 8601, bytes as hex, NaN and infinities as null, anything else as text."""
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
+        return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
         return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple | set | frozenset):

@@ -15,6 +15,7 @@ Document = Mapping[str, Any]
 
 _VERSION = ("version", "state", "images", "annotations", "parent", "created_at", "aliases", "note", "digest")
 _SHORT_DIGEST = 15
+_SHORT_HASH = 12
 _ROWS = 200
 """Rejections shown to people; programs get all."""
 
@@ -90,7 +91,21 @@ def diff(to: Console, document: Document) -> None:
     rows = document.get("rows") or ()
     if rows:
         to.print()
-        grid(to, rows, list(dict.fromkeys(name for row in rows for name in row)))
+        shown = [{**row, **{side: _side(row["entity"], row[side]) for side in ("before", "after")}} for row in rows]
+        grid(to, shown, filled(shown, ("entity", "change", "what", "image_key", "before", "after")))
+
+
+def _side(entity: str, row: Mapping[str, Any] | None) -> str:
+    """One side of a change in a few words."""
+    if row is None:
+        return ""
+    if entity == "image":
+        return f"{row['width']}×{row['height']} {row['content_hash'][:_SHORT_HASH]}"  # noqa: RUF001  width by height
+    if entity == "annotation":
+        box = row.get("bbox")
+        place = f" at {', '.join(f'{n:g}' for n in box)}" if box else ""
+        return f"{row['category']}, {row['kind']}{place}"
+    return ", ".join(str(value) for value in row.values() if value is not None)
 
 
 def _split_sentence(name: str, counts: Mapping[str, int] | None) -> str:

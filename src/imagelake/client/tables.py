@@ -95,7 +95,9 @@ class Tables:
         """The DuckDB connection of this look; in memory, and never spilling to disk."""
         import duckdb
 
-        return duckdb.connect(":memory:", config={"temp_directory": "", "autoinstall_known_extensions": "false"})
+        con = duckdb.connect(":memory:", config={"temp_directory": "", "autoinstall_known_extensions": "false"})
+        con.execute("SET parquet_metadata_cache = true")  # active files never change, and most queries read twice
+        return con
 
     def log(self, spec: TableSpec) -> DeltaTable | None:
         """The table's snapshot; None when the table does not exist yet."""

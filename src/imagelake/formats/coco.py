@@ -98,7 +98,7 @@ def _check_lists(outline: Outline) -> None:
     for name in LISTS:
         value = outline.members.get(name)
         if value is not None and value.kind != "list":
-            raise NotSplit("document.wrong_shape", f"{name} is not a list but a {value.kind} value", value.start)
+            raise NotSplit("document.wrong_shape", f"{name} must be a list", value.start)
     if not any(name in outline.members for name in ("images", "annotations")):
         raise NotSplit("document.wrong_shape", "neither images nor annotations at the top level", 0)
 

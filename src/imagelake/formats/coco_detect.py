@@ -11,7 +11,7 @@ from typing import Any
 from imagelake.formats import coco_values as values
 from imagelake.formats.base import Tree
 from imagelake.formats.coco_scan import NotSplit
-from imagelake.formats.coco_split import Outline, split_head
+from imagelake.formats.coco_split import Outline, split, split_head
 
 HEAD = 256 << 10
 """Bytes that are looked at first; a document whose annotations begin later is read whole."""
@@ -21,9 +21,10 @@ MAX_WHOLE = 256 << 20
 
 LISTS = ("images", "annotations", "categories")
 
-ALL_LISTS, TWO_LISTS, ONE_LIST, BY_NAME = 95, 85, 60, 30
+ALL_LISTS, TWO_LISTS, ONE_LIST, BROKEN = 95, 85, 60, 30
 
 _SAMPLE = 20
+_LIST_KEYS = re.compile(rb'"(images|annotations|categories)"\s*:')
 _NAMED = re.compile(r"(^|/)(_annotations\.coco|[^/]*\.coco|instances_[^/]*)\.json$", re.IGNORECASE)
 
 
@@ -42,13 +43,21 @@ def judge(tree: Tree, path: str) -> Finding:
     size = tree.size(path)
     data = tree.read(path, HEAD)
     try:
-        outline = split_head(data)
-        if len(data) < size <= MAX_WHOLE and _is_promising(outline) and "annotations" not in outline.members:
+        outline = _outline(data, size)
+        if len(data) < size <= MAX_WHOLE and _is_promising(outline) and not _sample(outline, "annotations"):
             data = tree.read(path)
-            outline = split_head(data)
+            outline = _outline(data, size)
     except NotSplit as problem:
         return _unsplit(path, data, problem)
     return _judge_outline(path, outline, cut=len(data) < size or not data.rstrip().endswith(b"}"))
+
+
+def _outline(data: bytes, size: int) -> Outline:
+    """Of a whole document, if it can be had; else of what there is of it."""
+    try:
+        return split(data) if len(data) == size else split_head(data)
+    except NotSplit:
+        return split_head(data)
 
 
 def _judge_outline(path: str, outline: Outline, *, cut: bool) -> Finding:
@@ -87,10 +96,12 @@ def _looks_right(outline: Outline, name: str) -> bool:
 
 
 def _unsplit(path: str, data: bytes, problem: NotSplit) -> Finding:
+    """A broken document that calls itself COCO is taken, so that reading it says what is wrong with it."""
     if problem.rule == "document.wrong_shape" and b'"image_id"' in data and b'"score"' in data:
         return Finding(path, 0, "results files are not supported yet")
-    if _NAMED.search(path):
-        return Finding(path, BY_NAME)
+    claims = set(_LIST_KEYS.findall(data)) if data.lstrip().startswith(b"{") else set()
+    if _NAMED.search(path) or len(claims) >= 2:
+        return Finding(path, BROKEN)
     return Finding(path, 0, problem.message)
 
 

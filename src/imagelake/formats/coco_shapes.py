@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -144,9 +145,9 @@ def _compressed(counts: list[Any], height: int, width: int) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value as it may appear in a message: cut to 120 characters."""
+    """A JSON value as it may appear in a message: cut to 120 characters."""
     try:
-        text = repr(value[:20] if isinstance(value, (list, str)) else value)
+        text = json.dumps(value[:_SHOWN] if isinstance(value, (list, str)) else value, ensure_ascii=False)
     except ValueError:
         return "a number of too many digits"
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"

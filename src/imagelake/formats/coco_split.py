@@ -103,9 +103,8 @@ def _check_utf8(data: bytes) -> None:
         try:
             decoder.decode(data[begin : begin + BLOCK], begin + BLOCK >= len(data))
         except UnicodeDecodeError as problem:
-            raise NotSplit(
-                "document.not_utf8", f"no UTF-8 near byte {begin + problem.start}: {problem.reason}", begin
-            ) from None
+            place = begin + problem.start
+            raise NotSplit("document.not_utf8", f"no UTF-8 near byte {place}: {problem.reason}", place) from None
 
 
 def _members(data: bytes, start: int, end: int, marks: Marks, *, complete: bool) -> dict[str, Value]:

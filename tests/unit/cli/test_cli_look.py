@@ -93,11 +93,22 @@ def test_a_test_set_that_nobody_touched_is_said_first(cli, client) -> None:
 
 
 def test_diff_rows_are_asked_for_and_shown(cli, client) -> None:
-    rows = [{"entity": "image", "change": "added", "image_key": "a.jpg"}]
+    after = {"kind": "box", "category": "c[at]", "bbox": [1.0, 2.5, 30.0, 40.0], "source_id": "7"}
+    before = {**after, "category": "dog"}
+    image = {"image_key": "b.jpg", "content_hash": "ab" * 32, "width": 64, "height": 48}
+    rows = [
+        {"entity": "annotation", "change": "changed", "what": ["relabelled"], "image_key": "a.jpg"}
+        | {"before": before, "after": after},
+        {"entity": "image", "change": "added", "what": [], "image_key": "b.jpg", "before": None, "after": image},
+    ]
     client.answers["diff"] = {**DIFF, "rows": rows}
     out = cli("diff", "pets@v1", "pets@v2", "--rows").out
     assert ("diff", "pets@v1", "pets@v2", {"rows": True}) in client.asked
-    assert "a.jpg" in out
+    assert ["a.jpg", "dog,", "box", "at", "1,", "2.5,", "30,", "40", "c[at],", "box"] == out.splitlines()[-2].split()[
+        3:13
+    ]
+    assert "b.jpg" in out.splitlines()[-1]
+    assert "64×48 abababababab" in out
 
 
 def test_sql_reads_a_query_from_stdin_and_passes_the_version(cli, client, monkeypatch) -> None:

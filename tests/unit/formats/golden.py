@@ -27,7 +27,7 @@ def reading(case: Path) -> dict[str, Any]:
         chosen = reader(choice.reader)
         units = chosen.plan(tree, choice.detection)
     except UploadRejected as problem:
-        return {"refused": problem.rule, "message": problem.message}
+        return {"refused": problem.rule, "lacks": list(reader(case.parent.name).detect(tree).lacks)}
     found = choice.as_json()["chosen"]
     return {**found, "records": [plain(r) for unit in units for r in chosen.parse(unit, tree.read)]}
 

@@ -1,0 +1,117 @@
+"""XML from strangers as a small tree: no DTD, no entities, bounded depth and number of elements."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from xml.etree.ElementTree import Element, ParseError, TreeBuilder, tostring  # noqa: S405  (defusedxml parses)
+
+from defusedxml.common import DefusedXmlException
+from defusedxml.ElementTree import DefusedXMLParser
+
+from imagelake.formats.coco_shapes import Refused
+from imagelake.formats.small_documents import MAX_RAW
+
+MAX_DEPTH = 64
+MAX_ELEMENTS = 500_000
+
+_COMMENT = re.compile(r"<!--.*?(?:-->|$)", re.DOTALL)
+_START_TAG = re.compile(r"<([A-Za-z_][\w.:-]*)")
+_FLAGS = ("0", "1")
+
+
+class Unreadable(Refused):
+    """The document as a whole cannot be read; `locator` says where."""
+
+    def __init__(self, rule: str, message: str, locator: str = "") -> None:
+        super().__init__(rule, message)
+        self.locator = locator
+
+
+class _Bounded(TreeBuilder):
+    """Builds the tree and refuses one that is too deep or too wide, before it fills the memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._depth = self._count = 0
+
+    def start(self, tag: Any, attrs: Any, /) -> Any:
+        """Counts, then builds."""
+        self._depth += 1
+        self._count += 1
+        if self._depth > MAX_DEPTH:
+            raise Unreadable("document.too_deep", f"elements are nested more than {MAX_DEPTH} deep")
+        if self._count > MAX_ELEMENTS:
+            raise Unreadable("document.too_many_items", f"the document has more than {MAX_ELEMENTS} elements")
+        return super().start(tag, attrs)
+
+    def end(self, tag: str, /) -> Element:
+        """Counts back, then builds."""
+        self._depth -= 1
+        return super().end(tag)
+
+
+def parse_xml(data: bytes) -> Element:
+    """The root element; Unreadable when it is no XML, or declares a DTD or entities."""
+    parser = DefusedXMLParser(target=_Bounded(), forbid_dtd=True)
+    try:
+        parser.feed(data)
+        root: Element = parser.close()
+    except DefusedXmlException as problem:
+        raise Unreadable("document.xml_forbidden", f"a DTD or entity is declared: {problem}") from None
+    except ParseError as problem:
+        line, column = problem.position
+        raise Unreadable("document.invalid_xml", f"no XML: {problem}", f"line {line} column {column}") from None
+    except (ValueError, LookupError) as problem:
+        if isinstance(problem, Unreadable):
+            raise
+        raise Unreadable("document.invalid_xml", f"no XML: {problem}") from None
+    return root
+
+
+def root_name(head: bytes) -> str | None:
+    """The name of the root element by the beginning of a document; None when it shows none."""
+    found = _START_TAG.search(_COMMENT.sub("", decode_head(head)))
+    return found.group(1) if found else None
+
+
+def decode_head(head: bytes) -> str:
+    """The beginning of a document as text, by its byte-order mark."""
+    wide = head.startswith((b"\xff\xfe", b"\xfe\xff"))
+    return head.decode("utf-16" if wide else "utf-8-sig", "replace")
+
+
+def text_of(element: Element | None) -> str:
+    """The text of an element without surrounding space; empty when there is no element."""
+    return (element.text or "").strip() if element is not None else ""
+
+
+def value_of(element: Element) -> Any:
+    """An element as plain data: text, or members by name with repeated ones as a list; nothing at all is None."""
+    return members_of(element, ()) or text_of(element) or None
+
+
+def members_of(element: Element, fields: tuple[str, ...]) -> dict[str, Any]:
+    """Attributes and child elements by name, those of `fields` left out."""
+    grouped: dict[str, list[Element]] = {}
+    for child in element:
+        if child.tag not in fields:
+            grouped.setdefault(child.tag, []).append(child)
+    members: dict[str, Any] = dict(element.attrib)
+    for name, children in grouped.items():
+        values = [value_of(child) for child in children]
+        members[name] = values[0] if len(values) == 1 else values
+    return members
+
+
+def flag(value: Any) -> Any:
+    """`0` and `1` as numbers, anything else as it is."""
+    return int(value) if value in _FLAGS else value
+
+
+def fragment(element: Element) -> str:
+    """An element as compact XML for a rejection row."""
+    for part in element.iter():
+        part.text = (part.text or "").strip() or None
+        part.tail = None
+    return tostring(element, encoding="unicode")[:MAX_RAW]

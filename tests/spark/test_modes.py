@@ -1,0 +1,134 @@
+"""What deliveries do to the draft: modes, keys, waiting labels, superseded and repeated uploads."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from imagelake import pipeline
+from imagelake.bronze.ingest import IngestRequest
+from imagelake.tables import gold, silver
+from tests.spark import helpers
+
+
+@pytest.fixture
+def ctx(spark, tmp_path):
+    return helpers.context(spark, tmp_path / "lake")
+
+
+def run(ctx, path, **options):
+    return pipeline.run_upload(helpers.again(ctx), IngestRequest("pets", str(path), **options))
+
+
+def draft(ctx, spec=silver.IMAGES):
+    return ctx.tables.collect(spec, "pets")
+
+
+def boxes(ctx):
+    return sorted((a["image_key"], a["category"], a["bbox"]["x"], a["bbox"]["w"]) for a in draft(ctx, silver.ANNOTATIONS))
+
+
+def test_the_third_of_a_b_a_is_superseded_and_again_restores_a(ctx, tmp_path):
+    a = helpers.small(3)
+    b = replace(a, boxes={n: [("dog", (1.0, 1.0, 9.0, 9.0))] for n in a.boxes})
+    first = helpers.write_zip(tmp_path / "a.zip", a.files())
+    second = helpers.write_zip(tmp_path / "b.zip", b.files())
+    run(ctx, first)
+    was = boxes(ctx)
+    other = run(ctx, second)
+    assert boxes(ctx) != was
+    third = run(ctx, first)
+    assert third.status == "superseded"
+    assert other.upload_id[:12] in third.problem
+    assert boxes(ctx) != was
+    fourth = run(ctx, first, again=True)
+    assert fourth.status == "accepted"
+    assert boxes(ctx) == was
+
+
+def test_two_exports_that_number_from_one_do_not_overwrite_each_other(ctx, tmp_path):
+    run(ctx, helpers.write_zip(tmp_path / "a.zip", helpers.small(2).files()))
+    run(ctx, helpers.write_zip(tmp_path / "b.zip", helpers.small(2, start=10).files()))
+    assert len(draft(ctx)) == 4
+    assert len(draft(ctx, silver.ANNOTATIONS)) == 8
+
+
+def test_new_bytes_under_a_known_key_are_refused_with_their_labels_unless_updating(ctx, tmp_path):
+    a = helpers.small(2)
+    run(ctx, helpers.write_zip(tmp_path / "a.zip", a.files()))
+    was, labels = {i["image_key"]: i["content_hash"] for i in draft(ctx)}, boxes(ctx)
+    other = replace(
+        a,
+        images={n: helpers.picture(100 + k) for k, n in enumerate(a.images)},
+        boxes={n: [("cat", (2.0, 2.0, 4.0, 4.0))] for n in a.boxes},
+    )
+    path = helpers.write_zip(tmp_path / "b.zip", other.files())
+    report = run(ctx, path)
+    assert report.images.rejected == 2
+    assert {i["image_key"]: i["content_hash"] for i in draft(ctx)} == was
+    assert boxes(ctx) == labels
+    rules = {r["rule"] for r in draft(ctx, silver.REJECTIONS)}
+    assert rules == {"image.key_taken", "annotation.image_rejected"}
+    report = run(ctx, path, mode="update")
+    assert report.images.accepted == 2
+    assert {i["content_hash"] for i in draft(ctx)}.isdisjoint(was.values())
+    assert [b[1:] for b in boxes(ctx)] == [("cat", 2.0, 4.0)] * 2
+    assert all(r["closed_at"] is not None for r in draft(ctx, silver.REJECTIONS))
+
+
+def test_replace_makes_the_upload_the_whole_dataset(ctx, tmp_path):
+    run(ctx, helpers.write_zip(tmp_path / "a.zip", helpers.small(3).files()))
+    report = run(ctx, helpers.write_zip(tmp_path / "b.zip", helpers.small(2, start=2).files()), mode="replace")
+    assert sorted(i["image_key"] for i in draft(ctx)) == ["p002.jpg", "p003.jpg"]
+    assert report.images.removed == 2
+
+
+def test_labels_wait_for_their_image_and_enter_when_it_arrives(ctx, tmp_path):
+    a = helpers.small(3)
+    document = tmp_path / "labels.json"
+    document.write_text(json.dumps(a.document()))
+    first = helpers.small(1)
+    run(ctx, helpers.write_zip(tmp_path / "one.zip", {f"images/{n}": d for n, d in first.images.items()}))
+    waiting = run(ctx, document)
+    assert waiting.annotations.accepted == 2
+    assert {r["rule"] for r in draft(ctx, silver.REJECTIONS)} == {"image.file_missing", "annotation.image_unknown"}
+    run(ctx, helpers.write_zip(tmp_path / "rest.zip", {f"images/{n}": d for n, d in a.images.items()}))
+    assert len(boxes(ctx)) == 6
+    assert all(r["closed_at"] is not None for r in draft(ctx, silver.REJECTIONS))
+
+
+def test_an_annotation_only_upload_replaces_exactly_the_boxes_it_names(ctx, tmp_path):
+    a = helpers.small(3)
+    run(ctx, helpers.write_zip(tmp_path / "a.zip", a.files()))
+    name = "p001.jpg"
+    only = replace(a, boxes={name: [("cat", (7.0, 7.0, 3.0, 3.0))]})
+    document = tmp_path / "fix.json"
+    document.write_text(json.dumps(only.document()))
+    report = run(ctx, document)
+    assert (report.annotations.accepted, report.annotations.removed) == (1, 2)
+    assert [b for b in boxes(ctx) if b[0] == name] == [(name, "cat", 7.0, 3.0)]
+    assert len(boxes(ctx)) == 5
+
+
+def test_an_image_listed_without_objects_is_labelled_and_an_unlisted_one_is_not(ctx, tmp_path):
+    a = helpers.small(2)
+    files = replace(a, boxes={"p000.jpg": []}).files()
+    run(ctx, helpers.write_zip(tmp_path / "a.zip", files))
+    labelled = {i["image_key"]: i["labelled"] for i in draft(ctx)}
+    assert labelled == {"p000.jpg": ["box"], "p001.jpg": []}
+
+
+def test_removed_images_go_and_come_back_and_every_version_stays(ctx, tmp_path):
+    path = helpers.write_zip(tmp_path / "a.zip", helpers.small(3).files())
+    run(ctx, path)
+    report = pipeline.remove_images(helpers.again(ctx), "pets", ["p001.jpg"])
+    assert (report.images.removed, report.annotations.removed) == (1, 2)
+    pipeline.publish_draft(helpers.again(ctx), pipeline.PublishRequest("pets"))
+    assert run(ctx, path).status == "superseded"
+    back = run(ctx, path, again=True)
+    assert back.version == "pets@v3"
+    rows = {r["number"]: r for r in ctx.tables.collect(gold.VERSIONS, "pets")}
+    assert [rows[n]["images"] for n in (1, 2, 3)] == [3, 2, 3]
+    assert rows[1]["digest"] == rows[3]["digest"]

@@ -1,0 +1,145 @@
+"""The real uploads beside the checkout, the whole way, with the counts people have verified by hand."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import imagelake
+from imagelake import pipeline
+from imagelake.bronze.ingest import IngestRequest
+from imagelake.tables import bronze, gold, silver
+from tests.spark import helpers
+
+pytestmark = pytest.mark.data
+
+LATER = (
+    silver.IMAGES, silver.ANNOTATIONS, silver.CATEGORIES, silver.REJECTIONS,
+    gold.IMAGE_LOG, gold.ANNOTATION_LOG, gold.CATEGORY_LOG, gold.SPLIT_LOG, gold.CLOSINGS, gold.VERSIONS,
+)  # fmt: skip
+
+EXPECTED = {
+    "bccd-voc": (364, 4886, 2, {"train": 205, "val": 87, "test": 72}),
+    "raccoon-voc": (200, 217, 0, None),
+    "facemask-coco": (848, 4021, 0, {"train": 677, "val": 171}),
+    "chess-coco": (289, 2870, 0, {"train": 202, "val": 58, "test": 29}),
+    "exif-orientation": (18, 0, 0, None),
+}
+
+
+@pytest.fixture(scope="module")
+def lake_path(tmp_path_factory):
+    return tmp_path_factory.mktemp("real") / "lake"
+
+
+@pytest.fixture(scope="module")
+def ctx(spark, lake_path):
+    return helpers.context(spark, lake_path)
+
+
+@pytest.fixture(scope="module")
+def lake(ctx, lake_path):
+    return imagelake.open(str(lake_path))
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_counts_splits_and_rejections_are_as_verified_by_hand(ctx, lake, shared_data, name, capsys):
+    images, annotations, rejected, splits = EXPECTED[name]
+    dataset = name.partition("-")[0]
+    before = helpers.versions(ctx)
+    report = pipeline.run_upload(ctx, IngestRequest(dataset, str(shared_data / f"{name}.zip")))
+    made = helpers.commits(before, helpers.versions(ctx))
+    with capsys.disabled():
+        print(f"\n{name}: {sum(made.values())} commits beside the two of ops.runs")
+    assert sum(made.values()) + 2 <= 16
+    assert report.status == "accepted"
+    assert (report.images.accepted, report.images.read) == (images, images)
+    assert (report.annotations.accepted, report.annotations.rejected) == (annotations, rejected)
+    shown = lake.show(f"{dataset}@v1").as_json()
+    assert (shown["images"], shown["annotations"]) == (images, annotations)
+    if splits is not None:
+        assert {k: v["images"] for k, v in shown["splits"].items()} == splits
+
+
+def test_degenerate_boxes_of_bccd_are_named(lake, ctx, shared_data):
+    found = lake.rejections("bccd").as_json()["rejections"]
+    assert sorted(r["path"] for r in found) == ["Annotations/BloodImage_00338.xml", "Annotations/BloodImage_00343.xml"]
+    assert {r["rule"] for r in found} == {"annotation.box_degenerate"}
+
+
+def test_identical_bytes_of_raccoon_are_flagged_and_share_a_split(lake):
+    rows = lake.sql(
+        "select content_hash, count(*) n, count(distinct split) splits, "
+        "bool_and(list_contains(flags, 'image.duplicate_bytes')) flagged from images where dataset = 'raccoon' "
+        "group by 1 having n > 1"
+    ).as_json()["rows"]
+    assert len(rows) == 4
+    assert all(splits == 1 and flagged for _, _, splits, flagged in rows)
+
+
+def test_facemask_ignores_what_the_mac_left(ctx):
+    built = [r for r in ctx.tables.collect(bronze.UPLOADS, "facemask") if r["state"] == "built"]
+    assert built[0]["files"]["ignored"] == 2
+
+
+def test_chess_keeps_its_oddities(lake):
+    duplicates = lake.sql(
+        "select count(*) from annotations where dataset = 'chess' and list_contains(flags, 'annotation.duplicate')"
+    ).as_json()["rows"][0][0]
+    assert duplicates == 2
+    outside = lake.sql(
+        "select name from categories where dataset = 'chess' and train_index is null"
+    ).as_json()["rows"]
+    assert len(outside) == 1
+    empty = lake.sql(
+        "select count(*) from images i where dataset = 'chess' and not exists "
+        "(select 1 from annotations a where a.dataset = 'chess' and a.image_key = i.image_key)"
+    ).as_json()["rows"][0][0]
+    assert empty == 1
+
+
+def test_exif_sizes_are_right_raw_and_oriented(lake):
+    rows = lake.sql(
+        "select image_key, width, height, orientation, oriented_width, oriented_height from images "
+        "where dataset = 'exif'"
+    ).as_json()["rows"]
+    for key, width, height, orientation, shown_width, shown_height in rows:
+        landscape = key.startswith("Landscape")
+        assert (shown_width > shown_height) == landscape, key
+        assert ((width, height) == (shown_width, shown_height)) == (orientation < 5), key
+
+
+def test_the_same_upload_again_changes_nothing(ctx, shared_data):
+    before = helpers.versions(ctx)
+    report = pipeline.run_upload(helpers.again(ctx), IngestRequest("bccd", str(shared_data / "bccd-voc.zip")))
+    assert report.status == "unchanged"
+    assert not report.published
+    assert helpers.commits(before, helpers.versions(ctx)) == {}
+
+
+def test_a_folder_of_the_same_files_is_the_same_upload_and_elsewhere_the_same_version(ctx, lake, shared_data, tmp_path):
+    folder = tmp_path / "BCCD"
+    with zipfile.ZipFile(shared_data / "bccd-voc.zip") as archive:
+        archive.extractall(folder)
+    before = helpers.versions(ctx, *LATER)
+    report = pipeline.run_upload(helpers.again(ctx), IngestRequest("bccd", str(folder)))
+    assert report.status == "unchanged"
+    assert helpers.commits(before, helpers.versions(ctx, *LATER)) == {}
+    pipeline.run_upload(helpers.again(ctx), IngestRequest("bccd2", str(folder)))
+    first, second = (lake.show(f"{d}@v1").as_json() for d in ("bccd", "bccd2"))
+    assert first["digest"] == second["digest"]
+    objects = [p for p in Path(ctx.settings.lake, "blobs/obj").rglob("*") if p.is_file()]
+    assert objects == []
+
+
+def test_a_copied_lake_verifies_every_version(ctx, lake_path, tmp_path):
+    import shutil
+
+    copy = tmp_path / "elsewhere"
+    shutil.copytree(lake_path, copy)
+    moved = imagelake.open(str(copy))
+    for dataset in moved.show().as_json()["datasets"]:
+        verdict = moved.verify(dataset.get("dataset") or dataset["name"]).as_json()
+        assert verdict["ok"], verdict

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
+import tomllib
 
 from imagelake import doctor
 from imagelake.context import system_clock

@@ -5,12 +5,12 @@ import os
 import subprocess
 import sys
 import threading
-import tomllib
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import tomllib
 
 from imagelake import jars
 from imagelake.errors import ConfigError
@@ -140,7 +140,7 @@ def test_maven_that_fails_is_an_error_with_its_own_words(tmp_path: Path, monkeyp
     fake.write_text("#!/bin/sh\necho '[INFO] hello'\necho '[ERROR] no route to host' >&2\nexit 1\n")
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    with pytest.raises(ConfigError, match="mvn failed.*no route to host"):
+    with pytest.raises(ConfigError, match=r"mvn failed.*no route to host"):
         jars.fetch_with_maven(WANTED, tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     with pytest.raises(ConfigError, match="not installed"):

@@ -26,6 +26,13 @@ _SAID = {
     "superseded": "applied before, and newer uploads have changed what it brought; {now}",
 }
 _NAMED_PER_RULE = 3
+_FIRST = f"""
+select rule, path, locator, message, n, place from (
+  select *, count(*) over (partition by rule) as n,
+    row_number() over (partition by rule order by path, locator) as place
+  from rejections where dataset = '{{dataset}}' and upload_id = '{{upload}}' and closed_at is null
+) where place <= {_NAMED_PER_RULE} order by n desc, rule, place
+"""  # noqa: S608  a dataset id and a sha256, both checked when they were made
 _MESSAGE = 140
 
 
@@ -113,21 +120,18 @@ def show_rejections(to: Console, shell: Shell, report: RunReport) -> None:
     from imagelake.client import lake
 
     with lake.open(lake_of(shell.flags)) as opened:
-        rows = opened.rejections(report.dataset).as_json()["rejections"]
-    by_rule: dict[str, list[Mapping[str, Any]]] = {}
-    for row in rows:
-        if row["upload_id"] == report.upload_id:
-            by_rule.setdefault(row["rule"], []).append(row)
+        found = opened.sql(_FIRST.format(dataset=report.dataset, upload=report.upload_id)).as_json()
+    rows = [dict(zip(found["columns"], row, strict=True)) for row in found["rows"]]
     to.print(f"  rejected: {command(shell.flags, f'rejections {report.dataset}')}", soft_wrap=True)
-    for rule, found in sorted(by_rule.items(), key=lambda item: -len(item[1])):
-        to.print(f"    {safe(rule)}  {len(found):,}", style="yellow")
-        for row in found[:_NAMED_PER_RULE]:
-            to.print(f"      {place(row)}  {safe(row['message'], _MESSAGE)}", soft_wrap=True)
-        if len(found) > _NAMED_PER_RULE:
-            to.print(f"      and {len(found) - _NAMED_PER_RULE:,} more")
+    for row in rows:
+        if row["place"] == 1:
+            to.print(f"    {safe(row['rule'])}  {row['n']:,}", style="yellow")
+        to.print(f"      {where(row)}  {safe(row['message'], _MESSAGE)}", soft_wrap=True)
+        if row["place"] == _NAMED_PER_RULE < row["n"]:
+            to.print(f"      and {row['n'] - _NAMED_PER_RULE:,} more")
 
 
-def place(row: Mapping[str, Any]) -> str:
+def where(row: Mapping[str, Any]) -> str:
     """Where a rejected row is: path, and locator when there is one."""
     return " ".join(safe(row[name]) for name in ("path", "locator") if row.get(name))
 

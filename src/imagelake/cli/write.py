@@ -20,6 +20,7 @@ from imagelake.errors import NotFound, UsageError
 if TYPE_CHECKING:
     from imagelake.bronze.ingest import IngestRequest
     from imagelake.context import Context
+    from imagelake.settings import LogSettings, Settings
 
 _TARGET = re.compile(r"^(?P<dataset>[^@]+)(?:@v(?P<number>[1-9]\d*)(?:\.\d+)?)?$")
 
@@ -27,19 +28,25 @@ _TARGET = re.compile(r"^(?P<dataset>[^@]+)(?:@v(?P<number>[1-9]\d*)(?:\.\d+)?)?$
 @contextmanager
 def engine(shell: Shell, verb: str, dataset: str | None, tell: Progress, *, create: bool = False) -> Iterator[Context]:
     """A run on the lake the flags name: settings, log, session; its start and end are rows of ops.runs."""
-    from imagelake.cli.logs import configure
+    from imagelake.log import configure
     from imagelake.runtime import open_run
     from imagelake.storage import open_storage
     from imagelake.storage.lake import MARKER
 
     settings = load_settings(shell.flags)
-    configure(settings.log.level, shell.flags)
+    configure(_log_settings(shell, settings))
     new = create and open_storage(settings.lake).stat(MARKER) is None
     with open_run(settings, verb, dataset, create=create, progress=tell) as ctx:
         if new:
             tell.pause()
             aside(shell, f"a new lake: {ctx.storage.root}")
         yield ctx
+
+
+def _log_settings(shell: Shell, settings: Settings) -> LogSettings:
+    flags = shell.flags
+    level = "INFO" if flags.verbose else "ERROR" if flags.quiet else settings.log.level
+    return settings.log.model_copy(update={"level": level})
 
 
 def ingest(  # noqa: PLR0913  the options of a verb are its arguments

@@ -2,56 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 
 from imagelake.client.refs import Ref, nearest, version_name
-from imagelake.client.tables import Row, Tables
+from imagelake.client.tables import Tables
+from imagelake.client.text import Row, holding
 from imagelake.errors import IntegrityError, NotFound
 from imagelake.tables import bronze, gold, silver
 
-_CORE = (
-    "dataset",
-    "sequence",
-    "number",
-    "recipe",
-    "state",
-    "parent",
-    "publish_id",
-    "digest",
-    "content_digest",
-    "images",
-    "annotations",
-    "categories",
-    "upload_ids",
-    "note",
-    "author",
-    "at",
-)
+_VERSION = ("sequence", "number", "recipe", "state", "publish_id", "images", "annotations", "categories")
 
 
 @dataclass(frozen=True)
 class Version:
-    """A published version; `sequence` is that of its first row, `state` that of its newest."""
+    """A published version: its first row (`details` reads the other columns), in its newest state."""
 
     dataset: str
     sequence: int
     number: int
     recipe: int
     state: str
-    parent: str | None
     publish_id: str
-    digest: str
-    content_digest: str
     images: int
     annotations: int
     categories: int
-    upload_ids: tuple[str, ...]
-    note: str | None
-    author: str | None
-    created_at: datetime
 
     @property
     def name(self) -> str:
@@ -95,7 +69,7 @@ class Target:
 def histories(tables: Tables, dataset: str | None = None) -> dict[str, History]:
     """The history of every dataset that has one, or of one."""
     by_dataset: dict[str, list[Row]] = {}
-    for row in tables.rows(gold.VERSIONS, _CORE, dataset, "ORDER BY sequence"):
+    for row in tables.facts(gold.VERSIONS, _VERSION, "at", dataset):
         by_dataset.setdefault(row["dataset"], []).append(row)
     return {name: _history(name, rows) for name, rows in sorted(by_dataset.items())}
 
@@ -107,8 +81,15 @@ def history(tables: Tables, dataset: str) -> History:
 
 def details(tables: Tables, version: Version, columns: tuple[str, ...]) -> Row:
     """Further columns of a version's first row."""
-    tail = f"WHERE sequence = {version.sequence}"
-    return tables.rows(gold.VERSIONS, ("sequence", *columns), version.dataset, tail)[0]
+    source = tables.relation(
+        gold.VERSIONS, ("sequence", *columns), version.dataset, holding("sequence", version.sequence)
+    )
+    return tables.query(f"SELECT * FROM {source} WHERE sequence = {version.sequence}")[0]
+
+
+def digest_of(tables: Tables, version: Version) -> str:
+    """The version's digest, as published."""
+    return str(details(tables, version, ("digest",))["digest"])
 
 
 def aliases(tables: Tables, dataset: str) -> dict[str, tuple[int, int]]:
@@ -121,17 +102,6 @@ def aliases(tables: Tables, dataset: str) -> dict[str, tuple[int, int]]:
         else:
             found[row["alias"]] = (row["number"], row["recipe"] or 1)
     return found
-
-
-def newest_uploads(tables: Tables, columns: Iterable[str], dataset: str | None = None) -> list[Row]:
-    """One row a delivery: the newest state of each sequence, in order."""
-    wanted = dict.fromkeys(("dataset", "sequence", "state", "at", *columns))
-    found: dict[tuple[str, int], Row] = {}
-    for row in tables.rows(bronze.UPLOADS, tuple(wanted), dataset):
-        key = (row["dataset"], row["sequence"])
-        if key not in found or _later(row, found[key]):
-            found[key] = row
-    return [found[key] for key in sorted(found)]
 
 
 def datasets(tables: Tables) -> set[str]:
@@ -157,11 +127,13 @@ def resolve(tables: Tables, ref: Ref) -> Target:
             raise NotFound(f"{ref}: a draft has no digest", hint="publish it first")
         return Target(ref.dataset, None, past)
     version = _version(tables, ref, past)
-    if ref.digest and ref.digest != version.digest:
-        raise IntegrityError(
-            f"{version.name} has digest {version.digest}, not {ref.digest}",
-            hint="another version, or another lake, was meant",
-        )
+    if ref.digest:
+        digest = digest_of(tables, version)
+        if ref.digest != digest:
+            raise IntegrityError(
+                f"{version.name} has digest {digest}, not {ref.digest}",
+                hint="another version, or another lake, was meant",
+            )
     return Target(ref.dataset, version, past)
 
 
@@ -192,21 +164,11 @@ def _version(tables: Tables, ref: Ref, past: History) -> Version:
 def _history(dataset: str, rows: list[Row]) -> History:
     first: dict[tuple[int, int], Row] = {}
     state: dict[tuple[int, int], str] = {}
-    for row in rows:
+    for row in sorted(rows, key=lambda r: int(r["sequence"])):
         key = (row["number"], row["recipe"])
         first.setdefault(key, row)
         state[key] = row["state"]
-    versions = tuple(_as_version(row, state[key]) for key, row in first.items())
+    versions = tuple(
+        Version(dataset, **{c: row[c] for c in _VERSION} | {"state": state[key]}) for key, row in first.items()
+    )
     return History(dataset, versions, tuple(sorted({r["publish_id"] for r in rows})))
-
-
-def _as_version(row: Row, state: str) -> Version:
-    values: dict[str, Any] = {k: row[k] for k in _CORE if k != "at"}
-    values["upload_ids"] = tuple(row["upload_ids"] or ())
-    return Version(**values | {"state": state, "created_at": row["at"]})
-
-
-def _later(row: Row, than: Row) -> bool:
-    """States follow each other in this order, whatever a clock says."""
-    rank = {"landed": 0, "rejected": 1, "built": 2}
-    return (rank.get(row["state"], 3), row["at"]) > (rank.get(than["state"], 3), than["at"])

@@ -17,7 +17,8 @@ from imagelake.client.catalog import Target
 from imagelake.client.difference import Sides, sides
 from imagelake.client.pairing import Pair, pair
 from imagelake.client.rows import live
-from imagelake.client.tables import Row, Tables, texts
+from imagelake.client.tables import Tables
+from imagelake.client.text import Row, texts
 
 UNASSIGNED = "unassigned"
 _GEOMETRY = ("bbox", "polygons", "rle_size", "rle_counts", "keypoints")

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from imagelake.client.catalog import Target, Version
-from imagelake.client.rows import KEYS, LOGS, check_count, closings, count, expected, live, named, select
-from imagelake.client.tables import Row, Tables, name
+from imagelake.client.catalog import History, Target, Version
+from imagelake.client.rows import KEYS, LOGS, check_count, closed, count, expected, live, named
+from imagelake.client.tables import Tables
+from imagelake.client.text import Row, beyond, name, select
 from imagelake.errors import IntegrityError
 from imagelake.tables import gold
 
@@ -69,40 +70,35 @@ def _range(tables: Tables, target: Target, ends: tuple[Version, Version], entity
     low, high = sorted(v.number for v in ends)
     if low == high:
         return Sides([], [])
-    closed = tables.query(f"SELECT row_id FROM {_closed(tables, target, entity, low, high)} LIMIT 1")
-    gone = _gone(tables, target, entity, low, high, ends[0].recipe) if closed else []
-    come = _come(tables, target, entity, low, high, ends[0].recipe)
+    ended = closed(tables, target.history, entity, low, high)
+    log = _Log(tables, target.history, entity, ends[0].recipe)
+    gone = (
+        log.rows(f"added_in <= {low}", f"SEMI JOIN {ended}", 0)
+        if tables.query(f"SELECT 1 FROM {ended} LIMIT 1")
+        else []
+    )
+    come = log.rows(f"added_in > {low} AND added_in <= {high}", f"ANTI JOIN {ended}", low)
     found = _cancelled(gone, come, entity)
     return found if ends[0].number == low else Sides(found.come, found.gone)
 
 
-def _closed(tables: Tables, target: Target, entity: str, low: int, high: int) -> str:
-    return closings(tables, target.history, entity, low, high)
+@dataclass(frozen=True)
+class _Log:
+    tables: Tables
+    history: History
+    entity: str
+    recipe: int
 
-
-def _gone(tables: Tables, target: Target, entity: str, low: int, high: int, recipe: int) -> list[Row]:
-    log = _log(tables, target, entity, recipe, f"added_in <= {low}")
-    return tables.query(f"{log} AND row_id IN (SELECT row_id FROM {_closed(tables, target, entity, low, high)})")
-
-
-def _come(tables: Tables, target: Target, entity: str, low: int, high: int, recipe: int) -> list[Row]:
-    log = _log(tables, target, entity, recipe, f"added_in > {low} AND added_in <= {high}", low)
-    return tables.query(f"{log} AND row_id NOT IN (SELECT row_id FROM {_closed(tables, target, entity, low, high)})")
-
-
-def _log(tables: Tables, target: Target, entity: str, recipe: int, where: str, after: int = 0) -> str:
-    """A SELECT over an entity's log; `after` skips files that end before that version number."""
-    wanted = (*COLUMNS[entity], "row_id", "added_in", "publish_id")
-    if entity == "split":
-        wanted = (*wanted, "recipe")
-        where += f" AND recipe = {recipe}"
-
-    def holds(log: Row) -> bool:
-        newest = log.get("max.added_in")
-        return newest is None or newest > after
-
-    source = tables.relation(LOGS[entity], wanted, target.dataset, holds)
-    return f"SELECT {select(COLUMNS[entity])} FROM {source} WHERE {where} AND {named(target.history)}"
+    def rows(self, where: str, join: str, after: int) -> list[Row]:
+        """Rows under a condition and a join with ended row ids; files that end by version `after` are not opened."""
+        columns, is_split = COLUMNS[self.entity], self.entity == "split"
+        wanted = (*columns, "row_id", "added_in", "publish_id", *(("recipe",) if is_split else ()))
+        source = self.tables.relation(LOGS[self.entity], wanted, self.history.dataset, beyond("added_in", after))
+        recipe = f" AND recipe = {self.recipe}" if is_split else ""
+        return self.tables.query(
+            f"SELECT {select(columns)} FROM {source} SEMI JOIN {named(self.tables, self.history)} AS p "
+            f"USING (publish_id) {join} AS e USING (row_id) WHERE {where}{recipe}"
+        )
 
 
 def _cancelled(gone: list[Row], come: list[Row], entity: str) -> Sides:

@@ -9,7 +9,8 @@ from typing import Any
 from imagelake import digest
 from imagelake.client import catalog
 from imagelake.client.refs import version_name
-from imagelake.client.tables import Row, Tables
+from imagelake.client.tables import Tables
+from imagelake.client.text import Row
 from imagelake.errors import NotFound
 from imagelake.storage.base import Storage
 from imagelake.tables import bronze, gold, silver
@@ -123,7 +124,10 @@ def _differs(tables: Tables, dataset: str, newest: Row | None, size: tuple[int, 
     if not pending:
         return False
     published = catalog.history(tables, dataset).find(newest["number"], newest["recipe"])
-    return published is None or draft_digest(tables, dataset) != published.content_digest
+    assert published is not None
+    return draft_digest(tables, dataset) != str(
+        catalog.details(tables, published, ("content_digest",))["content_digest"]
+    )
 
 
 def _titles(storage: Storage) -> dict[str, Row]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 
-from imagelake.client.tables import Row
+from imagelake.client.text import Row
 
 Pair = tuple[Row, Row]
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from imagelake.client import catalog
-from imagelake.client.tables import Row, Tables
+from imagelake.client.tables import Tables
+from imagelake.client.text import Row
 from imagelake.keys import check_dataset_id
 from imagelake.tables import silver
 

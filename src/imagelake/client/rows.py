@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from imagelake.client.catalog import History, Target
-from imagelake.client.tables import Row, Tables, name, text, texts
+from imagelake.client.tables import Tables
+from imagelake.client.text import beyond, name, select, text
 from imagelake.errors import IntegrityError
 from imagelake.tables import gold, silver
 from imagelake.tables.spec import TableSpec
@@ -30,11 +31,6 @@ DRAFTS: dict[str, TableSpec] = {
 KEYS = {"image": "image_key", "annotation": "annotation_key", "category": "name", "split": "image_key"}
 
 _PLUMBING = ("row_id", "added_in", "publish_id")
-
-
-def select(columns: Sequence[str]) -> str:
-    """Columns as the list of a SELECT."""
-    return ", ".join(name(c) for c in columns)
 
 
 def live(tables: Tables, target: Target, entity: str, columns: Sequence[str]) -> str:
@@ -60,31 +56,30 @@ def published(tables: Tables, history: History, entity: str, columns: Sequence[s
     number, recipe = version
     wanted = tuple(dict.fromkeys((*columns, *_PLUMBING, *(("recipe",) if entity == "split" else ()))))
     log = tables.relation(LOGS[entity], wanted, history.dataset, lambda f: (f.get("min.added_in") or 0) <= number)
-    where = f"added_in <= {number} AND {named(history)}"
-    if entity == "split":
-        where += f" AND recipe = {recipe}"
-    ended = closings(tables, history, entity, 0, number)
-    return f"(SELECT {select(columns)} FROM {log} WHERE {where} AND row_id NOT IN (SELECT row_id FROM {ended}))"
-
-
-def closings(tables: Tables, history: History, entity: str, after: int, until: int) -> str:
-    """SQL, in brackets, for the row ids of an entity that end after one version number and until another."""
-
-    def holds(log: Row) -> bool:
-        newest = log.get("max.removed_in")
-        return newest is None or newest > after
-
-    columns = ("entity", "row_id", "removed_in", "publish_id")
-    ends = tables.relation(gold.CLOSINGS, columns, history.dataset, holds)
+    where = f"added_in <= {number}" + (f" AND recipe = {recipe}" if entity == "split" else "")
     return (
-        f"(SELECT row_id FROM {ends} WHERE entity = {text(entity)} AND row_id IS NOT NULL "
-        f"AND removed_in > {after} AND removed_in <= {until} AND {named(history)})"
+        f"(SELECT {select(columns)} FROM {log} SEMI JOIN {named(tables, history)} AS p USING (publish_id) "
+        f"ANTI JOIN {closed(tables, history, entity, 0, number)} AS c USING (row_id) WHERE {where})"
     )
 
 
-def named(history: History) -> str:
-    """SQL condition: the row is of a publish that a version row names."""
-    return f"publish_id IN ({texts(history.publish_ids)})"
+def closed(tables: Tables, history: History, entity: str, after: int, until: int) -> str:
+    """SQL, in brackets, for the row ids of an entity that end after one version number and until another."""
+    columns = ("entity", "row_id", "removed_in", "publish_id")
+    ends = tables.relation(gold.CLOSINGS, columns, history.dataset, beyond("removed_in", after))
+    table = tables.once(
+        f"_closed_{history.dataset}_{after}",
+        f"SELECT entity, row_id, removed_in FROM {ends} SEMI JOIN {named(tables, history)} AS p USING (publish_id)",
+    )
+    return (
+        f"(SELECT row_id FROM {table} WHERE entity = {text(entity)} AND removed_in > {after} AND removed_in <= {until})"
+    )
+
+
+def named(tables: Tables, history: History) -> str:
+    """A table of the publish ids that a version row names."""
+    ids = [list(history.publish_ids)]
+    return tables.once(f"_named_{history.dataset}", "SELECT unnest($1::VARCHAR[]) AS publish_id", ids)
 
 
 def expected(target: Target) -> dict[str, int]:

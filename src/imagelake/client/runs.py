@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from imagelake.client.tables import Row, Tables
+from imagelake.client.tables import Tables
+from imagelake.client.text import Row
 from imagelake.tables import ops
 
 _COLUMNS = ("run_id", "phase", "verb", "dataset", "status", "host", "pid", "problem", "seconds", "program", "at")
@@ -42,7 +43,7 @@ class Runs:
 
 def runs(tables: Tables, live_run_ids: frozenset[str]) -> Runs:
     """Every run. One without an end is running while it holds a lease (`live_run_ids`), else it died."""
-    rows = tables.rows(ops.RUNS, _COLUMNS, None, "ORDER BY at, phase DESC")
+    rows = tables.rows(ops.RUNS, _COLUMNS, None, 'ORDER BY "at", phase DESC')
     ends = {r["run_id"]: r for r in rows if r["phase"] == "end"}
     found = [_run(r, ends.get(r["run_id"]), live_run_ids) for r in rows if r["phase"] == "start"]
     return Runs(tuple(reversed(found)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from imagelake.client import catalog
@@ -12,14 +13,24 @@ from imagelake.client.catalog import Target, Version
 from imagelake.client.rows import live
 from imagelake.client.runs import iso
 from imagelake.client.tables import Tables
+from imagelake.client.text import Row
+from imagelake.keys import check_dataset_id
+from imagelake.tables import gold
+
+_FIRST_ROW = ("sequence", "parent", "digest", "note", "author", "at")
 
 
 @dataclass(frozen=True)
 class Shown:
-    """One version in a list, with the names it goes by."""
+    """One version in a list, with the names it goes by; `created_at` is UTC."""
 
     version: Version
     aliases: tuple[str, ...]
+    parent: str | None
+    digest: str
+    note: str | None
+    author: str | None
+    created_at: datetime
 
     def as_json(self) -> dict[str, Any]:
         """The version as programs rely on it."""
@@ -28,14 +39,14 @@ class Shown:
             "version": v.name,
             "number": v.number,
             "recipe": v.recipe,
-            "parent": v.parent,
+            "parent": self.parent,
             "state": v.state,
-            "digest": v.digest,
+            "digest": self.digest,
             "images": v.images,
             "annotations": v.annotations,
-            "created_at": iso(v.created_at),
+            "created_at": iso(self.created_at),
             "aliases": list(self.aliases),
-            "note": v.note,
+            "note": self.note,
         }
 
 
@@ -70,11 +81,12 @@ class VersionDetails:
 
 def versions(tables: Tables, dataset: str) -> Versions:
     """The versions of a dataset; NotFound when there is no such dataset."""
-    past = catalog.history(tables, dataset)
+    past = catalog.history(tables, check_dataset_id(dataset))
     if not past.versions:
         catalog.require_dataset(tables, dataset)
     names = catalog.aliases(tables, dataset)
-    return Versions(dataset, tuple(Shown(v, _names(v, names)) for v in past.versions))
+    first = {r["sequence"]: r for r in tables.rows(gold.VERSIONS, _FIRST_ROW, dataset)}
+    return Versions(dataset, tuple(_shown(v, first[v.sequence], names) for v in past.versions))
 
 
 def version(tables: Tables, target: Target) -> VersionDetails:
@@ -82,11 +94,16 @@ def version(tables: Tables, target: Target) -> VersionDetails:
     if target.version is None:
         return _draft(tables, target)
     found = target.version
-    extra = catalog.details(tables, found, ("split_stats", "class_stats", "quality"))
-    row = Shown(found, _names(found, catalog.aliases(tables, found.dataset))).as_json()
-    categories = tuple({"name": n, **counts} for n, counts in _parsed(extra["class_stats"]).items())
-    quality = _parsed(extra["quality"]) if extra["quality"] else None
-    return VersionDetails(row, _parsed(extra["split_stats"]), categories, quality)
+    first = catalog.details(tables, found, (*_FIRST_ROW[1:], "split_stats", "class_stats", "quality"))
+    row = _shown(found, first, catalog.aliases(tables, found.dataset)).as_json()
+    categories = tuple({"name": n, **counts} for n, counts in _parsed(first["class_stats"]).items())
+    quality = _parsed(first["quality"]) if first["quality"] else None
+    return VersionDetails(row, _parsed(first["split_stats"]), categories, quality)
+
+
+def _shown(version: Version, first: Row, aliases: Mapping[str, tuple[int, int]]) -> Shown:
+    names = _names(version, aliases)
+    return Shown(version, names, first["parent"], first["digest"], first["note"], first["author"], first["at"])
 
 
 def _names(version: Version, aliases: Mapping[str, tuple[int, int]]) -> tuple[str, ...]:

@@ -21,7 +21,8 @@ from imagelake.client.catalog import Target
 from imagelake.client.diff import Diff, diff
 from imagelake.client.refs import nearest
 from imagelake.client.statement import MACROS, Call, Statement, read_statement
-from imagelake.client.tables import Tables, name, text
+from imagelake.client.tables import Tables
+from imagelake.client.text import name, text
 from imagelake.client.views import COLUMNS, CONTENT, Scope
 from imagelake.errors import IntegrityError, UsageError
 

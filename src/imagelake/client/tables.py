@@ -6,12 +6,13 @@ A store that DuckDB cannot reach would register Arrow streams in `relation`; not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from imagelake.client.text import Prune, Row, name, no_glob, sql_type, text, texts
 from imagelake.errors import ConfigError, IntegrityError
 from imagelake.tables.spec import SCHEMA_NUMBER, TableSpec
 
@@ -19,44 +20,8 @@ if TYPE_CHECKING:
     import duckdb
     from deltalake import DeltaTable
 
-Row = dict[str, Any]
-
-_SCALARS = {
-    "string": "VARCHAR",
-    "int": "INTEGER",
-    "bigint": "BIGINT",
-    "double": "DOUBLE",
-    "boolean": "BOOLEAN",
-    "binary": "BLOB",
-    "timestamp": "TIMESTAMP",
-}
 _DATASET_OF_FILE = "regexp_extract(filename, 'dataset=([^/]*)/[^/]*$', 1)"
 _UNREADABLE = frozenset("%[]\\")
-
-
-def text(value: str) -> str:
-    """A string as an SQL literal."""
-    return "'" + value.replace("'", "''") + "'"
-
-
-def name(value: str) -> str:
-    """A name as an SQL identifier."""
-    return '"' + value.replace('"', '""') + '"'
-
-
-def texts(values: Sequence[str]) -> str:
-    """Strings as the inside of an SQL list."""
-    return ", ".join(text(v) for v in values)
-
-
-def sql_type(ddl: str) -> str:
-    """DuckDB's name of a Spark DDL type; times are TIMESTAMP in UTC."""
-    if ddl.startswith("array<"):
-        return sql_type(ddl[6:-1]) + "[]"
-    if ddl.startswith("struct<"):
-        fields = (f.split(":") for f in ddl[7:-1].split(","))
-        return "STRUCT(" + ", ".join(f"{name(n)} {sql_type(t)}" for n, t in fields) + ")"
-    return _SCALARS[ddl]
 
 
 @dataclass(frozen=True)
@@ -66,10 +31,6 @@ class File:
     path: str
     dataset: str | None
     log: Row
-
-
-Prune = Callable[[Row], bool]
-"""Whether a file may hold rows of interest, from its log row: `num_records`, `min.<column>`, `max.<column>`, …"""
 
 
 class Tables:
@@ -89,6 +50,7 @@ class Tables:
         self._logs: dict[str, DeltaTable | None] = {}
         self._files: dict[str, tuple[File, ...]] = {}
         self._used: set[str] = set()
+        self._made: set[str] = set()
 
     @cached_property
     def con(self) -> duckdb.DuckDBPyConnection:
@@ -135,14 +97,14 @@ class Tables:
             counts[str(file.dataset)] = counts.get(str(file.dataset), 0) + file.log[measure]
         return counts
 
-    def facts(self, spec: TableSpec, columns: Sequence[str], stamp: str) -> list[Row]:
-        """Rows of all datasets as `rows` gives them, but from Delta's log where a file holds one row.
+    def facts(self, spec: TableSpec, columns: Sequence[str], stamp: str, dataset: str | None = None) -> list[Row]:
+        """Rows as `rows` gives them, but from Delta's log where a file holds one row, as a small commit's does.
 
-        Minimum and maximum of one row are its value: a thousand files need not be opened. Also gives `written`,
-        milliseconds since 1970: when the file was written, or where several rows share a file the column `stamp`.
+        Minimum and maximum of one row are its value: a thousand files need not be opened. Also gives `dataset`, and
+        `written` in milliseconds since 1970: when the file was written; the column `stamp` where rows share a file.
         """
         found, unknown = [], set()
-        for file in self.files(spec):
+        for file in self.files(spec, dataset):
             row = {c: file.log.get(f"min.{c}") for c in columns}
             if file.log["num_records"] == 1 and all(
                 v is not None and v == file.log[f"max.{c}"] for c, v in row.items()
@@ -152,7 +114,7 @@ class Tables:
                 unknown.add(file.log["path"])
         if unknown:
             wanted = ("dataset", stamp, *columns)
-            source = self.relation(spec, wanted, prune=lambda f: f["path"] in unknown)
+            source = self.relation(spec, wanted, dataset, lambda f: f["path"] in unknown)
             found += self.query(f"SELECT *, epoch_ms({name(stamp)}) AS written FROM {source}")
         return found
 
@@ -201,6 +163,13 @@ class Tables:
         except (duckdb.IOException, duckdb.InvalidInputException) as error:
             raise IntegrityError(f"a table file cannot be read: {str(error).splitlines()[0]}") from None
 
+    def once(self, table: str, select: str, parameters: Sequence[Any] = ()) -> str:
+        """A temporary table made from a SELECT when it is first asked for; its name, quoted."""
+        if table not in self._made:
+            self._made.add(table)
+            self.con.execute(f"CREATE TEMP TABLE {name(table)} AS {select}", list(parameters))
+        return name(table)
+
     def lock(self) -> None:
         """From here on the connection opens only the files that relations were made of, and its settings stay."""
         allowed = texts(sorted(self._used))
@@ -234,11 +203,6 @@ class Tables:
 
     def _reader(self, spec: TableSpec, files: Sequence[File]) -> str:
         self._used.update(f.path for f in files)
-        paths = texts([_no_glob(f.path) for f in files])
+        paths = texts([no_glob(f.path) for f in files])
         union = ", union_by_name = true" if self._evolved(spec) else ""
         return f"read_parquet([{paths}], hive_partitioning = false{union})"
-
-
-def _no_glob(path: str) -> str:
-    """The path with the characters DuckDB takes for patterns made plain."""
-    return path.replace("*", "[*]").replace("?", "[?]")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from imagelake.client import catalog
 from imagelake.client.catalog import Target
-from imagelake.client.rows import DRAFTS, KEYS, LOGS, check_count, count, live, select
+from imagelake.client.rows import DRAFTS, KEYS, LOGS, check_count, count, live
 from imagelake.client.runs import runs
-from imagelake.client.tables import Tables, name, text
+from imagelake.client.tables import Tables
+from imagelake.client.text import name, select, text
 from imagelake.errors import IntegrityError
 from imagelake.tables import bronze, gold, silver
 
@@ -19,7 +21,8 @@ CONTENT = {"images": "image", "annotations": "annotation", "categories": "catego
 
 _IMAGE = tuple("uploaded_split" if c == "split" else c for c in silver.IMAGES.names)
 _HIDDEN = ("row_id", "added_in", "publish_id")
-_VERSION = tuple(c for c in gold.VERSIONS.names if c not in ("dataset", "publish_id", "added", "log_versions"))
+_VERSION = tuple(c for c in gold.VERSIONS.names if c not in ("dataset", "publish_id", "added", "log_versions", "at"))
+_UPLOAD = tuple(c for c in bronze.UPLOADS.names if c != "at")
 _RUN = ("run_id", "verb", "dataset", "status", "started_at", "ended_at", "seconds", "problem", "host", "pid", "program")
 
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -27,12 +30,13 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "annotations": silver.ANNOTATIONS.names,
     "categories": silver.CATEGORIES.names,
     "splits": tuple(c for c in gold.SPLIT_LOG.names if c not in _HIDDEN),
-    "versions": ("dataset", "version", *_VERSION),
+    "versions": ("dataset", "version", *_VERSION, "created_at"),
     "rejections": silver.REJECTIONS.names,
-    "uploads": bronze.UPLOADS.names,
+    "uploads": (*_UPLOAD, "state_at"),
     "runs": _RUN,
 }
-"""Columns of each view. Times are TIMESTAMP in UTC; `split` of an image is that of the version's recipe."""
+"""Columns of each view. Times are TIMESTAMP in UTC, under other names than `at`, which DuckDB reserves; `split` of an
+image is that of the version's recipe."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class Scope:
 
     tables: Tables
     target: Target | None
-    live_run_ids: frozenset[str]
+    live_run_ids: Callable[[], frozenset[str]]
 
 
 def create(scope: Scope, view: str) -> None:
@@ -80,37 +84,38 @@ def _rows(scope: Scope, entity: str, columns: tuple[str, ...]) -> str:
 
 def _newest_rows(tables: Tables, entity: str, columns: tuple[str, ...]) -> str:
     """As rows.published, for the newest version of every dataset at once."""
-    _newest(tables)
+    newest, named, ends = _newest(tables)
     extra = ("dataset", "row_id", "added_in", "publish_id", *(("recipe",) if entity == "split" else ()))
     log = tables.relation(LOGS[entity], tuple(dict.fromkeys((*columns, *extra))))
-    ends = tables.relation(gold.CLOSINGS, ("dataset", "entity", "row_id", "removed_in", "publish_id"))
-    named = "publish_id IN (SELECT publish_id FROM _published)"
     recipe = " AND l.recipe = n.recipe" if entity == "split" else ""
     return (
-        f"(SELECT {', '.join(f'l.{name(c)}' for c in columns)} FROM {log} AS l JOIN _newest AS n USING (dataset) "
-        f"WHERE added_in <= number AND {named}{recipe} AND row_id NOT IN "
-        f"(SELECT row_id FROM {ends} AS c JOIN _newest AS m USING (dataset) "
-        f"WHERE entity = {text(entity)} AND removed_in <= m.number AND {named} AND row_id IS NOT NULL))"
+        f"(SELECT {', '.join(f'l.{name(c)}' for c in columns)} FROM {log} AS l "
+        f"JOIN {newest} AS n ON l.dataset = n.dataset AND l.added_in <= n.number{recipe} "
+        f"SEMI JOIN {named} AS p ON l.publish_id = p.publish_id "
+        f"ANTI JOIN (SELECT row_id FROM {ends} WHERE entity = {text(entity)}) AS e ON l.row_id = e.row_id)"
     )
 
 
-def _newest(tables: Tables) -> None:
-    """Tables _newest (dataset, number, recipe, promised counts) and _published (publish_id), once a connection."""
-    con = tables.con
-    if con.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = '_newest'").fetchone():
-        return
+def _newest(tables: Tables) -> tuple[str, str, str]:
+    """Tables for the newest versions: (dataset, number, recipe, promised counts), publish ids, ended row ids."""
     known = catalog.histories(tables)
     latest = [h.latest for h in known.values() if h.latest]
-    columns: list[list[Any]] = [[getattr(v, c) for v in latest] for c in ("dataset", "number", "recipe")]
-    columns += [[getattr(v, c) for v in latest] for c in ("images", "annotations", "categories")]
-    con.execute(
-        "CREATE TEMP TABLE _newest AS SELECT unnest($1::VARCHAR[]) AS dataset, unnest($2::BIGINT[]) AS number, "
-        "unnest($3::INTEGER[]) AS recipe, unnest($4::BIGINT[]) AS image, unnest($5::BIGINT[]) AS annotation, "
-        "unnest($6::BIGINT[]) AS category",
-        columns,
+    columns = ("dataset", "number", "recipe", "images", "annotations", "categories")
+    newest = tables.once(
+        "_newest",
+        "SELECT unnest($1::VARCHAR[]) AS dataset, unnest($2::BIGINT[]) AS number, unnest($3::INTEGER[]) AS recipe, "
+        "unnest($4::BIGINT[]) AS image, unnest($5::BIGINT[]) AS annotation, unnest($6::BIGINT[]) AS category",
+        [[getattr(v, c) for v in latest] for c in columns],
     )
     ids = [i for h in known.values() for i in h.publish_ids]
-    con.execute("CREATE TEMP TABLE _published AS SELECT unnest($1::VARCHAR[]) AS publish_id", [ids])
+    named = tables.once("_named", "SELECT unnest($1::VARCHAR[]) AS publish_id", [ids])
+    closings = tables.relation(gold.CLOSINGS, ("dataset", "entity", "row_id", "removed_in", "publish_id"))
+    ends = tables.once(
+        "_ended",
+        f"SELECT c.entity, c.row_id FROM {closings} AS c JOIN {newest} AS n ON c.dataset = n.dataset "
+        f"AND c.removed_in <= n.number SEMI JOIN {named} AS p ON c.publish_id = p.publish_id",
+    )
+    return newest, named, ends
 
 
 def _check(scope: Scope, entity: str) -> None:
@@ -136,11 +141,11 @@ def _check(scope: Scope, entity: str) -> None:
 
 def _versions(tables: Tables) -> str:
     """The first row of each version, in its newest state."""
-    source = tables.relation(gold.VERSIONS, ("dataset", *_VERSION))
+    source = tables.relation(gold.VERSIONS, ("dataset", *_VERSION, "at"))
     same = "OVER (PARTITION BY dataset, number, recipe ORDER BY sequence"
     named = "dataset || '@v' || number || CASE WHEN recipe = 1 THEN '' ELSE '.' || recipe END"
     return (
-        f"(SELECT * REPLACE (last_state AS state), {named} AS version FROM (SELECT *, "
+        f'(SELECT * REPLACE (last_state AS state), {named} AS version, "at" AS created_at FROM (SELECT *, '
         f"last_value(state) {same} ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS last_state, "
         f"row_number() {same}) AS place FROM {source}) WHERE place = 1)"
     )
@@ -149,8 +154,8 @@ def _versions(tables: Tables) -> str:
 def _uploads(tables: Tables) -> str:
     """Each delivery in its furthest state."""
     source = tables.relation(bronze.UPLOADS, bronze.UPLOADS.names)
-    rank = "(PARTITION BY dataset, sequence ORDER BY state <> 'landed' DESC, state, at DESC)"
-    return f"(SELECT * FROM {source} QUALIFY row_number() OVER {rank} = 1)"
+    rank = "(PARTITION BY dataset, sequence ORDER BY state = 'landed', state, state_at DESC)"
+    return f'(SELECT * FROM (SELECT *, "at" AS state_at FROM {source}) QUALIFY row_number() OVER {rank} = 1)'
 
 
 def _rejections(tables: Tables) -> str:
@@ -158,12 +163,10 @@ def _rejections(tables: Tables) -> str:
 
 
 def _runs(scope: Scope) -> str:
-    found = runs(scope.tables, scope.live_run_ids).runs
+    found = runs(scope.tables, scope.live_run_ids()).runs
     types = {"seconds": "DOUBLE", "pid": "BIGINT", "started_at": "TIMESTAMP", "ended_at": "TIMESTAMP"}
     items = ", ".join(f"unnest(${i}::{types.get(c, 'VARCHAR')}[]) AS {name(c)}" for i, c in enumerate(_RUN, 1))
-    values = [[_plain(getattr(r, c)) for r in found] for c in _RUN]
-    scope.tables.con.execute(f"CREATE TEMP TABLE _runs AS SELECT {items}", values)
-    return "_runs"
+    return scope.tables.once("_runs", f"SELECT {items}", [[_plain(getattr(r, c)) for r in found] for c in _RUN])
 
 
 def _plain(value: Any) -> Any:

@@ -5,8 +5,17 @@ from __future__ import annotations
 from imagelake.errors import UsageError
 from imagelake.formats.base import Reader
 from imagelake.formats.coco import CocoReader
+from imagelake.formats.imagefolder import ImageFolderReader, ImagesReader
+from imagelake.formats.voc import VocReader
+from imagelake.formats.yolo import YoloReader
 
-READERS: tuple[Reader, ...] = (CocoReader(),)
+READERS: tuple[Reader, ...] = (
+    CocoReader(),
+    VocReader(),
+    YoloReader(),
+    ImageFolderReader(),
+    ImagesReader(),
+)
 
 FORMAT_NAMES: tuple[str, ...] = tuple(r.name for r in READERS)
 

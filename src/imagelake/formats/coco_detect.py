@@ -44,7 +44,7 @@ def judge(tree: Tree, path: str) -> Finding:
     data = tree.read(path, HEAD)
     try:
         outline = _outline(data, size)
-        if len(data) < size <= MAX_WHOLE and _is_promising(outline) and not _sample(outline, "annotations"):
+        if len(data) < size <= MAX_WHOLE and _is_worth_more(outline):
             data = tree.read(path)
             outline = _outline(data, size)
     except NotSplit as problem:
@@ -61,7 +61,7 @@ def _outline(data: bytes, size: int) -> Outline:
 
 
 def _judge_outline(path: str, outline: Outline, *, cut: bool) -> Finding:
-    lists = [name for name in LISTS if name in outline.members and outline.members[name].kind == "list"]
+    lists = _lists(outline)
     unsupported = _unsupported(outline)
     if unsupported:
         return Finding(path, 0, f"{unsupported} not supported yet")
@@ -105,8 +105,15 @@ def _unsplit(path: str, data: bytes, problem: NotSplit) -> Finding:
     return Finding(path, 0, problem.message)
 
 
-def _is_promising(outline: Outline) -> bool:
-    return any(name in outline.members for name in (*LISTS, "info", "licenses"))
+def _is_worth_more(outline: Outline) -> bool:
+    """Whether the beginning promises a COCO document without showing two lists and an annotation."""
+    if not any(name in outline.members for name in (*LISTS, "info", "licenses")):
+        return False
+    return len(_lists(outline)) < 2 or not _sample(outline, "annotations")
+
+
+def _lists(outline: Outline) -> list[str]:
+    return [name for name in LISTS if name in outline.members and outline.members[name].kind == "list"]
 
 
 def _sample(outline: Outline, name: str) -> list[dict[str, Any]]:

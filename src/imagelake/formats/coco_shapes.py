@@ -15,6 +15,7 @@ from imagelake.formats.records import Box
 Polygon = tuple[float, ...]
 
 _MIN_NUMBERS = 6
+_NUMBERS = frozenset((int, float))
 _SHOWN = 120
 
 
@@ -114,9 +115,13 @@ def _derived(outline: Shape) -> Box | None:
 def _polygon(part: Any) -> Polygon | None:
     if not isinstance(part, list) or len(part) < _MIN_NUMBERS or len(part) % 2:
         return None
-    numbers = tuple(number(v) for v in part)
-    finite = tuple(v for v in numbers if v is not None and math.isfinite(v))
-    return finite if len(finite) == len(part) else None
+    if not _NUMBERS.issuperset(map(type, part)):
+        return None
+    try:
+        numbers = tuple(map(float, part))
+    except OverflowError:
+        return None
+    return numbers if all(map(math.isfinite, numbers)) else None
 
 
 def _mask(value: Mapping[str, Any]) -> Shape:

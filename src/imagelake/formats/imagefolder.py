@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from imagelake.digest import canonical_json
 from imagelake.formats.base import Detection, Tree, Unit
 from imagelake.formats.records import AnnotationRecord, ImageRecord, Record
 from imagelake.keys import KeyParts, is_image_name, take_apart
@@ -50,7 +50,7 @@ class ImageFolderReader:
             kinds = (KIND,) if category else ()
             yield ImageRecord(document="", ref=path, file=path, locator="", split=parts.split, kinds=kinds)
             if category:
-                raw = canonical_json({"class": category, "file": path})
+                raw = json.dumps({"class": category, "file": path}, ensure_ascii=False)
                 yield AnnotationRecord(document="", image_ref=path, locator="", kind=KIND, raw=raw, category=category)
 
 

@@ -20,6 +20,7 @@ _REJECTED: tuple[tuple[str, str], ...] = (
     ("document.invalid_xml", "the document is no XML"),
     ("document.invalid_yaml", "the document is no YAML"),
     ("document.not_utf8", "the document is not UTF-8"),
+    ("document.too_large", "the document is larger than one of its format may be"),
     ("document.too_many_items", "the document holds more items than one may"),
     ("document.too_deep", "the document is nested too deep"),
     ("document.wrong_shape", "the document is not built as its format asks"),

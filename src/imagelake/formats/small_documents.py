@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from imagelake.formats.base import Tree, Unit
+from imagelake.formats.coco_shapes import Refused
 from imagelake.formats.records import Issue
 
 MAX_RAW = 4000
@@ -26,6 +27,26 @@ HEAD = 4096
 _UNIT_FILES = 200
 _UNIT_BYTES = 4 << 20
 _NUMBER = re.compile(r"\s*[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|nan|inf(?:inity)?)\s*", re.ASCII | re.IGNORECASE)
+
+
+class Unreadable(Refused):
+    """The document as a whole cannot be read; `locator` says where."""
+
+    def __init__(self, rule: str, message: str, locator: str = "") -> None:
+        super().__init__(rule, message)
+        self.locator = locator
+
+
+def unreadable_issue(path: str, data: bytes, problem: Unreadable) -> Issue:
+    """The issue of a document that cannot be read."""
+    return Issue(
+        document=path,
+        entity="file",
+        locator=problem.locator,
+        rule=problem.rule,
+        message=problem.message,
+        raw=payload(data),
+    )
 
 
 def cut(tree: Tree, paths: Sequence[str]) -> Iterator[tuple[str, ...]]:

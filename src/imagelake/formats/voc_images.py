@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from html import unescape
 from pathlib import PurePosixPath
 
@@ -45,13 +44,6 @@ class Images:
         return candidates[grades.index(best)] if grades.count(best) == 1 else None
 
 
-@dataclass(frozen=True)
-class Written:
-    """What the filename element says: a tidied name, or nothing usable (None)."""
-
-    name: FileName | None
-
-
 def placed(document: str) -> KeyParts:
     """A document's path taken apart as an image's would be, without its annotation folders."""
     *folders, name = document.split("/")
@@ -63,11 +55,13 @@ def written_name(text: str) -> FileName | None:
 
     Of an absolute Windows path the last part counts: annotation tools write where the image lay on that machine.
     """
-    if not is_image_name(text.strip().replace("\\", "/")):
+    if not text.strip():
         return None
     if _WINDOWS_ROOT.match(text):
-        return FileName(file_name(re.split(r"[\\/]", text)[-1]).file, backslash=True)
-    return file_name(text)
+        name = FileName(file_name(re.split(r"[\\/]", text)[-1]).file, backslash=True)
+    else:
+        name = file_name(text)
+    return name if is_image_name(name.file) else None
 
 
 def filenames_hold(heads: Sequence[tuple[str, bytes]], images: Images) -> bool:

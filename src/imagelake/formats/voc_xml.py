@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from xml.etree.ElementTree import Element, ParseError, TreeBuilder, tostring  # noqa: S405  (defusedxml parses)
+from xml.etree.ElementTree import Element, ParseError, TreeBuilder, tostring
 
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser
 
-from imagelake.formats.coco_shapes import Refused
-from imagelake.formats.small_documents import MAX_RAW
+from imagelake.formats.small_documents import MAX_RAW, Unreadable
 
 MAX_DEPTH = 64
 MAX_ELEMENTS = 500_000
@@ -18,14 +17,6 @@ MAX_ELEMENTS = 500_000
 _COMMENT = re.compile(r"<!--.*?(?:-->|$)", re.DOTALL)
 _START_TAG = re.compile(r"<([A-Za-z_][\w.:-]*)")
 _FLAGS = ("0", "1")
-
-
-class Unreadable(Refused):
-    """The document as a whole cannot be read; `locator` says where."""
-
-    def __init__(self, rule: str, message: str, locator: str = "") -> None:
-        super().__init__(rule, message)
-        self.locator = locator
 
 
 class _Bounded(TreeBuilder):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -41,49 +40,52 @@ class Account:
 
 
 def account(delivery: Delivery, applied: Applied) -> Account:
-    """The account of an applied delivery, from one Spark job; AssertionError when it does not add up."""
-    found = _count(_questions(applied))
-    n = Counter({(label, value): count for label, value, count in found})
+    """The account of an applied delivery; AssertionError when it does not add up."""
+    a, now = applied, F.col("_scope") == "now"
+    fresh, kept = ~F.col("_same"), F.col("_same")
+    own = F.col("_from_upload")
+    n_images = _tally(a.images.accepted, changed=own & fresh, same=own & kept)
+    n_annotations = _tally(a.annotations.accepted, changed=fresh, same=kept)
+    missing = a.resolved.where(now & (F.col("status") != "found") & (F.size("kinds") > 0))
+    is_issue = now & (F.col("type") == "issue")
+    issues = _tally(
+        a.records,
+        image=is_issue & (F.col("entity") == "image"),
+        annotation=is_issue & (F.col("entity") == "annotation"),
+    )
     images = Counts(
-        accepted=n["image", "changed"],
-        unchanged=n["image", "same"],
-        rejected=n["image_rejected", ""] + n["image_missing", ""] + n["issue", "image"],
-        removed=n["image_removed", ""],
+        accepted=n_images["changed"],
+        unchanged=n_images["same"],
+        rejected=a.images.rejected.count() + missing.select("document", "ref").distinct().count() + issues["image"],
+        removed=_gone(a.before.images, a.after.images, "image_key").count(),
     )
     annotations = Counts(
-        accepted=n["annotation", "changed"],
-        unchanged=n["annotation", "same"],
-        rejected=n["annotation_rejected", ""] + n["issue", "annotation"],
-        removed=n["annotation_removed", ""],
+        accepted=n_annotations["changed"],
+        unchanged=n_annotations["same"],
+        rejected=a.annotations.rejected.where(now).count() + issues["annotation"],
+        removed=_gone(a.before.annotations, a.after.annotations, "annotation_key").count(),
     )
-    files = _files(delivery, n, images)
-    result = Account(
-        files,
-        _summed(images),
-        _summed(annotations),
-        n["rejection", ""],
-        {value: count for label, value, count in found if label == "flag"},
-        tuple(sorted(value for label, value, _ in found if label == "supersedes")),
-        tuple(sorted(value for label, value, _ in found if label == "confirms")),
+    broken = a.records.where(is_issue & (F.col("entity") == "file")).select("document").distinct().count()
+    supersedes, confirms = _overwritten(a)
+    files = _files(delivery, images, a.images.rejected.count() + broken)
+    files.check("files")
+    return Account(
+        files, _summed(images), _summed(annotations), a.rejections.count(), _warnings(a), supersedes, confirms
     )
-    result.files.check("files")
-    return result
 
 
-def removed(delivery: Delivery, before: Draft, after: Draft) -> Account:
+def removed(before: Draft, after: Draft) -> Account:
     """The account of a removal: nothing is read, images and annotations go."""
-    found = _count(
-        _gone("image", before.images, after.images, "image_key")
-        + _gone("annotation", before.annotations, after.annotations, "annotation_key")
-    )
-    n = Counter({(label, value): count for label, value, count in found})
+    images = _gone(before.images, after.images, "image_key")
+    annotations = _gone(before.annotations, after.annotations, "annotation_key")
+    by = images.select("upload_id").unionByName(annotations.select("upload_id")).distinct().collect()
     return Account(
         Counts(read=1, accepted=1),
-        Counts(removed=n["image_removed", ""]),
-        Counts(removed=n["annotation_removed", ""]),
+        Counts(removed=images.count()),
+        Counts(removed=annotations.count()),
         0,
         {},
-        tuple(sorted(value for label, value, _ in found if label == "supersedes")),
+        tuple(sorted(row["upload_id"] for row in by)),
         (),
     )
 
@@ -93,79 +95,73 @@ def _summed(counts: Counts) -> Counts:
     return Counts(**{**asdict(counts), "read": read})
 
 
-def _files(delivery: Delivery, n: Counter[tuple[str, str]], images: Counts) -> Counts:
+def _files(delivery: Delivery, images: Counts, rejected: int) -> Counts:
     """Files fare as their images do; a document that cannot be read is rejected, any other file accepted."""
     landed = delivery.row["files"]
-    rejected = n["image_rejected", ""] + n["document_rejected", ""]
-    counted = landed["read"] - landed["ignored"]
     return Counts(
         read=landed["read"],
-        accepted=counted - images.unchanged - rejected,
+        accepted=landed["read"] - landed["ignored"] - images.unchanged - rejected,
         unchanged=images.unchanged,
         rejected=rejected,
         ignored=landed["ignored"],
     )
 
 
-def _questions(a: Applied) -> list[DataFrame]:
-    now = F.col("_scope") == "now"
-    state = F.when(F.col("_same"), "same").otherwise("changed")
-    missing = a.resolved.where(now & (F.col("status") != "found") & (F.size("kinds") > 0))
-    issues = a.records.where(now & (F.col("type") == "issue"))
-    fresh_images, fresh = a.images.accepted.where(~F.col("_same")), a.annotations.accepted.where(~F.col("_same"))
-    return [
-        _grouped("image", a.images.accepted.where("_from_upload"), state),
-        _grouped("image_rejected", a.images.rejected, F.lit("")),
-        _grouped("image_missing", missing.select("document", "ref").distinct(), F.lit("")),
-        _grouped("issue", issues, F.col("entity")),
-        _grouped("document_rejected", issues.where("entity = 'file'").select("document").distinct(), F.lit("")),
-        _grouped("annotation", a.annotations.accepted, state),
-        _grouped("annotation_rejected", a.annotations.rejected.where(now), F.lit("")),
-        _grouped("flag", fresh_images.select(F.explode("flags").alias("flag")), F.col("flag")),
-        _grouped("flag", fresh.select(F.explode("flags").alias("flag")), F.col("flag")),
-        _grouped("rejection", a.rejections, F.lit("")),
-        *_gone("image", a.before.images, a.after.images, "image_key"),
-        *_gone("annotation", a.before.annotations, a.after.annotations, "annotation_key"),
-        *_overwritten(a),
+def _tally(frame: DataFrame, **conditions: Column) -> dict[str, int]:
+    """How many rows meet each condition."""
+    row = frame.agg(*(F.count_if(condition).alias(name) for name, condition in conditions.items())).collect()[0]
+    return {name: int(row[name]) for name in conditions}
+
+
+def _gone(before: DataFrame, after: DataFrame, key: str) -> DataFrame:
+    return before.join(after.select(key), key, "left_anti")
+
+
+def _warnings(a: Applied) -> dict[str, int]:
+    """Warnings on rows this delivery changed."""
+    flags = [
+        f.where(~F.col("_same")).select(F.explode("flags").alias("flag"))
+        for f in (a.images.accepted, a.annotations.accepted)
     ]
+    rows = flags[0].unionByName(flags[1]).groupBy("flag").count().collect()
+    return {row["flag"]: row["count"] for row in rows}
 
 
-def _gone(entity: str, before: DataFrame, after: DataFrame, key: str) -> list[DataFrame]:
-    gone = before.join(after.select(key), key, "left_anti")
-    return [_grouped(f"{entity}_removed", gone, F.lit("")), _grouped("supersedes", gone, F.col("upload_id"))]
+def _overwritten(a: Applied) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The uploads whose rows were changed or dropped, and those whose rows came once more.
 
-
-def _overwritten(a: Applied) -> list[DataFrame]:
-    """Rows the draft had: changed ones (an image that is only labelled for more is not), and confirmed ones."""
-    images = a.before.images.select("image_key", F.col("upload_id").alias("_by"), "attributes")
-    now = a.images.accepted.select("image_key", "_same", "_same_bytes", F.col("attributes").alias("_now"))
-    pairs = images.join(now, "image_key")
-    changed = ~F.col("_same_bytes") | ~F.col("attributes").eqNullSafe(F.col("_now"))
-    labels = a.before.annotations.select("annotation_key", F.col("upload_id").alias("_by")).join(
-        a.annotations.accepted.select("annotation_key", "_same"), "annotation_key"
+    An image that is only labelled for more kinds does not count as changed.
+    """
+    images = a.before.images.select("image_key", F.col("upload_id").alias("by"), F.col("attributes").alias("_was"))
+    pairs = images.join(
+        a.images.accepted.select("image_key", "_same", "_same_bytes", "attributes"), "image_key", "left"
     )
-    return [
-        _grouped("supersedes", pairs.where(changed), F.col("_by")),
-        _grouped("supersedes", labels.where(~F.col("_same")), F.col("_by")),
-        _grouped("confirms", pairs.where("_same"), F.col("_by")),
-        _grouped("confirms", labels.where("_same"), F.col("_by")),
-    ]
-
-
-def _grouped(label: str, frame: DataFrame, value: Column) -> DataFrame:
+    kept = a.after.images.select("image_key").withColumn("_kept", F.lit(True))
+    pairs = pairs.join(kept, "image_key", "left")
+    changed = F.col("_kept").isNull() | ~F.col("_same_bytes") | ~F.col("attributes").eqNullSafe(F.col("_was"))
+    labels = a.before.annotations.select("annotation_key", F.col("upload_id").alias("by"))
+    labels = labels.join(a.annotations.accepted.select("annotation_key", "_same"), "annotation_key", "left")
+    stay = a.after.annotations.select("annotation_key").withColumn("_kept", F.lit(True))
+    labels = labels.join(stay, "annotation_key", "left")
+    moved = F.col("_kept").isNull() | ~F.col("_same")
+    found = (
+        pairs.select(
+            "by",
+            F.coalesce(F.col("_kept").isNull() | (F.col("_same").isNotNull() & changed), F.lit(False)).alias("old"),
+            F.coalesce("_same", F.lit(False)).alias("kept"),
+        )
+        .unionByName(
+            labels.select(
+                "by",
+                F.coalesce(F.col("_kept").isNull() | (F.col("_same").isNotNull() & moved), F.lit(False)).alias("old"),
+                F.coalesce("_same", F.lit(False)).alias("kept"),
+            )
+        )
+        .groupBy("by")
+        .agg(F.max("old").alias("old"), F.max("kept").alias("kept"))
+        .collect()
+    )
     return (
-        frame.groupBy(value.alias("value"))
-        .agg(F.count("*").alias("n"))
-        .select(F.lit(label).alias("label"), "value", "n")
+        tuple(sorted(row["by"] for row in found if row["old"])),
+        tuple(sorted(row["by"] for row in found if row["kept"])),
     )
-
-
-def _count(questions: list[DataFrame]) -> list[tuple[str, str, int]]:
-    """All answers from one job; equal labels and values are summed."""
-    union = questions[0]
-    for question in questions[1:]:
-        union = union.unionByName(question)
-    total: Counter[tuple[str, str]] = Counter()
-    for row in union.collect():
-        total[row["label"], row["value"] or ""] += row["n"]
-    return [(label, value, count) for (label, value), count in total.items()]

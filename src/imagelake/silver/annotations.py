@@ -56,14 +56,11 @@ def joined(records: DataFrame, images: DataFrame, accepted: DataFrame, names: Da
 def judge(delivery: Delivery, frame: DataFrame, draft: DataFrame, severities: Mapping[str, str]) -> IncomingAnnotations:
     """Turn coordinates into raw pixels, apply the row rules, and key what is left."""
     pixels = map_rows(frame, ADDED, to_pixels)
-    judged = settled(with_problems(pixels, ANNOTATION_RULES, severities))
-    good = judged.where(F.col(REJECT).isNull()).withColumn("bbox", F.col("clipped"))
-    keyed = _keyed(good, severities)
-    rows = _as_silver(delivery, keyed)
+    judged = with_problems(pixels, ANNOTATION_RULES, severities).withColumn("bbox", F.col("clipped"))
     known = draft.select("annotation_key", F.col("row_hash").alias("_old_row_hash"))
-    marked = rows.join(known, "annotation_key", "left")
-    accepted = marked.withColumn("_same", same(F.col("row_hash"), F.col("_old_row_hash"))).drop("_old_row_hash")
-    return IncomingAnnotations(settled(accepted), judged.where(F.col(REJECT).isNotNull()))
+    rows = _as_silver(delivery, _keyed(judged, severities)).join(known, "annotation_key", "left")
+    marked = settled(rows.withColumn("_same", same(F.col("row_hash"), F.col("_old_row_hash"))).drop("_old_row_hash"))
+    return IncomingAnnotations(marked.where(F.col(REJECT).isNull()), marked.where(F.col(REJECT).isNotNull()))
 
 
 def _relations() -> Column:
@@ -96,7 +93,7 @@ def _relations() -> Column:
 
 def _keyed(frame: DataFrame, severities: Mapping[str, str]) -> DataFrame:
     """annotation_key; equal annotations are told apart by an ordinal, and flagged."""
-    equals = Window.partitionBy("image_key", "kind", "category", "geometry_hash")
+    equals = Window.partitionBy(F.col(REJECT).isNull(), "image_key", "kind", "category", "geometry_hash")
     ordinal = F.row_number().over(equals.orderBy("row_hash", "document", "position"))
     key = F.sha2(
         F.concat_ws("\u0000", "image_key", "kind", "category", F.hex("geometry_hash"), ordinal.cast("string")), 256
@@ -120,4 +117,5 @@ def _as_silver(delivery: Delivery, frame: DataFrame) -> DataFrame:
         "upload_id": F.lit(delivery.upload_id),
         "delivery": F.lit(delivery.sequence),
     }
-    return frame.withColumns(columns).select(*silver.ANNOTATIONS.names, "_scope")
+    mine = ("_scope", "document", "locator", "raw", "record", REJECT)
+    return frame.withColumns(columns).select(*silver.ANNOTATIONS.names, *mine)

@@ -26,7 +26,7 @@ from imagelake.silver.changes import SILVER, changes
 from imagelake.silver.delivery import Delivery
 from imagelake.silver.fold import Draft, Rules, apply, remove
 from imagelake.storage.lease import Lease
-from imagelake.tables import bronze, deliveries
+from imagelake.tables import bronze, deliveries, silver
 from imagelake.tables.spec import TableSpec
 from imagelake.tables.store import Txn
 from imagelake.writer import writing
@@ -79,13 +79,13 @@ def _build(ctx: Context, dataset: str, pending: Sequence[Delivery], lease: Lease
     for delivery in pending:
         ctx.progress(f"reading the annotations of {dataset}, delivery {delivery.sequence}")
         try:
-            draft, result = _apply(ctx, draft, delivery, rules)
+            draft, result = _apply(ctx, draft if not built else draft.settled(), delivery, rules)
             built.append(_Built(delivery, result))
         except UploadRejected as problem:
             log.warning("%s: delivery %s rejected: %s", dataset, delivery.sequence, problem.message)
             built.append(_Built(delivery, None, problem))
     number = max((d.sequence for d in pending), default=0) or _last_number(ctx, dataset)
-    _write(ctx, Txn(app_id(dataset), number), changes(before, draft), lease)
+    _write(ctx, Txn(app_id(dataset), number), changes(ctx, before, draft), lease)
     if built:
         _mark(ctx, Txn(app_id(dataset), number), built)
     lease.check()
@@ -95,8 +95,11 @@ def _build(ctx: Context, dataset: str, pending: Sequence[Delivery], lease: Lease
 
 def _draft(ctx: Context, dataset: str) -> Draft:
     """The draft now, pinned: frames are lazy, and must not see this build's own writes."""
-    pinned = [ctx.tables.read(spec, dataset, ctx.tables.version(spec)) for spec in SILVER]
-    images, annotations, categories, rejections = pinned
+    images, annotations, rejections = (
+        ctx.tables.read(spec, dataset, ctx.tables.version(spec))
+        for spec in (silver.IMAGES, silver.ANNOTATIONS, silver.REJECTIONS)
+    )
+    categories = ctx.tables.collect(silver.CATEGORIES, dataset)
     return Draft(images, annotations, categories, rejections.where(F.col("closed_at").isNull()))
 
 
@@ -105,7 +108,7 @@ def _apply(ctx: Context, draft: Draft, delivery: Delivery, rules: Rules) -> tupl
         files = ctx.tables.read(bronze.FILES, delivery.dataset).where(F.col("attempt_id") == delivery.attempt_id)
         keys = files.where("role = 'removed'").select(F.col("path").alias("image_key"))
         after = remove(ctx, draft, delivery, keys)
-        return after, removed(delivery, draft, after)
+        return after, removed(draft, after)
     applied = apply(ctx, draft, delivery, rules)
     return applied.after, account(delivery, applied)
 

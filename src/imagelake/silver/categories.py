@@ -98,8 +98,8 @@ def fold(
 
 def published_index(ctx: Context, dataset: str) -> dict[str, int]:
     """Name to training index over all versions ever logged."""
-    rows = ctx.tables.read(gold.CATEGORY_LOG, dataset).where("train_index IS NOT NULL")
-    return {r["name"]: r["train_index"] for r in rows.select("name", "train_index").distinct().collect()}
+    rows = ctx.tables.collect(gold.CATEGORY_LOG, dataset)
+    return {row["name"]: row["train_index"] for row in rows if row["train_index"] is not None}
 
 
 def _stays(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -24,17 +25,22 @@ from imagelake.silver.records import WAITING
 from imagelake.silver.resolve import FOUND, resolve
 from imagelake.silver.space import MISMATCH, with_space
 from imagelake.silver.upload import files_of, upload_tree
-from imagelake.tables import silver
 
 
 @dataclass(frozen=True)
 class Draft:
-    """The silver rows of one dataset; `rejections` are the open ones."""
+    """The silver rows of one dataset; categories are few and stay on the driver, `rejections` are the open ones."""
 
     images: DataFrame
     annotations: DataFrame
-    categories: DataFrame
+    categories: Sequence[Mapping[str, Any]]
     rejections: DataFrame
+
+    def settled(self) -> Draft:
+        """The same draft, cut from its lineage, for the next delivery to build on."""
+        frames = (settled(frame) for frame in (self.images, self.annotations, self.rejections))
+        images, annotations, rejections = frames
+        return Draft(images, annotations, self.categories, rejections)
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,7 @@ class Applied:
 
 def apply(ctx: Context, draft: Draft, delivery: Delivery, rules: Rules) -> Applied:
     """The draft with this delivery's images, annotations, categories and rejections; UploadRejected as a whole."""
-    files = settled(files_of(ctx, delivery.dataset, delivery.attempt_id))
+    files = files_of(ctx, delivery.dataset, delivery.attempt_id)
     records = settled(_records(ctx, draft, delivery, files))
     _check_documents(delivery, records)
     uploaded = settled(img.with_keys(files.where("role = 'image'")))
@@ -73,14 +79,14 @@ def apply(ctx: Context, draft: Draft, delivery: Delivery, rules: Rules) -> Appli
     frame = ann.joined(_annotation_records(records, rules.settings), resolved, images.accepted, names)
     frame = _outdated_left_out(frame, found)
     annotations = ann.judge(delivery, frame, draft.annotations, rules.severities)
-    brought = settled(_brought(found, images.accepted, annotations.accepted))
+    brought = _brought(found, images.accepted, annotations.accepted)
     refused = settled(_refused(delivery, images, resolved, annotations, records, ctx))
     new_images = settled(_images_after(delivery, draft, images.accepted))
     new_annotations = settled(_annotations_after(delivery, draft, new_images, annotations.accepted, brought))
     after = Draft(
         new_images,
         new_annotations,
-        _categories_after(ctx, delivery, draft, records, new_annotations, rules),
+        _categories_after(delivery, draft, records, new_annotations, rules),
         _rejections_after(delivery, draft, refused, _Taken(brought, images.accepted, files, ctx.clock())),
     )
     return Applied(draft, after, files, records, resolved, images, annotations, refused)
@@ -212,14 +218,16 @@ def _annotations_after(
 
 
 def _categories_after(
-    ctx: Context, delivery: Delivery, draft: Draft, records: DataFrame, annotations: DataFrame, rules: Rules
-) -> DataFrame:
-    before = frozenset(r[0] for r in draft.annotations.select("category").distinct().collect())
-    after = frozenset(r[0] for r in annotations.select("category").distinct().collect())
-    old = [r.asDict() for r in draft.categories.collect()]
+    delivery: Delivery, draft: Draft, records: DataFrame, annotations: DataFrame, rules: Rules
+) -> list[dict[str, Any]]:
+    names = [
+        frame.select(F.lit(label).alias("label"), "category").distinct()
+        for label, frame in (("before", draft.annotations), ("after", annotations))
+    ]
+    used = [(row["label"], row["category"]) for row in names[0].unionByName(names[1]).collect()]
+    before, after = (frozenset(name for label, name in used if label == wanted) for wanted in ("before", "after"))
     brought = cat.declared(records, rules.settings.renames)
-    rows = cat.fold(delivery, old, brought, (before, after), rules.published_index, rules.settings)
-    return ctx.tables.frame(silver.CATEGORIES, rows)
+    return cat.fold(delivery, draft.categories, brought, (before, after), rules.published_index, rules.settings)
 
 
 @dataclass(frozen=True)

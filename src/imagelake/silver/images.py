@@ -62,11 +62,10 @@ def incoming(
 
     uploaded: `with_keys` of its image files; spoken_of: `listed` of its documents; draft: silver.images.
     """
-    facts = _facts(delivery, uploaded, spoken_of, draft)
-    judged = settled(with_problems(facts, _rules(), severities))
+    judged = with_problems(_facts(delivery, uploaded, spoken_of, draft), _rules(), severities)
     referenced = _referenced(spoken_of, uploaded, draft)
-    rows = judged.where(F.col(REJECT).isNull()).unionByName(referenced, allowMissingColumns=True)
-    return Incoming(settled(_merged(delivery, rows)), judged.where(F.col(REJECT).isNotNull()))
+    rows = settled(_merged(delivery, judged.unionByName(referenced, allowMissingColumns=True)))
+    return Incoming(rows.where(F.col(REJECT).isNull()), rows.where(F.col(REJECT).isNotNull()))
 
 
 def _facts(delivery: Delivery, uploaded: DataFrame, spoken_of: DataFrame, draft: DataFrame) -> DataFrame:
@@ -170,6 +169,8 @@ def _merged(delivery: Delivery, rows: DataFrame) -> DataFrame:
         unchanged.alias("_same"),
         "_from_upload",
         same(F.col("content_hash"), F.col("_old_hash")).alias("_same_bytes"),
+        "path",
+        REJECT,
     )
 
 
@@ -179,4 +180,4 @@ def _keys(row: Row) -> Row:
 
 
 def _hash(row: Row) -> Row:
-    return {"row_hash": digest.image_hash(row)}
+    return {"row_hash": digest.image_hash(row) if row[REJECT] is None else None}

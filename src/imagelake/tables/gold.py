@@ -97,7 +97,7 @@ VERSIONS = TableSpec(
         Column("at", "timestamp", "when"),
     ),
     key=("dataset", "sequence"),
-    stats=("sequence", "number", "recipe", "state", "images", "annotations", "digest", "at"),
+    stats=("sequence", "number", "recipe", "state", "publish_id", "images", "annotations", "categories", "at"),
 )
 
 ALIASES = TableSpec(

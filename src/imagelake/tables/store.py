@@ -16,6 +16,8 @@ from delta.exceptions import ConcurrentTransactionException
 from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import to_arrow_schema
+from pyspark.sql.types import StructType
 
 from imagelake.errors import LakeFormatError
 from imagelake.settings import DeltaSettings
@@ -95,8 +97,10 @@ class DeltaStore:
 
     def frame(self, spec: TableSpec, rows: Sequence[Mapping[str, Any]]) -> DataFrame:
         """A few rows as a frame of the table; a name a row lacks is null."""
-        data = [tuple(row.get(name) for name in spec.names) for row in rows]
-        return self._spark.createDataFrame(data, spec.ddl).coalesce(1)
+        schema = StructType.fromDDL(spec.ddl)
+        data = [{name: row.get(name) for name in spec.names} for row in rows]
+        table = pa.Table.from_pylist(data, schema=to_arrow_schema(schema, timezone="UTC"))
+        return self._spark.createDataFrame(table, schema).coalesce(1)
 
     def append(self, spec: TableSpec, frame: DataFrame, txn: Txn | None = None) -> None:
         """Append rows; with a transaction Delta silently skips what is not newer (see `transaction`)."""

@@ -57,36 +57,21 @@ REPORT = RunReport(
     warnings={"image.duplicate_bytes": 2},
 )
 
-REJECTIONS = {
-    "rejections": [
-        {
-            "upload_id": "ab" * 32,
-            "path": "train/a.jpg",
-            "locator": "",
-            "rule": "image.truncated",
-            "severity": "reject",
-            "message": "ends in the middle",
-            "raw": "",
-        },
-        {
-            "upload_id": "ab" * 32,
-            "path": "train.json",
-            "locator": "annotations[7]",
-            "rule": "annotation.box_degenerate",
-            "severity": "reject",
-            "message": "h = 0.0, must be above 0",
-            "raw": "{}",
-        },
-        {
-            "upload_id": "cd" * 32,
-            "path": "other.json",
-            "locator": "annotations[1]",
-            "rule": "annotation.box_degenerate",
-            "severity": "reject",
-            "message": "of another upload",
-            "raw": "{}",
-        },
-    ]
+ROW = {
+    "upload_id": "ab" * 32,
+    "path": "train.json",
+    "locator": "annotations[7]",
+    "rule": "annotation.box_degenerate",
+    "severity": "reject",
+    "message": "h = 0.0, must be above 0",
+    "raw": "{}",
+}
+FIRST = {
+    "columns": ["rule", "path", "locator", "message", "n", "place"],
+    "rows": [
+        ["annotation.box_degenerate", "train.json", "annotations[7]", "h = 0.0, must be above 0", 1, 1],
+        ["image.truncated", "train/a.jpg", None, "ends in the middle", 1, 1],
+    ],
 }
 
 
@@ -138,7 +123,7 @@ class Answer(dict[str, Any]):
 class Client:
     """Stands for a lake as the client opens it: `answers` by method name, `asked` what was asked."""
 
-    answers: dict[str, Any] = field(default_factory=lambda: {"rejections": REJECTIONS})
+    answers: dict[str, Any] = field(default_factory=lambda: {"rejections": {"rejections": [ROW] * 3}, "first": FIRST})
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     error: BaseException | None = None
 
@@ -160,7 +145,8 @@ class Client:
 
         def ask(*args: Any, **named: Any) -> Answer:
             self.asked.append((name, *args, named) if named else (name, *args))
-            return Answer(self.answers[name])
+            first = name == "sql" and "from rejections" in args[0]
+            return Answer(self.answers["first" if first else name])
 
         return ask
 

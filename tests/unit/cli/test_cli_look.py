@@ -104,9 +104,7 @@ def test_diff_rows_are_asked_for_and_shown(cli, client) -> None:
     client.answers["diff"] = {**DIFF, "rows": rows}
     out = cli("diff", "pets@v1", "pets@v2", "--rows").out
     assert ("diff", "pets@v1", "pets@v2", {"rows": True}) in client.asked
-    assert ["a.jpg", "dog,", "box", "at", "1,", "2.5,", "30,", "40", "c[at],", "box"] == out.splitlines()[-2].split()[
-        3:13
-    ]
+    assert "dog, box at 1, 2.5, 30, 40  c[at], box at 1, 2.5, 30, 40" in out
     assert "b.jpg" in out.splitlines()[-1]
     assert "64×48 abababababab" in out
 

@@ -133,24 +133,26 @@ def test_run_wants_an_upload_and_a_dataset_or_landing(cli, engine, line) -> None
     assert engine.runs == []
 
 
-def test_people_read_what_was_taken_and_what_was_refused(cli, engine, upload) -> None:
+def test_people_read_what_was_taken_and_what_was_refused(cli, engine, client, upload) -> None:
     out = cli("run", upload, "-d", "pets").out
     assert out.startswith("pets: published pets@v1  (3.2 s)")
     assert "image.truncated  1" in out
     assert "train.json annotations[7]  h = 0.0, must be above 0" in out
-    assert "of another upload" not in out
     assert "image.duplicate_bytes 2" in out
     assert "imagelake rejections pets" in out
     assert "next: imagelake show pets@v1" in out
+    (query,) = [a[1] for a in client.asked if a[0] == "sql"]
+    assert f"dataset = 'pets' and upload_id = '{'ab' * 32}'" in query
 
 
-def test_only_three_rejections_of_a_rule_are_named(cli, engine, client, upload) -> None:
-    row = client.answers["rejections"]["rejections"][1]
-    many = [{**row, "locator": f"annotations[{i}]"} for i in range(1234)]
-    client.answers["rejections"] = {"rejections": many}
+def test_only_the_first_three_rejections_of_a_rule_are_named(cli, engine, client, upload) -> None:
+    rule = "annotation.box_degenerate"
+    rows = [[rule, "train.json", f"annotations[{i}]", "h = 0", 1234, i] for i in (1, 2, 3)]
+    client.answers["first"] = {**client.answers["first"], "rows": rows}
     out = cli("run", upload, "-d", "pets").out
-    assert "annotation.box_degenerate  1,234" in out
+    assert f"{rule}  1,234" in out
     assert out.count("annotations[") == 3
+    assert out.count(rule) == 1
     assert "and 1,231 more" in out
 
 

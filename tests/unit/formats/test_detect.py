@@ -96,7 +96,7 @@ def test_content_decides_and_not_the_name() -> None:
 
 @pytest.mark.parametrize("first", ["images", "annotations", "categories"])
 def test_a_document_is_known_whichever_list_fills_its_beginning(first: str) -> None:
-    many = {**COCO, first: [{**COCO[first][0], "id": n} for n in range(6000)]}
+    many = {**COCO, first: [{**COCO[first][0], "id": n} for n in range(12_000)]}
     ordered = {first: many.pop(first), **many}
     upload = tree(a=ordered)
     assert upload.size("a.json") > HEAD

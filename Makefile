@@ -1,0 +1,98 @@
+# The two commands of the README are `make demo` and `make test`. Both set up what is missing on this machine first.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3))
+BIN := .venv/bin
+JVM := src/imagelake/jvm
+JAR := $(JVM)/imagelake-logstore.jar
+MAVEN := mvn -B -q -ntp -f $(JVM)/pom.xml
+
+# $(call need,command that succeeds when it is there,Debian package): installs it as root, else says what to type
+define need
+if ! { $(1); } >/dev/null 2>&1; then \
+  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+    echo "installing $(2)" >&2; \
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(2); } >&2; \
+  else \
+    echo "$(2) is missing. Type: sudo apt-get install -y $(2)" >&2; exit 2; \
+  fi; \
+fi
+endef
+
+JAVA := "$${JAVA_HOME:+$$JAVA_HOME/bin/}java" -version 2>&1 | grep -Eq 'version "(1[7-9]|[2-9][0-9])'
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
+
+.PHONY: demo
+demo: .venv/classes ## the whole way on a generated sample, into ./lake
+	@$(BIN)/imagelake demo
+
+.PHONY: test
+test: check jar-check .venv/classes ## everything that CI judges
+	@$(BIN)/pytest
+
+.PHONY: check
+check: .venv/installed ## formatting, lint, types
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+
+.PHONY: unit
+unit: .venv/installed ## the tests that need no Java
+	@$(BIN)/pytest tests/unit
+
+.PHONY: setup
+setup: .venv/classes ## the environment, the jars, and Java's class archive
+
+.PHONY: jar
+jar: maven ## rebuild the log store's jar, with its tests
+	@$(MAVEN) clean package
+	@cp $(JVM)/target/imagelake-logstore.jar $(JAR)
+
+.PHONY: jar-check
+jar-check: maven ## the log store's tests, and that the committed jar is what its source gives
+	@$(MAVEN) clean package
+	@cmp $(JVM)/target/imagelake-logstore.jar $(JAR) || { \
+	  echo "$(JAR) is not what its source gives with JDK 17: run make jar, and commit the jar" >&2; exit 1; }
+
+.PHONY: lock
+lock: .venv/installed ## remake both lock files
+	@for kind in "--python-version 3.11 --all-extras -o requirements.lock" \
+	             "--python-version 3.11 -o requirements-client.lock"; do \
+	  $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url \
+	    --no-annotate $$kind pyproject.toml; done
+
+.PHONY: java
+java:
+	@$(call need,$(JAVA),openjdk-17-jre-headless)
+
+.PHONY: maven
+maven: java
+	@$(call need,command -v javac,openjdk-17-jdk-headless)
+	@$(call need,command -v mvn,maven)
+
+# the environment from the lock, and the checkout in it
+.venv/installed: requirements.lock pyproject.toml
+	@$(call need,$(PYTHON) -c 'import ensurepip',python3-venv)
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
+	@if command -v uv >/dev/null; then pip="uv pip install --quiet --python $(BIN)/python"; \
+	  else pip="$(BIN)/python -m pip install --quiet --disable-pip-version-check"; fi; \
+	$$pip --require-hashes -r requirements.lock; \
+	$$pip --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Spark's jars in the cache; fetched anew only when the list changes
+.venv/jars: .venv/installed src/imagelake/jars.py | java
+	@$(BIN)/python -m imagelake.jars >/dev/null
+	@touch $@
+
+# Java's archive of loaded classes: 20 s once, 3 s less at every start
+.venv/classes: .venv/jars | java
+	@$(BIN)/python -m imagelake.jvm.train >/dev/null
+	@touch $@

@@ -1,0 +1,69 @@
+"""From content hash to bytes: places in bronze.blobs, read through the storage."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from imagelake.client.tables import Tables
+from imagelake.client.text import select, texts
+from imagelake.errors import IntegrityError, NotFound
+from imagelake.storage.base import Storage
+from imagelake.storage.places import Place, read_place
+from imagelake.tables import bronze
+
+_PLACE = ("content_hash", "uri", "offset", "length", "size", "codec")
+_FEW = 1000
+
+
+@dataclass(frozen=True)
+class Blob:
+    """A live place of some bytes, and the CRC-32 they have."""
+
+    place: Place
+    crc32: int | None
+
+
+def blobs(tables: Tables, dataset: str, hashes: Iterable[str]) -> dict[str, tuple[Blob, ...]]:
+    """Content hash to its live places; those this dataset wrote come first. What has none is left out.
+
+    Bytes are shared by the whole lake: what this dataset's rows do not place is looked up in all others.
+    """
+    wanted = set(hashes)
+    found = _places(tables, wanted, dataset)
+    missing = wanted - found.keys()
+    return found | _places(tables, missing, None) if missing else found
+
+
+def read_blob(storage: Storage, content_hash: str, places: Iterable[Blob]) -> bytes:
+    """The bytes from the first place that is there; NotFound when none is, IntegrityError when they are not those."""
+    for blob in places:
+        try:
+            data = read_place(storage, blob.place)
+        except NotFound:
+            continue  # moved since the table was read: the next place, or a new look by the caller
+        if blob.crc32 is not None and zlib.crc32(data) != blob.crc32:
+            raise IntegrityError(
+                f"{blob.place.uri} at byte {blob.place.offset} does not hold the bytes of {content_hash}",
+                hint="verify the version; restore the file from a copy of the lake",
+            )
+        return data
+    raise NotFound(f"the bytes {content_hash} are in none of their places")
+
+
+def _places(tables: Tables, hashes: set[str], dataset: str | None) -> dict[str, tuple[Blob, ...]]:
+    if not hashes or not tables.files(bronze.BLOBS, dataset):
+        return {}
+    source = tables.relation(bronze.BLOBS, (*_PLACE, "crc32", "state", "at"), dataset)
+    few = f"WHERE content_hash IN ({texts(sorted(hashes))})" if len(hashes) <= _FEW else ""
+    place = select(_PLACE)
+    rows = tables.query(
+        f"SELECT {place}, any_value(crc32) AS crc32 FROM {source} {few} GROUP BY {place} "
+        f"HAVING arg_max(state, \"at\") = 'live' ORDER BY {place}"
+    )
+    found: dict[str, list[Blob]] = {}
+    for row in rows:
+        if row["content_hash"] in hashes:
+            found.setdefault(row["content_hash"], []).append(Blob(Place.from_row(row), row["crc32"]))
+    return {h: tuple(places) for h, places in found.items()}

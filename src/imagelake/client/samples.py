@@ -1,0 +1,161 @@
+"""Images with their annotations, one by one: what a trainer iterates over."""
+
+from __future__ import annotations
+
+import io
+import json
+import operator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from imagelake.client.blobs import Blob, blobs, read_blob
+from imagelake.client.tables import Tables
+from imagelake.client.turn import Box, Turn
+from imagelake.errors import NotFound
+from imagelake.storage.base import Storage
+from imagelake.storage.places import Place
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from PIL import Image
+
+
+_METADATA = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp")
+"""Where Pillow looks for an orientation."""
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """One annotation, in pixels of the sample's image from its top left corner.
+
+    `bbox` is x, y, w, h; `class_index` the category's training index, None for a root category; `rle` is
+    (height, width, COCO's compressed run lengths).
+    """
+
+    kind: str
+    category: str | None
+    class_index: int | None
+    bbox: Box | None
+    polygons: tuple[tuple[float, ...], ...] | None
+    rle: tuple[int, int, str] | None
+    keypoints: tuple[float, ...] | None
+    area: float | None
+    is_crowd: bool
+    attributes: Mapping[str, Any]
+    source_id: str | None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An image: its bytes as they were delivered, and its annotations in the space of `image()`.
+
+    `width` and `height` are those of `image()`; `labelled` names the kinds it was labelled for.
+    """
+
+    key: str
+    bytes: bytes
+    annotations: tuple[Annotation, ...]
+    split: str | None
+    width: int
+    height: int
+    labelled: tuple[str, ...]
+    attributes: Mapping[str, Any]
+    turn: Turn
+    oriented: bool
+
+    def image(self) -> Image.Image:
+        """The first frame, decoded by Pillow, in the mode it has: raw, or as it is shown when loaded `oriented`."""
+        from PIL import Image
+
+        image = Image.open(io.BytesIO(self.bytes))
+        image.load()
+        shown = image.format == "TIFF"  # Pillow turns TIFFs by itself while loading
+        if shown == self.oriented:
+            return image
+        turned = (self.turn if self.oriented else self.turn.back).image(image)
+        if self.oriented and self.turn.orientation != 1:
+            for key in _METADATA:  # turned now: nobody may turn it again
+                turned.info.pop(key, None)
+        return turned
+
+
+@dataclass(frozen=True)
+class Samples:
+    """A selection of a version as a map-style data set: `len`, `[i]`, iteration; workers may pickle it.
+
+    `images` and `annotations` are Arrow tables in the order of the samples, in the space of their images; `classes`
+    are category names by training index (None where an index names none). `ref` names exactly these samples.
+    `unlabelled` counts selected images that nobody labelled: left out unless asked for.
+    """
+
+    ref: str
+    images: pa.Table
+    annotations: pa.Table
+    classes: tuple[str | None, ...]
+    unlabelled: int
+    oriented: bool
+    places: pa.Table
+    starts: tuple[int, ...]
+    storage: Storage
+    root: str
+
+    def __len__(self) -> int:
+        return int(self.images.num_rows)
+
+    def __iter__(self) -> Iterator[Sample]:
+        return (self[i] for i in range(len(self)))
+
+    def __getitem__(self, index: int) -> Sample:
+        """The sample at a place; its bytes are read now. IntegrityError when they are not what was published."""
+        i = operator.index(index)
+        if not -len(self) <= i < len(self):
+            raise IndexError(f"sample {i} of {len(self)}")
+        i %= len(self)
+        row: dict[str, Any] = self.images.slice(i, 1).to_pylist()[0]
+        boxes = self.annotations.slice(self.starts[i], self.starts[i + 1] - self.starts[i]).to_pylist()
+        turn = Turn(row["orientation"] or 1, row["raw_width"], row["raw_height"])
+        return Sample(
+            key=row["image_key"],
+            bytes=self._read(i, row["content_hash"]),
+            annotations=tuple(_annotation(b) for b in boxes),
+            split=row["split"],
+            width=row["width"],
+            height=row["height"],
+            labelled=tuple(row["labelled"] or ()),
+            attributes=_object(row["attributes"]),
+            turn=turn,
+            oriented=self.oriented,
+        )
+
+    def _read(self, i: int, content_hash: str) -> bytes:
+        place: dict[str, Any] = self.places.slice(i, 1).to_pylist()[0]
+        crc32 = place.pop("crc32")
+        try:
+            return read_blob(self.storage, content_hash, (Blob(Place(**place), crc32),))
+        except NotFound:
+            # bytes may move while a training runs: look again where they are
+            dataset = self.ref.partition("@")[0]
+            found = blobs(Tables(self.root), dataset, (content_hash,))
+            return read_blob(self.storage, content_hash, found.get(content_hash, ()))
+
+
+def _annotation(row: Mapping[str, Any]) -> Annotation:
+    box, size = row["bbox"], row["rle_size"]
+    return Annotation(
+        kind=row["kind"],
+        category=row["category"],
+        class_index=row["train_index"],
+        bbox=None if box is None else (box["x"], box["y"], box["w"], box["h"]),
+        polygons=None if row["polygons"] is None else tuple(tuple(p) for p in row["polygons"]),
+        rle=None if size is None else (size[0], size[1], row["rle_counts"]),
+        keypoints=None if row["keypoints"] is None else tuple(row["keypoints"]),
+        area=row["area"],
+        is_crowd=bool(row["is_crowd"]),
+        attributes=_object(row["attributes"]),
+        source_id=row["source_id"],
+    )
+
+
+def _object(text: str | None) -> dict[str, Any]:
+    return dict(json.loads(text)) if text else {}

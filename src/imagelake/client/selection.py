@@ -1,0 +1,87 @@
+"""Which samples a load means, as text: the part after `?` of a reference such as pets@v3.1#d1:…?split=train."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, quote
+
+from imagelake.errors import UsageError
+
+_KEYS = ("split", "where", "images", "sample", "unlabelled", "oriented")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A selection of images: all conditions hold together.
+
+    `where` is a condition over the view images of `sql`; `images` the sha256 of sorted keys; `sample` a share (0 to 1]
+    chosen by content hash, so that an image stays in the sample from version to version.
+    """
+
+    split: str | None = None
+    where: str | None = None
+    images: str | None = None
+    sample: float | None = None
+    unlabelled: bool = False
+    oriented: bool = False
+
+    def __post_init__(self) -> None:
+        if self.sample is not None and not 0 < self.sample <= 1:
+            raise UsageError(f"sample {self.sample:g} is no share", hint="sample is above 0 and at most 1")
+
+    def __str__(self) -> str:
+        """The selection as the query part of a reference, with its question mark; empty for everything."""
+        values = {
+            "split": self.split,
+            "where": self.where,
+            "images": self.images,
+            "sample": None if self.sample is None else repr(float(self.sample)),
+            "unlabelled": "1" if self.unlabelled else None,
+            "oriented": "1" if self.oriented else None,
+        }
+        parts = [f"{k}={quote(v, safe='')}" for k, v in values.items() if v is not None]
+        return "?" + "&".join(parts) if parts else ""
+
+    def also(self, other: Selection) -> Selection:
+        """Both together; UsageError when they name different values for one condition."""
+        values = {}
+        for key in _KEYS:
+            mine, theirs = getattr(self, key), getattr(other, key)
+            if mine and theirs and mine != theirs:
+                raise UsageError(f"{key} is {mine!r} in the reference and {theirs!r} in the arguments")
+            values[key] = mine or theirs
+        return Selection(**values)
+
+
+def parse_selection(query: str) -> Selection:
+    """The selection in the query part of a reference (without the question mark)."""
+    found: dict[str, str] = {}
+    for key, value in parse_qsl(query, keep_blank_values=True):
+        if key not in _KEYS or key in found:
+            raise UsageError(f"{key!r} in ?{query} selects nothing", hint=f"known: {', '.join(_KEYS)}, each once")
+        found[key] = value
+    try:
+        sample = float(found["sample"]) if "sample" in found else None
+    except ValueError:
+        raise UsageError(f"sample {found['sample']!r} is no number") from None
+    return Selection(
+        split=found.get("split"),
+        where=found.get("where"),
+        images=found.get("images"),
+        sample=sample,
+        unlabelled=found.get("unlabelled") == "1",
+        oriented=found.get("oriented") == "1",
+    )
+
+
+def keys_digest(keys: Iterable[str]) -> str:
+    """What stands for a list of image keys in a reference."""
+    return hashlib.sha256("\n".join(sorted(set(keys))).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def in_sample(content_hash: str, share: float) -> bool:
+    """Whether an image belongs to a sample: a hash of its own, so that samples do not follow splits."""
+    draw = hashlib.sha256(f"imagelake/sample\n{content_hash}".encode()).digest()
+    return int.from_bytes(draw[:8], "big") < share * 2.0**64

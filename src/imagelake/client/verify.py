@@ -1,0 +1,170 @@
+"""`verify REF`: a version's digest computed anew from its columns, and every image's hash from its bytes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from imagelake import digest
+from imagelake.client import catalog
+from imagelake.client.blobs import Blob, blobs, read_blob
+from imagelake.client.catalog import Target
+from imagelake.client.rows import DRAFTS, KEYS, expected, live
+from imagelake.client.tables import Tables
+from imagelake.client.text import Row, select
+from imagelake.errors import ImagelakeError
+from imagelake.storage.base import Storage
+
+_IMAGE = ("image_key", "content_hash", "width", "height", "orientation", "labelled", "attributes")
+_GEOMETRY = ("bbox", "polygons", "rle_size", "rle_counts", "keypoints")
+_HASHED: dict[str, tuple[tuple[str, ...], Callable[[Row], bytes]]] = {
+    "image": (_IMAGE, digest.image_hash),
+    "annotation": (
+        ("image_key", "kind", "category", *_GEOMETRY, "is_crowd", "attributes"),
+        digest.annotation_hash,
+    ),
+    "category": (("name", "supercategory", "train_index"), digest.category_hash),
+    "split": (("image_key", "split"), digest.split_hash),
+}
+"""Per entity the columns its row hash is made of, and the function that makes it."""
+
+_ROWS_AT_ONCE = 10_000
+_MOST_PROBLEMS = 1_000
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The outcome: the digest as computed now, what was read, and one sentence for everything that is wrong.
+
+    The digest of a draft is that of its content: a draft has no splits of its own yet.
+    """
+
+    version: str
+    digest: str
+    images_checked: int
+    bytes_checked: int
+    problems: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything reads back as it was written."""
+        return not self.problems
+
+    def as_json(self) -> dict[str, Any]:
+        """{"version", "ok", "digest", "images_checked", "bytes_checked", "problems": [...]}."""
+        return {
+            "version": self.version,
+            "ok": self.ok,
+            "digest": self.digest,
+            "images_checked": self.images_checked,
+            "bytes_checked": self.bytes_checked,
+            "problems": list(self.problems),
+        }
+
+
+@dataclass
+class _Findings:
+    problems: list[str] = field(default_factory=list)
+    left_out: int = 0
+
+    def add(self, problem: str) -> None:
+        if len(self.problems) < _MOST_PROBLEMS:
+            self.problems.append(problem)
+        else:
+            self.left_out += 1
+
+    def all(self) -> tuple[str, ...]:
+        more = (f"and {self.left_out} more problems",) if self.left_out else ()
+        return (*self.problems, *more)
+
+
+def verify(tables: Tables, storage: Storage, target: Target, rows_only: bool = False, threads: int = 4) -> Verification:
+    """Check a version or draft: row hashes, counts, digests, and unless `rows_only` the bytes of every image."""
+    found = _Findings()
+    sets = {entity: _set_digest(tables, target, entity, found) for entity in DRAFTS}
+    content = digest.content_digest(sets["image"], sets["annotation"], sets["category"])
+    computed = content
+    for entity, promised in expected(target).items():
+        if sets[entity].count != promised:
+            found.add(f"{promised} {entity} rows were published, {sets[entity].count} are in the log")
+    if target.version is not None:
+        stored = catalog.details(tables, target.version, ("digest", "content_digest"))
+        computed = digest.version_digest(content, _set_digest(tables, target, "split", found))
+        if content != stored["content_digest"]:
+            found.add(f"the content digest is {content}, published was {stored['content_digest']}")
+        if computed != stored["digest"]:
+            found.add(f"the digest is {computed}, published was {stored['digest']}")
+    images, size = (0, 0) if rows_only else _check_bytes(tables, storage, target, found, threads)
+    return Verification(target.name, computed, images, size, found.all())
+
+
+def _set_digest(tables: Tables, target: Target, entity: str, found: _Findings) -> digest.SetDigest:
+    """The digest of the rows as their columns hash now; a row whose stored hash differs is a problem."""
+    columns, hash_of = _HASHED[entity]
+    wanted = columns if entity == "split" else tuple(dict.fromkeys((KEYS[entity], *columns, "row_hash")))
+    total = digest.SetDigest()
+    for rows in _batches(tables, f"SELECT {select(wanted)} FROM {live(tables, target, entity, wanted)}", wanted):
+        hashes = [_hash(hash_of, row) for row in rows]
+        for row, computed in zip(rows, hashes, strict=True):
+            if computed is None or computed != row.get("row_hash", computed):
+                found.add(f"{entity} {row[KEYS[entity]]!r}: the row is not the one its hash was made of")
+        total += digest.set_digest(h for h in hashes if h is not None)
+    return total
+
+
+def _hash(hash_of: Callable[[Row], bytes], row: Row) -> bytes | None:
+    """None for a row so damaged that it cannot be encoded."""
+    try:
+        return hash_of(row)
+    except (ValueError, TypeError, AttributeError):
+        return None
+
+
+def _batches(tables: Tables, sql: str, columns: tuple[str, ...]) -> Iterator[list[Row]]:
+    cursor = tables.con.execute(sql)
+    while found := cursor.fetchmany(_ROWS_AT_ONCE):
+        yield [dict(zip(columns, row, strict=True)) for row in found]
+
+
+def _check_bytes(tables: Tables, storage: Storage, target: Target, found: _Findings, threads: int) -> tuple[int, int]:
+    """(images, bytes) read; the same bytes under several keys are read once."""
+    source = live(tables, target, "image", ("image_key", "content_hash"))
+    keys: dict[str, list[str]] = {}
+    for row in tables.query(f"SELECT image_key, content_hash FROM {source} ORDER BY image_key"):
+        keys.setdefault(row["content_hash"], []).append(row["image_key"])
+    places = blobs(tables, target.dataset, keys)
+
+    def check(content_hash: str) -> tuple[int, str | None]:
+        return _check_blob(storage, content_hash, places.get(content_hash, ()))
+
+    images = size = 0
+    in_order = sorted(
+        keys, key=lambda h: (places[h][0].place.uri, places[h][0].place.offset) if h in places else ("", 0)
+    )
+    with ThreadPoolExecutor(max_workers=threads) as pool:
+        for content_hash, (length, problem) in zip(in_order, pool.map(check, in_order), strict=True):
+            images += len(keys[content_hash])
+            size += length
+            if problem:
+                for key in keys[content_hash]:
+                    found.add(f"image {key!r}: {problem}")
+    return images, size
+
+
+def _check_blob(storage: Storage, content_hash: str, places: tuple[Blob, ...]) -> tuple[int, str | None]:
+    """(bytes read, what is wrong). Every live place is read: a copy that rotted must be known before it is needed."""
+    if not places:
+        return 0, "its bytes have no place in the lake"
+    size = 0
+    for blob in places:
+        try:
+            data = read_blob(storage, content_hash, (blob,))
+        except (ImagelakeError, OSError) as error:
+            return size, str(error)
+        size += len(data)
+        if hashlib.sha256(data).hexdigest() != content_hash:
+            return size, f"{blob.place.uri} at byte {blob.place.offset} holds other bytes"
+    return size, None

@@ -1,0 +1,122 @@
+"""YOLO label files: a text file for each image, a row for each object."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import ClassVar
+
+from imagelake.formats.base import Detection, Tree, Unit
+from imagelake.formats.coco_shapes import shown
+from imagelake.formats.records import CategoryRecord, Record
+from imagelake.formats.small_documents import (
+    HEAD,
+    Unreadable,
+    cut,
+    spread,
+    stem,
+    too_large,
+    too_large_issues,
+    unreadable_issue,
+)
+from imagelake.formats.yolo_names import Classes, chosen, classes, name_documents
+from imagelake.formats.yolo_rows import BOX, Labels, image_file, lines, looks_like_row, records
+from imagelake.keys import is_image_name, split_name
+
+_NAMED_SCORE, _BARE_SCORE, _EMPTY_SCORE = 90, 70, 60
+_OTHER_TEXTS = ("readme", "license", "licence", "requirements", "classes", "notice", "changelog")
+
+
+@dataclass(frozen=True)
+class YoloReader:
+    """Reads boxes and polygons of YOLO label files, in `labels` folders or beside the images.
+
+    Class names come from data.yaml, classes.txt or obj.names, else they are `class_0`, …; splits from the folders.
+    Nothing else that data.yaml says is obeyed: neither its paths nor its `download`.
+    """
+
+    name: ClassVar[str] = "yolo"
+    version: ClassVar[int] = 1
+
+    def detect(self, tree: Tree) -> Detection:
+        """Fits when one of some .txt files holds rows, or all are empty, have images, and names are declared."""
+        paths = [path for path in tree.paths if _may_hold_labels(path)]
+        heads = {path: tree.read(path, HEAD) for path in spread(paths)}
+        kinds = {path: _kinds(head) for path, head in heads.items()}
+        names = name_documents(tree)
+        documents = tuple(path for path in paths if kinds.get(path) != [None])
+        if any(found and found != [None] for found in kinds.values()):
+            return Detection(self.name, _NAMED_SCORE if names else _BARE_SCORE, documents=documents, meta=names)
+        if names and heads and not any(kinds.values()) and _beside_images(tree.paths, heads):
+            return Detection(self.name, _EMPTY_SCORE, documents=documents, meta=names)
+        lacks = [f"{path}: {_first_line(head)} is no row of a class and shares" for path, head in heads.items() if head]
+        return Detection(self.name, 0, lacks=tuple(lacks[:3]) or ("no .txt file with label rows",))
+
+    def plan(self, tree: Tree, detection: Detection) -> tuple[Unit, ...]:
+        """The class names, then units of many label files; each brings the document of the names along."""
+        source = chosen(tree, detection.meta)
+        tried = detection.meta[: detection.meta.index(source) + 1] if source else detection.meta
+        heads = [tree.read(path, HEAD) for path in spread(detection.documents)]
+        kinds = sorted({kind for head in heads for kind in _kinds(head) if kind is not None}) or [BOX]
+        context = json.dumps({"names": source, "kinds": kinds})
+        documents, refused = too_large(self.name, tree, detection.documents)
+        units = [Unit(self.name, (*((source,) if source else ()), *g), context) for g in cut(tree, documents)]
+        declared = tuple(Unit(self.name, (path,), json.dumps({"declares": True})) for path in tried)
+        return (*declared, *units, *refused)
+
+    def parse(self, unit: Unit, read: Callable[[str], bytes]) -> Iterator[Record]:
+        """The categories of a document that declares them, or the annotations and images of label files."""
+        context = json.loads(unit.context)
+        if "too_large" in context:
+            yield from too_large_issues(context)
+        elif "declares" in context:
+            for path in unit.paths:
+                yield from _categories(path, read(path))
+        else:
+            source = context["names"]
+            labels = Labels(_known(source, read), tuple(context["kinds"]))
+            for path in unit.paths:
+                if path != source:
+                    yield from records(path, read(path), labels)
+
+
+def _may_hold_labels(path: str) -> bool:
+    """Whether a file may hold labels: not lists of files or classes, nor what goes with any repository."""
+    name = PurePosixPath(path).name.lower()
+    if not name.endswith(".txt") or name.startswith(_OTHER_TEXTS):
+        return False
+    return split_name(stem(name)) is None and stem(name) != "trainval"
+
+
+def _kinds(head: bytes) -> list[str | None]:
+    """The kinds of the rows in the beginning of a file; [None] when most lines are no rows, [] when there are none."""
+    whole = head if len(head) < HEAD else head.rpartition(b"\n")[0] or head
+    found = [looks_like_row(line) for _, line in lines(whole)]
+    rows = [kind for kind in found if kind is not None]
+    return [None] if 2 * len(rows) < len(found) else list(dict.fromkeys(rows))
+
+
+def _beside_images(paths: Sequence[str], documents: dict[str, bytes]) -> bool:
+    images = {path.rpartition(".")[0] for path in paths if is_image_name(path)}
+    return any(image_file(path) in images for path in documents)
+
+
+def _first_line(head: bytes) -> str:
+    return shown(next((line for _, line in lines(head)), ""))
+
+
+def _known(source: str | None, read: Callable[[str], bytes]) -> Classes | None:
+    return classes(source, read(source)) if source is not None else None
+
+
+def _categories(path: str, data: bytes) -> Iterator[Record]:
+    """A category for each class, or the reason why the document declares none."""
+    try:
+        declared = classes(path, data)
+    except Unreadable as problem:
+        yield unreadable_issue(path, data, problem)
+        return
+    for index, name in declared.names.items():
+        yield CategoryRecord(document=path, ref=str(index), name=name, order=index, source_id=str(index))

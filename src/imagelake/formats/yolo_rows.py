@@ -1,0 +1,179 @@
+"""Rows of YOLO label files: class and box, or class and polygon, as shares of the image (Ultralytics data sets)."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from itertools import islice
+
+from imagelake.formats.coco_shapes import Refused, shown
+from imagelake.formats.geometry import bounds
+from imagelake.formats.records import AnnotationRecord, Box, ImageRecord, Issue, Record
+from imagelake.formats.small_documents import MAX_RAW, number
+from imagelake.formats.yolo_names import Classes
+from imagelake.keys import take_apart
+
+BOX, POLYGON = "box", "polygon"
+
+_BOX_WIDTH = 5
+_MIN_POLYGON_WIDTH = 7
+_NEAR = (-0.01, 1.01)
+_INDEX = re.compile(r"(\d{1,6})(?:\.0*)?", re.ASCII)
+_LABEL_FOLDERS = ("labels", "label")
+_LOOKED_AT = 100
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What the plan knows of all label files: the classes, and the kinds that an empty file says there are none of."""
+
+    classes: Classes | None
+    kinds: tuple[str, ...]
+
+
+def looks_like_row(line: str) -> str | None:
+    """The kind of a line that is a class number and shares of the image; None for any other line."""
+    tokens = line.split()
+    kind = _kind(len(tokens))
+    shares = [number(token) for token in tokens[1:]]
+    fits = kind is not None and _INDEX.fullmatch(tokens[0]) is not None
+    return kind if fits and all(s is not None and _NEAR[0] <= s <= _NEAR[1] for s in shares) else None
+
+
+def lines(data: bytes) -> Iterator[tuple[int, str]]:
+    """The lines that are not blank, with their numbers from 1."""
+    for place, line in enumerate(BytesIO(data.removeprefix(b"\xef\xbb\xbf")), start=1):
+        text = line.decode("utf-8", "replace").strip()
+        if text:
+            yield place, text
+
+
+def image_file(document: str) -> str:
+    """The path of a label file's image without its suffix: `train/labels/a.txt` is of `train/images/a`."""
+    *folders, name = document.split("/")
+    for place in range(len(folders) - 1, -1, -1):
+        if folders[place].lower() in _LABEL_FOLDERS:
+            folders[place] = "images"
+            break
+    return "/".join([*folders, name.rpartition(".")[0]])
+
+
+def records(document: str, data: bytes, labels: Labels) -> Iterator[Record]:
+    """The annotations of a label file and its image; one issue when it is some other text."""
+    first = list(islice(lines(data), _LOOKED_AT))
+    if first and not any(_has_numbers(line) for _, line in first):
+        yield Issue(
+            document=document,
+            entity="file",
+            locator=f"line {first[0][0]}",
+            rule="document.wrong_shape",
+            message=f"{shown(first[0][1])} is no row of a class number and shares of the image",
+            raw=first[0][1][:MAX_RAW],
+        )
+        return
+    kinds: set[str] = set()
+    for place, line in lines(data):
+        record = _annotation(document, place, line, labels)
+        kinds.add(record.kind or BOX)
+        yield record
+    file = image_file(document)
+    split = take_apart(file).split
+    yield ImageRecord(
+        document=document,
+        ref=document,
+        file=file,
+        locator="",
+        by_stem=True,
+        split=split,
+        kinds=tuple(sorted(kinds)) or labels.kinds,
+    )
+
+
+def _annotation(document: str, place: int, line: str, labels: Labels) -> AnnotationRecord | Issue:
+    tokens = line.split()
+    kind = _kind(len(tokens))
+    locator = f"line {place}"
+    try:
+        numbers = _numbers(tokens, kind, labels)
+        category = _category(tokens[0], labels.classes)
+        box = _box(numbers) if kind == BOX else bounds(numbers)
+        if not all(map(math.isfinite, box)):
+            raise Refused("annotation.bbox_not_finite", f"{shown(line)}; the box must be finite")
+    except Refused as problem:
+        return Issue(
+            document=document,
+            entity="annotation",
+            locator=locator,
+            rule=problem.rule,
+            message=problem.message,
+            raw=line[:MAX_RAW],
+            image_ref=document,
+            kind=kind or labels.kinds[0],
+        )
+    return AnnotationRecord(
+        document=document,
+        image_ref=document,
+        locator=locator,
+        kind=kind or BOX,
+        raw=line[:MAX_RAW],
+        category=category,
+        bbox=box,
+        unit=True,
+        polygons=(numbers,) if kind == POLYGON else None,
+    )
+
+
+def _kind(width: int) -> str | None:
+    """What a row of so many columns is: 9 are a polygon of four points, as in oriented boxes."""
+    if width == _BOX_WIDTH:
+        return BOX
+    return POLYGON if width >= _MIN_POLYGON_WIDTH and width % 2 else None
+
+
+def _numbers(tokens: list[str], kind: str | None, labels: Labels) -> tuple[float, ...]:
+    """The row's coordinates; Refused unless they are finite and as many as a box or a polygon has."""
+    if labels.classes is not None and labels.classes.keypoints and kind != BOX:
+        raise Refused("annotation.row_malformed", f"{len(tokens)} columns; keypoints are not supported yet")
+    if kind is None:
+        raise Refused(
+            "annotation.row_malformed",
+            f"{len(tokens)} columns; a box has {_BOX_WIDTH}, a polygon an odd number from {_MIN_POLYGON_WIDTH}",
+        )
+    found: list[float] = []
+    for token in tokens[1:]:
+        value = number(token)
+        if value is None:
+            raise Refused("annotation.row_malformed", f"{shown(token)} is no number")
+        if not math.isfinite(value):
+            raise Refused("annotation.bbox_not_finite", f"{shown(token)}; all coordinates must be finite")
+        found.append(value)
+    return tuple(found)
+
+
+def _category(token: str, classes: Classes | None) -> str:
+    index = _INDEX.fullmatch(token)
+    if index is None:
+        raise Refused("annotation.category_unknown", f"class {shown(token)}; a number from 0 is needed")
+    if classes is None:
+        return f"class_{int(index.group(1))}"
+    name = classes.names.get(int(index.group(1)))
+    if name is None:
+        raise Refused(
+            "annotation.category_unknown", f"class {index.group(1)} is not among the {len(classes.names)} declared"
+        )
+    return name
+
+
+def _box(numbers: tuple[float, ...]) -> Box:
+    """The box around a centre."""
+    cx, cy, w, h = numbers
+    return (cx - w / 2, cy - h / 2, w, h)
+
+
+def _has_numbers(line: str) -> bool:
+    """Whether at least half of a line's words are numbers, as even a defective row's are."""
+    tokens = line.split()
+    return 2 * sum(number(token) is not None for token in tokens) >= len(tokens)

@@ -30,7 +30,7 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
 
 .PHONY: demo
-demo: .venv/classes ## the whole way on a generated sample, into ./lake
+demo: .venv/jars ## the whole way on a generated sample, into ./lake
 	@$(BIN)/imagelake demo
 
 .PHONY: test

@@ -14,12 +14,12 @@ from imagelake.formats.records import ImageRecord, Issue, Record
 from imagelake.formats.small_documents import HEAD, cut, spread, stem, too_large, too_large_issues
 from imagelake.formats.voc_images import Images, filenames_hold, placed
 from imagelake.formats.voc_records import Place, records
-from imagelake.formats.voc_xml import root_name
+from imagelake.formats.voc_xml import decode_head, root_name
 from imagelake.keys import is_image_name, split_name
 
 _SCORE = 90
 _LIST = re.compile(r"(?:^|/)imagesets/(?:main/)?[^/]+\.txt$", re.IGNORECASE)
-_CONTENT = (b"<bndbox", b"<filename", b"<object")
+_CONTENT = re.compile(r"<(?:filename|object|bndbox)\b")
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,12 @@ class VocReader:
         """Fits when one of some .xml files has the root `annotation` and the members VOC puts there."""
         paths = [path for path in tree.paths if path.lower().endswith(".xml")]
         heads = [(path, tree.read(path, HEAD)) for path in spread(paths)]
-        others = {path: root_name(head) for path, head in heads if not _is_voc(head)}
+        others = {path: lack for path, head in heads if (lack := _lack(head))}
         if len(others) == len(heads):
-            lacks = [f"{path} has the root {root or '(none)'}, not annotation" for path, root in others.items()]
+            lacks = [f"{path} has {lack}" for path, lack in others.items()]
             return Detection(self.name, 0, lacks=tuple(lacks[:3]) or ("no .xml document",))
-        documents = tuple(path for path in paths if path not in others)
+        roots = {path: root_name(head) for path, head in heads}
+        documents = tuple(path for path in paths if roots.get(path) in (None, "annotation"))
         return Detection(self.name, _SCORE, documents=documents, meta=_split_lists(tree.paths))
 
     def plan(self, tree: Tree, detection: Detection) -> tuple[Unit, ...]:
@@ -72,8 +73,12 @@ class VocReader:
                 yield from records(_place(path, mate, context), read(path))
 
 
-def _is_voc(head: bytes) -> bool:
-    return root_name(head) == "annotation" and (any(word in head for word in _CONTENT) or b"\0" in head)
+def _lack(head: bytes) -> str:
+    """What speaks against VOC in the beginning of a document; empty when nothing does."""
+    root = root_name(head)
+    if root != "annotation":
+        return f"the root {root or '(none)'}, not annotation"
+    return "" if _CONTENT.search(decode_head(head)) else "the root annotation, but no filename or object"
 
 
 def _split_lists(paths: Sequence[str]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder, tostring
+from xml.parsers.expat import ErrorString
 
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser
@@ -48,11 +49,12 @@ def parse_xml(data: bytes) -> Element:
     try:
         parser.feed(data)
         root: Element = parser.close()
-    except DefusedXmlException as problem:
-        raise Unreadable("document.xml_forbidden", f"a DTD or entity is declared: {problem}") from None
+    except DefusedXmlException:
+        raise Unreadable("document.xml_forbidden", "a DTD or an entity is declared; neither is allowed") from None
     except ParseError as problem:
         line, column = problem.position
-        raise Unreadable("document.invalid_xml", f"no XML: {problem}", f"line {line} column {column}") from None
+        locator = f"line {line} column {column + 1}"
+        raise Unreadable("document.invalid_xml", f"no XML: {ErrorString(problem.code)}", locator) from None
     except (ValueError, LookupError) as problem:
         if isinstance(problem, Unreadable):
             raise

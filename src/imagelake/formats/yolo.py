@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import ClassVar
@@ -22,7 +22,7 @@ from imagelake.formats.small_documents import (
     unreadable_issue,
 )
 from imagelake.formats.yolo_names import Classes, chosen, classes, name_documents
-from imagelake.formats.yolo_rows import BOX, Labels, image_file, lines, looks_like_row, records
+from imagelake.formats.yolo_rows import BOX, Labels, image_file, is_row, lines, records, sound_kind
 from imagelake.keys import is_image_name, split_name
 
 _NAMED_SCORE, _BARE_SCORE, _EMPTY_SCORE = 90, 70, 60
@@ -43,24 +43,28 @@ class YoloReader:
     def detect(self, tree: Tree) -> Detection:
         """Fits when one of some .txt files holds rows, or all are empty, have images, and names are declared."""
         paths = [path for path in tree.paths if _may_hold_labels(path)]
-        heads = {path: tree.read(path, HEAD) for path in spread(paths)}
-        kinds = {path: _kinds(head) for path, head in heads.items()}
+        looks = {path: _look(tree.read(path, HEAD)) for path in spread(paths)}
         names = name_documents(tree)
-        documents = tuple(path for path in paths if kinds.get(path) != [None])
-        if any(found and found != [None] for found in kinds.values()):
+        documents = tuple(path for path in paths if path not in looks or not looks[path].is_other_text)
+        if any(look.kinds and (names or look.is_sound) for look in looks.values()):
             return Detection(self.name, _NAMED_SCORE if names else _BARE_SCORE, documents=documents, meta=names)
-        if names and heads and not any(kinds.values()) and _beside_images(tree.paths, heads):
+        if names and looks and not any(look.lines for look in looks.values()) and _beside_images(tree.paths, looks):
             return Detection(self.name, _EMPTY_SCORE, documents=documents, meta=names)
-        lacks = [f"{path}: {_first_line(head)} is no row of a class and shares" for path, head in heads.items() if head]
+        lacks = [
+            f"{path}: {shown(look.lines[0])} is no row of a class and shares"
+            for path, look in looks.items()
+            if look.lines
+        ]
         return Detection(self.name, 0, lacks=tuple(lacks[:3]) or ("no .txt file with label rows",))
 
     def plan(self, tree: Tree, detection: Detection) -> tuple[Unit, ...]:
         """The class names, then units of many label files; each brings the document of the names along."""
         source = chosen(tree, detection.meta)
         tried = detection.meta[: detection.meta.index(source) + 1] if source else detection.meta
-        heads = [tree.read(path, HEAD) for path in spread(detection.documents)]
-        kinds = sorted({kind for head in heads for kind in _kinds(head) if kind is not None}) or [BOX]
-        context = json.dumps({"names": source, "kinds": kinds})
+        known = _known(source, tree.read)
+        looks = [_look(tree.read(path, HEAD)) for path in spread(detection.documents)]
+        kinds = {BOX} if known is not None and known.keypoints else {kind for look in looks for kind in look.kinds}
+        context = json.dumps({"names": source, "kinds": sorted(kinds) or [BOX]})
         documents, refused = too_large(self.name, tree, detection.documents)
         units = [Unit(self.name, (*((source,) if source else ()), *g), context) for g in cut(tree, documents)]
         declared = tuple(Unit(self.name, (path,), json.dumps({"declares": True})) for path in tried)
@@ -90,21 +94,35 @@ def _may_hold_labels(path: str) -> bool:
     return split_name(stem(name)) is None and stem(name) != "trainval"
 
 
-def _kinds(head: bytes) -> list[str | None]:
-    """The kinds of the rows in the beginning of a file; [None] when most lines are no rows, [] when there are none."""
+@dataclass(frozen=True)
+class _Look:
+    """The beginning of a text file: its lines, and the kinds of those that are sound rows (None for others)."""
+
+    lines: tuple[str, ...]
+    found: tuple[str | None, ...]
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        return frozenset(kind for kind in self.found if kind is not None)
+
+    @property
+    def is_sound(self) -> bool:
+        return 2 * sum(kind is not None for kind in self.found) >= len(self.found)
+
+    @property
+    def is_other_text(self) -> bool:
+        return bool(self.lines) and not any(map(is_row, self.lines))
+
+
+def _look(head: bytes) -> _Look:
     whole = head if len(head) < HEAD else head.rpartition(b"\n")[0] or head
-    found = [looks_like_row(line) for _, line in lines(whole)]
-    rows = [kind for kind in found if kind is not None]
-    return [None] if 2 * len(rows) < len(found) else list(dict.fromkeys(rows))
+    found = tuple(line for _, line in lines(whole))
+    return _Look(found, tuple(map(sound_kind, found)))
 
 
-def _beside_images(paths: Sequence[str], documents: dict[str, bytes]) -> bool:
+def _beside_images(paths: Sequence[str], documents: Iterable[str]) -> bool:
     images = {path.rpartition(".")[0] for path in paths if is_image_name(path)}
     return any(image_file(path) in images for path in documents)
-
-
-def _first_line(head: bytes) -> str:
-    return shown(next((line for _, line in lines(head)), ""))
 
 
 def _known(source: str | None, read: Callable[[str], bytes]) -> Classes | None:

@@ -34,10 +34,16 @@ class Labels:
     kinds: tuple[str, ...]
 
 
-def looks_like_row(line: str) -> str | None:
+def is_row(line: str) -> bool:
+    """Whether at least half of a line's words are numbers, as even in a defective row."""
+    tokens = line.split()
+    return 2 * sum(number(token) is not None for token in tokens) >= len(tokens)
+
+
+def sound_kind(line: str) -> str | None:
     """The kind of a line that is a class number and shares of the image; None for any other line."""
     tokens = line.split()
-    kind = _kind(len(tokens))
+    kind = _kind(len(tokens), None)
     shares = [number(token) for token in tokens[1:]]
     fits = kind is not None and _INDEX.fullmatch(tokens[0]) is not None
     return kind if fits and all(s is not None and _NEAR[0] <= s <= _NEAR[1] for s in shares) else None
@@ -64,7 +70,7 @@ def image_file(document: str) -> str:
 def records(document: str, data: bytes, labels: Labels) -> Iterator[Record]:
     """The annotations of a label file and its image; one issue when it is some other text."""
     first = list(islice(lines(data), _LOOKED_AT))
-    if first and not any(_has_numbers(line) for _, line in first):
+    if first and not any(is_row(line) for _, line in first):
         yield Issue(
             document=document,
             entity="file",
@@ -94,7 +100,7 @@ def records(document: str, data: bytes, labels: Labels) -> Iterator[Record]:
 
 def _annotation(document: str, place: int, line: str, labels: Labels) -> AnnotationRecord | Issue:
     tokens = line.split()
-    kind = _kind(len(tokens))
+    kind = _kind(len(tokens), labels)
     locator = f"line {place}"
     try:
         numbers = _numbers(tokens, kind, labels)
@@ -126,22 +132,21 @@ def _annotation(document: str, place: int, line: str, labels: Labels) -> Annotat
     )
 
 
-def _kind(width: int) -> str | None:
+def _kind(width: int, labels: Labels | None) -> str | None:
     """What a row of so many columns is: 9 are a polygon of four points, as in oriented boxes."""
     if width == _BOX_WIDTH:
         return BOX
-    return POLYGON if width >= _MIN_POLYGON_WIDTH and width % 2 else None
+    keypoints = labels is not None and labels.classes is not None and labels.classes.keypoints
+    return POLYGON if width >= _MIN_POLYGON_WIDTH and width % 2 and not keypoints else None
 
 
 def _numbers(tokens: list[str], kind: str | None, labels: Labels) -> tuple[float, ...]:
     """The row's coordinates; Refused unless they are finite and as many as a box or a polygon has."""
-    if labels.classes is not None and labels.classes.keypoints and kind != BOX:
-        raise Refused("annotation.row_malformed", f"{len(tokens)} columns; keypoints are not supported yet")
     if kind is None:
-        raise Refused(
-            "annotation.row_malformed",
-            f"{len(tokens)} columns; a box has {_BOX_WIDTH}, a polygon an odd number from {_MIN_POLYGON_WIDTH}",
-        )
+        keypoints = labels.classes is not None and labels.classes.keypoints
+        taken = f"a box has {_BOX_WIDTH}, a polygon an odd number from {_MIN_POLYGON_WIDTH}"
+        why = "keypoints are not supported yet" if keypoints else taken
+        raise Refused("annotation.row_malformed", f"{len(tokens)} columns; {why}")
     found: list[float] = []
     for token in tokens[1:]:
         value = number(token)
@@ -171,9 +176,3 @@ def _box(numbers: tuple[float, ...]) -> Box:
     """The box around a centre."""
     cx, cy, w, h = numbers
     return (cx - w / 2, cy - h / 2, w, h)
-
-
-def _has_numbers(line: str) -> bool:
-    """Whether at least half of a line's words are numbers, as even a defective row's are."""
-    tokens = line.split()
-    return 2 * sum(number(token) is not None for token in tokens) >= len(tokens)

@@ -1,0 +1,80 @@
+"""A process of its own for tests that kill, pause or race writers: python -m tests.spark.driver COMMAND …
+
+    run LAKE DATASET UPLOAD BOUNDARY VICTIM   the whole way; at BOUNDARY kill python, jvm or both, or pause
+    publish LAKE DATASET ROUNDS NAME          ROUNDS times: add a category to the draft and publish, without the lease
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from imagelake import pipeline
+from imagelake.bronze.ingest import IngestRequest
+from imagelake.errors import ImagelakeError
+from imagelake.gold import publish
+from imagelake.runtime import open_context
+from imagelake.session import jvm_pid
+from imagelake.storage.lake import open_lake
+from imagelake.tables import silver
+from tests.spark import helpers
+
+
+def strike(boundary: str, victim: str, jvm: int) -> Callable[[str], None]:
+    """A `reached` callback that does its worst at one boundary."""
+
+    def reached(name: str) -> None:
+        if name != boundary:
+            return
+        if victim in ("jvm", "both"):
+            os.kill(jvm, signal.SIGKILL)
+        if victim in ("python", "both"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if victim == "pause":
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    return reached
+
+
+def run(lake: str, dataset: str, upload: str, boundary: str, victim: str) -> int:
+    settings = helpers.settings(Path(lake), "lease.ttl_seconds=3", "spark.master=local[2]", "spark.shuffle_partitions=2")
+    ctx = open_context(settings, open_lake(lake))
+    ctx = replace(ctx, reached=strike(boundary, victim, jvm_pid(ctx.spark)))
+    try:
+        return pipeline.run_upload(ctx, IngestRequest(dataset, upload)).exit_code
+    except ImagelakeError as error:
+        print(error.kind, error.message)
+        return error.exit_code
+
+
+class _NoLease:
+    suspect = False
+
+    def check(self) -> None:
+        """Always ours."""
+
+
+@contextmanager
+def _unguarded(ctx: object, dataset: str) -> Iterator[_NoLease]:
+    yield _NoLease()
+
+
+def publish_rounds(lake: str, dataset: str, rounds: str, name: str) -> int:
+    settings = helpers.settings(Path(lake), "spark.master=local[1]", "spark.shuffle_partitions=1")
+    ctx = open_context(settings, open_lake(lake))
+    publish.writing = _unguarded  # the lease would keep them apart; the tables must do so without it
+    for number in range(int(rounds)):
+        row = {"dataset": dataset, "name": f"{name}-{number}", "train_index": None, "row_hash": f"{name}{number}".encode()}
+        ctx.tables.append(silver.CATEGORIES, ctx.tables.frame(silver.CATEGORIES, [row]))
+        publish.run(ctx, publish.PublishRequest(dataset, author=name))
+    return 0
+
+
+if __name__ == "__main__":
+    commands = {"run": run, "publish": publish_rounds}
+    sys.exit(commands[sys.argv[1]](*sys.argv[2:]))

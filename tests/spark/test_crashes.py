@@ -1,0 +1,100 @@
+"""Kill -9 at each boundary between two writes, then the same command again: as if nothing had happened."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import imagelake
+from imagelake import pipeline
+from imagelake.bronze.ingest import IngestRequest
+from imagelake.tables import bronze, gold, silver
+from tests.spark import helpers
+
+ROOT = Path(__file__).parents[2]
+
+BOUNDARIES = (
+    "ingest:files", "ingest:blobs", "ingest:upload", "ingest:done",
+    "build:silver.images", "build:silver.annotations", "build:silver.categories", "build:silver.rejections",
+    "build:mark", "build:done",
+    "publish:image", "publish:annotation", "publish:category", "publish:split", "publish:closings",
+    "publish:version", "publish:done",
+)  # fmt: skip
+VICTIMS = ("python", "jvm", "both")
+
+
+@pytest.fixture(scope="module")
+def uploads(tmp_path_factory):
+    """A first upload, and a second that adds an image, changes boxes, brings a new class and a broken row."""
+    folder = tmp_path_factory.mktemp("uploads")
+    a = helpers.small(3)
+    images = {**a.images, "p009.jpg": helpers.picture(9)}
+    boxes = {
+        **a.boxes,
+        "p000.jpg": [("dog", (3.0, 3.0, 5.0, 5.0))],
+        "p001.jpg": [("bird", (1.0, 1.0, 4.0, 4.0)), ("cat", (2.0, 2.0, 0.0, 4.0))],
+        "p009.jpg": [("cat", (8.0, 8.0, 8.0, 8.0))],
+    }
+    b = replace(a, images=images, boxes=boxes, categories=("cat", "dog", "bird"))
+    return helpers.write_zip(folder / "a.zip", a.files()), helpers.write_zip(folder / "b.zip", b.files())
+
+
+@pytest.fixture(scope="module")
+def base(spark, tmp_path_factory, uploads):
+    """A lake with the first upload published."""
+    path = tmp_path_factory.mktemp("base") / "lake"
+    pipeline.run_upload(helpers.context(spark, path), IngestRequest("pets", str(uploads[0])))
+    return path
+
+
+@pytest.fixture(scope="module")
+def undisturbed(spark, tmp_path_factory, base, uploads):
+    """What a lake holds when nobody is killed."""
+    path = tmp_path_factory.mktemp("calm") / "lake"
+    shutil.copytree(base, path)
+    return outcome(run(spark, path, uploads[1]))
+
+
+def run(spark, path, upload):
+    ctx = helpers.context(spark, path)
+    pipeline.run_upload(ctx, IngestRequest("pets", str(upload)))
+    return ctx
+
+
+def outcome(ctx):
+    versions = sorted((r["number"], r["digest"]) for r in ctx.tables.collect(gold.VERSIONS, "pets"))
+    images = sorted((r["image_key"], r["content_hash"]) for r in ctx.tables.collect(silver.IMAGES, "pets"))
+    boxes = sorted(r["annotation_key"] for r in ctx.tables.collect(silver.ANNOTATIONS, "pets"))
+    open_rejections = sorted(
+        r["rejection_id"] for r in ctx.tables.collect(silver.REJECTIONS, "pets") if r["closed_at"] is None
+    )
+    places = sorted({(r["content_hash"], r["uri"], r["offset"]) for r in ctx.tables.collect(bronze.BLOBS, "pets")})
+    return versions, images, boxes, open_rejections, [p[0] for p in places]
+
+
+def crash(path, upload, boundary, victim):
+    command = [sys.executable, "-m", "tests.spark.driver", "run", str(path), "pets", str(upload), boundary, victim]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=180, check=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("boundary", "victim"), [(b, VICTIMS[k % 3]) for k, b in enumerate(BOUNDARIES)])
+def test_killed_and_run_again_it_ends_as_undisturbed(spark, tmp_path, base, uploads, undisturbed, boundary, victim):
+    path = tmp_path / "lake"
+    shutil.copytree(base, path)
+    killed = crash(path, uploads[1], boundary, victim)
+    assert killed.returncode != 0, f"{boundary} was never reached: {killed.stdout}"
+    lake = imagelake.open(str(path))
+    half = lake.show("pets").as_json()["versions"]
+    assert [v["number"] for v in half] in ([1], [2, 1], [1, 2])
+    assert lake.verify("pets@v1").as_json()["ok"]
+    ctx = run(spark, path, uploads[1])
+    assert outcome(ctx) == undisturbed
+    for number in (1, 2):
+        verdict = imagelake.open(str(path)).verify(f"pets@v{number}").as_json()
+        assert verdict["ok"], verdict

@@ -1,0 +1,98 @@
+"""Writers at the same time: no work is lost, no number given twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import imagelake
+from imagelake import pipeline
+from imagelake.bronze.ingest import IngestRequest
+from imagelake.tables import gold, silver
+from imagelake.tables.store import DeltaStore
+from tests.spark import helpers
+
+ROOT = Path(__file__).parents[2]
+
+
+def driver(*words: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "tests.spark.driver", *map(str, words)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+@pytest.mark.slow
+def test_two_publishers_without_a_lease_give_each_number_once(spark, tmp_path):
+    lake = tmp_path / "lake"
+    ctx = helpers.context(spark, lake)
+    upload = helpers.write_zip(tmp_path / "a.zip", helpers.small(2).files())
+    pipeline.run_upload(ctx, IngestRequest("pets", str(upload)))
+    both = [driver("publish", lake, "pets", 10, name) for name in ("left", "right")]
+    outputs = [process.communicate(timeout=400)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    rows = ctx.tables.collect(gold.VERSIONS, "pets")
+    numbers = sorted(r["number"] for r in rows)
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert {r["author"] for r in rows} >= {"left", "right"}
+    ids = {r["publish_id"] for r in rows}
+    names = Counter(r["name"] for r in ctx.tables.collect(gold.CATEGORY_LOG, "pets") if r["publish_id"] in ids)
+    assert max(names.values()) == 1
+    assert len(names) == 2 + 20
+
+
+def test_four_datasets_build_at_once_and_none_has_to_try_again(spark, tmp_path):
+    ctx = helpers.context(spark, tmp_path / "lake")
+
+    def whole_way(number: int) -> str:
+        session = spark.newSession()
+        own = replace(
+            helpers.again(ctx), spark=session, tables=DeltaStore(session, ctx.storage.root, ctx.settings.delta)
+        )
+        files = helpers.small(2, start=10 * number).files()
+        upload = helpers.write_zip(tmp_path / f"{number}.zip", files)
+        return pipeline.run_upload(own, IngestRequest(f"set{number}", str(upload))).status
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(whole_way, range(4))) == ["accepted"] * 4
+    assert sorted(Counter(r["dataset"] for r in ctx.tables.collect(silver.IMAGES)).values()) == [2, 2, 2, 2]
+
+
+@pytest.mark.slow
+def test_a_builder_that_slept_past_its_lease_does_not_overwrite_newer_labels(spark, tmp_path):
+    lake = tmp_path / "lake"
+    a = helpers.small(2)
+    ctx = helpers.context(spark, lake)
+    pipeline.run_upload(ctx, IngestRequest("pets", str(helpers.write_zip(tmp_path / "a.zip", a.files()))))
+    for name, x in (("old", 11.0), ("new", 22.0)):
+        labels = replace(a, boxes={n: [("cat", (x, 1.0, 5.0, 5.0))] for n in a.boxes})
+        (tmp_path / f"{name}.json").write_text(json.dumps(labels.document()))
+    sleeper = driver("run", lake, "pets", tmp_path / "old.json", "build:silver.annotations", "pause")
+    wait_until_stopped(sleeper.pid)
+    try:
+        report = pipeline.run_upload(helpers.again(ctx), IngestRequest("pets", str(tmp_path / "new.json")))
+        assert report.status == "accepted"
+    finally:
+        os.kill(sleeper.pid, signal.SIGCONT)
+    output = sleeper.communicate(timeout=120)[0]
+    assert sleeper.returncode == 5, output
+    labels = ctx.tables.collect(silver.ANNOTATIONS, "pets")
+    assert {r["bbox"]["x"] for r in labels} == {22.0}
+    assert imagelake.open(str(lake)).verify("pets").as_json()["ok"]
+
+
+def wait_until_stopped(pid: int) -> None:
+    for _ in range(900):
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        if state == "T":
+            return
+        time.sleep(0.1)
+    raise AssertionError("the builder never reached its boundary")

@@ -34,7 +34,7 @@ demo: .venv/jars ## the whole way on a generated sample, into ./lake
 	@$(BIN)/imagelake demo
 
 .PHONY: test
-test: check jar-check .venv/classes ## everything that CI judges
+test: check .venv/jar-checked .venv/classes ## everything that CI judges
 	@$(BIN)/pytest
 
 .PHONY: check
@@ -55,12 +55,6 @@ jar: maven ## rebuild the log store's jar, with its tests
 	@$(MAVEN) clean package
 	@cp $(JVM)/target/imagelake-logstore.jar $(JAR)
 
-.PHONY: jar-check
-jar-check: maven ## the log store's tests, and that the committed jar is what its source gives
-	@$(MAVEN) clean package
-	@cmp $(JVM)/target/imagelake-logstore.jar $(JAR) || { \
-	  echo "$(JAR) is not what its source gives with JDK 17: run make jar, and commit the jar" >&2; exit 1; }
-
 .PHONY: lock
 lock: .venv/installed ## remake both lock files
 	@for kind in "--python-version 3.11 --all-extras -o requirements.lock" \
@@ -76,6 +70,13 @@ java:
 maven: java
 	@$(call need,command -v javac,openjdk-17-jdk-headless)
 	@$(call need,command -v mvn,maven)
+
+# the log store's tests, and that the committed jar is what its source gives
+.venv/jar-checked: $(shell find $(JVM)/src -name '*.java') $(JVM)/pom.xml $(JAR) | .venv/installed maven
+	@$(MAVEN) clean package
+	@cmp $(JVM)/target/imagelake-logstore.jar $(JAR) || { \
+	  echo "$(JAR) is not what its source gives with JDK 17: run make jar, and commit the jar" >&2; exit 1; }
+	@touch $@
 
 # the environment from the lock, and the checkout in it
 .venv/installed: requirements.lock pyproject.toml

@@ -30,7 +30,7 @@ def wide(root: Path, datasets: int = 10, images: int = 5_000, boxes: int = 5) ->
         lake.deliver(name)
         lake.publish(name)
         key = "000/000000.jpg"
-        lake.drop_image(name, key)
+        lake.draft(name).drop_image(key)
         lake.image(name, "new.jpg", width=640, height=480)
         lake.box(name, "new.jpg", "cat", (1, 2, 3, 4))
         lake.deliver(name)

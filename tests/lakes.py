@@ -10,91 +10,22 @@ import hashlib
 import itertools
 import json
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-from deltalake import DeltaTable, write_deltalake
+from deltalake import DeltaTable
 
 from imagelake import digest
 from imagelake.tables import ALL, bronze, gold, ops, silver
 from imagelake.tables.spec import TableSpec
+from lake_bytes import keep
+from lake_draft import Draft
+from lake_tables import Row, create_table, replace_rows, write_rows
 
-Row = dict[str, Any]
-
-_SCALARS = {
-    "string": pa.string(),
-    "int": pa.int32(),
-    "bigint": pa.int64(),
-    "double": pa.float64(),
-    "boolean": pa.bool_(),
-    "binary": pa.binary(),
-    "timestamp": pa.timestamp("us", "UTC"),
-}
-_LOGS = {
-    "image": (gold.IMAGE_LOG, "image_key"),
-    "annotation": (gold.ANNOTATION_LOG, "annotation_key"),
-    "category": (gold.CATEGORY_LOG, "name"),
-}
-
-
-def arrow_type(ddl: str) -> pa.DataType:
-    """The Arrow type of a Spark DDL type."""
-    if ddl.startswith("array<"):
-        return pa.list_(arrow_type(ddl[6:-1]))
-    if ddl.startswith("struct<"):
-        return pa.struct([(f.split(":")[0], arrow_type(f.split(":")[1])) for f in ddl[7:-1].split(",")])
-    return _SCALARS[ddl]
-
-
-def arrow_schema(spec: TableSpec) -> pa.Schema:
-    """The Arrow schema of a table."""
-    return pa.schema([(c.name, arrow_type(c.type)) for c in spec.columns])
-
-
-def create_table(root: Path, spec: TableSpec, schema_number: int = 1) -> None:
-    """An empty Delta table as the store creates it."""
-    properties = {"delta.checkpointInterval": "100", "imagelake.schema": str(schema_number)}
-    if spec.append_only:
-        properties["delta.appendOnly"] = "true"
-    if spec.stats:
-        properties["delta.dataSkippingStatsColumns"] = ",".join(spec.stats)
-    DeltaTable.create(
-        str(root / spec.path),
-        arrow_schema(spec),
-        partition_by=list(spec.partition_by),
-        configuration=properties,
-        raise_if_key_not_exists=False,
-    )
-
-
-def write_rows(root: Path, spec: TableSpec, rows: Sequence[Row]) -> None:
-    """One append of rows; what a row does not name is null."""
-    table = pa.Table.from_pylist([{c.name: r.get(c.name) for c in spec.columns} for r in rows], arrow_schema(spec))
-    write_deltalake(str(root / spec.path), table, mode="append")
-
-
-@dataclass
-class Draft:
-    """What silver holds of a dataset, and which gold rows live."""
-
-    images: dict[str, Row] = field(default_factory=dict)
-    annotations: dict[str, Row] = field(default_factory=dict)
-    categories: dict[str, Row] = field(default_factory=dict)
-    live: dict[str, dict[str, Row]] = field(default_factory=lambda: {"image": {}, "annotation": {}, "category": {}})
-    splits: dict[int, dict[str, Row]] = field(default_factory=lambda: {1: {}})
-    deliveries: int = 0
-    sequence: int = 0
-    alias_sequence: int = 0
-    number: int = 0
-    fresh_uploads: list[str] = field(default_factory=list)
-
-    def rows(self, entity: str) -> dict[str, Row]:
-        """The draft's rows of an entity by key."""
-        return {"image": self.images, "annotation": self.annotations, "category": self.categories}[entity]
+_LOGS = {"image": gold.IMAGE_LOG, "annotation": gold.ANNOTATION_LOG, "category": gold.CATEGORY_LOG}
+_DRAFTS = {"image": silver.IMAGES, "annotation": silver.ANNOTATIONS, "category": silver.CATEGORIES}
 
 
 class LakeMaker:
@@ -118,75 +49,21 @@ class LakeMaker:
 
     def draft(self, dataset: str) -> Draft:
         """The dataset's draft, empty at first."""
-        return self.drafts.setdefault(dataset, Draft())
+        return self.drafts.setdefault(dataset, Draft(dataset))
 
     def image(self, dataset: str, key: str, content: bytes | None = None, **values: Any) -> Row:
-        """Put an image into the draft; its bytes are not stored by this."""
-        data = content if content is not None else f"{dataset}/{key}".encode()
-        row: Row = {
-            "dataset": dataset,
-            "image_key": key,
-            "content_hash": hashlib.sha256(data).hexdigest(),
-            "media_type": "image/png",
-            "length": len(data),
-            "width": 64,
-            "height": 48,
-            "orientation": 1,
-            "mode": "RGB",
-            "frames": 1,
-            "split": None,
-            "labelled": ["box"],
-            "attributes": None,
-            **values,
-        }
-        row["row_hash"] = digest.image_hash(row)
-        self.draft(dataset).images[key] = row
-        return row
+        """Put an image into the draft; `keep` stores bytes."""
+        return self.draft(dataset).image(key, content, **values)
 
     def box(self, dataset: str, image_key: str, category: str, bbox: Sequence[float] | None, **values: Any) -> Row:
         """Put an annotation into the draft, and its category when it is new."""
-        row: Row = {
-            "dataset": dataset,
-            "image_key": image_key,
-            "kind": "box",
-            "category": category,
-            "bbox": None if bbox is None else dict(zip("xywh", map(float, bbox), strict=True)),
-            "box_space": "same",
-            "polygons": None,
-            "rle_size": None,
-            "rle_counts": None,
-            "area": None if bbox is None else float(bbox[2] * bbox[3]),
-            "is_crowd": False,
-            "keypoints": None,
-            "attributes": None,
-            **values,
-        }
-        draft = self.draft(dataset)
-        row["row_hash"] = digest.annotation_hash(row)
-        ordinal = next(i for i in itertools.count() if _annotation_key(row, i) not in draft.annotations)
-        row["annotation_key"] = _annotation_key(row, ordinal)
-        draft.annotations[row["annotation_key"]] = row
-        if category not in draft.categories:
-            self.category(dataset, category)
-        return row
+        return self.draft(dataset).box(image_key, category, bbox, **values)
 
-    def category(self, dataset: str, name: str, **values: Any) -> Row:
-        """Put a category into the draft."""
-        known = self.draft(dataset).categories
-        row: Row = {"dataset": dataset, "name": name, "supercategory": None, "train_index": len(known), **values}
-        row["row_hash"] = digest.category_hash(row)
-        known[name] = row
-        return row
-
-    def drop_image(self, dataset: str, key: str) -> None:
-        """Take an image and its annotations out of the draft."""
-        draft = self.draft(dataset)
-        del draft.images[key]
-        draft.annotations = {k: r for k, r in draft.annotations.items() if r["image_key"] != key}
-
-    def drop_box(self, row: Row) -> None:
-        """Take an annotation out of the draft."""
-        del self.draft(row["dataset"]).annotations[row["annotation_key"]]
+    def keep(self, dataset: str, contents: Sequence[bytes], codec: str = "stored") -> str:
+        """Keep bytes as one zip, or with codec `object` as objects, and say where; the last one's path."""
+        rows = keep(self.root, contents, codec)
+        self.add(bronze.BLOBS, *(r | {"dataset": dataset, "at": self.now()} for r in rows))
+        return str(rows[-1]["uri"])
 
     def deliver(self, dataset: str, state: str = "built", **values: Any) -> str:
         """Write the draft to silver as one delivery; `landed` and `rejected` write the upload row only."""
@@ -222,7 +99,7 @@ class LakeMaker:
         live = {entity: dict(rows) for entity, rows in draft.live.items()}
         splits = {recipe: dict(rows) for recipe, rows in draft.splits.items()}
         stamp = {"dataset": dataset, "added_in": number, "publish_id": publish_id}
-        for entity, (spec, _) in _LOGS.items():
+        for entity, spec in _LOGS.items():
             self._difference(spec, entity, live[entity], draft.rows(entity), stamp)
         wanted = {k: self._split_row(dataset, 1, r, splits[1].get(k)) for k, r in draft.images.items()}
         self._difference(gold.SPLIT_LOG, "split", splits[1], wanted, stamp)
@@ -285,20 +162,16 @@ class LakeMaker:
             self._write_silver(dataset)
         self._silver.clear()
         for spec in sorted(ALL, key=lambda s: s is gold.VERSIONS):
-            rows = self.pending.pop(spec.name, None)
-            if rows:
-                write_rows(self.root, spec, rows)
+            rows = self.pending.pop(spec.name, [])
+            landed = [r for r in rows if spec is bronze.UPLOADS and r["state"] == "landed"]
+            for part in (landed, [r for r in rows if r not in landed]):
+                if part:
+                    write_rows(self.root, spec, part)
 
     def _write_silver(self, dataset: str) -> None:
         draft = self.drafts[dataset]
-        for spec, rows in (
-            (silver.IMAGES, draft.images),
-            (silver.ANNOTATIONS, draft.annotations),
-            (silver.CATEGORIES, draft.categories),
-        ):
-            where = f"dataset = '{dataset}'"
-            table = pa.Table.from_pylist(_complete(spec, rows.values()), arrow_schema(spec))
-            write_deltalake(str(self.root / spec.path), table, mode="overwrite", predicate=where)
+        for entity, spec in _DRAFTS.items():
+            replace_rows(self.root, spec, dataset, draft.rows(entity).values())
 
     def _difference(
         self, spec: TableSpec, entity: str, live: dict[str, Row], wanted: Mapping[str, Row], stamp: Row
@@ -330,38 +203,11 @@ class LakeMaker:
         row |= {"publish_id": publish_id, "content_digest": content, "digest": digest.version_digest(content, splits)}
         row |= {"images": sets[0].count, "annotations": sets[1].count, "categories": sets[2].count}
         row |= {
-            "split_stats": json.dumps(self._split_stats(draft, recipe)),
-            "class_stats": json.dumps(_class_stats(draft)),
+            "split_stats": json.dumps(draft.split_stats(recipe)),
+            "class_stats": json.dumps(draft.class_stats()),
         }
         self.add(gold.VERSIONS, row | {"upload_ids": [], "at": self.now(), "settings": "{}"} | values)
-
-    def _split_stats(self, draft: Draft, recipe: int) -> dict[str, dict[str, int]]:
-        stats: dict[str, dict[str, int]] = {}
-        of_image = {k: r["split"] for k, r in draft.splits[recipe].items()}
-        for split in of_image.values():
-            stats.setdefault(split, {"images": 0, "annotations": 0})["images"] += 1
-        for row in draft.annotations.values():
-            stats[of_image[row["image_key"]]]["annotations"] += 1
-        return stats
-
-
-def _class_stats(draft: Draft) -> dict[str, dict[str, int]]:
-    images: dict[str, set[str]] = {name: set() for name in draft.categories}
-    counts = dict.fromkeys(draft.categories, 0)
-    for row in draft.annotations.values():
-        images[row["category"]].add(row["image_key"])
-        counts[row["category"]] += 1
-    return {name: {"images": len(images[name]), "annotations": counts[name]} for name in draft.categories}
-
-
-def _complete(spec: TableSpec, rows: Iterable[Row]) -> list[Row]:
-    return [{c.name: r.get(c.name) for c in spec.columns} for r in rows]
 
 
 def _same(live: Row, wanted: Row) -> bool:
     return bool(live["split"] == wanted["split"] if "row_hash" not in live else live["row_hash"] == wanted["row_hash"])
-
-
-def _annotation_key(row: Row, ordinal: int) -> str:
-    parts = f"{row['image_key']}\n{row['kind']}\n{row['category']}\n{ordinal}\n".encode()
-    return hashlib.sha256(parts + digest.geometry_bytes(row)).hexdigest()

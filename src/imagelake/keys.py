@@ -69,6 +69,11 @@ def is_image_name(path: str) -> bool:
     return PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES
 
 
+def is_role_folder(name: str) -> bool:
+    """True when a folder's name says that images lie in it, and nothing about them."""
+    return name.lower() in _ROLE_FOLDERS
+
+
 def wrapper_folder(paths: Iterable[str]) -> str:
     """The single folder that all files lie in, with a slash at its end; empty when there is none.
 

@@ -1,7 +1,7 @@
 """A process of its own for tests that kill, pause or race writers: python -m tests.spark.driver COMMAND …
 
-    run LAKE DATASET UPLOAD BOUNDARY VICTIM   the whole way; at BOUNDARY kill python, jvm or both, or pause
-    publish LAKE DATASET ROUNDS NAME          ROUNDS times: add a category to the draft and publish, without the lease
+run LAKE DATASET UPLOAD BOUNDARY VICTIM   the whole way; at BOUNDARY kill python, jvm or both, or pause
+publish LAKE DATASET ROUNDS NAME          ROUNDS times: add a category to the draft and publish, without the lease
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from tests.spark import helpers
+
 from imagelake import pipeline
 from imagelake.bronze.ingest import IngestRequest
 from imagelake.errors import ImagelakeError
@@ -22,7 +24,6 @@ from imagelake.runtime import open_context
 from imagelake.session import jvm_pid
 from imagelake.storage.lake import open_lake
 from imagelake.tables import silver
-from tests.spark import helpers
 
 
 def strike(boundary: str, victim: str, jvm: int) -> Callable[[str], None]:
@@ -42,7 +43,9 @@ def strike(boundary: str, victim: str, jvm: int) -> Callable[[str], None]:
 
 
 def run(lake: str, dataset: str, upload: str, boundary: str, victim: str) -> int:
-    settings = helpers.settings(Path(lake), "lease.ttl_seconds=3", "spark.master=local[2]", "spark.shuffle_partitions=2")
+    settings = helpers.settings(
+        Path(lake), "lease.ttl_seconds=3", "spark.master=local[2]", "spark.shuffle_partitions=2"
+    )
     ctx = open_context(settings, open_lake(lake))
     ctx = replace(ctx, reached=strike(boundary, victim, jvm_pid(ctx.spark)))
     try:
@@ -69,7 +72,12 @@ def publish_rounds(lake: str, dataset: str, rounds: str, name: str) -> int:
     ctx = open_context(settings, open_lake(lake))
     publish.writing = _unguarded  # the lease would keep them apart; the tables must do so without it
     for number in range(int(rounds)):
-        row = {"dataset": dataset, "name": f"{name}-{number}", "train_index": None, "row_hash": f"{name}{number}".encode()}
+        row = {
+            "dataset": dataset,
+            "name": f"{name}-{number}",
+            "train_index": None,
+            "row_hash": f"{name}{number}".encode(),
+        }
         ctx.tables.append(silver.CATEGORIES, ctx.tables.frame(silver.CATEGORIES, [row]))
         publish.run(ctx, publish.PublishRequest(dataset, author=name))
     return 0

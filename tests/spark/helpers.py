@@ -72,14 +72,21 @@ class Coco:
         """The annotation document; ids are numbered from 1 in every document."""
         names = sorted(self.boxes)
         annotations = [
-            {"image_id": i + 1, "category_id": self.categories.index(c) + 1, "bbox": list(b), "area": b[2] * b[3],
-             "iscrowd": 0, "segmentation": []}
+            {
+                "image_id": i + 1,
+                "category_id": self.categories.index(c) + 1,
+                "bbox": list(b),
+                "area": b[2] * b[3],
+                "iscrowd": 0,
+                "segmentation": [],
+            }
             for i, name in enumerate(names)
             for c, b in self.boxes[name]
         ]
         return {
             "images": [
-                {"id": i + 1, "file_name": n, "width": self.size[0], "height": self.size[1]} for i, n in enumerate(names)
+                {"id": i + 1, "file_name": n, "width": self.size[0], "height": self.size[1]}
+                for i, n in enumerate(names)
             ],
             "annotations": [{"id": k + 1, **a} for k, a in enumerate(annotations)],
             "categories": [{"id": k + 1, "name": c} for k, c in enumerate(self.categories)],

@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.spark import helpers
 
 import imagelake
 from imagelake import pipeline
 from imagelake.bronze.ingest import IngestRequest
 from imagelake.tables import bronze, gold, silver
-from tests.spark import helpers
 
 ROOT = Path(__file__).parents[2]
 

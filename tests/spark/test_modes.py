@@ -6,11 +6,11 @@ import json
 from dataclasses import replace
 
 import pytest
+from tests.spark import helpers
 
 from imagelake import pipeline
 from imagelake.bronze.ingest import IngestRequest
 from imagelake.tables import gold, silver
-from tests.spark import helpers
 
 
 @pytest.fixture
@@ -27,7 +27,9 @@ def draft(ctx, spec=silver.IMAGES):
 
 
 def boxes(ctx):
-    return sorted((a["image_key"], a["category"], a["bbox"]["x"], a["bbox"]["w"]) for a in draft(ctx, silver.ANNOTATIONS))
+    return sorted(
+        (a["image_key"], a["category"], a["bbox"]["x"], a["bbox"]["w"]) for a in draft(ctx, silver.ANNOTATIONS)
+    )
 
 
 def test_the_third_of_a_b_a_is_superseded_and_again_restores_a(ctx, tmp_path):

@@ -14,13 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.spark import helpers
 
 import imagelake
 from imagelake import pipeline
 from imagelake.bronze.ingest import IngestRequest
 from imagelake.tables import gold, silver
 from imagelake.tables.store import DeltaStore
-from tests.spark import helpers
 
 ROOT = Path(__file__).parents[2]
 

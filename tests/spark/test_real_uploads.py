@@ -6,12 +6,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from tests.spark import helpers
 
 import imagelake
 from imagelake import pipeline
 from imagelake.bronze.ingest import IngestRequest
 from imagelake.tables import bronze, gold, silver
-from tests.spark import helpers
 
 pytestmark = pytest.mark.data
 
@@ -89,9 +89,7 @@ def test_chess_keeps_its_oddities(lake):
         "select count(*) from annotations where dataset = 'chess' and list_contains(flags, 'annotation.duplicate')"
     ).as_json()["rows"][0][0]
     assert duplicates == 2
-    outside = lake.sql(
-        "select name from categories where dataset = 'chess' and train_index is null"
-    ).as_json()["rows"]
+    outside = lake.sql("select name from categories where dataset = 'chess' and train_index is null").as_json()["rows"]
     assert len(outside) == 1
     empty = lake.sql(
         "select count(*) from images i where dataset = 'chess' and not exists "

@@ -162,3 +162,14 @@ def test_our_own_jar_is_in_the_package_and_small() -> None:
 def test_looking_for_jars_needs_no_spark() -> None:
     code = "import sys; import imagelake.jars; sys.exit('pyspark' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_the_wheel_holds_the_jar_and_the_settings_but_no_java_source(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        held = set(archive.namelist())
+    assert {"imagelake/jvm/imagelake-logstore.jar", "imagelake/base.yaml", "imagelake/session.py"} <= held
+    assert [name for name in held if name.endswith((".java", ".xml", ".class"))] == []

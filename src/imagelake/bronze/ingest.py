@@ -15,7 +15,6 @@ import pyarrow as pa
 from imagelake.bronze import known, places
 from imagelake.bronze import rows as rows_of
 from imagelake.bronze.facts import known_files, probe
-from imagelake.bronze.rows import trusted_mtime
 from imagelake.context import Context, Counts, RunReport
 from imagelake.errors import UploadRejected, UsageError
 from imagelake.formats.detect import Choice, choose
@@ -81,7 +80,7 @@ def run_all(ctx: Context, dataset: str, requests: Sequence[IngestRequest]) -> tu
 def _ingest(ctx: Context, request: IngestRequest, ready: Sequence[_Prepared]) -> RunReport | _Prepared:
     ctx.progress(f"looking at {request.upload}")
     given = open_source(request.upload, ctx.settings.ingest)
-    stamp = _trusted(ctx, given.stamp)
+    stamp = rows_of.trusted_stamp(ctx, given.stamp)
     rows = _known_rows(ctx, request.dataset, ready)
     if stamp is not None and not request.rehash:
         seen = known.earlier(rows, request.mode, request.format, source=given.uri, source_stamp=stamp)
@@ -244,11 +243,3 @@ def _check_documents(ctx: Context, source: Source, choice: Choice) -> None:
                 hint="split the document, or raise the limit",
                 rule="document.too_large",
             )
-
-
-def _trusted(ctx: Context, stamp: str | None) -> str | None:
-    """The stamp `size-mtime` of a file, unless it has changed so recently that it may change again unseen."""
-    if stamp is None:
-        return None
-    mtime = stamp.rpartition("-")[2]
-    return stamp if not mtime.isdigit() or trusted_mtime(ctx, int(mtime)) is not None else None

@@ -94,3 +94,11 @@ def _role(path: str, media_type: str | None, documents: frozenset[str], meta: fr
     if path in meta or PurePosixPath(path).name.lower().partition(".")[0] in _META_STEMS:
         return "meta"
     return "image" if is_image_name(path) or (media_type or "").startswith("image/") else "unknown"
+
+
+def trusted_stamp(ctx: Context, stamp: str | None) -> str | None:
+    """The stamp `size-mtime` of a file, unless it has changed so recently that it may change again unseen."""
+    if stamp is None:
+        return None
+    mtime = stamp.rpartition("-")[2]
+    return stamp if not mtime.isdigit() or trusted_mtime(ctx, int(mtime)) is not None else None

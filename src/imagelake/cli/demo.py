@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,11 +15,27 @@ from imagelake.cli.write import engine
 from imagelake.errors import NotFound
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from imagelake.context import RunReport
     from imagelake.demo.script import Step
 
 _EXAMPLE = "select image_key, width, height from images limit 5"
-_VIEWS = {"show": views.version, "diff": views.diff, "rejections": views.rejections, "sql": views.sql}
+_FEW = 6
+_RARE_FIRST = ("changed", "renamed", "moved", "removed", "added")
+
+
+def _diff(to: Console, document: Mapping[str, Any]) -> None:
+    """The counts and a few rows, changes before what merely came."""
+    views.diff_counts(to, document)
+    rows = sorted(document["rows"], key=lambda row: (_RARE_FIRST.index(row["change"]), row["entity"] != "image"))
+    to.print()
+    views.diff_rows(to, rows[:_FEW])
+    if len(rows) > _FEW:
+        to.print(f"and {len(rows) - _FEW} more: imagelake diff {document['from']} {document['to']} --rows")
+
+
+_VIEWS = {"show": views.version, "diff": _diff, "rejections": views.rejections, "sql": views.sql}
 
 
 def demo(
@@ -53,7 +69,8 @@ def _shown(shell: Shell, tell: Progress, steps: Iterator[Step]) -> Iterator[Step
             to = console(shell.out)
             to.print(f"\n── {step.title}", style="bold cyan", soft_wrap=True)
             if isinstance(step, Ran):
-                reports.show(to, shell, step.report, suggest=False)
+                (report,) = reports.with_versions(shell, [step.report])
+                reports.show(to, shell, report, suggest=False)
             else:
                 _VIEWS[step.kind](to, step.document)
         yield step

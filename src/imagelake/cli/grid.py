@@ -10,6 +10,7 @@ from imagelake.cli.text import safe
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 _CELL = 120
 
@@ -26,7 +27,15 @@ def grid(to: Console, rows: Sequence[Mapping[str, Any]], columns: Sequence[str],
         table.add_column(safe(column.replace("_", " ")), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(cell(row.get(column)) for column in columns))
-    to.print(table)
+    print_table(to, table)
+
+
+def print_table(to: Console, table: Table) -> None:
+    """The table without the spaces that fill its last column: they wrap on a narrow terminal, and spoil a copy."""
+    with to.capture() as captured:
+        to.print(table)
+    for line in captured.get().splitlines():
+        to.file.write(line.rstrip() + "\n")
 
 
 def filled(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[str]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from imagelake.cli.flags import command, lake_of
+from imagelake.cli.grid import print_table
 from imagelake.cli.shell import Shell, complain, emit
 from imagelake.cli.text import safe
+from imagelake.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,7 +47,8 @@ def worst(codes: Sequence[int]) -> int:
 
 def finish(shell: Shell, report: RunReport) -> int:
     """Report one run and return its exit code."""
-    emit(shell, report.as_json(), lambda to: show(to, shell, report))
+    (known,) = with_versions(shell, [report])
+    emit(shell, known.as_json(), lambda to: show(to, shell, known))
     return report.exit_code
 
 
@@ -52,16 +56,36 @@ def finish_all(shell: Shell, taken: Sequence[RunReport], nothing: str, *, one_is
     """Report a batch, `nothing` when it was empty; `one_is_flat`: a batch of one is reported as that run alone."""
     if one_is_flat and len(taken) == 1:
         return finish(shell, taken[0])
-    document = {"uploads": [report.as_json() for report in taken]}
+    known = with_versions(shell, taken)
 
     def show_all(to: Console) -> None:
-        if not taken:
+        if not known:
             to.print(nothing)
-        for report in taken:
+        for report in known:
             show(to, shell, report)
 
-    emit(shell, document, show_all)
+    emit(shell, {"uploads": [report.as_json() for report in known]}, show_all)
     return worst([report.exit_code for report in taken])
+
+
+def with_versions(shell: Shell, taken: Sequence[RunReport]) -> list[RunReport]:
+    """The reports with the version that is current now: the stages before gold do not know it."""
+    unknown = sorted({report.dataset for report in taken if report.version is None})
+    current = {dataset: _current(shell, dataset) for dataset in unknown}
+    return [r if r.version else replace(r, version=current[r.dataset]) for r in taken]
+
+
+def _current(shell: Shell, dataset: str) -> str | None:
+    from imagelake.client import lake
+
+    try:
+        with lake.open(lake_of(shell.flags)) as opened:
+            versions = opened.show(dataset).as_json()["versions"]
+    except (NotFound, UsageError):
+        return None
+    live = [v for v in versions if v["state"] == "published"]
+    newest = max(live, key=lambda v: (v["number"], -v["recipe"]), default=None)
+    return str(newest["version"]) if newest else None
 
 
 def show(to: Console, shell: Shell, report: RunReport, *, suggest: bool = True) -> None:
@@ -77,8 +101,8 @@ def show(to: Console, shell: Shell, report: RunReport, *, suggest: bool = True) 
     if report.rejections:
         show_rejections(to, shell, report)
     if report.warnings:
-        named = ", ".join(f"{rule} {count:,}" for rule, count in sorted(report.warnings.items()))
-        to.print(f"  warnings, rows kept: {safe(named)}")
+        named = ", ".join(f"{count:,} {rule}" for rule, count in sorted(report.warnings.items()))
+        to.print(f"  warnings, rows kept: {safe(named)}", soft_wrap=True)
     for line in after(report) if suggest else ():
         to.print(f"  next: {command(shell.flags, line)}", soft_wrap=True)
 
@@ -112,7 +136,7 @@ def show_counts(to: Console, report: RunReport) -> None:
         table.add_column(column, justify="right")
     for name, counts in rows:
         table.add_row(f"  {name}", *(f"{counts[column]:,}" for column in columns))
-    to.print(table)
+    print_table(to, table)
 
 
 def show_rejections(to: Console, shell: Shell, report: RunReport) -> None:
@@ -122,10 +146,12 @@ def show_rejections(to: Console, shell: Shell, report: RunReport) -> None:
     with lake.open(lake_of(shell.flags)) as opened:
         found = opened.sql(_FIRST.format(dataset=report.dataset, upload=report.upload_id)).as_json()
     rows = [dict(zip(found["columns"], row, strict=True)) for row in found["rows"]]
-    to.print(f"  rejected: {command(shell.flags, f'rejections {report.dataset}')}", soft_wrap=True)
+    to.print(
+        f"  rejected, by rule; all of them: {command(shell.flags, f'rejections {report.dataset}')}", soft_wrap=True
+    )
     for row in rows:
         if row["place"] == 1:
-            to.print(f"    {safe(row['rule'])}  {row['n']:,}", style="yellow")
+            to.print(f"    {row['n']:,} {safe(row['rule'])}", style="yellow")
         to.print(f"      {where(row)}  {safe(row['message'], _MESSAGE)}", soft_wrap=True)
         if row["place"] == _NAMED_PER_RULE < row["n"]:
             to.print(f"      and {row['n'] - _NAMED_PER_RULE:,} more")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from imagelake.cli.grid import cell, filled, grid
@@ -82,17 +82,27 @@ def table(to: Console, document: Document) -> None:
 
 def diff(to: Console, document: Document) -> None:
     """What changed: first what happened to test, then counts, then rows."""
+    diff_counts(to, document)
+    rows = document.get("rows") or ()
+    if rows:
+        to.print()
+        diff_rows(to, rows)
+
+
+def diff_counts(to: Console, document: Document) -> None:
+    """What changed, counted."""
     splits = document["splits"]
     to.print(_split_sentence("test", splits.get("test")), style="bold")
     for name in sorted(set(splits) - {"test"}):
         to.print(_split_sentence(name, splits[name]))
     for entity in ("images", "annotations", "categories"):
         to.print(f"{entity}: {_changes(document[entity])}")
-    rows = document.get("rows") or ()
-    if rows:
-        to.print()
-        shown = [{**row, **{side: _side(row["entity"], row[side]) for side in ("before", "after")}} for row in rows]
-        grid(to, shown, filled(shown, ("entity", "change", "what", "image_key", "before", "after")))
+
+
+def diff_rows(to: Console, rows: Sequence[Mapping[str, Any]]) -> None:
+    """What changed, one line a change."""
+    shown = [{**row, **{side: _side(row["entity"], row[side]) for side in ("before", "after")}} for row in rows]
+    grid(to, shown, filled(shown, ("entity", "change", "what", "image_key", "before", "after")))
 
 
 def _side(entity: str, row: Mapping[str, Any] | None) -> str:

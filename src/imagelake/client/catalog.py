@@ -12,6 +12,8 @@ from imagelake.tables import bronze, gold, silver
 
 _VERSION = ("sequence", "number", "recipe", "state", "publish_id", "images", "annotations", "categories")
 
+_SHOWN = 10
+
 
 @dataclass(frozen=True)
 class Version:
@@ -155,10 +157,17 @@ def _version(tables: Tables, ref: Ref, past: History) -> Version:
         named = aliases(tables, ref.dataset)
         found = past.find(*named[ref.selector]) if ref.selector in named else None
     if found is None:
-        selectors = [v.name.partition("@")[2] for v in past.versions]
-        known = [*selectors, *aliases(tables, ref.dataset), "latest", "draft"]
-        raise NotFound(f"there is no version {ref}", hint=nearest(ref.selector, known, "versions"))
+        raise NotFound(f"there is no version {ref}", hint=_known(tables, ref, past))
     return found
+
+
+def _known(tables: Tables, ref: Ref, past: History) -> str:
+    """A hint: the newest versions for a number that does not exist, the nearest names for a name."""
+    versions = [v.name.partition("@")[2] for v in past.versions]
+    if ref.number is None:
+        return nearest(ref.selector, [*versions, *aliases(tables, ref.dataset), "latest", "draft"], "versions")
+    earlier = "…, " if len(versions) > _SHOWN else ""
+    return f"versions: {earlier}{', '.join(versions[-_SHOWN:])}"
 
 
 def _history(dataset: str, rows: list[Row]) -> History:

@@ -137,7 +137,7 @@ class Lake:
         def matching(condition: str) -> Iterable[str]:
             return (row[0] for row in self.sql(_keys_where(condition), at=base).rows)
 
-        return load.load(tables, source, wanted.also(parse_selection(query)), images, matching)
+        return load.load(tables, source, parse_selection(query).also(wanted), images, matching)
 
     @property
     def _root(self) -> str:

@@ -69,7 +69,7 @@ def run(scope: Scope, query: str, resolve: Resolve) -> SqlResult:
     statement = read_statement(con, query)
     for view in COLUMNS:
         if view in statement.tables:
-            views.create(scope, view)
+            views.create(scope, view, statement.columns)
     for macro in MACROS:
         calls = [c for c in statement.calls if c.macro == macro]
         if calls:

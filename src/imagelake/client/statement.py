@@ -7,7 +7,7 @@ table functions such as query() run SQL from a text. So both kinds of node are a
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,10 @@ _QUERY_NODES = frozenset(("SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NO
 _FUNCTIONS = frozenset(("range", "generate_series", "unnest", "json_each", "json_tree", *MACROS))
 
 
+_SEES_ALL = frozenset(("STAR", "SHOW_REF", "PIVOT", "POSITIONAL_REFERENCE"))
+"""Nodes that stand for columns they do not name."""
+
+
 @dataclass(frozen=True)
 class Call:
     """A macro with the references it is called with."""
@@ -32,11 +36,15 @@ class Call:
 
 @dataclass(frozen=True)
 class Statement:
-    """A query that may run: its text, the tables it names (lower case), and the macros it calls."""
+    """A query that may run: its text, the tables it names (lower case), and the macros it calls.
+
+    `columns` are all the column names it can see (lower case); None when it may see any, as with a star.
+    """
 
     text: str
     tables: frozenset[str]
     calls: tuple[Call, ...]
+    columns: frozenset[str] | None
 
 
 def read_statement(con: duckdb.DuckDBPyConnection, query: str) -> Statement:
@@ -44,7 +52,8 @@ def read_statement(con: duckdb.DuckDBPyConnection, query: str) -> Statement:
     tree = _parse(con, query)
     tables: set[str] = set()
     calls: dict[Call, None] = {}
-    for node in _nodes(tree):
+    nodes = list(_nodes(tree))
+    for node in nodes:
         kind = str(node.get("type", ""))
         if kind.endswith("_NODE") and kind not in _QUERY_NODES:
             raise UsageError(f"{kind.removesuffix('_NODE')} inside a query", hint="a query only reads: one SELECT")
@@ -54,7 +63,7 @@ def read_statement(con: duckdb.DuckDBPyConnection, query: str) -> Statement:
             call = _call(node["function"])
             if call is not None:
                 calls[call] = None
-    return Statement(query.strip().rstrip(";"), frozenset(tables), tuple(calls))
+    return Statement(query.strip().rstrip(";"), frozenset(tables), tuple(calls), _columns(nodes))
 
 
 def _parse(con: duckdb.DuckDBPyConnection, query: str) -> Any:
@@ -88,6 +97,17 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
             stack.extend(reversed(list(node.values())))
         elif isinstance(node, list):
             stack.extend(reversed(node))
+
+
+def _columns(nodes: Iterable[dict[str, Any]]) -> frozenset[str] | None:
+    found: set[str] = set()
+    for node in nodes:
+        if node.get("type") in _SEES_ALL or node.get("ref_type") == "NATURAL":
+            return None
+        names = node.get("column_names") or ()
+        used = [*(names[1:] or names), *(node.get("using_columns") or ())]  # without the table's name in front
+        found.update(str(n).lower() for n in used)
+    return frozenset(found)
 
 
 def _call(function: dict[str, Any]) -> Call | None:

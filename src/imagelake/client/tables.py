@@ -170,9 +170,13 @@ class Tables:
             self.con.execute(f"CREATE TEMP TABLE {name(table)} AS {select}", list(parameters))
         return name(table)
 
+    def has(self, table: str) -> bool:
+        """Whether `once` has made that table."""
+        return table in self._made
+
     def lock(self) -> None:
         """From here on the connection opens only the files that relations were made of, and its settings stay."""
-        allowed = texts(sorted(self._used))
+        allowed = texts(sorted({p for path in self._used for p in (path, no_glob(path))}))
         self.con.execute(f"SET allowed_paths = [{allowed}]")
         self.con.execute("SET enable_external_access = false; SET lock_configuration = true")
 

@@ -39,6 +39,9 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 image is that of the version's recipe."""
 
 
+_SPLITLESS = frozenset(c for columns in COLUMNS.values() for c in columns) - {"split"}
+
+
 @dataclass(frozen=True)
 class Scope:
     """What the views show: one version or draft, or (target None) the newest version of every dataset."""
@@ -48,10 +51,14 @@ class Scope:
     live_run_ids: Callable[[], frozenset[str]]
 
 
-def create(scope: Scope, view: str) -> None:
-    """Create a view in the connection; IntegrityError when a version it shows lacks rows."""
+def create(scope: Scope, view: str, used: frozenset[str] | None = None) -> None:
+    """Create a view in the connection; IntegrityError when a version it shows lacks rows.
+
+    `used` are all the names a query uses that may be columns, None when it may use any: splits are only opened for
+    queries that can see them.
+    """
     if view in CONTENT:
-        body = content(scope, view)
+        body = content(scope, view, used is None or not used <= _SPLITLESS)
     elif view == "runs":
         body = _runs(scope)
     else:
@@ -59,20 +66,22 @@ def create(scope: Scope, view: str) -> None:
     scope.tables.con.execute(f"CREATE TEMP VIEW {name(view)} AS SELECT {select(COLUMNS[view])} FROM {body}")
 
 
-def content(scope: Scope, view: str) -> str:
+def content(scope: Scope, view: str, with_split: bool = True) -> str:
     """SQL, in brackets, for images, annotations, categories or splits of the scope."""
     entity = CONTENT[view]
     _check(scope, entity)
     if view != "images":
         return _rows(scope, entity, COLUMNS[view])
     images = _rows(scope, "image", silver.IMAGES.names)
-    splits = _rows(scope, "split", ("dataset", "image_key", "split"))
-    turned = "orientation >= 5"
+    join, split = "", "NULL::VARCHAR"
+    if with_split:
+        splits = _rows(scope, "split", ("dataset", "image_key", "split"))
+        join, split = f"LEFT JOIN {splits} AS s USING (dataset, image_key)", "s.split"
     return (
-        f"(SELECT i.* EXCLUDE (split), i.split AS uploaded_split, s.split, "
-        f"CASE WHEN {turned} THEN height ELSE width END AS oriented_width, "
-        f"CASE WHEN {turned} THEN width ELSE height END AS oriented_height "
-        f"FROM {images} AS i LEFT JOIN {splits} AS s USING (dataset, image_key))"
+        f"(SELECT i.* EXCLUDE (split), i.split AS uploaded_split, {split} AS split, "
+        "CASE WHEN orientation >= 5 THEN height ELSE width END AS oriented_width, "
+        "CASE WHEN orientation >= 5 THEN width ELSE height END AS oriented_height "
+        f"FROM {images} AS i {join})"
     )
 
 
@@ -98,6 +107,9 @@ def _newest_rows(tables: Tables, entity: str, columns: tuple[str, ...]) -> str:
 
 def _newest(tables: Tables) -> tuple[str, str, str]:
     """Tables for the newest versions: (dataset, number, recipe, promised counts), publish ids, ended row ids."""
+    names = name("_newest"), name("_named"), name("_ended")
+    if tables.has("_ended"):
+        return names
     known = catalog.histories(tables)
     latest = [h.latest for h in known.values() if h.latest]
     columns = ("dataset", "number", "recipe", "images", "annotations", "categories")
@@ -115,7 +127,8 @@ def _newest(tables: Tables) -> tuple[str, str, str]:
         f"SELECT c.entity, c.row_id FROM {closings} AS c JOIN {newest} AS n ON c.dataset = n.dataset "
         f"AND c.removed_in <= n.number SEMI JOIN {named} AS p ON c.publish_id = p.publish_id",
     )
-    return newest, named, ends
+    assert (newest, named, ends) == names
+    return names
 
 
 def _check(scope: Scope, entity: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import PurePosixPath
 from typing import Any
 
 from imagelake.formats.base import Tree, Unit
@@ -104,4 +103,5 @@ def payload(data: bytes) -> str:
 
 def stem(path: str) -> str:
     """A path's last part without its suffix."""
-    return PurePosixPath(path).stem
+    name = path[path.rfind("/") + 1 :]
+    return name[: name.rfind(".")] if name.rfind(".") > 0 else name

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import ClassVar
 
 from imagelake.formats.base import Detection, Tree, Unit
@@ -26,7 +25,7 @@ from imagelake.formats.yolo_rows import BOX, Labels, image_file, is_row, lines, 
 from imagelake.keys import is_image_name, split_name
 
 _NAMED_SCORE, _BARE_SCORE, _EMPTY_SCORE = 90, 70, 60
-_OTHER_TEXTS = ("readme", "license", "licence", "requirements", "classes", "notice", "changelog")
+_OTHER_TEXTS = ("readme", "license", "licence", "requirements", "classes", "notice", "changelog", "trainval")
 
 
 @dataclass(frozen=True)
@@ -88,10 +87,9 @@ class YoloReader:
 
 def _may_hold_labels(path: str) -> bool:
     """Whether a file may hold labels: not lists of files or classes, nor what goes with any repository."""
-    name = PurePosixPath(path).name.lower()
-    if not name.endswith(".txt") or name.startswith(_OTHER_TEXTS):
-        return False
-    return split_name(stem(name)) is None and stem(name) != "trainval"
+    name = path[path.rfind("/") + 1 :].lower()
+    first, _, _ = name.partition(".")
+    return name.endswith(".txt") and first not in _OTHER_TEXTS and split_name(stem(name)) is None
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from imagelake.gold.live import LOGS
 from imagelake.tables import gold
+from imagelake.tables.frames import in_files, settled
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Difference:
-    """Frames to append for one entity (persisted), and their sizes; `changed` keys are in both."""
+    """Frames to append for one entity (settled), and their sizes; `changed` keys are in both."""
 
     entity: str
     rows: DataFrame
@@ -39,7 +40,7 @@ def difference(
     old = live.select(key, F.col(compared).alias("_old"), F.col("row_id").alias("_old_id"))
     pairs = wanted.join(old, key, "full")
     equal = F.col(compared).eqNullSafe(F.col("_old")) & F.col("_old_id").isNotNull() & F.col(compared).isNotNull()
-    unequal = pairs.where(~equal).persist()
+    unequal = settled(pairs.where(~equal))
     is_new, was = F.col(compared).isNotNull(), F.col("_old_id").isNotNull()
     rows = _log_rows(attempt, entity, key, unequal.where(is_new))
     closings = unequal.where(was).select(
@@ -49,9 +50,11 @@ def difference(
         F.lit(attempt.number).cast("bigint").alias("removed_in"),
         F.lit(attempt.publish_id).alias("publish_id"),
     )
-    counts = unequal.agg(_number(is_new & ~was), _number(~is_new), _number(is_new & was)).first()
+    counts = unequal.agg(_number(is_new & ~was), _number(~is_new), _number(is_new & was)).collect()[0]
     added, removed, changed = (int(n or 0) for n in counts)
-    return Difference(entity, rows, closings.select(*gold.CLOSINGS.names), added, removed, changed)
+    return Difference(
+        entity, in_files(rows, added + changed), closings.select(*gold.CLOSINGS.names), added, removed, changed
+    )
 
 
 def _number(condition: Column) -> Column:

@@ -12,10 +12,11 @@ from imagelake.quality.apply import REJECT, problem, with_problems
 from imagelake.quality.rules import ANNOTATION_RULES
 from imagelake.silver import space
 from imagelake.silver.delivery import Delivery
-from imagelake.silver.frames import map_rows, same, settled, sorted_set, text_array
+from imagelake.silver.frames import map_rows, same, sorted_set, text_array
 from imagelake.silver.pixels import ADDED, to_pixels
 from imagelake.silver.resolve import AMBIGUOUS, DUPLICATE, MISSING
 from imagelake.tables import silver
+from imagelake.tables.frames import settled
 
 
 @dataclass(frozen=True)

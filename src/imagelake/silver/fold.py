@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -19,12 +18,11 @@ from imagelake.silver import categories as cat
 from imagelake.silver import images as img
 from imagelake.silver import rejections as rej
 from imagelake.silver.delivery import Delivery
-from imagelake.silver.frames import settled
 from imagelake.silver.parse import parse
-from imagelake.silver.records import WAITING
 from imagelake.silver.resolve import FOUND, resolve
 from imagelake.silver.space import MISMATCH, with_space
 from imagelake.silver.upload import files_of, upload_tree
+from imagelake.tables.frames import settled
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ def apply(ctx: Context, draft: Draft, delivery: Delivery, rules: Rules) -> Appli
         new_images,
         new_annotations,
         _categories_after(delivery, draft, records, new_annotations, rules),
-        _rejections_after(delivery, draft, refused, _Taken(brought, images.accepted, files, ctx.clock())),
+        rej.after(delivery, draft.rejections, refused, rej.Taken(brought, images.accepted, files, ctx.clock())),
     )
     return Applied(draft, after, files, records, resolved, images, annotations, refused)
 
@@ -228,42 +226,3 @@ def _categories_after(
     before, after = (frozenset(name for label, name in used if label == wanted) for wanted in ("before", "after"))
     brought = cat.declared(records, rules.settings.renames)
     return cat.fold(delivery, draft.categories, brought, (before, after), rules.published_index, rules.settings)
-
-
-@dataclass(frozen=True)
-class _Taken:
-    """What a delivery brought and when: units (image_key, kind), accepted images, files."""
-
-    units: DataFrame
-    images: DataFrame
-    files: DataFrame
-    at: datetime
-
-
-def _rejections_after(delivery: Delivery, draft: Draft, refused: DataFrame, taken: _Taken) -> DataFrame:
-    """Open rejections stay unless what they name has now been taken, or delivered anew without that defect."""
-    still_open = draft.rejections.where("closed_at IS NULL")
-    again = still_open.join(refused.select("rejection_id"), "rejection_id", "left_semi")
-    others = draft.rejections.join(refused.select("rejection_id"), "rejection_id", "left_anti")
-    units = taken.units.withColumn("_unit", F.lit(True))
-    keys = taken.images.select("image_key", F.lit(True).alias("_image")).dropDuplicates(["image_key"])
-    paths = taken.files.select("path", F.lit(True).alias("_path"))
-    joined = (
-        others.join(units, ["image_key", "kind"], "left").join(keys, "image_key", "left").join(paths, "path", "left")
-    )
-    named = (
-        F.when(F.col("rule").isin(*WAITING), F.col("_image").isNotNull())
-        .when(F.col("image_key").isNull(), F.col("_path").isNotNull())
-        .when(F.col("entity") == "annotation", F.col("_unit").isNotNull())
-        .otherwise(F.col("_image").isNotNull() | F.col("_path").isNotNull())
-    )
-    ends = (named | F.lit(delivery.mode == "replace")) & F.col("closed_at").isNull()
-    closed = joined.withColumns(
-        {
-            "closed_at": F.when(ends, F.lit(taken.at)).otherwise(F.col("closed_at")),
-            "closed_by": F.when(ends, F.lit(delivery.upload_id)).otherwise(F.col("closed_by")),
-        }
-    )
-    fresh = refused.join(again.select("rejection_id"), "rejection_id", "left_anti")
-    names = draft.rejections.columns
-    return closed.select(*names).unionByName(again.select(*names)).unionByName(fresh.select(*names))

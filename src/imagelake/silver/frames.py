@@ -34,11 +34,6 @@ def map_rows(frame: DataFrame, added: str, function: Callable[[Row], Row]) -> Da
     return frame.mapInArrow(run, schema)
 
 
-def settled(frame: DataFrame) -> DataFrame:
-    """The frame computed once and cut from its lineage: plans of many joins over each other grow beyond any memory."""
-    return frame.localCheckpoint(eager=True)
-
-
 def text_array(*values: str) -> Column:
     """An array<string> literal; empty for no values."""
     return F.array(*(F.lit(v) for v in values)).cast("array<string>")

@@ -12,9 +12,10 @@ from imagelake import digest, keys
 from imagelake.quality.apply import REJECT, problem, with_problems
 from imagelake.quality.rules import IMAGE_RULES, RowRule
 from imagelake.silver.delivery import Delivery
-from imagelake.silver.frames import Row, map_rows, same, settled, sorted_set, text_array
+from imagelake.silver.frames import Row, map_rows, same, sorted_set, text_array
 from imagelake.silver.space import MISMATCH, SWAPPED
 from imagelake.tables import silver
+from imagelake.tables.frames import settled
 
 
 @dataclass(frozen=True)

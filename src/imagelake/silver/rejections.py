@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from pyspark.sql import Column, DataFrame
@@ -69,6 +70,45 @@ def stamped(delivery: Delivery, found: DataFrame, now: datetime) -> DataFrame:
         "closed_by": none.cast("string"),
     }
     return found.withColumns(columns).select(*silver.REJECTIONS.names).dropDuplicates(["rejection_id"])
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a delivery brought and when: units (image_key, kind), accepted images, files."""
+
+    units: DataFrame
+    images: DataFrame
+    files: DataFrame
+    at: datetime
+
+
+def after(delivery: Delivery, before: DataFrame, refused: DataFrame, taken: Taken) -> DataFrame:
+    """Open rejections stay unless what they name has now been taken, or delivered anew without that defect."""
+    still_open = before.where("closed_at IS NULL")
+    again = still_open.join(refused.select("rejection_id"), "rejection_id", "left_semi")
+    others = before.join(refused.select("rejection_id"), "rejection_id", "left_anti")
+    units = taken.units.withColumn("_unit", F.lit(True))
+    keys = taken.images.select("image_key", F.lit(True).alias("_image")).dropDuplicates(["image_key"])
+    paths = taken.files.select("path", F.lit(True).alias("_path"))
+    joined = (
+        others.join(units, ["image_key", "kind"], "left").join(keys, "image_key", "left").join(paths, "path", "left")
+    )
+    named = (
+        F.when(F.col("rule").isin(*WAITING), F.lit(True))  # their records were tried again, and not refused
+        .when(F.col("image_key").isNull(), F.col("_path").isNotNull())
+        .when(F.col("entity") == "annotation", F.col("_unit").isNotNull())
+        .otherwise(F.col("_image").isNotNull() | F.col("_path").isNotNull())
+    )
+    ends = (named | F.lit(delivery.mode == "replace")) & F.col("closed_at").isNull()
+    closed = joined.withColumns(
+        {
+            "closed_at": F.when(ends, F.lit(taken.at)).otherwise(F.col("closed_at")),
+            "closed_by": F.when(ends, F.lit(delivery.upload_id)).otherwise(F.col("closed_by")),
+        }
+    )
+    fresh = refused.join(again.select("rejection_id"), "rejection_id", "left_anti")
+    names = before.columns
+    return closed.select(*names).unionByName(again.select(*names)).unionByName(fresh.select(*names))
 
 
 def waiting_records(open_rejections: DataFrame) -> DataFrame:

@@ -13,6 +13,9 @@ from imagelake.storage.base import Storage
 from imagelake.storage.places import Place, read_place
 from imagelake.tables import bronze
 
+_LITERALS = 200
+"""So many hashes go into the condition itself; more are joined."""
+
 
 @dataclass(frozen=True)
 class UploadTree:
@@ -45,18 +48,21 @@ def files_of(ctx: Context, dataset: str, attempt_id: str) -> DataFrame:
 
 def upload_tree(ctx: Context, dataset: str, files: DataFrame) -> UploadTree:
     """The tree of these files. Documents are told from images by role: readers never open an image."""
-    blobs = (
-        ctx.tables.read(bronze.BLOBS, dataset)
-        .where(F.col("state") == "live")
-        .select("content_hash", "uri", "offset", "length", "size", "codec")
-        .dropDuplicates(["content_hash"])
-    )
-    rows = (
-        files.select("path", "role", "content_hash", F.col("length").alias("bytes"))
-        .join(blobs, (files.content_hash == blobs.content_hash) & (files.role != "image"), "left")
-        .select("path", "role", "bytes", "uri", "offset", "length", "size", "codec")
-        .collect()
-    )
-    sizes = {r["path"]: r["bytes"] for r in rows}
-    places = {r["path"]: Place.from_row(r.asDict()) for r in rows if r["uri"] is not None}
-    return UploadTree(ctx.storage, sizes, places)
+    rows = files.select("path", "role", "content_hash", "length").collect()
+    documents = {r["path"]: r["content_hash"] for r in rows if r["role"] != "image" and r["content_hash"]}
+    places = _places(ctx, dataset, frozenset(documents.values()))
+    by_path = {path: places[found] for path, found in documents.items()}
+    return UploadTree(ctx.storage, {r["path"]: r["length"] for r in rows}, by_path)
+
+
+def _places(ctx: Context, dataset: str, hashes: frozenset[str]) -> dict[str, Place]:
+    if not hashes:
+        return {}
+    blobs = ctx.tables.read(bronze.BLOBS, dataset).where(F.col("state") == "live")
+    if len(hashes) <= _LITERALS:
+        found = blobs.where(F.col("content_hash").isin(*sorted(hashes)))
+    else:
+        wanted = ctx.spark.createDataFrame([(h,) for h in hashes], "content_hash string")
+        found = blobs.join(F.broadcast(wanted), "content_hash", "left_semi")
+    rows = found.select("content_hash", "uri", "offset", "length", "size", "codec").collect()
+    return {row["content_hash"]: Place.from_row(row.asDict()) for row in rows}

@@ -26,7 +26,7 @@ class Holder:
 class LeaseRecord:
     """One acquisition. Times are aware datetimes; a released record stays for its fence.
 
-    `suspect`: some earlier holder was taken over while it may still have been alive, and nobody has fenced it off since.
+    `suspect`: an earlier holder was taken over while it may have been alive, and nobody has fenced it off since.
     """
 
     holder: Holder

@@ -21,14 +21,13 @@ from pyspark.sql.types import StructType
 
 from imagelake.errors import LakeFormatError
 from imagelake.settings import DeltaSettings
+from imagelake.tables.frames import in_files
 from imagelake.tables.spec import SCHEMA_NUMBER, TableSpec
 
 log = logging.getLogger(__name__)
 
 CHANGE = "_change"
 """Column of a merge source: `put` writes the row, `drop` removes it."""
-
-_ROWS_PER_FILE = 500_000
 
 _APP_ID = "spark.databricks.delta.write.txnAppId"
 _APP_VERSION = "spark.databricks.delta.write.txnVersion"
@@ -117,8 +116,7 @@ class DeltaStore:
 
     def append_table(self, spec: TableSpec, table: pa.Table) -> None:
         """Append the rows of an Arrow table that has the spec's columns, in files worth having."""
-        files = max(1, len(table) // _ROWS_PER_FILE)
-        self.append(spec, self._spark.createDataFrame(table, spec.ddl).coalesce(files))
+        self.append(spec, in_files(self._spark.createDataFrame(table, spec.ddl), len(table)))
 
     def merge(self, spec: TableSpec, changes: DataFrame, dataset: str, txn: Txn) -> None:
         """Apply changes (the spec's columns and CHANGE) to one dataset's rows by the spec's key.

@@ -73,6 +73,15 @@ FIRST = {
         ["image.truncated", "train/a.jpg", None, "ends in the middle", 1, 1],
     ],
 }
+VERSIONS = {
+    "dataset": "pets",
+    "versions": [
+        {"version": "pets@v1", "number": 1, "recipe": 1, "state": "published"},
+        {"version": "pets@v1.2", "number": 1, "recipe": 2, "state": "published"},
+        {"version": "pets@v2", "number": 2, "recipe": 1, "state": "retired"},
+    ],
+}
+ANSWERS: dict[str, Any] = {"rejections": {"rejections": [ROW] * 3}, "first": FIRST, "show": VERSIONS}
 
 
 @dataclass
@@ -107,7 +116,13 @@ class Engine:
 def engine(monkeypatch: pytest.MonkeyPatch, client: Client) -> Engine:
     fake = Engine()
     monkeypatch.setattr("imagelake.runtime.open_run", fake.open_run)
-    for name in ("bronze.ingest.run", "pipeline.remove_images", "pipeline.publish_draft", "pipeline.run_upload"):
+    for name in (
+        "bronze.ingest.run",
+        "bronze.remove.run",
+        "pipeline.remove_images",
+        "pipeline.publish_draft",
+        "pipeline.run_upload",
+    ):
         monkeypatch.setattr(f"imagelake.{name}", fake.one)
     for name in ("silver.build.run", "landing.run_landing"):
         monkeypatch.setattr(f"imagelake.{name}", fake.many)
@@ -123,7 +138,9 @@ class Answer(dict[str, Any]):
 class Client:
     """Stands for a lake as the client opens it: `answers` by method name, `asked` what was asked."""
 
-    answers: dict[str, Any] = field(default_factory=lambda: {"rejections": {"rejections": [ROW] * 3}, "first": FIRST})
+    answers: dict[str, Any] = field(
+        default_factory=lambda: {"rejections": {"rejections": [ROW] * 3}, "first": FIRST, "show": VERSIONS}
+    )
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     error: BaseException | None = None
 

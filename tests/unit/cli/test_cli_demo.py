@@ -6,6 +6,7 @@ import pytest
 
 from imagelake.demo.script import dataset_of
 
+IMAGE = {"image_key": "a.jpg", "content_hash": "ab" * 32, "width": 64, "height": 48}
 DIFF = {
     "from": "shapes@v1",
     "to": "shapes@v2",
@@ -13,14 +14,25 @@ DIFF = {
     "annotations": {"added": 14, "removed": 3, "changed": 1},
     "splits": {"test": {"added": 1, "removed": 1, "moved_in": 0, "moved_out": 0}},
     "categories": {"added": [], "removed": []},
-    "rows": [],
+    "rows": [
+        {"entity": "image", "change": "added", "what": [], "image_key": f"{i}.jpg", "before": None, "after": IMAGE}
+        for i in range(9)
+    ]
+    + [{"entity": "category", "change": "changed", "what": [], "image_key": None, "before": {"n": "a"}, "after": None}],
 }
 
 
 @pytest.fixture
 def answers(client, monkeypatch):
     client.answers |= {"diff": DIFF, "sql": {"columns": ["category", "objects"], "rows": [["circle", 60]]}}
-    client.answers["show"] = {"version": "up@v1", "images": 3, "splits": {}, "categories": [], "quality": None}
+    client.answers["show"] = {
+        "version": "up@v1",
+        "images": 3,
+        "splits": {},
+        "categories": [],
+        "quality": None,
+        "versions": [],
+    }
     for upload in ("first_upload", "second_upload"):
         monkeypatch.setattr(f"imagelake.demo.sample.{upload}", lambda folder: folder / "shapes.zip")
     return client
@@ -33,6 +45,9 @@ def test_the_demo_tells_its_way_step_by_step(cli, engine, answers) -> None:
     assert len(titles) == 7
     assert "test: +1 −1 images" in done.out
     assert "circle" in done.out
+    assert "and 4 more: imagelake diff shapes@v1 shapes@v2 --rows" in done.out
+    assert done.out.index("category") < done.out.index("0.jpg")
+    assert not [line for line in done.out.splitlines() if line.endswith(" ")]
     assert done.out.index("Try next") > done.out.index("circle")
     assert engine.runs == [{"lake": "./lake", "verb": "demo", "dataset": "shapes", "create": True}]
     assert len(engine.reports) == 4

@@ -136,9 +136,9 @@ def test_run_wants_an_upload_and_a_dataset_or_landing(cli, engine, line) -> None
 def test_people_read_what_was_taken_and_what_was_refused(cli, engine, client, upload) -> None:
     out = cli("run", upload, "-d", "pets").out
     assert out.startswith("pets: published pets@v1  (3.2 s)")
-    assert "image.truncated  1" in out
+    assert "1 image.truncated" in out
     assert "train.json annotations[7]  h = 0.0, must be above 0" in out
-    assert "image.duplicate_bytes 2" in out
+    assert "2 image.duplicate_bytes" in out
     assert "imagelake rejections pets" in out
     assert "next: imagelake show pets@v1" in out
     (query,) = [a[1] for a in client.asked if a[0] == "sql"]
@@ -150,7 +150,7 @@ def test_only_the_first_three_rejections_of_a_rule_are_named(cli, engine, client
     rows = [[rule, "train.json", f"annotations[{i}]", "h = 0", 1234, i] for i in (1, 2, 3)]
     client.answers["first"] = {**client.answers["first"], "rows": rows}
     out = cli("run", upload, "-d", "pets").out
-    assert f"{rule}  1,234" in out
+    assert f"1,234 {rule}" in out
     assert out.count("annotations[") == 3
     assert out.count(rule) == 1
     assert "and 1,231 more" in out
@@ -167,12 +167,20 @@ def test_quiet_is_one_line(cli, engine, upload) -> None:
         ({"status": "landed", "published": False, "version": None}, "landed in bronze"),
         ({"status": "superseded", "published": False}, "newer uploads"),
         ({"status": "failed", "published": False, "exit_code": 4}, "not published"),
-        ({"status": "built", "published": False, "version": None}, "nothing is published yet"),
+        ({"status": "built", "published": False, "version": None}, "the current version is pets@v1"),
     ],
 )
 def test_every_outcome_has_a_sentence(cli, engine, upload, change, says) -> None:
     engine.report = replace(engine.report, **change)
     assert says in cli("run", upload, "-d", "pets").out
+
+
+def test_reports_of_earlier_stages_name_the_current_version(cli, engine, client) -> None:
+    engine.batch = (replace(engine.report, status="built", published=False, version=None),)
+    assert cli("build", "pets", "--json").document["version"] == "pets@v1"
+    client.answers["show"] = {"dataset": "pets", "versions": []}
+    assert cli("build", "pets", "--json").document["version"] is None
+    assert "nothing is published yet" in cli("build", "pets").out
 
 
 def test_remove_selects_by_condition_and_by_list(cli, engine, client, tmp_path) -> None:

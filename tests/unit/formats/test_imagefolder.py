@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagelake import keys
@@ -80,6 +80,7 @@ def test_a_tree_of_images_is_of_exactly_one_of_the_two_forms(paths: tuple[str, .
     assert all(d.documents == () for d in found)
 
 
+@settings(deadline=None)
 @given(st.sets(st.from_regex(r"(train/|images/|cats/|dogs/){0,3}[a-z]{1,3}\.(jpg|txt)", fullmatch=True), max_size=6))
 def test_no_tree_is_of_both_forms(paths: set[str]) -> None:
     scores = [r.detect(tree(*paths)).score for r in (ImageFolderReader(), ImagesReader())]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagelake import keys
@@ -240,6 +240,16 @@ def test_of_images_with_one_name_the_nearest_is_meant(documents: tuple[str, str]
     assert files(records) == {d: (i, False) for d, i in zip(documents, images, strict=True)}
 
 
+def test_thousands_of_images_with_one_name_are_told_apart_by_their_folders() -> None:
+    folders = [f"scene{n}" for n in range(3000)]
+    images = [f"{f}/images/1.jpg" for f in folders]
+    found = files(
+        read({**{f"{f}/annotations/1.xml": xml(filename="1.jpg") for f in folders}, **dict.fromkeys(images, b"")})
+    )
+    assert sorted(file for file, _ in found.values()) == sorted(images)
+    assert all(document.split("/")[0] == file.split("/")[0] for document, (file, _) in found.items())
+
+
 def test_the_folders_of_a_document_tell_images_that_come_later_apart() -> None:
     assert image(parse(xml(filename="1.jpg"), "Annotations/cats/1.xml")).file == "cats/1.jpg"
     assert image(parse(xml(filename=None), "Annotations/cats/1.xml")).file == "cats/1"
@@ -325,6 +335,11 @@ def test_a_broken_document_leaves_the_others_alone() -> None:
     assert Counter(type(r) for r in records) == {ImageRecord: 2, AnnotationRecord: 2, Issue: 1}
 
 
+def test_an_empty_document_among_others_is_not_passed_over() -> None:
+    found = issue(read({"a.xml": xml(thing()), "b.xml": b"", "c.xml": b"<project/>"}))
+    assert (found.document, found.rule) == ("b.xml", "document.invalid_xml")
+
+
 def test_a_document_beyond_the_limit_is_not_opened(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(small_documents, "MAX_BYTES", 1000)
     tree = DictTree({"a.xml": xml(thing()), "b.xml": xml() + b" " * 1000})
@@ -349,6 +364,7 @@ _VALID = xml(thing(more="<pose>Left</pose>"), thing(), more="<folder>f</folder>"
 _PIECES = st.sampled_from([b"<object>", b"</object>", b"<", b">", b"&e;", b"&#0;", b"nan", b"\xff", b"\0", b"]]>", b""])
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, len(_VALID)), st.integers(0, 12), _PIECES), max_size=4))
 def test_damaged_documents_never_raise(cuts: list[tuple[int, int, bytes]]) -> None:
     data = _VALID
@@ -358,6 +374,7 @@ def test_damaged_documents_never_raise(cuts: list[tuple[int, int, bytes]]) -> No
         assert not isinstance(record, Issue) or record.rule in RULES
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(sorted(CORNERS)), st.text("0123456789.-+einfaxNE _", max_size=8)))
 def test_whatever_corners_say_a_box_is_finite_and_positive(corners: dict[str, str]) -> None:
     for record in parse(xml(thing(box(**corners)))):

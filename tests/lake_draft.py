@@ -1,0 +1,123 @@
+"""A dataset's draft in memory: rows as the silver tables hold them, and the gold rows that live."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from imagelake import digest
+from lake_tables import Row
+
+
+@dataclass
+class Draft:
+    """What silver holds of a dataset, and which gold rows live."""
+
+    dataset: str
+    images: dict[str, Row] = field(default_factory=dict)
+    annotations: dict[str, Row] = field(default_factory=dict)
+    categories: dict[str, Row] = field(default_factory=dict)
+    live: dict[str, dict[str, Row]] = field(default_factory=lambda: {"image": {}, "annotation": {}, "category": {}})
+    splits: dict[int, dict[str, Row]] = field(default_factory=lambda: {1: {}})
+    deliveries: int = 0
+    sequence: int = 0
+    alias_sequence: int = 0
+    number: int = 0
+    fresh_uploads: list[str] = field(default_factory=list)
+
+    def rows(self, entity: str) -> dict[str, Row]:
+        """The draft's rows of an entity by key."""
+        return {"image": self.images, "annotation": self.annotations, "category": self.categories}[entity]
+
+    def image(self, key: str, content: bytes | None = None, **values: Any) -> Row:
+        """Put an image into the draft; its bytes are not stored by this."""
+        data = content if content is not None else f"{self.dataset}/{key}".encode()
+        row: Row = {
+            "dataset": self.dataset,
+            "image_key": key,
+            "content_hash": hashlib.sha256(data).hexdigest(),
+            "media_type": "image/png",
+            "length": len(data),
+            "width": 64,
+            "height": 48,
+            "orientation": 1,
+            "mode": "RGB",
+            "frames": 1,
+            "split": None,
+            "labelled": ["box"],
+            "attributes": None,
+            **values,
+        }
+        row["row_hash"] = digest.image_hash(row)
+        self.images[key] = row
+        return row
+
+    def box(self, image_key: str, category: str, bbox: Sequence[float] | None, **values: Any) -> Row:
+        """Put an annotation into the draft, and its category when it is new."""
+        row: Row = {
+            "dataset": self.dataset,
+            "image_key": image_key,
+            "kind": "box",
+            "category": category,
+            "bbox": None if bbox is None else dict(zip("xywh", map(float, bbox), strict=True)),
+            "box_space": "same",
+            "polygons": None,
+            "rle_size": None,
+            "rle_counts": None,
+            "area": None if bbox is None else float(bbox[2] * bbox[3]),
+            "is_crowd": False,
+            "keypoints": None,
+            "attributes": None,
+            **values,
+        }
+        row["row_hash"] = digest.annotation_hash(row)
+        ordinal = next(i for i in itertools.count() if _annotation_key(row, i) not in self.annotations)
+        row["annotation_key"] = _annotation_key(row, ordinal)
+        self.annotations[row["annotation_key"]] = row
+        if category not in self.categories:
+            self.category(category)
+        return row
+
+    def category(self, name: str, **values: Any) -> Row:
+        """Put a category into the draft."""
+        known = self.categories
+        row: Row = {"dataset": self.dataset, "name": name, "supercategory": None, "train_index": len(known), **values}
+        row["row_hash"] = digest.category_hash(row)
+        known[name] = row
+        return row
+
+    def drop_image(self, key: str) -> None:
+        """Take an image and its annotations out of the draft."""
+        del self.images[key]
+        self.annotations = {k: r for k, r in self.annotations.items() if r["image_key"] != key}
+
+    def drop_box(self, row: Row) -> None:
+        """Take an annotation out of the draft."""
+        del self.annotations[row["annotation_key"]]
+
+    def class_stats(self) -> dict[str, dict[str, int]]:
+        """Category to its number of images and annotations."""
+        images: dict[str, set[str]] = {name: set() for name in self.categories}
+        counts = dict.fromkeys(self.categories, 0)
+        for row in self.annotations.values():
+            images[row["category"]].add(row["image_key"])
+            counts[row["category"]] += 1
+        return {name: {"images": len(images[name]), "annotations": counts[name]} for name in self.categories}
+
+    def split_stats(self, recipe: int) -> dict[str, dict[str, int]]:
+        """Split to its number of images and annotations."""
+        stats: dict[str, dict[str, int]] = {}
+        of_image = {k: r["split"] for k, r in self.splits[recipe].items()}
+        for split in of_image.values():
+            stats.setdefault(split, {"images": 0, "annotations": 0})["images"] += 1
+        for row in self.annotations.values():
+            stats[of_image[row["image_key"]]]["annotations"] += 1
+        return stats
+
+
+def _annotation_key(row: Row, ordinal: int) -> str:
+    parts = f"{row['image_key']}\n{row['kind']}\n{row['category']}\n{ordinal}\n".encode()
+    return hashlib.sha256(parts + digest.geometry_bytes(row)).hexdigest()

@@ -23,7 +23,8 @@ def checks() -> str:
 
 
 def _tables() -> Iterator[str]:
-    yield "# Tables\n\nGenerated from `src/imagelake/tables` by `docs/generate.py`. All are Delta tables under `tables/`."
+    yield "# Tables\n\nGenerated from `src/imagelake/tables` by `docs/generate.py`."
+    yield "All are Delta tables under `tables/`."
     for spec in ALL:
         yield f"\n## {spec.name}\n\n{spec.doc}\n"
         partition = ", ".join(spec.partition_by) or "none"
@@ -36,9 +37,9 @@ def _tables() -> Iterator[str]:
 
 
 def _checks() -> Iterator[str]:
-    yield "# Checks\n\nGenerated from the code by `docs/generate.py`. `reject` keeps a row out of silver and records it in"
-    yield "silver.rejections; `warn` flags the row. A dataset may override the severity (reject, warn, off) of every rule"
-    yield "that is not fixed, in `datasets/<D>.yaml` under `severities`.\n"
+    yield "# Checks\n\nGenerated from the code by `docs/generate.py`. `reject` keeps a row out of silver and"
+    yield "records it in silver.rejections; `warn` flags the row. A dataset may override the severity"
+    yield "(reject, warn, off) of every rule that is not fixed, in `datasets/<D>.yaml` under `severities`.\n"
     yield "## Rules on rows and their relations\n\n| rule | severity | fixed | meaning |\n|---|---|---|---|"
     for rule in RULES:
         yield f"| `{rule.id}` | {rule.severity} | {'yes' if rule.fixed else ''} | {rule.doc} |"

@@ -97,8 +97,9 @@ def _launch(conf: Mapping[str, str], log: Path, settings: Settings) -> None:
         try:
             gateway = launch_gateway(_as_conf(conf), {"stdout": output, "stderr": output})
         except PySparkRuntimeError:
-            said = log.read_text("utf-8", errors="replace").strip().splitlines() or ["it printed nothing"]
-            raise ConfigError(f"Spark's Java process ended while starting: {said[-1][:500]}", hint=_LOUDER) from None
+            said = log.read_text("utf-8", errors="replace").split("\n")
+            end = " / ".join(line.strip() for line in said if line.strip())[-500:] or "it printed nothing"
+            raise ConfigError(f"Spark's Java process ended while starting: {end}", hint=_LOUDER) from None
     SparkContext._gateway = gateway
     SparkContext._jvm = gateway.jvm
 

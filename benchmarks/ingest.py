@@ -2,12 +2,12 @@
 
 For 20,000 images of 10 KB and 2,000 of 100 KB, as zip and as folder, header only and with full decode:
 
-    ours      bronze.ingest in a warm session on a fresh lake, less the time of an upload of one picture (the fixed cost)
+    ours      bronze.ingest in a warm session on a fresh lake, less that of one picture (the fixed cost)
     bare      two processes that read, hash (sha256, crc32) and probe the same files with the same decoder, nothing else
     binary    spark.read.format("binaryFile") written to a Delta table, bytes in the table (folders only)
 
-Prints one row a case: images/s of each, ours / bare, ours / binary, peak memory of ours (all processes). Ratios are of one run
-on one machine, files in the page cache.
+Prints one row a case: images/s of each, ours / bare, ours / binary, peak memory of ours (all processes). Ratios are of
+one run on one machine, files in the page cache.
 """
 
 from __future__ import annotations
@@ -195,12 +195,10 @@ def main() -> None:
                 seconds, fixed, peak = ours(base, source, decode, scratch)
                 own = max(seconds - fixed, 1e-9)
                 route = count / binary if source.is_dir() else float("nan")
-                print(
-                    f"| {count:,} x {name} | {'folder' if source.is_dir() else 'zip'} | {'decode' if decode else 'header'} "
-                    f"| {count / own:,.0f} | {count / b:,.0f} | {route:,.0f} | {b / own:.2f} | {binary / own:.1f} "
-                    f"| {fixed:.1f} | {peak:,.0f} |",
-                    flush=True,
-                )
+                kind, look = "folder" if source.is_dir() else "zip", "decode" if decode else "header"
+                rates = f"{count / own:,.0f} | {count / b:,.0f} | {route:,.0f}"
+                ratios = f"{b / own:.2f} | {binary / own:.1f} | {fixed:.1f} | {peak:,.0f}"
+                print(f"| {count:,} x {name} | {kind} | {look} | {rates} | {ratios} |", flush=True)
         shutil.rmtree(folder)
     shutil.rmtree(scratch)
 

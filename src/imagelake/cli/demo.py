@@ -11,6 +11,7 @@ import typer
 from imagelake.cli import reports, views
 from imagelake.cli.flags import command
 from imagelake.cli.shell import Progress, Shell, console, progress, write_json
+from imagelake.cli.text import safe
 from imagelake.cli.write import engine
 from imagelake.errors import NotFound
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _EXAMPLE = "select image_key, width, height from images limit 5"
 _FEW = 6
+_PAYLOAD = 240
 _RARE_FIRST = ("changed", "renamed", "moved", "removed", "added")
 
 
@@ -35,7 +37,19 @@ def _diff(to: Console, document: Mapping[str, Any]) -> None:
         to.print(f"and {len(rows) - _FEW} more: imagelake diff {document['from']} {document['to']} --rows")
 
 
-_VIEWS = {"show": views.version, "diff": _diff, "rejections": views.rejections, "sql": views.sql}
+def _rejection(to: Console, document: Mapping[str, Any]) -> None:
+    """One rejection, whole: the others were named when the upload was taken."""
+    found = document["rejections"]
+    if not found:
+        to.print("nothing is refused")
+        return
+    for name in ("path", "locator", "rule", "message", "raw"):
+        to.print(f"{name:<9}{safe(found[0][name], _PAYLOAD)}", soft_wrap=True)
+    if len(found) > 1:
+        to.print(f"and {len(found) - 1:,} more")
+
+
+_VIEWS = {"show": views.version, "diff": _diff, "rejections": _rejection, "sql": views.sql}
 
 
 def demo(

@@ -57,7 +57,12 @@ def version(to: Console, document: Document) -> None:
     quality = document.get("quality")
     if quality:
         to.print()
-        to.print("gate: " + ", ".join(f"{safe(k)} {cell(v)}" for k, v in quality.items() if v not in ([], None)))
+        to.print("gate: " + ", ".join(_measure(k, v) for k, v in quality.items() if v not in ([], None)))
+
+
+def _measure(name: str, value: Any) -> str:
+    shown = f"{value:.2%}" if name.endswith("_share") else cell(value)
+    return f"{safe(name.replace('_', ' '))} {shown}"
 
 
 def runs(to: Console, document: Document) -> None:
@@ -67,13 +72,14 @@ def runs(to: Console, document: Document) -> None:
         to.print("nothing has run on this lake yet")
         return
     columns = [c for c in found[0] if c not in _RUN_DETAILS]
-    grid(to, [_readable(run) for run in found], filled(found, columns))
+    rows = [{**_readable(run), "run_id": run["run_id"][:_SHORT_HASH]} for run in found]
+    grid(to, rows, filled(found, columns))
 
 
 def table(to: Console, document: Document) -> None:
     """A table's history, and how far back it reaches."""
-    for name, value in document.items():
-        if not isinstance(value, list):
+    for name, value in _readable(document).items():
+        if not isinstance(value, list) and value not in (None, ""):
             to.print(f"{safe(name.replace('_', ' '))}: {cell(value)}")
     for name, value in document.items():
         if isinstance(value, list) and value and isinstance(value[0], Mapping):

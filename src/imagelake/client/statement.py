@@ -102,7 +102,7 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
 def _columns(nodes: Iterable[dict[str, Any]]) -> frozenset[str] | None:
     found: set[str] = set()
     for node in nodes:
-        if node.get("type") in _SEES_ALL or node.get("ref_type") == "NATURAL":
+        if str(node.get("type")) in _SEES_ALL or node.get("ref_type") == "NATURAL":
             return None
         names = node.get("column_names") or ()
         used = [*(names[1:] or names), *(node.get("using_columns") or ())]  # without the table's name in front

@@ -80,7 +80,7 @@ def dataset_of(upload: Path) -> str:
 
 
 def _answers(opened: Any, dataset: str) -> Iterator[Step]:
-    yield Answered("What is refused, and why", "rejections", opened.rejections(dataset).as_json())
+    yield Answered("A row that was refused", "rejections", opened.rejections(dataset).as_json())
     yield Answered(
         f'A question: imagelake sql "{PER_CLASS}" --at {dataset}', "sql", opened.sql(PER_CLASS, at=dataset).as_json()
     )

@@ -47,6 +47,10 @@ check: .venv/installed ## formatting, lint, types
 unit: .venv/installed ## the tests that need no Java
 	@$(BIN)/pytest tests/unit
 
+.PHONY: nightly
+nightly: .venv/classes ## the tests that take too long for every change: every boundary, every victim
+	@$(BIN)/pytest -m nightly
+
 .PHONY: setup
 setup: .venv/classes ## the environment, the jars, and Java's class archive
 

@@ -26,6 +26,14 @@ BOUNDARIES = (
     "publish:version", "publish:done",
 )  # fmt: skip
 VICTIMS = ("python", "jvm", "both")
+OFTEN = {
+    ("ingest:blobs", "python"),
+    ("ingest:done", "jvm"),
+    ("build:silver.annotations", "both"),
+    ("build:mark", "python"),
+    ("publish:closings", "jvm"),
+    ("publish:version", "both"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +90,15 @@ def crash(path, upload, boundary, victim):
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=180, check=False)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("boundary", "victim"), [(b, VICTIMS[k % 3]) for k, b in enumerate(BOUNDARIES)])
+def cases():
+    """Every boundary with every victim; a few of each kind are enough for every change."""
+    for boundary in BOUNDARIES:
+        for victim in VICTIMS:
+            marks = [pytest.mark.slow] if (boundary, victim) in OFTEN else [pytest.mark.nightly]
+            yield pytest.param(boundary, victim, marks=marks)
+
+
+@pytest.mark.parametrize(("boundary", "victim"), cases())
 def test_killed_and_run_again_it_ends_as_undisturbed(spark, tmp_path, base, uploads, undisturbed, boundary, victim):
     path = tmp_path / "lake"
     shutil.copytree(base, path)

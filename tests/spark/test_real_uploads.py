@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -40,30 +41,39 @@ def ctx(spark, lake_path):
 
 
 @pytest.fixture(scope="module")
-def lake(ctx, lake_path):
+def taken(ctx, shared_data):
+    """Every upload taken the whole way: dataset to its report and its number of commits."""
+    found = {}
+    for name in EXPECTED:
+        dataset = name.partition("-")[0]
+        before = helpers.versions(ctx)
+        report = pipeline.run_upload(ctx, IngestRequest(dataset, str(shared_data / f"{name}.zip")))
+        found[name] = report, sum(helpers.commits(before, helpers.versions(ctx)).values())
+    return found
+
+
+@pytest.fixture(scope="module")
+def lake(taken, lake_path):
     return imagelake.open(str(lake_path))
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_counts_splits_and_rejections_are_as_verified_by_hand(ctx, lake, shared_data, name, capsys):
+def test_counts_splits_and_rejections_are_as_verified_by_hand(taken, lake, name, capsys):
     images, annotations, rejected, splits = EXPECTED[name]
-    dataset = name.partition("-")[0]
-    before = helpers.versions(ctx)
-    report = pipeline.run_upload(ctx, IngestRequest(dataset, str(shared_data / f"{name}.zip")))
-    made = helpers.commits(before, helpers.versions(ctx))
+    report, made = taken[name]
     with capsys.disabled():
-        print(f"\n{name}: {sum(made.values())} commits beside the two of ops.runs")
-    assert sum(made.values()) + 2 <= 16
+        print(f"\n{name}: {made} commits beside the two of ops.runs")
+    assert made + 2 <= 16
     assert report.status == "accepted"
     assert (report.images.accepted, report.images.read) == (images, images)
     assert (report.annotations.accepted, report.annotations.rejected) == (annotations, rejected)
-    shown = lake.show(f"{dataset}@v1").as_json()
+    shown = lake.show(report.version).as_json()
     assert (shown["images"], shown["annotations"]) == (images, annotations)
     if splits is not None:
         assert {k: v["images"] for k, v in shown["splits"].items()} == splits
 
 
-def test_degenerate_boxes_of_bccd_are_named(lake, ctx, shared_data):
+def test_degenerate_boxes_of_bccd_are_named(lake):
     found = lake.rejections("bccd").as_json()["rejections"]
     assert sorted(r["path"] for r in found) == ["Annotations/BloodImage_00338.xml", "Annotations/BloodImage_00343.xml"]
     assert {r["rule"] for r in found} == {"annotation.box_degenerate"}
@@ -79,7 +89,7 @@ def test_identical_bytes_of_raccoon_are_flagged_and_share_a_split(lake):
     assert all(splits == 1 and flagged for _, _, splits, flagged in rows)
 
 
-def test_facemask_ignores_what_the_mac_left(ctx):
+def test_facemask_ignores_what_the_mac_left(ctx, taken):
     built = [r for r in ctx.tables.collect(bronze.UPLOADS, "facemask") if r["state"] == "built"]
     assert built[0]["files"]["ignored"] == 2
 
@@ -109,7 +119,7 @@ def test_exif_sizes_are_right_raw_and_oriented(lake):
         assert ((width, height) == (shown_width, shown_height)) == (orientation < 5), key
 
 
-def test_the_same_upload_again_changes_nothing(ctx, shared_data):
+def test_the_same_upload_again_changes_nothing(ctx, taken, shared_data):
     before = helpers.versions(ctx)
     report = pipeline.run_upload(helpers.again(ctx), IngestRequest("bccd", str(shared_data / "bccd-voc.zip")))
     assert report.status == "unchanged"
@@ -132,9 +142,7 @@ def test_a_folder_of_the_same_files_is_the_same_upload_and_elsewhere_the_same_ve
     assert objects == []
 
 
-def test_a_copied_lake_verifies_every_version(ctx, lake_path, tmp_path):
-    import shutil
-
+def test_a_copied_lake_verifies_every_version(lake, lake_path, tmp_path):
     copy = tmp_path / "elsewhere"
     shutil.copytree(lake_path, copy)
     moved = imagelake.open(str(copy))

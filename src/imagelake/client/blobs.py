@@ -7,14 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from imagelake.client.tables import Tables
-from imagelake.client.text import select, texts
+from imagelake.client.text import select
 from imagelake.errors import IntegrityError, NotFound
 from imagelake.storage.base import Storage
 from imagelake.storage.places import Place, read_place
 from imagelake.tables import bronze
 
 _PLACE = ("content_hash", "uri", "offset", "length", "size", "codec")
-_FEW = 1000
 
 
 @dataclass(frozen=True)
@@ -55,15 +54,13 @@ def read_blob(storage: Storage, content_hash: str, places: Iterable[Blob]) -> by
 def _places(tables: Tables, hashes: set[str], dataset: str | None) -> dict[str, tuple[Blob, ...]]:
     if not hashes or not tables.files(bronze.BLOBS, dataset):
         return {}
-    source = tables.relation(bronze.BLOBS, (*_PLACE, "crc32", "state", "at"), dataset)
-    few = f"WHERE content_hash IN ({texts(sorted(hashes))})" if len(hashes) <= _FEW else ""
-    place = select(_PLACE)
+    source, place = tables.relation(bronze.BLOBS, (*_PLACE, "crc32", "state", "at"), dataset), select(_PLACE)
+    tables.con.execute("CREATE OR REPLACE TEMP TABLE _wanted AS SELECT unnest($1::VARCHAR[]) AS h", [sorted(hashes)])
     rows = tables.query(
-        f"SELECT {place}, any_value(crc32) AS crc32 FROM {source} {few} GROUP BY {place} "
-        f"HAVING arg_max(state, \"at\") = 'live' ORDER BY {place}"
+        f"SELECT {place}, any_value(crc32) AS crc32 FROM {source} SEMI JOIN _wanted ON content_hash = h "
+        f"GROUP BY {place} HAVING arg_max(state, \"at\") = 'live' ORDER BY {place}"
     )
     found: dict[str, list[Blob]] = {}
     for row in rows:
-        if row["content_hash"] in hashes:
-            found.setdefault(row["content_hash"], []).append(Blob(Place.from_row(row), row["crc32"]))
+        found.setdefault(row["content_hash"], []).append(Blob(Place.from_row(row), row["crc32"]))
     return {h: tuple(places) for h, places in found.items()}

@@ -6,7 +6,7 @@ import io
 import json
 import operator
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from imagelake.client.blobs import Blob, blobs, read_blob
@@ -54,7 +54,7 @@ class Sample:
     """
 
     key: str
-    bytes: bytes
+    bytes: bytes = field(repr=False)
     annotations: tuple[Annotation, ...]
     split: str | None
     width: int
@@ -80,7 +80,7 @@ class Sample:
         return turned
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Samples:
     """A selection of a version as a map-style data set: `len`, `[i]`, iteration; workers may pickle it.
 
@@ -99,6 +99,10 @@ class Samples:
     starts: tuple[int, ...]
     storage: Storage
     root: str
+
+    def __repr__(self) -> str:
+        """The reference and how many there are."""
+        return f"<{len(self)} samples of {self.ref}>"
 
     def __len__(self) -> int:
         return int(self.images.num_rows)

@@ -59,8 +59,9 @@ def _attempt(line: list[str], out: TextIO) -> int | _Failure:
         pass
     except Exception as error:  # noqa: BLE001  the border of the program: nothing leaves it as a traceback
         _trace(line)
-        hint = None if _verbose(line) else "the same command with --verbose shows where"
-        return _Failure(_UNEXPECTED, "unexpected", f"{type(error).__name__}: {_first_line(error)}", hint)
+        if not _interrupted(error):
+            hint = None if _verbose(line) else "the same command with --verbose shows where"
+            return _Failure(_UNEXPECTED, "unexpected", f"{type(error).__name__}: {_first_line(error)}", hint)
     return _Failure(_INTERRUPTED, "interrupted", "interrupted", "the same command again finishes the work")
 
 
@@ -78,6 +79,12 @@ def _dispatch(line: list[str], out: TextIO) -> int | _Failure:
     except typer.Abort:
         return _INTERRUPTED
     return int(result or 0)
+
+
+def _interrupted(error: BaseException) -> bool:
+    """Whether Ctrl-C is behind an error: Spark cancels its jobs then, and the cancelled job is what is raised."""
+    behind = error.__cause__ or error.__context__
+    return behind is not None and (isinstance(behind, KeyboardInterrupt) or _interrupted(behind))
 
 
 def _first_line(error: BaseException) -> str:

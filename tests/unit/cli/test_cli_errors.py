@@ -52,6 +52,18 @@ def test_interrupting_is_one_line_and_130(cli, engine) -> None:
     assert done.err.splitlines()[0] == "error: interrupted"
 
 
+def test_a_job_cancelled_by_interrupting_is_an_interruption(cli, engine) -> None:
+    try:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise RuntimeError("job cancelled")
+    except RuntimeError as error:
+        engine.error = error
+    assert cli("build", "pets", "--json").document["error"]["kind"] == "interrupted"
+    assert cli("build", "pets").code == 130
+
+
 @pytest.mark.parametrize(
     ("line", "names"),
     [

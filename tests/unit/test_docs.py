@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from imagelake import errors
 from imagelake.dataset_settings import DatasetSettings
+from imagelake.formats.rules import FORMAT_RULES
 from imagelake.quality.catalogue import RULES
 from imagelake.settings import validate
 
@@ -129,4 +130,4 @@ def test_the_cron_example_calls_a_known_command() -> None:
 @pytest.mark.parametrize("page", ON_PAGES)
 def test_rules_that_are_named_exist(page: Path) -> None:
     named = set(re.findall(r"\b(?:image|annotation|category)\.[a-z_]+\b", page.read_text("utf-8")))
-    assert named <= {rule.id for rule in RULES}
+    assert named <= {rule.id for rule in (*RULES, *FORMAT_RULES)}

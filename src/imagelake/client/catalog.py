@@ -10,7 +10,8 @@ from imagelake.client.text import Row, holding
 from imagelake.errors import IntegrityError, NotFound
 from imagelake.tables import bronze, gold, silver
 
-_VERSION = ("sequence", "number", "recipe", "state", "publish_id", "images", "annotations", "categories")
+FACTS = ("sequence", "number", "recipe", "state", "publish_id", "images", "annotations", "categories")
+"""What a version's history is made of: columns whose minimum and maximum Delta keeps, so that no file is opened."""
 
 _SHOWN = 10
 
@@ -71,7 +72,7 @@ class Target:
 def histories(tables: Tables, dataset: str | None = None) -> dict[str, History]:
     """The history of every dataset that has one, or of one."""
     by_dataset: dict[str, list[Row]] = {}
-    for row in tables.facts(gold.VERSIONS, _VERSION, "at", dataset):
+    for row in tables.facts(gold.VERSIONS, FACTS, "at", dataset):
         by_dataset.setdefault(row["dataset"], []).append(row)
     return {name: _history(name, rows) for name, rows in sorted(by_dataset.items())}
 
@@ -178,6 +179,6 @@ def _history(dataset: str, rows: list[Row]) -> History:
         first.setdefault(key, row)
         state[key] = row["state"]
     versions = tuple(
-        Version(dataset, **{c: row[c] for c in _VERSION} | {"state": state[key]}) for key, row in first.items()
+        Version(dataset, **{c: row[c] for c in FACTS} | {"state": state[key]}) for key, row in first.items()
     )
     return History(dataset, versions, tuple(sorted({r["publish_id"] for r in rows})))

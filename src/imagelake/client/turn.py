@@ -89,7 +89,7 @@ class Turn:
         """A mask of the raw size as COCO compressed run lengths; IntegrityError when it does not cover that size."""
         from PIL import Image
 
-        pixels = b"".join((b"\1" if i % 2 else b"\0") * n for i, n in enumerate(_runs(counts)))
+        pixels = b"".join((b"\1" if i % 2 else b"\0") * n for i, n in enumerate(read_runs(counts)))
         if len(pixels) != self.width * self.height:
             raise IntegrityError(f"a mask covers {len(pixels)} pixels of an image of {self.width} x {self.height}")
         # run lengths go column by column: as rows they are the image mirrored at its diagonal
@@ -97,11 +97,12 @@ class Turn:
         turned = self.image(flipped.transpose(Image.Transpose.TRANSPOSE)).transpose(Image.Transpose.TRANSPOSE)
         found = turned.tobytes()
         runs = [m.end() - m.start() for m in _RUNS.finditer(found)]
-        return _counts([0, *runs] if found.startswith(b"\1") else runs)
+        return write_runs([0, *runs] if found.startswith(b"\1") else runs)
 
 
-def _runs(counts: str) -> list[int]:
-    """Run lengths of COCO's compressed text: groups of five bits, from the fourth run on as differences (COCO API)."""
+def read_runs(counts: str) -> list[int]:
+    """Run lengths of COCO's compressed text: groups of five bits, lowest first; from the fourth run on differences to
+    the run two before (COCO API, mask format)."""
     runs: list[int] = []
     value = shift = 0
     for char in counts.encode():
@@ -117,7 +118,8 @@ def _runs(counts: str) -> list[int]:
     return runs
 
 
-def _counts(runs: Sequence[int]) -> str:
+def write_runs(runs: Sequence[int]) -> str:
+    """Run lengths as COCO's compressed text."""
     text = bytearray()
     for place, run in enumerate(runs):
         value, more = run - (runs[place - 2] if place > 2 else 0), True

@@ -13,7 +13,6 @@ from urllib.parse import quote
 
 from imagelake.digest import nfc
 from imagelake.errors import NotFound, UploadRejected
-from imagelake.formats.base import Tree
 from imagelake.keys import is_junk, wrapper_folder
 from imagelake.storage.archive import Entry, read_archive
 from imagelake.storage.base import Storage
@@ -22,6 +21,7 @@ from imagelake.storage.member import read_member
 from imagelake.storage.names import check_distinct, check_path, shown
 
 if TYPE_CHECKING:
+    from imagelake.formats.base import Tree
     from imagelake.settings import IngestSettings
 
 ANNOTATION_SUFFIXES = (".json", ".xml", ".txt", ".yaml", ".yml")

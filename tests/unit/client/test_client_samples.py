@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageOps
 
 import imagelake
-from imagelake.client.turn import _counts
+from imagelake.client.turn import write_runs
 from imagelake.errors import IntegrityError
 from imagelake.tables import bronze
 from lake_tables import write_rows
@@ -27,7 +27,7 @@ def _turned_lake(maker: LakeMaker, orientation: int, fmt: str) -> tuple[imagelak
     image.save(out, fmt, exif=exif)
     maker.image("pets", "a", out.getvalue(), width=8, height=4, orientation=orientation)
     shape = {"polygons": [[0.0, 0.0, 3.0, 0.0, 3.0, 2.0]], "keypoints": [1.0, 1.0, 2.0, 0.0, 0.0, 0.0]}
-    maker.box("pets", "a", "cat", (0, 0, 3, 2), rle_size=[4, 8], rle_counts=_counts([0, 2, 2, 2, 2, 2, 22]), **shape)
+    maker.box("pets", "a", "cat", (0, 0, 3, 2), rle_size=[4, 8], rle_counts=write_runs([0, 2, 2, 2, 2, 2, 22]), **shape)
     maker.keep("pets", [out.getvalue()])
     maker.deliver("pets")
     maker.publish("pets")

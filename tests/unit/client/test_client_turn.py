@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from imagelake.client.turn import Turn, _counts, _runs
+from imagelake.client.turn import Turn, read_runs, write_runs
 from imagelake.errors import IntegrityError
 
 orientations = st.integers(1, 8)
@@ -93,19 +93,19 @@ def encoded(image: Image.Image) -> str:
                 runs.append(0)
                 last = value
             runs[-1] += 1
-    return _counts(runs)
+    return write_runs(runs)
 
 
 @given(st.lists(st.integers(0, 2**31), min_size=1))
 def test_run_lengths_are_read_as_they_are_written(runs: list[int]) -> None:
-    assert _runs(_counts(runs)) == runs
+    assert read_runs(write_runs(runs)) == runs
 
 
 def test_known_masks_are_read_as_the_coco_tools_write_them() -> None:
-    assert _counts([6, 1, 40, 4, 5, 4, 5, 4, 21]) == "61X13mN000`0"
-    assert _runs("61X13mN000`0") == [6, 1, 40, 4, 5, 4, 5, 4, 21]
+    assert write_runs([6, 1, 40, 4, 5, 4, 5, 4, 21]) == "61X13mN000`0"
+    assert read_runs("61X13mN000`0") == [6, 1, 40, 4, 5, 4, 5, 4, 21]
 
 
 def test_a_mask_of_another_size_is_an_integrity_error() -> None:
     with pytest.raises(IntegrityError, match="covers 4 pixels"):
-        Turn(6, 3, 3).mask(_counts([4]))
+        Turn(6, 3, 3).mask(write_runs([4]))

@@ -163,7 +163,7 @@ class DeltaStore:
         return f"{self._root}/{spec.path}"
 
     def _log(self, spec: TableSpec) -> deltalake.DeltaTable:
-        return deltalake.DeltaTable(self._plain(spec), without_files=True)
+        return deltalake.DeltaTable(self._plain(spec))
 
     def _create(self, spec: TableSpec) -> None:
         builder = DeltaTable.createIfNotExists(self._spark).location(self.uri(spec)).comment(spec.doc)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import unquote
 
 from imagelake.errors import ConfigError, IntegrityError, LakeFormatError, NotFound
 from imagelake.keys import is_junk
@@ -18,6 +19,8 @@ MARKER = "imagelake.json"
 LAKE_FORMAT = 1
 NEEDS = "0.1.0"
 """The first imagelake that reads LAKE_FORMAT; written into the mark, so that older programs can name it."""
+
+_UNREADABLE = "%[]\\*"
 
 _USER_FOLDERS = ("landing", "datasets")
 
@@ -54,6 +57,7 @@ def create_lake(uri: str, clock: Callable[[], datetime]) -> Lake:
     storage = open_storage(uri)
     if storage.stat(MARKER) is not None:
         return open_lake(uri)
+    _check_root(storage)
     stranger = next((s.path for s in storage.list() if not _may_precede(s.path)), None)
     if stranger is not None and storage.stat(MARKER) is None:
         raise ConfigError(
@@ -64,6 +68,16 @@ def create_lake(uri: str, clock: Callable[[], datetime]) -> Lake:
     if storage.put(MARKER, json.dumps(mark, indent=1).encode() + b"\n", if_absent=True):
         storage.flush()
     return open_lake(uri)
+
+
+def _check_root(storage: Storage) -> None:
+    """Readers of Delta tables take some characters of a path for patterns or escapes: no lake is made there."""
+    odd = sorted(set(unquote(storage.root)) & set(_UNREADABLE))
+    if odd:
+        raise ConfigError(
+            f"{unquote(storage.root)} holds {' '.join(odd)}, which not every reader of Delta tables can open",
+            hint="name a folder without % [ ] \\ and * with --lake",
+        )
 
 
 def _may_precede(path: str) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from imagelake.context import system_clock
 from imagelake.errors import ConfigError, IntegrityError, LakeFormatError, NotFound
 from imagelake.storage.lake import Lake, create_lake, open_lake
 
@@ -95,3 +96,9 @@ def test_a_damaged_mark_is_an_integrity_error(tmp_path: Path, text: str) -> None
     (tmp_path / "imagelake.json").write_text(text)
     with pytest.raises(IntegrityError, match=r"imagelake\.json is damaged"):
         open_lake(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["100%", "set[1]", "a*b"])
+def test_no_lake_is_made_where_readers_of_its_tables_could_not_open_them(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match="not every reader"):
+        create_lake(str(tmp_path / name), system_clock)

@@ -43,21 +43,30 @@ def open_run(
     progress("starting Spark")
     context = replace(open_context(settings, lake, clock), progress=progress)
     name = f"run-{context.run_id}"
-    started = time.monotonic()
-    with acquire(context.storage, name, context.holder, settings.lease, clock):
-        _record(context, {"phase": "start", "verb": verb, "dataset": dataset, "status": "running"})
-        end: dict[str, Any] = {"phase": "end", "verb": verb, "dataset": dataset, "status": "failed"}
-        try:
+    try:
+        with acquire(context.storage, name, context.holder, settings.lease, clock), _recorded(context, verb, dataset):
             yield context
-            end["status"] = "done"
-        except ImagelakeError as error:
-            end["problem"] = error.message
-            raise
-        finally:
-            seconds = round(time.monotonic() - started, 3)
-            _record(context, {**end, "seconds": seconds, "report": _reports(context)})
-    context.storage.delete(f"locks/{name}.json")
-    context.storage.delete(f"locks/{name}.lock")
+    finally:
+        context.storage.delete(f"locks/{name}.json")
+        context.storage.delete(f"locks/{name}.lock")
+
+
+@contextmanager
+def _recorded(context: Context, verb: str, dataset: str | None) -> Iterator[None]:
+    """The run's two rows in ops.runs, the second with how it ended."""
+    started = time.monotonic()
+    run = {"verb": verb, "dataset": dataset}
+    _record(context, {**run, "phase": "start", "status": "running"})
+    end: dict[str, Any] = {**run, "phase": "end", "status": "failed"}
+    try:
+        yield
+        end["status"] = "done"
+    except ImagelakeError as error:
+        end["problem"] = error.message
+        raise
+    finally:
+        seconds = round(time.monotonic() - started, 3)
+        _record(context, {**end, "seconds": seconds, "report": _reports(context)})
 
 
 def open_context(settings: Settings, lake: Lake, clock: Clock = system_clock) -> Context:

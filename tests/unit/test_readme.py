@@ -1,14 +1,10 @@
 from __future__ import annotations
 
-import ast
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
-from documents import ROOT, blocks, check, commands
-
-import imagelake
+from documents import ROOT, check, commands
 
 README = ROOT / "README.md"
 
@@ -23,17 +19,6 @@ def test_the_first_two_commands_are_make_targets() -> None:
 @pytest.mark.parametrize("words", [w for w in commands(README) if w[0] == "imagelake"], ids=" ".join)
 def test_a_command_is_one_the_parser_accepts(words: list[str]) -> None:
     check(words[1:])
-
-
-def test_python_compiles_and_its_names_exist() -> None:
-    from imagelake.client.lake import Lake
-
-    known: dict[str, Any] = {"imagelake": imagelake, "lake": Lake}
-    for block in blocks(README, "python"):
-        tree = ast.parse(block)
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in known:
-                assert hasattr(known[node.value.id], node.attr), ast.unparse(node)
 
 
 def test_installing_names_the_package_and_an_extra_it_has() -> None:

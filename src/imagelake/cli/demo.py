@@ -44,7 +44,8 @@ def _rejection(to: Console, document: Mapping[str, Any]) -> None:
         to.print("nothing is refused")
         return
     for name in ("path", "locator", "rule", "message", "raw"):
-        to.print(f"{name:<9}{safe(found[0][name], _PAYLOAD)}", soft_wrap=True)
+        on_one_line = " ".join(str(found[0][name] or "").split())
+        to.print(f"{name:<9}{safe(on_one_line, _PAYLOAD)}", soft_wrap=True)
     if len(found) > 1:
         to.print(f"and {len(found) - 1:,} more")
 

@@ -24,7 +24,7 @@ def grid(to: Console, rows: Sequence[Mapping[str, Any]], columns: Sequence[str],
     )
     for column in columns:
         numeric = all(_is_number(row[column]) for row in rows if _given(row.get(column)))
-        table.add_column(safe(column.replace("_", " ")), justify="right" if numeric else "left", overflow="fold")
+        table.add_column(safe(column), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(cell(row.get(column)) for column in columns))
     print_table(to, table)
@@ -55,6 +55,8 @@ def cell(value: Any) -> str:
         return f"{value:,.6g}"
     if isinstance(value, list | tuple) and all(isinstance(v, str) for v in value):
         return safe(", ".join(value), _CELL)
+    if isinstance(value, Mapping):
+        return safe(", ".join(f"{name} {cell(part)}" for name, part in value.items()), _CELL)
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M:%S")
     return safe(value, _CELL)

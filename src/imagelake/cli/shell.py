@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.status import Status
 
-_PIPE_WIDTH = 160
+_PIPE_WIDTH = 4000
+"""Wide enough that no line breaks where nobody looks: a pipe wants one row a line."""
 _STDOUT = 1
 
 

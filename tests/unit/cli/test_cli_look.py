@@ -112,11 +112,15 @@ def test_diff_rows_are_asked_for_and_shown(cli, client) -> None:
 def test_sql_reads_a_query_from_stdin_and_passes_the_version(cli, client, monkeypatch) -> None:
     import io
 
-    client.answers["sql"] = {"columns": ["n", "n", "s"], "rows": [[1, 2, None], [1500, 2.5, "x\n\x1b]0;t\x07"]]}
+    rows = [[1, {"x": 1.5, "w": 2}, None], [1500, None, "x\n\x1b]0;t\x07" + "y" * 100]]
+    client.answers["sql"] = {"columns": ["n", "n", "a_b"], "rows": rows}
     monkeypatch.setattr("sys.stdin", io.StringIO("select 1"))
     out = cli("sql", "-", "--at", "pets@v1").out
     assert ("sql", "select 1", {"at": "pets@v1"}) in client.asked
-    assert "1,500" in out
+    header, first, second = out.splitlines()
+    assert header.split()[-1] == "a_b"
+    assert first.split() == ["1", "x", "1.5,", "w", "2"]
+    assert second.split()[0] == "1,500"
     assert "\x1b" not in out
 
 

@@ -13,7 +13,7 @@ from imagelake.settings import Settings, load
 @pytest.fixture(scope="session")
 def spark_settings() -> Settings:
     """A small session: two workers, two shuffle partitions."""
-    return load(None, ["spark.master=local[2]", "spark.shuffle_partitions=2", "spark.driver_memory=2g"])
+    return load(None, ["spark.master=local[2]", "spark.shuffle_partitions=2", "spark.driver_memory=4g"])
 
 
 @pytest.fixture(scope="session")

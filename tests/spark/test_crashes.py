@@ -28,9 +28,7 @@ BOUNDARIES = (
 VICTIMS = ("python", "jvm", "both")
 OFTEN = {
     ("ingest:blobs", "python"),
-    ("ingest:done", "jvm"),
     ("build:silver.annotations", "both"),
-    ("build:mark", "python"),
     ("publish:closings", "jvm"),
     ("publish:version", "both"),
 }

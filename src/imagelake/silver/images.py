@@ -22,7 +22,7 @@ from imagelake.tables.frames import settled
 class Incoming:
     """The images an upload brings or speaks of: `accepted` rows of silver.images, and `rejected` files.
 
-    `accepted` has two more columns: `_known` (the draft has the key) and `_same` (and nothing of it changes).
+    `accepted` has `_same` too: the draft has the key, and nothing of it changes.
     """
 
     accepted: DataFrame
@@ -166,7 +166,6 @@ def _merged(delivery: Delivery, rows: DataFrame) -> DataFrame:
     unchanged = same(F.col("row_hash"), F.col("_old_row_hash")) & same(F.col("split"), F.col("_old_split"))
     return hashed.select(
         *silver.IMAGES.names,
-        F.col("_old_row_hash").isNotNull().alias("_known"),
         unchanged.alias("_same"),
         "_from_upload",
         same(F.col("content_hash"), F.col("_old_hash")).alias("_same_bytes"),

@@ -9,9 +9,7 @@ from typing import Any
 
 from imagelake.errors import IntegrityError
 from imagelake.storage.base import Storage
-
-RAW_DEFLATE = -15
-"""zlib's window bits for a deflate stream without header, as zip members hold it."""
+from imagelake.storage.codec import RAW_DEFLATE
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from importlib import metadata
 
 from imagelake import jars
-from imagelake.errors import ConfigError, ImagelakeError
+from imagelake.errors import ConfigError, ImagelakeError, NotFound
 from imagelake.jvm import java
 from imagelake.jvm.archive import class_archive
 from imagelake.settings import Settings
-from imagelake.storage.lake import open_lake
+from imagelake.storage import open_storage
+from imagelake.storage.lake import open_lake, stranger
 from imagelake.storage.local import path_from_uri
 
 _ENGINE = {"pyspark": "4.2.0", "delta-spark": "4.4.0", "pandas": "2.", "defusedxml": "", "msgspec": ""}
@@ -114,6 +115,11 @@ def _workers(environ: Mapping[str, str]) -> Check:
 def _lake(uri: str) -> Check:
     try:
         lake = open_lake(uri)
+    except NotFound as error:
+        other = stranger(open_storage(uri))
+        if other is None:
+            return Check("lake", True, error.message, "the first upload makes it")
+        return Check("lake", False, f"{error.message}, and it holds {other}", "name an empty or absent folder")
     except ImagelakeError as error:
         return Check("lake", False, error.message, error.hint)
     return Check("lake", True, f"{lake.storage.root}, id {lake.lake_id}, format {lake.format}")

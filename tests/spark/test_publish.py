@@ -110,3 +110,14 @@ def test_the_gate_refuses_a_draft_that_is_mostly_rejected(ctx, tmp_path):
     assert "max_rejected_share" in report.problem
     with pytest.raises(GateFailed, match="gated is not published"):
         pipeline.publish_draft(helpers.again(ctx), PublishRequest("gated"))
+
+
+def test_an_alias_is_checked_first_and_names_the_current_version_when_nothing_differs(ctx, tmp_path):
+    run(ctx, "named", helpers.write_zip(tmp_path / "a.zip", helpers.small(3, start=300).files()))
+    for reserved in ("latest", "draft", "v1", "Best"):
+        with pytest.raises(UsageError, match=reserved):
+            pipeline.publish_draft(helpers.again(ctx), PublishRequest("named", alias=reserved))
+    report = pipeline.publish_draft(helpers.again(ctx), PublishRequest("named", alias="best"))
+    assert (report.status, report.version) == ("unchanged", "named@v1")
+    versions = imagelake.open(ctx.settings.lake).show("named").as_json()["versions"]
+    assert [v["aliases"] for v in versions] == [["best"]]

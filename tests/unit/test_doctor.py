@@ -42,10 +42,17 @@ def test_a_machine_and_lake_in_order_pass_every_check(tmp_path: Path) -> None:
 
 def test_a_place_that_is_no_lake_is_said_and_not_made_one(tmp_path: Path) -> None:
     checked = found(tmp_path / "nothing")
-    assert not checked["lake"].ok
+    assert checked["lake"].ok
     assert "no lake" in checked["lake"].message
     assert checked["disk"].ok
     assert not (tmp_path / "nothing").exists()
+
+
+def test_a_place_that_holds_something_else_is_named(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    checked = found(tmp_path)
+    assert not checked["lake"].ok
+    assert "thesis.txt" in checked["lake"].message
 
 
 def test_jars_that_a_folder_lacks_are_named(tmp_path: Path) -> None:

@@ -65,16 +65,13 @@ def run_all(ctx: Context, dataset: str, requests: Sequence[IngestRequest]) -> tu
         if request.mode not in MODES:
             raise UsageError(f"mode {request.mode!r} is not one of {', '.join(MODES)}")
     with writing(ctx, dataset) as lease:
-        try:
-            outcomes: list[RunReport | _Prepared] = []
-            for request in requests:
-                ready = [o for o in outcomes if isinstance(o, _Prepared)]
-                outcomes.append(_timed(ctx, request, ready))
-            lease.check()
-            written = iter(_commit(ctx, [o for o in outcomes if isinstance(o, _Prepared)]))
-            return tuple(_landed(next(written), o.hint) if isinstance(o, _Prepared) else o for o in outcomes)
-        finally:
-            ctx.spark.catalog.clearCache()
+        outcomes: list[RunReport | _Prepared] = []
+        for request in requests:
+            ready = [o for o in outcomes if isinstance(o, _Prepared)]
+            outcomes.append(_timed(ctx, request, ready))
+        lease.check()
+        written = iter(_commit(ctx, [o for o in outcomes if isinstance(o, _Prepared)]))
+        return tuple(_landed(next(written), o.hint) if isinstance(o, _Prepared) else o for o in outcomes)
 
 
 def _ingest(ctx: Context, request: IngestRequest, ready: Sequence[_Prepared]) -> RunReport | _Prepared:

@@ -2,34 +2,65 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from dataclasses import dataclass
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from imagelake import digest
 from imagelake.digest import SetDigest
+from imagelake.gold.plan import Content
 
-_PARTIAL = "total binary, rows bigint"
-
-
-def of_hashes(frame: DataFrame) -> SetDigest:
-    """The set digest of rows by their stored `row_hash`."""
-    return _sum(frame.select("row_hash"), lambda row: row["row_hash"])
+_PARTIAL = "entity string, total binary, rows bigint"
 
 
-def of_splits(frame: DataFrame) -> SetDigest:
-    """The set digest of (image_key, split) rows."""
-    return _sum(frame.select("image_key", "split"), digest.split_hash)
+@dataclass(frozen=True)
+class Digests:
+    """The set digests of a version: its three sets of rows by their stored `row_hash`, and (image_key, split)."""
+
+    images: SetDigest
+    annotations: SetDigest
+    categories: SetDigest
+    splits: SetDigest
 
 
-def _sum(frame: DataFrame, hash_of: Callable[[dict[str, Any]], bytes]) -> SetDigest:
+def digests(content: Content, splits: DataFrame) -> Digests:
+    """All set digests in one pass."""
+    rows = _placed(splits)
+    for entity, frame in vars(content).items():
+        rows = rows.unionByName(_hashed(entity, frame))
+    found: dict[str, SetDigest] = defaultdict(SetDigest)
+    for part in rows.mapInArrow(_summing(), _PARTIAL).collect():
+        found[part["entity"]] += SetDigest(int.from_bytes(part["total"], "little"), part["rows"])
+    return Digests(**{entity: found[entity] for entity in ("images", "annotations", "categories", "splits")})
+
+
+def _hashed(entity: str, frame: DataFrame) -> DataFrame:
+    none = F.lit(None).cast("string")
+    return frame.select(F.lit(entity).alias("entity"), "row_hash", none.alias("image_key"), none.alias("split"))
+
+
+def _placed(splits: DataFrame) -> DataFrame:
+    none = F.lit(None).cast("binary")
+    return splits.select(F.lit("splits").alias("entity"), none.alias("row_hash"), "image_key", "split")
+
+
+def _summing() -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """Defined inside, so that a worker gets the function and need not import this stage."""
+    schema = pa.schema([("entity", pa.string()), ("total", pa.binary()), ("rows", pa.int64())])
+
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        total = SetDigest()
+        totals: dict[str, SetDigest] = defaultdict(SetDigest)
         for batch in batches:
-            total += digest.set_digest(hash_of(row) for row in batch.to_pylist())
-        yield pa.RecordBatch.from_pylist([{"total": total.total.to_bytes(32, "little"), "rows": total.count}])
+            hashes = defaultdict(list)
+            for row in batch.to_pylist():
+                hashes[row["entity"]].append(row["row_hash"] or digest.split_hash(row))
+            for entity, found in hashes.items():
+                totals[entity] += digest.set_digest(found)
+        rows = [{"entity": e, "total": t.total.to_bytes(32, "little"), "rows": t.count} for e, t in totals.items()]
+        yield pa.RecordBatch.from_pylist(rows, schema=schema)
 
-    parts = frame.mapInArrow(run, _PARTIAL).collect()
-    return sum((SetDigest(int.from_bytes(p["total"], "little"), p["rows"]) for p in parts), SetDigest())
+    return run

@@ -48,3 +48,4 @@ class Plan:
     verdict: Verdict | None
     parent: str | None
     contradictions: int
+    moved: int

@@ -16,17 +16,17 @@ from pyspark.sql import functions as F
 from imagelake.context import Context, RunReport
 from imagelake.dataset_settings import DatasetSettings, load_dataset_settings
 from imagelake.errors import Conflict, GateFailed, NotFound
-from imagelake.gold.aliases import set_alias
+from imagelake.gold.aliases import check_alias, set_alias
 from imagelake.gold.difference import Attempt, Difference, difference
 from imagelake.gold.live import LOGS, Published, live, published
 from imagelake.gold.plan import Content, Plan, PublishRequest
-from imagelake.gold.recipes import choose_recipe, history
+from imagelake.gold.recipes import FIRST, choose_recipe, history
 from imagelake.gold.splits import Recipe, assign
 from imagelake.gold.version_row import version_row
 from imagelake.quality.gate import Verdict, judge
 from imagelake.storage.lease import Lease
 from imagelake.tables import gold, silver
-from imagelake.tables.spec import TableSpec
+from imagelake.tables.frames import all_settled, settled, tally, together
 from imagelake.tables.store import Txn
 from imagelake.writer import writing
 
@@ -36,19 +36,20 @@ _TRIES = 20
 
 def run(ctx: Context, request: PublishRequest) -> RunReport:
     """Publish, unless nothing differs from the newest version; GateFailed when the draft is not good enough."""
+    if request.alias is not None:
+        check_alias(request.alias)
     with writing(ctx, request.dataset) as lease:
         settings = load_dataset_settings(ctx.storage, request.dataset)
-        try:
-            for _ in range(_TRIES):
-                known = published(ctx.tables, request.dataset)
-                plan = _plan(ctx, request, settings, known)
-                if plan is None:
-                    return _report(ctx, request, known.number, None)
-                if _write(ctx, request, settings, known, plan, lease):
-                    return _report(ctx, request, plan.attempt.number, plan)
-                log.info("%s: another publisher was faster, comparing anew", request.dataset)
-        finally:
-            ctx.spark.catalog.clearCache()
+        for _ in range(_TRIES):
+            known = published(ctx.tables, request.dataset)
+            plan = _plan(ctx, request, settings, known)
+            if plan is None:
+                if request.alias and known.number and request.ref_number is None:
+                    set_alias(ctx, request.dataset, request.alias, known.number, FIRST, request.author)
+                return _report(request, known.number, None)
+            if _write(ctx, request, settings, known, plan, lease):
+                return _report(request, plan.attempt.number, plan)
+            log.info("%s: another publisher was faster, comparing anew", request.dataset)
     raise Conflict(f"{request.dataset}: other publishers were faster {_TRIES} times", hint="run the command again")
 
 
@@ -61,17 +62,16 @@ def _plan(ctx: Context, request: PublishRequest, settings: DatasetSettings, know
 def _content_plan(ctx: Context, request: PublishRequest, settings: DatasetSettings, known: Published) -> Plan | None:
     attempt = Attempt(request.dataset, known.number + 1, uuid.uuid4().hex)
     ctx.progress(f"comparing the draft of {request.dataset} with version {known.number}")
-    content = Content(
-        *(_pinned(ctx, spec, request.dataset) for spec in (silver.IMAGES, silver.ANNOTATIONS, silver.CATEGORIES))
+    content = _draft(ctx, request.dataset)
+
+    def compared(entity: str, key: str, frame: DataFrame) -> Difference:
+        return difference(attempt, entity, key, frame, live(ctx.tables, known, entity, known.number), "row_hash")
+
+    found = together(
+        lambda: compared("image", "image_key", content.images),
+        lambda: compared("annotation", "annotation_key", content.annotations),
+        lambda: compared("category", "name", content.categories),
     )
-    found = [
-        difference(attempt, entity, key, frame, live(ctx.tables, known, entity, known.number), "row_hash")
-        for entity, key, frame in (
-            ("image", "image_key", content.images),
-            ("annotation", "annotation_key", content.annotations),
-            ("category", "name", content.categories),
-        )
-    ]
     if known.number and not any(d.added + d.removed + d.changed for d in found):
         return None
     verdict = _gate(ctx, request.dataset, content, settings)
@@ -79,8 +79,7 @@ def _content_plan(ctx: Context, request: PublishRequest, settings: DatasetSettin
     splits = _splits(ctx, known, 1, recipe, content, settings)
     found.append(_split_difference(ctx, attempt, 1, splits, known))
     parent = f"v{known.number}.1" if known.number else None
-    contradictions = splits.where("contradicts").count()
-    return Plan(attempt, 1, recipe, content, splits, found, verdict, parent, contradictions)
+    return Plan(attempt, 1, recipe, content, splits, found, verdict, parent, *_odd(splits))
 
 
 def _recipe_plan(ctx: Context, request: PublishRequest, settings: DatasetSettings, known: Published) -> Plan | None:
@@ -92,20 +91,25 @@ def _recipe_plan(ctx: Context, request: PublishRequest, settings: DatasetSetting
     recipe_number, of_recipe = history(known, recipe, number)
     if known.find(number, recipe_number) is not None:
         return None
-    content = Content(*(live(ctx.tables, known, entity, number) for entity in ("image", "annotation", "category")))
+    frames = (live(ctx.tables, known, entity, number) for entity in ("image", "annotation", "category"))
+    content = Content(*all_settled(*frames))
     attempt = Attempt(request.dataset, number, uuid.uuid4().hex)
     splits = _splits(ctx, known, of_recipe, recipe, content, settings)
     found = [_split_difference(ctx, attempt, recipe_number, splits, known)]
-    return Plan(attempt, recipe_number, recipe, content, splits, found, None, f"v{number}.1", 0)
+    return Plan(attempt, recipe_number, recipe, content, splits, found, None, f"v{number}.1", *_odd(splits))
 
 
-def _pinned(ctx: Context, spec: TableSpec, dataset: str) -> DataFrame:
-    return ctx.tables.read(spec, dataset, ctx.tables.version(spec)).persist()
+def _draft(ctx: Context, dataset: str) -> Content:
+    """The draft now, settled: what is compared, appended and digested are the same rows."""
+    pinned = [(spec, ctx.tables.version(spec)) for spec in (silver.IMAGES, silver.ANNOTATIONS, silver.CATEGORIES)]
+    return Content(*all_settled(*(ctx.tables.read(spec, dataset, version) for spec, version in pinned)))
 
 
 def _gate(ctx: Context, dataset: str, content: Content, settings: DatasetSettings) -> Verdict:
-    refused = ctx.tables.read(silver.REJECTIONS, dataset).where("closed_at IS NULL").count()
-    verdict = judge(content.images.count(), content.annotations.count(), refused, settings.gate)
+    refused = ctx.tables.read(silver.REJECTIONS, dataset).where("closed_at IS NULL")
+    frames = {"images": content.images, "annotations": content.annotations, "refused": refused}
+    n = tally(*(frame.select(F.lit(label)) for label, frame in frames.items()))
+    verdict = judge(n.get("images", 0), n.get("annotations", 0), n.get("refused", 0), settings.gate)
     if not verdict.passed:
         raise GateFailed(
             f"{dataset} is not published: {'; '.join(verdict.problems)}",
@@ -120,7 +124,7 @@ def _splits(
     past = ctx.tables.read(gold.SPLIT_LOG, known.dataset).where(
         F.col("publish_id").isin(known.publish_ids) & (F.col("recipe") == recipe_number)
     )
-    splits = assign(content.images, past, content.annotations, recipe).persist()
+    splits = settled(assign(content.images, past, content.annotations, recipe))
     if settings.splits.on_conflict == "refuse":
         moved = [r["image_key"] for r in splits.where("origin = 'moved'").select("image_key").limit(3).collect()]
         if moved:
@@ -129,6 +133,13 @@ def _splits(
                 hint="mend the upload, or set splits.on_conflict: move",
             )
     return splits
+
+
+def _odd(splits: DataFrame) -> tuple[int, int]:
+    """How many images were asked into another split than they have, and how many were moved to lie together."""
+    asked, moved = splits.where("contradicts"), splits.where("origin = 'moved'")
+    n = tally(asked.select(F.lit("asked")), moved.select(F.lit("moved")))
+    return n.get("asked", 0), n.get("moved", 0)
 
 
 def _split_difference(ctx: Context, attempt: Attempt, recipe: int, splits: DataFrame, known: Published) -> Difference:
@@ -168,14 +179,12 @@ def _write(
     return True
 
 
-def _report(ctx: Context, request: PublishRequest, number: int, plan: Plan | None) -> RunReport:
+def _report(request: PublishRequest, number: int, plan: Plan | None) -> RunReport:
     if plan is None:
         version = f"{request.dataset}@v{number}" if number else None
         return RunReport(request.dataset, "unchanged", version=version)
     suffix = f".{plan.recipe_number}" if plan.recipe_number > 1 else ""
-    warnings = {"split.contradicts": plan.contradictions} if plan.contradictions else {}
-    moved = plan.splits.where("origin = 'moved'").count()
-    if moved:
-        warnings["split.moved"] = moved
+    odd = {"split.contradicts": plan.contradictions, "split.moved": plan.moved}
+    warnings = {rule: count for rule, count in odd.items() if count}
     version = f"{request.dataset}@v{number}{suffix}"
     return RunReport(request.dataset, "published", version=version, published=True, warnings=warnings)

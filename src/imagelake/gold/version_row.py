@@ -9,12 +9,13 @@ from typing import Any
 from imagelake import digest
 from imagelake.context import Context
 from imagelake.dataset_settings import DatasetSettings
-from imagelake.gold import digests
 from imagelake.gold.difference import Difference
+from imagelake.gold.digests import digests
 from imagelake.gold.live import LOGS, Published
 from imagelake.gold.plan import Plan, PublishRequest
 from imagelake.gold.statistics import class_stats, split_stats
 from imagelake.tables import deliveries, gold
+from imagelake.tables.frames import together
 
 _PLURAL = {"image": "images", "annotation": "annotations", "category": "categories", "split": "splits"}
 
@@ -24,10 +25,12 @@ def version_row(
 ) -> dict[str, Any]:
     """A row of gold.versions for the plan, whose log rows have been appended."""
     content = plan.content
-    images, annotations, categories = (
-        digests.of_hashes(frame) for frame in (content.images, content.annotations, content.categories)
+    sets = digests(content, plan.splits)
+    content_digest = digest.content_digest(sets.images, sets.annotations, sets.categories)
+    by_split, by_class = together(
+        lambda: split_stats(plan.splits, content.annotations),
+        lambda: class_stats(content.categories, content.annotations),
     )
-    content_digest = digest.content_digest(images, annotations, categories)
     return {
         "dataset": request.dataset,
         "sequence": known.sequence + 1,
@@ -36,15 +39,15 @@ def version_row(
         "state": "published",
         "parent": plan.parent,
         "publish_id": plan.attempt.publish_id,
-        "digest": digest.version_digest(content_digest, digests.of_splits(plan.splits)),
+        "digest": digest.version_digest(content_digest, sets.splits),
         "content_digest": content_digest,
-        "images": images.count,
-        "annotations": annotations.count,
-        "categories": categories.count,
+        "images": sets.images.count,
+        "annotations": sets.annotations.count,
+        "categories": sets.categories.count,
         "added": _added(plan.differences),
         "log_versions": _log_versions(ctx),
-        "split_stats": split_stats(plan.splits, content.annotations),
-        "class_stats": class_stats(content.categories, content.annotations),
+        "split_stats": by_split,
+        "class_stats": by_class,
         "changes": json.dumps(_changes(plan), sort_keys=True),
         "recipe_spec": plan.recipe.as_json(),
         "settings": settings.model_dump_json(),

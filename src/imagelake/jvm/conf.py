@@ -40,6 +40,13 @@ _LOOPBACK = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.
 FAST_START = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:ReservedCodeCacheSize=256m")
 """The simple compiler and collector start fastest; with the default code cache that compiler stops after a minute."""
 
+_SMALL = {
+    # every task writes Java source for its projections only to look up that it is compiled already
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.databricks.delta.snapshotPartitions": "1",
+}
+"""Small queries are all overhead: a third of it goes with these."""
+
 
 @dataclass(frozen=True)
 class Launch:
@@ -87,10 +94,13 @@ def _own(settings: Settings, launch: Launch) -> dict[str, str]:
         "spark.ui.enabled": str(spark.ui).lower(),
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.warehouse.dir": (launch.scratch / "warehouse").as_uri(),
+        # the line of Python behind every column, looked up by some 5 calls to Java each
+        "spark.python.sql.dataFrameDebugging.enabled": "false",
     }
     if not spark.master.startswith("local"):
         return conf
     if spark.fast_start:
+        conf |= _SMALL
         archive = (f"-XX:SharedArchiveFile={launch.class_archive}",) if launch.class_archive else ()
         conf["spark.driver.defaultJavaOptions"] = " ".join((*FAST_START, *archive))
     return conf | _LOOPBACK

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,6 +13,11 @@ from pyspark.sql import functions as F
 from imagelake.context import Counts
 from imagelake.silver.delivery import Delivery
 from imagelake.silver.fold import Applied, Draft
+from imagelake.silver.frames import text_array
+from imagelake.tables.frames import tally
+
+_FLAG, _CHANGED, _CAME = "flag ", "changed of ", "came of "
+"""Labels of the one query that counts everything: they end in a rule or an upload id."""
 
 
 @dataclass(frozen=True)
@@ -41,58 +47,99 @@ class Account:
 
 def account(delivery: Delivery, applied: Applied) -> Account:
     """The account of an applied delivery; AssertionError when it does not add up."""
-    a, now = applied, F.col("_scope") == "now"
-    fresh, kept = ~F.col("_same"), F.col("_same")
-    own = F.col("_from_upload")
-    n_images = _tally(a.images.accepted, changed=own & fresh, same=own & kept)
-    n_annotations = _tally(a.annotations.accepted, changed=fresh, same=kept)
-    missing = a.resolved.where(now & (F.col("status") != "found") & (F.size("kinds") > 0))
-    is_issue = now & (F.col("type") == "issue")
-    issues = _tally(
-        a.records,
-        image=is_issue & (F.col("entity") == "image"),
-        annotation=is_issue & (F.col("entity") == "annotation"),
+    n = tally(
+        _taken("image", applied.images.accepted, F.col("_from_upload")),
+        _taken("annotation", applied.annotations.accepted, F.lit(True)),
+        *_refused(applied),
+        *_fates(applied),
     )
-    images = Counts(
-        accepted=n_images["changed"],
-        unchanged=n_images["same"],
-        rejected=a.images.rejected.count() + missing.select("document", "ref").distinct().count() + issues["image"],
-        removed=_gone(a.before.images, a.after.images, "image_key").count(),
-    )
-    annotations = Counts(
-        accepted=n_annotations["changed"],
-        unchanged=n_annotations["same"],
-        rejected=a.annotations.rejected.where(now).count() + issues["annotation"],
-        removed=_gone(a.before.annotations, a.after.annotations, "annotation_key").count(),
-    )
-    broken = a.records.where(is_issue & (F.col("entity") == "file")).select("document").distinct().count()
-    supersedes, confirms = _overwritten(a)
-    files = _files(delivery, images, a.images.rejected.count() + broken)
+    images, annotations = _counts("image", n), _counts("annotation", n)
+    files = _files(delivery, images, n.get("image file", 0) + n.get("document", 0))
     files.check("files")
+    warnings = {label.removeprefix(_FLAG): count for label, count in n.items() if label.startswith(_FLAG)}
     return Account(
-        files, _summed(images), _summed(annotations), a.rejections.count(), _warnings(a), supersedes, confirms
+        files, images, annotations, n.get("rejection", 0), warnings, _uploads(_CHANGED, n), _uploads(_CAME, n)
     )
 
 
 def removed(before: Draft, after: Draft) -> Account:
     """The account of a removal: nothing is read, images and annotations go."""
-    images = _gone(before.images, after.images, "image_key")
-    annotations = _gone(before.annotations, after.annotations, "annotation_key")
-    by = images.select("upload_id").unionByName(annotations.select("upload_id")).distinct().collect()
-    return Account(
-        Counts(read=1, accepted=1),
-        Counts(removed=images.count()),
-        Counts(removed=annotations.count()),
-        0,
-        {},
-        tuple(sorted(row["upload_id"] for row in by)),
-        (),
+    pairs = (
+        ("image", "image_key", before.images, after.images),
+        ("annotation", "annotation_key", before.annotations, after.annotations),
     )
+    gone = [(entity, old.join(new.select(key), key, "left_anti")) for entity, key, old, new in pairs]
+    n = tally(
+        *(_marked(rows, F.lit(f"{entity} removed"), F.concat(F.lit(_CHANGED), "upload_id")) for entity, rows in gone)
+    )
+    counts = Counts(read=1, accepted=1), _counts("image", n), _counts("annotation", n)
+    return Account(*counts, 0, {}, _uploads(_CHANGED, n), ())
 
 
-def _summed(counts: Counts) -> Counts:
-    read = counts.accepted + counts.unchanged + counts.rejected + counts.ignored
-    return Counts(**{**asdict(counts), "read": read})
+def _marked(frame: DataFrame, *labels: Column) -> DataFrame:
+    """A row for each label that is not null."""
+    return frame.select(F.explode(F.array_compact(F.array(*labels))))
+
+
+def _counts(entity: str, n: Mapping[str, int]) -> Counts:
+    found = {fate: n.get(f"{entity} {fate}", 0) for fate in ("accepted", "unchanged", "rejected", "removed")}
+    return Counts(read=sum(found.values()) - found["removed"], **found)
+
+
+def _uploads(fate: str, n: Mapping[str, int]) -> tuple[str, ...]:
+    return tuple(sorted(label.removeprefix(fate) for label in n if label.startswith(fate)))
+
+
+def _taken(entity: str, accepted: DataFrame, counted: Column) -> DataFrame:
+    """Accepted or unchanged, for rows that count; and the warnings on rows this delivery changed."""
+    fate = F.when(counted, F.when(F.col("_same"), f"{entity} unchanged").otherwise(f"{entity} accepted"))
+    flags = F.when(~F.col("_same"), F.transform("flags", lambda flag: F.concat(F.lit(_FLAG), flag)))
+    return accepted.select(F.explode(F.array_compact(F.concat(F.array(fate), F.coalesce(flags, text_array())))))
+
+
+def _refused(a: Applied) -> list[DataFrame]:
+    now = F.col("_scope") == "now"
+    issues = a.records.where(now & (F.col("type") == "issue"))
+    missing = a.resolved.where(now & (F.col("status") != "found") & (F.size("kinds") > 0))
+    return [
+        _marked(a.images.rejected, F.lit("image rejected"), F.lit("image file")),
+        _marked(missing.select("document", "ref").distinct(), F.lit("image rejected")),
+        _marked(a.annotations.rejected.where(now), F.lit("annotation rejected")),
+        _marked(issues.where(F.col("entity") != "file"), F.concat("entity", F.lit(" rejected"))),
+        _marked(issues.where("entity = 'file'").select("document").distinct(), F.lit("document")),
+        _marked(a.rejections, F.lit("rejection")),
+    ]
+
+
+def _fates(a: Applied) -> list[DataFrame]:
+    """What became of the rows that were there: removed, changed, or come once more; and whose they were.
+
+    An image that is only labelled for more kinds does not count as changed.
+    """
+    came = a.images.accepted.select("image_key", "_same", "_same_bytes", F.col("attributes").alias("_is"))
+    relabelled = F.col("_same_bytes") & F.col("attributes").eqNullSafe(F.col("_is"))
+    labels = a.annotations.accepted.select("annotation_key", "_same")
+    return [
+        _fate("image", a.before.images.join(came, "image_key", "left"), a.after.images, ~relabelled),
+        _fate(
+            "annotation",
+            a.before.annotations.join(labels, "annotation_key", "left"),
+            a.after.annotations,
+            ~F.col("_same"),
+        ),
+    ]
+
+
+def _fate(entity: str, before: DataFrame, after: DataFrame, changed: Column) -> DataFrame:
+    key = f"{entity}_key"
+    rows = before.join(after.select(key, F.lit(True).alias("_kept")), key, "left")
+    gone = F.col("_kept").isNull()
+    return _marked(
+        rows,
+        F.when(gone, f"{entity} removed"),
+        F.when(gone | (F.col("_same").isNotNull() & changed), F.concat(F.lit(_CHANGED), "upload_id")),
+        F.when(F.col("_same"), F.concat(F.lit(_CAME), "upload_id")),
+    )
 
 
 def _files(delivery: Delivery, images: Counts, rejected: int) -> Counts:
@@ -104,64 +151,4 @@ def _files(delivery: Delivery, images: Counts, rejected: int) -> Counts:
         unchanged=images.unchanged,
         rejected=rejected,
         ignored=landed["ignored"],
-    )
-
-
-def _tally(frame: DataFrame, **conditions: Column) -> dict[str, int]:
-    """How many rows meet each condition."""
-    row = frame.agg(*(F.count_if(condition).alias(name) for name, condition in conditions.items())).collect()[0]
-    return {name: int(row[name]) for name in conditions}
-
-
-def _gone(before: DataFrame, after: DataFrame, key: str) -> DataFrame:
-    return before.join(after.select(key), key, "left_anti")
-
-
-def _warnings(a: Applied) -> dict[str, int]:
-    """Warnings on rows this delivery changed."""
-    flags = [
-        f.where(~F.col("_same")).select(F.explode("flags").alias("flag"))
-        for f in (a.images.accepted, a.annotations.accepted)
-    ]
-    rows = flags[0].unionByName(flags[1]).groupBy("flag").count().collect()
-    return {row["flag"]: row["count"] for row in rows}
-
-
-def _overwritten(a: Applied) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The uploads whose rows were changed or dropped, and those whose rows came once more.
-
-    An image that is only labelled for more kinds does not count as changed.
-    """
-    images = a.before.images.select("image_key", F.col("upload_id").alias("by"), F.col("attributes").alias("_was"))
-    pairs = images.join(
-        a.images.accepted.select("image_key", "_same", "_same_bytes", "attributes"), "image_key", "left"
-    )
-    kept = a.after.images.select("image_key").withColumn("_kept", F.lit(True))
-    pairs = pairs.join(kept, "image_key", "left")
-    changed = F.col("_kept").isNull() | ~F.col("_same_bytes") | ~F.col("attributes").eqNullSafe(F.col("_was"))
-    labels = a.before.annotations.select("annotation_key", F.col("upload_id").alias("by"))
-    labels = labels.join(a.annotations.accepted.select("annotation_key", "_same"), "annotation_key", "left")
-    stay = a.after.annotations.select("annotation_key").withColumn("_kept", F.lit(True))
-    labels = labels.join(stay, "annotation_key", "left")
-    moved = F.col("_kept").isNull() | ~F.col("_same")
-    found = (
-        pairs.select(
-            "by",
-            F.coalesce(F.col("_kept").isNull() | (F.col("_same").isNotNull() & changed), F.lit(False)).alias("old"),
-            F.coalesce("_same", F.lit(False)).alias("kept"),
-        )
-        .unionByName(
-            labels.select(
-                "by",
-                F.coalesce(F.col("_kept").isNull() | (F.col("_same").isNotNull() & moved), F.lit(False)).alias("old"),
-                F.coalesce("_same", F.lit(False)).alias("kept"),
-            )
-        )
-        .groupBy("by")
-        .agg(F.max("old").alias("old"), F.max("kept").alias("kept"))
-        .collect()
-    )
-    return (
-        tuple(sorted(row["by"] for row in found if row["old"])),
-        tuple(sorted(row["by"] for row in found if row["kept"])),
     )

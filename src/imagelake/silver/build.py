@@ -51,10 +51,7 @@ def run(ctx: Context, dataset: str, upload_id: str | None = None) -> tuple[RunRe
         pending = [Delivery(row) for row in deliveries.pending(ctx.tables, dataset)]
         if not pending and not lease.suspect:
             return ()
-        try:
-            return _build(ctx, dataset, pending, lease)
-        finally:
-            ctx.spark.catalog.clearCache()
+        return _build(ctx, dataset, pending, lease)
 
 
 def half_built(ctx: Context, dataset: str) -> bool:
@@ -79,7 +76,7 @@ def _build(ctx: Context, dataset: str, pending: Sequence[Delivery], lease: Lease
     for delivery in pending:
         ctx.progress(f"reading the annotations of {dataset}, delivery {delivery.sequence}")
         try:
-            draft, result = _apply(ctx, draft if not built else draft.settled(), delivery, rules)
+            draft, result = _apply(ctx, draft, delivery, rules)
             built.append(_Built(delivery, result))
         except UploadRejected as problem:
             log.warning("%s: delivery %s rejected: %s", dataset, delivery.sequence, problem.message)
@@ -94,20 +91,19 @@ def _build(ctx: Context, dataset: str, pending: Sequence[Delivery], lease: Lease
 
 
 def _draft(ctx: Context, dataset: str) -> Draft:
-    """The draft now, pinned: frames are lazy, and must not see this build's own writes."""
+    """The draft now, settled: frames are lazy, and must not see this build's own writes."""
     images, annotations, rejections = (
-        ctx.tables.read(spec, dataset, ctx.tables.version(spec))
-        for spec in (silver.IMAGES, silver.ANNOTATIONS, silver.REJECTIONS)
+        ctx.tables.read(spec, dataset) for spec in (silver.IMAGES, silver.ANNOTATIONS, silver.REJECTIONS)
     )
     categories = ctx.tables.collect(silver.CATEGORIES, dataset)
-    return Draft(images, annotations, categories, rejections.where(F.col("closed_at").isNull()))
+    return Draft(images, annotations, categories, rejections.where(F.col("closed_at").isNull())).settled()
 
 
 def _apply(ctx: Context, draft: Draft, delivery: Delivery, rules: Rules) -> tuple[Draft, Account]:
     if delivery.mode == "remove":
         files = ctx.tables.read(bronze.FILES, delivery.dataset).where(F.col("attempt_id") == delivery.attempt_id)
         keys = files.where("role = 'removed'").select(F.col("path").alias("image_key"))
-        after = remove(ctx, draft, delivery, keys)
+        after = remove(ctx, draft, delivery, keys).settled()
         return after, removed(draft, after)
     applied = apply(ctx, draft, delivery, rules)
     return applied.after, account(delivery, applied)

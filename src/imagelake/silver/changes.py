@@ -12,6 +12,7 @@ from imagelake.context import Context
 from imagelake.silver.fold import Draft
 from imagelake.silver.frames import same
 from imagelake.tables import silver
+from imagelake.tables.frames import settled, together
 from imagelake.tables.spec import TableSpec
 from imagelake.tables.store import CHANGE
 
@@ -21,13 +22,13 @@ SILVER: tuple[TableSpec, ...] = (silver.IMAGES, silver.ANNOTATIONS, silver.CATEG
 
 
 def changes(ctx: Context, before: Draft, after: Draft) -> list[tuple[TableSpec, DataFrame, int]]:
-    """Per table: the rows to put and to drop (persisted), and how many. Nothing to do is zero rows."""
-    return [
-        _counted(silver.IMAGES, before.images, after.images, ("row_hash", "split")),
-        _counted(silver.ANNOTATIONS, before.annotations, after.annotations, ("row_hash",)),
-        _categories(ctx, before.categories, after.categories),
-        _counted(silver.REJECTIONS, before.rejections, after.rejections, ("closed_at",)),
-    ]
+    """Per table: the rows to put and to drop (settled), and how many. Nothing to do is zero rows."""
+    images, annotations, rejections = together(
+        lambda: _counted(silver.IMAGES, before.images, after.images, ("row_hash", "split")),
+        lambda: _counted(silver.ANNOTATIONS, before.annotations, after.annotations, ("row_hash",)),
+        lambda: _counted(silver.REJECTIONS, before.rejections, after.rejections, ("closed_at",)),
+    )
+    return [images, annotations, _categories(ctx, before.categories, after.categories), rejections]
 
 
 def _categories(ctx: Context, before: Rows, after: Rows) -> tuple[TableSpec, DataFrame, int]:
@@ -45,16 +46,22 @@ def _categories(ctx: Context, before: Rows, after: Rows) -> tuple[TableSpec, Dat
 def _counted(
     spec: TableSpec, old: DataFrame, new: DataFrame, compared: tuple[str, ...]
 ) -> tuple[TableSpec, DataFrame, int]:
-    frame = _difference(spec, old, new, compared).persist()
+    frame = settled(_difference(spec, old, new, compared))
     return spec, frame, frame.count()
 
 
 def _difference(spec: TableSpec, old: DataFrame, new: DataFrame, compared: tuple[str, ...]) -> DataFrame:
+    """One pass over both: a row in both keeps its new values, one that is only in the old keeps its old ones."""
     key = spec.key[-1]
-    marks = old.select(key, F.lit(True).alias("_was"), *(F.col(c).alias(f"_{c}") for c in compared))
-    unequal: Column = F.col("_was").isNull()
+    pairs = new.select(key, F.struct(*spec.names).alias("_new")).join(
+        old.select(key, F.struct(*spec.names).alias("_old")), key, "full"
+    )
+    unequal: Column = F.col("_new").isNull() | F.col("_old").isNull()
     for name in compared:
-        unequal = unequal | ~same(F.col(name), F.col(f"_{name}"))
-    put = new.join(marks, key, "left").where(unequal).select(*spec.names).withColumn(CHANGE, F.lit("put"))
-    drop = old.join(new.select(key), key, "left_anti").select(*spec.names).withColumn(CHANGE, F.lit("drop"))
-    return put.unionByName(drop)
+        unequal = unequal | ~same(F.col(f"_new.{name}"), F.col(f"_old.{name}"))
+    change = F.when(F.col("_new").isNull(), "drop").otherwise("put")
+    return (
+        pairs.where(unequal)
+        .select(F.coalesce("_new", "_old").alias("_row"), change.alias(CHANGE))
+        .select("_row.*", CHANGE)
+    )

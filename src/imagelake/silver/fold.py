@@ -22,7 +22,7 @@ from imagelake.silver.parse import parse
 from imagelake.silver.resolve import FOUND, resolve
 from imagelake.silver.space import MISMATCH, with_space
 from imagelake.silver.upload import files_of, upload_tree
-from imagelake.tables.frames import settled
+from imagelake.tables.frames import all_settled, settled, tally
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,7 @@ class Draft:
 
     def settled(self) -> Draft:
         """The same draft, cut from its lineage, for the next delivery to build on."""
-        frames = (settled(frame) for frame in (self.images, self.annotations, self.rejections))
-        images, annotations, rejections = frames
+        images, annotations, rejections = all_settled(self.images, self.annotations, self.rejections)
         return Draft(images, annotations, self.categories, rejections)
 
 
@@ -67,9 +66,9 @@ class Applied:
 def apply(ctx: Context, draft: Draft, delivery: Delivery, rules: Rules) -> Applied:
     """The draft with this delivery's images, annotations, categories and rejections; UploadRejected as a whole."""
     files = files_of(ctx, delivery.dataset, delivery.attempt_id)
-    records = settled(_records(ctx, draft, delivery, files))
+    keyed = img.with_keys(files.where("role = 'image'"))
+    records, uploaded = all_settled(_records(ctx, draft, delivery), keyed)
     _check_documents(delivery, records)
-    uploaded = settled(img.with_keys(files.where("role = 'image'")))
     resolved = settled(_resolved(records, uploaded, draft))
     found = resolved.where(F.col("status") == FOUND)
     images = img.incoming(delivery, uploaded, img.listed(found), draft.images, rules.severities)
@@ -78,15 +77,16 @@ def apply(ctx: Context, draft: Draft, delivery: Delivery, rules: Rules) -> Appli
     frame = _outdated_left_out(frame, found)
     annotations = ann.judge(delivery, frame, draft.annotations, rules.severities)
     brought = _brought(found, images.accepted, annotations.accepted)
-    refused = settled(_refused(delivery, images, resolved, annotations, records, ctx))
-    new_images = settled(_images_after(delivery, draft, images.accepted))
-    new_annotations = settled(_annotations_after(delivery, draft, new_images, annotations.accepted, brought))
-    after = Draft(
-        new_images,
-        new_annotations,
-        _categories_after(delivery, draft, records, new_annotations, rules),
+    refused, new_images = all_settled(
+        _refused(delivery, images, resolved, annotations, records, ctx),
+        _images_after(delivery, draft, images.accepted),
+    )
+    new_annotations, rejections = all_settled(
+        _annotations_after(delivery, draft, new_images, annotations.accepted, brought),
         rej.after(delivery, draft.rejections, refused, rej.Taken(brought, images.accepted, files, ctx.clock())),
     )
+    categories = _categories_after(delivery, draft, records, new_annotations, rules)
+    after = Draft(new_images, new_annotations, categories, rejections)
     return Applied(draft, after, files, records, resolved, images, annotations, refused)
 
 
@@ -107,9 +107,9 @@ def remove(ctx: Context, draft: Draft, delivery: Delivery, keys: DataFrame) -> D
     return Draft(images, annotations, draft.categories, rejections)
 
 
-def _records(ctx: Context, draft: Draft, delivery: Delivery, files: DataFrame) -> DataFrame:
+def _records(ctx: Context, draft: Draft, delivery: Delivery) -> DataFrame:
     """The delivery's records and those that waited for an image, told apart by the prefix of `doc`."""
-    tree = upload_tree(ctx, delivery.dataset, files)
+    tree = upload_tree(ctx, delivery.dataset, delivery.attempt_id)
     units = reader(delivery.detection.format).plan(tree, delivery.detection)
     fresh = parse(ctx, tree, units).withColumn("_scope", F.lit("now"))
     waiting = rej.waiting_records(draft.rejections)
@@ -218,11 +218,10 @@ def _annotations_after(
 def _categories_after(
     delivery: Delivery, draft: Draft, records: DataFrame, annotations: DataFrame, rules: Rules
 ) -> list[dict[str, Any]]:
-    names = [
-        frame.select(F.lit(label).alias("label"), "category").distinct()
-        for label, frame in (("before", draft.annotations), ("after", annotations))
-    ]
-    used = [(row["label"], row["category"]) for row in names[0].unionByName(names[1]).collect()]
-    before, after = (frozenset(name for label, name in used if label == wanted) for wanted in ("before", "after"))
+    used = tally(
+        draft.annotations.select(F.concat(F.lit("-"), "category")).distinct(),
+        annotations.select(F.concat(F.lit("+"), "category")).distinct(),
+    )
+    before, after = (frozenset(name[1:] for name in used if name[0] == sign) for sign in "-+")
     brought = cat.declared(records, rules.settings.renames)
     return cat.fold(delivery, draft.categories, brought, (before, after), rules.published_index, rules.settings)

@@ -19,7 +19,7 @@ def map_rows(frame: DataFrame, added: str, function: Callable[[Row], Row]) -> Da
 
     `added` is their DDL. The function runs in the workers on Arrow batches; it must be importable there.
     """
-    extra = frame.sparkSession.createDataFrame([], added).schema
+    extra = StructType.fromDDL(added)
     replaced = set(extra.names)
     schema = StructType([f for f in frame.schema.fields if f.name not in replaced] + extra.fields)
     arrow = to_arrow_schema(schema, timezone="UTC")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -13,8 +15,7 @@ from imagelake.storage.base import Storage
 from imagelake.storage.places import Place, read_place
 from imagelake.tables import bronze
 
-_LITERALS = 200
-"""So many hashes go into the condition itself; more are joined."""
+_PLACE = ("content_hash", "uri", "offset", "length", "size", "codec")
 
 
 @dataclass(frozen=True)
@@ -46,23 +47,20 @@ def files_of(ctx: Context, dataset: str, attempt_id: str) -> DataFrame:
     return files.where((F.col("attempt_id") == attempt_id) & (F.col("role") != "ignored"))
 
 
-def upload_tree(ctx: Context, dataset: str, files: DataFrame) -> UploadTree:
-    """The tree of these files. Documents are told from images by role: readers never open an image."""
-    rows = files.select("path", "role", "content_hash", "length").collect()
-    documents = {r["path"]: r["content_hash"] for r in rows if r["role"] != "image" and r["content_hash"]}
-    places = _places(ctx, dataset, frozenset(documents.values()))
-    by_path = {path: places[found] for path, found in documents.items()}
-    return UploadTree(ctx.storage, {r["path"]: r["length"] for r in rows}, by_path)
+def upload_tree(ctx: Context, dataset: str, attempt_id: str) -> UploadTree:
+    """The tree of an attempt's files. Documents are told from images by role: readers never open an image."""
+    wanted = (pc.field("attempt_id") == attempt_id) & (pc.field("role") != "ignored")
+    files = ctx.tables.arrow(bronze.FILES, dataset, ("path", "role", "content_hash", "length"), wanted)
+    sizes = dict(zip(files["path"].to_pylist(), files["length"].to_pylist(), strict=True))
+    opened = files.filter((pc.field("role") != "image") & pc.field("content_hash").is_valid())
+    places = _places(ctx, dataset, opened["content_hash"])
+    documents = zip(opened["path"].to_pylist(), opened["content_hash"].to_pylist(), strict=True)
+    return UploadTree(ctx.storage, sizes, {path: places[found] for path, found in documents})
 
 
-def _places(ctx: Context, dataset: str, hashes: frozenset[str]) -> dict[str, Place]:
-    if not hashes:
+def _places(ctx: Context, dataset: str, hashes: pa.ChunkedArray) -> dict[str, Place]:
+    if not len(hashes):
         return {}
-    blobs = ctx.tables.read(bronze.BLOBS, dataset).where(F.col("state") == "live")
-    if len(hashes) <= _LITERALS:
-        found = blobs.where(F.col("content_hash").isin(*sorted(hashes)))
-    else:
-        wanted = ctx.spark.createDataFrame([(h,) for h in hashes], "content_hash string")
-        found = blobs.join(F.broadcast(wanted), "content_hash", "left_semi")
-    rows = found.select("content_hash", "uri", "offset", "length", "size", "codec").collect()
-    return {row["content_hash"]: Place.from_row(row.asDict()) for row in rows}
+    wanted = (pc.field("state") == "live") & pc.field("content_hash").isin(hashes.unique())
+    found = ctx.tables.arrow(bronze.BLOBS, dataset, _PLACE, wanted)
+    return {row["content_hash"]: Place.from_row(row) for row in found.to_pylist()}

@@ -58,10 +58,10 @@ def create_lake(uri: str, clock: Callable[[], datetime]) -> Lake:
     if storage.stat(MARKER) is not None:
         return open_lake(uri)
     _check_root(storage)
-    stranger = next((s.path for s in storage.list() if not _may_precede(s.path)), None)
-    if stranger is not None and storage.stat(MARKER) is None:
+    other = stranger(storage)
+    if other is not None and storage.stat(MARKER) is None:
         raise ConfigError(
-            f"{storage.root} is not empty and not a lake: it holds {stranger}",
+            f"{storage.root} is not empty and not a lake: it holds {other}",
             hint="name an empty or absent folder with --lake",
         )
     mark = {"format": LAKE_FORMAT, "lake_id": uuid.uuid4().hex, "created": clock().isoformat(), "needs": NEEDS}
@@ -78,6 +78,11 @@ def _check_root(storage: Storage) -> None:
             f"{unquote(storage.root)} holds {' '.join(odd)}, which not every reader of Delta tables can open",
             hint="name a folder without % [ ] \\ and * with --lake",
         )
+
+
+def stranger(storage: Storage) -> str | None:
+    """A file that keeps a lake from being created here; None when nothing does."""
+    return next((s.path for s in storage.list() if not _may_precede(s.path)), None)
 
 
 def _may_precede(path: str) -> bool:

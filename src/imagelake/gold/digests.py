@@ -29,23 +29,14 @@ class Digests:
 
 def digests(content: Content, splits: DataFrame) -> Digests:
     """All set digests in one pass."""
-    rows = _placed(splits)
+    rows = splits.select(F.lit("splits").alias("entity"), "image_key", "split")
     for entity, frame in vars(content).items():
-        rows = rows.unionByName(_hashed(entity, frame))
+        hashed = frame.select(F.lit(entity).alias("entity"), "row_hash")
+        rows = rows.unionByName(hashed, allowMissingColumns=True)
     found: dict[str, SetDigest] = defaultdict(SetDigest)
     for part in rows.mapInArrow(_summing(), _PARTIAL).collect():
         found[part["entity"]] += SetDigest(int.from_bytes(part["total"], "little"), part["rows"])
     return Digests(**{entity: found[entity] for entity in ("images", "annotations", "categories", "splits")})
-
-
-def _hashed(entity: str, frame: DataFrame) -> DataFrame:
-    none = F.lit(None).cast("string")
-    return frame.select(F.lit(entity).alias("entity"), "row_hash", none.alias("image_key"), none.alias("split"))
-
-
-def _placed(splits: DataFrame) -> DataFrame:
-    none = F.lit(None).cast("binary")
-    return splits.select(F.lit("splits").alias("entity"), none.alias("row_hash"), "image_key", "split")
 
 
 def _summing() -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:

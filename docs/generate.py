@@ -7,6 +7,7 @@ from pathlib import Path
 
 from imagelake.formats.rules import FORMAT_RULES
 from imagelake.quality.catalogue import RULES
+from imagelake.quality.fixed_rules import FILE_RULES, PUBLISH_RULES, UPLOAD_RULES
 from imagelake.tables import ALL
 
 HERE = Path(__file__).parent
@@ -47,6 +48,13 @@ def _checks() -> Iterator[str]:
     yield "| rule | severity | meaning |\n|---|---|---|"
     for found in FORMAT_RULES:
         yield f"| `{found.id}` | {found.severity} | {found.doc} |"
+    for title, rules in (
+        ("What rejects a file\n\nFixed. The rest of the upload goes on.", FILE_RULES),
+        ("What refuses an upload\n\nFixed. Nothing of it is taken (exit 3).", UPLOAD_RULES),
+        ("What publish reports\n\nCounted in the warnings of its report.", PUBLISH_RULES),
+    ):
+        yield f"\n## {title}\n\n| rule | meaning |\n|---|---|"
+        yield from (f"| `{rule_id}` | {doc} |" for rule_id, doc in rules)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from imagelake.tables import bronze, gold, silver
 ROOT = Path(__file__).parents[2]
 
 BOUNDARIES = (
-    "ingest:files", "ingest:blobs", "ingest:upload", "ingest:done",
+    "ingest:rows", "ingest:bronze.files", "ingest:bronze.blobs", "ingest:upload", "ingest:done",
     "build:silver.images", "build:silver.annotations", "build:silver.categories", "build:silver.rejections",
     "build:mark", "build:done",
     "publish:image", "publish:annotation", "publish:category", "publish:split", "publish:closings",
@@ -27,7 +27,7 @@ BOUNDARIES = (
 )  # fmt: skip
 VICTIMS = ("python", "jvm", "both")
 OFTEN = {
-    ("ingest:blobs", "python"),
+    ("ingest:bronze.blobs", "python"),
     ("build:silver.annotations", "both"),
     ("publish:closings", "jvm"),
     ("publish:version", "both"),

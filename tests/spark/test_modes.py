@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 
 import pytest
 from tests.spark import helpers
 
+import imagelake
 from imagelake import pipeline
 from imagelake.bronze.ingest import IngestRequest
 from imagelake.tables import gold, silver
@@ -120,6 +122,29 @@ def test_an_image_listed_without_objects_is_labelled_and_an_unlisted_one_is_not(
     run(ctx, helpers.write_zip(tmp_path / "a.zip", files))
     labelled = {i["image_key"]: i["labelled"] for i in draft(ctx)}
     assert labelled == {"p000.jpg": ["box"], "p001.jpg": []}
+
+
+def test_many_new_loose_files_share_a_package_and_known_bytes_are_not_kept_again(spark, tmp_path):
+    path = tmp_path / "lake"
+    ctx = helpers.context(spark, path, settings=helpers.settings(path, "ingest.package_files=4"))
+    run(ctx, helpers.write_folder(tmp_path / "a", helpers.small(4).files()))
+    assert [len(list((path / "blobs" / kind).rglob("*.*"))) for kind in ("zip", "obj")] == [1, 0]
+    run(ctx, helpers.write_folder(tmp_path / "b", helpers.small(5).files()))
+    kept = [p for p in (path / "blobs").rglob("*") if p.is_file()]
+    assert len(kept) == 3, "the package, and one new image and one new document"
+    assert imagelake.open(str(path)).verify("pets@v2").as_json()["ok"]
+
+
+def test_a_file_that_bronze_knows_by_place_size_and_time_is_not_read_again(ctx, tmp_path):
+    folder = helpers.write_folder(tmp_path / "a", helpers.small(3).files())
+    for file in folder.rglob("*.*"):
+        os.utime(file, (1_600_000_000, 1_600_000_000))
+    run(ctx, folder)
+    image = next(folder.rglob("p001.jpg"))
+    image.write_bytes(image.read_bytes()[:-1] + b"!")  # same size, and the time is set back: nobody can tell
+    os.utime(image, (1_600_000_000, 1_600_000_000))
+    assert run(ctx, folder).status == "unchanged"
+    assert run(ctx, folder, rehash=True).status != "unchanged"
 
 
 def test_removed_images_go_and_come_back_and_every_version_stays(ctx, tmp_path):

@@ -42,8 +42,6 @@ def probed(
     limits: ProbeLimits = LIMITS,
     *,
     archive: int | None = None,
-    lake: str | None = None,
-    keep: bool = False,
 ) -> dict[str, Facts]:
     """The facts of these files by path, from a folder, or from an archive with that compression."""
     if archive is None:
@@ -56,9 +54,9 @@ def probed(
             for name, data in files.items():
                 out.writestr(name, data)
         source = open_source(str(folder / "up.zip"), IngestSettings(max_ratio=2000))
-    batch = describe(source, source.members, None, keep)
+    batch = describe(source, source.members, None)
     assert batch.schema == DESCRIPTORS
-    (facts,) = probe_members([batch], limits, lake)
+    (facts,) = probe_members([batch], limits)
     assert facts.schema == FACTS
     return {row["path"]: row for row in facts.to_pylist()}
 
@@ -183,41 +181,17 @@ def test_a_multi_picture_jpeg_is_its_first_picture(tmp_path: Path) -> None:
     assert (row["media_type"], row["frames"], row["problem_rule"]) == ("image/jpeg", 2, None)
 
 
-def test_files_are_kept_once_by_hash_when_asked(tmp_path: Path) -> None:
-    files = {"a.jpg": encoded("JPEG"), "copy.jpg": encoded("JPEG"), "b.txt": b"text", "c.jpg": b"no image"}
-    lake = tmp_path / "my lake"
-    for archive in (None, zipfile.ZIP_DEFLATED):
-        facts = probed(tmp_path, files, archive=archive, lake=lake.as_uri(), keep=True)
-        kept = {p.name: p for p in lake.rglob("*") if p.is_file()}
-        assert set(kept) == {row["content_hash"] for row in facts.values()}
-        assert len(kept) == 3
-        for name, data in files.items():
-            place = lake / "blobs/obj" / facts[name]["content_hash"][:2] / facts[name]["content_hash"]
-            assert place.read_bytes() == data
-
-
 @pytest.mark.parametrize("archive", [None, zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_large_files_are_streamed_with_the_same_result(tmp_path: Path, archive: int | None) -> None:
     image = encoded("BMP", (2500, 2000))
     files = {"big.bmp": image, "doc.json": b"[" + b"1," * (6 << 20) + b"1]", "small.txt": b"1"}
-    lake = str(tmp_path / "lake")
-    facts = probed(tmp_path, files, archive=archive, lake=lake, keep=True)
+    facts = probed(tmp_path, files, archive=archive)
     for name, data in files.items():
         row = facts[name]
         assert (row["content_hash"], row["crc32"]) == (hashlib.sha256(data).hexdigest(), zlib.crc32(data))
         assert (row["length"], row["problem_rule"]) == (len(data), None)
-        assert Path(lake, "blobs/obj", row["content_hash"][:2], row["content_hash"]).read_bytes() == data
     assert facts["big.bmp"]["width"] == 2500
     assert facts["doc.json"]["media_type"] == "application/json"
-
-
-def test_columns_can_be_carried_through(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_bytes(b"1")
-    source = open_source(str(tmp_path), IngestSettings())
-    batch = describe(source, source.members, None, False).append_column("mtime", pa.array([source.members[0].mtime_ns]))
-    (facts,) = probe_members([batch], LIMITS, carry=("mtime",))
-    assert facts.schema.names == [*FACTS.names, "mtime"]
-    assert facts.column("mtime").to_pylist() == [source.members[0].mtime_ns]
 
 
 def test_ranges_of_any_object_can_be_probed(tmp_path: Path) -> None:

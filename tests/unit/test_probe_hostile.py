@@ -43,18 +43,15 @@ def probed(
     files: dict[str, bytes],
     limits: ProbeLimits = LIMITS,
     inspect: Inspect = inspect_image,
-    lake: str | None = None,
 ) -> dict[str, Facts]:
     for name, data in files.items():
         (folder / name).write_bytes(data)
-    return run(str(folder), limits, inspect, lake)
+    return run(str(folder), limits, inspect)
 
 
-def run(
-    upload: str, limits: ProbeLimits = LIMITS, inspect: Inspect = inspect_image, lake: str | None = None
-) -> dict[str, Facts]:
+def run(upload: str, limits: ProbeLimits = LIMITS, inspect: Inspect = inspect_image) -> dict[str, Facts]:
     source = open_source(upload, IngestSettings(max_ratio=2000))
-    (facts,) = probe_members([describe(source, source.members, None, lake is not None)], limits, lake, inspect=inspect)
+    (facts,) = probe_members([describe(source, source.members, None)], limits, inspect)
     assert facts.schema == FACTS
     return {row["path"]: row for row in facts.to_pylist()}
 
@@ -263,7 +260,7 @@ def test_members_that_are_not_as_declared_are_rows_too(tmp_path: Path) -> None:
 
 
 def test_files_that_change_or_vanish_after_listing_are_rows_too(tmp_path: Path) -> None:
-    upload, lake = tmp_path / "up", tmp_path / "lake"
+    upload = tmp_path / "up"
     upload.mkdir()
     for name in ("grown.txt", "cut.txt", "gone.txt", "linked.txt", "same.txt"):
         (upload / name).write_bytes(b"12345")
@@ -273,7 +270,7 @@ def test_files_that_change_or_vanish_after_listing_are_rows_too(tmp_path: Path) 
     (upload / "gone.txt").unlink()
     (upload / "linked.txt").unlink()
     (upload / "linked.txt").symlink_to("/etc/hostname")
-    (facts,) = probe_members([describe(source, source.members, None, True)], LIMITS, str(lake))
+    (facts,) = probe_members([describe(source, source.members, None)], LIMITS)
     assert {r["path"]: r["problem_rule"] for r in facts.to_pylist()} == {
         "grown.txt": "file.size_mismatch",
         "cut.txt": "file.size_mismatch",
@@ -281,14 +278,6 @@ def test_files_that_change_or_vanish_after_listing_are_rows_too(tmp_path: Path) 
         "linked.txt": "file.unreadable",
         "same.txt": None,
     }
-    assert len([p for p in lake.rglob("*") if p.is_file()]) == 1
-
-
-def test_a_lake_that_cannot_be_written_fails_the_task_and_no_file(tmp_path: Path) -> None:
-    (tmp_path / "lake").write_bytes(b"a file in the way")
-    (tmp_path / "up").mkdir()
-    with pytest.raises(ImagelakeError, match="cannot keep files in"):
-        probed(tmp_path / "up", {"a.txt": b"1"}, lake=str(tmp_path / "lake"))
 
 
 def test_a_disk_that_stands_still_fails_the_task_and_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -299,7 +288,7 @@ def test_a_disk_that_stands_still_fails_the_task_and_no_file(tmp_path: Path, mon
     monkeypatch.setattr(prober, "_STALL_SECONDS", 0.3)
     item = Item("a.jpg", tmp_path.as_uri(), None, 0, 1, 1, 1, "stored", None, False)
     with pytest.raises(ImagelakeError, match=r"has made no headway for 0\.3 s"):
-        prober.probe([item], Examiner(ProbeLimits(seconds=0.1), inspect_image, None, Stuck()))
+        prober.probe([item], Examiner(ProbeLimits(seconds=0.1), inspect_image, Stuck()))
 
 
 def test_a_process_that_never_begins_is_reported_and_not_tried_for_ever(

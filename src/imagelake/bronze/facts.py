@@ -1,71 +1,73 @@
-"""Hash and probe an upload's files in parallel, leaving out those bronze has read before."""
+"""What an upload's files are: hashed and probed in parallel, leaving out those bronze has read before."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import pyarrow as pa
-from pyspark.sql import functions as F
+import pyarrow.compute as pc
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from imagelake.bronze.probe import DESCRIPTORS, FACTS, ProbeLimits, describe, probe_members
+from imagelake.bronze.probe import FACTS, ProbeLimits, describe, probe_members
+from imagelake.bronze.spread import spread
 from imagelake.context import Context
 from imagelake.storage.source import Member, Source
 from imagelake.tables import bronze
 
-_MEGABYTE = 1 << 20
-_FILES_WORTH_A_TASK = 50
-
-_REUSED = (
-    "content_hash", "crc32", "length", "media_type", "width", "height", "mode", "orientation", "frames",
-    "problem_rule", "problem",
+_PLACE = ("source", "length", "source_mtime_ns")
+_KNOWN = (
+    "content_hash", "crc32", "media_type", "width", "height", "mode", "orientation", "frames", "problem_rule",
+    "problem",
 )  # fmt: skip
 
 
-def probe(ctx: Context, source: Source, members: Sequence[Member], uri: str | None, keep: bool) -> pa.Table:
-    """FACTS of these members; `keep` also writes each file's bytes to the lake, content-addressed."""
+def archive_facts(ctx: Context, source: Source, copy: str) -> pa.Table:
+    """FACTS of all members of an archive, read from its copy at this URI."""
+    return _probed(ctx, source, source.members, copy)
+
+
+def loose_facts(ctx: Context, source: Source, dataset: str, rehash: bool) -> pa.Table:
+    """FACTS of all loose files; unless `rehash`, those whose place, size and mtime bronze has seen are not read."""
+    reused = FACTS.empty_table() if rehash else _known_files(ctx, dataset, source)
+    done = set(reused["path"].to_pylist())
+    return pa.concat_tables([_probed(ctx, source, [m for m in source.members if m.path not in done], None), reused])
+
+
+def _probed(ctx: Context, source: Source, members: Sequence[Member], uri: str | None) -> pa.Table:
     if not members:
         return FACTS.empty_table()
-    table = pa.Table.from_batches([describe(source, members, uri, keep)])
-    frame = ctx.spark.createDataFrame(table, from_arrow_schema(DESCRIPTORS))
-    tasks = _tasks(ctx, members)
-    if tasks > ctx.spark.sparkContext.defaultParallelism:
-        frame = frame.repartitionByRange(tasks, "uri", "offset", "path")
-    elif tasks == 1:
-        frame = frame.coalesce(1)
+    table = pa.Table.from_batches([describe(source, members, uri)])
+    frame = spread(ctx, table, [m.length for m in members])
     limits = ProbeLimits.of(ctx.settings.ingest)
-    return frame.mapInArrow(_prober(limits, ctx.storage.root), from_arrow_schema(FACTS)).toArrow().cast(FACTS)
+    return frame.mapInArrow(_prober(limits), from_arrow_schema(FACTS)).toArrow().cast(FACTS)
 
 
-def known_files(ctx: Context, dataset: str, source: Source) -> pa.Table:
-    """`path` and earlier facts of the loose files whose place, size and mtime bronze has seen."""
-    rows = [(m.path, source.member_uri(m), m.length, m.mtime_ns) for m in source.members if m.entry is None]
-    here = ctx.spark.createDataFrame(rows, "path string, source string, bytes bigint, source_mtime_ns bigint")
-    before = (
-        ctx.tables.read(bronze.FILES, dataset)
-        .where(F.col("content_hash").isNotNull() & F.col("source_mtime_ns").isNotNull())
-        .dropDuplicates(["source", "length", "source_mtime_ns"])
-        .drop("path")
-    )
-    same = (
-        (here.source == before.source)
-        & (here.bytes == before.length)
-        & (here.source_mtime_ns == before.source_mtime_ns)
-    )
-    return here.join(before, same).select(here.path, *(before[name] for name in _REUSED)).toArrow()
+def _known_files(ctx: Context, dataset: str, source: Source) -> pa.Table:
+    """FACTS of the loose files that are in bronze already, as they were found then."""
+    paths = [m.path for m in source.members]
+    uris = [source.member_uri(m) for m in source.members]
+    lengths, times = [m.length for m in source.members], [m.mtime_ns for m in source.members]
+    here = pa.table(dict(zip(("path", *_PLACE), (paths, uris, lengths, times), strict=True)))
+    seen = pc.field("source").isin(uris) & pc.field("content_hash").is_valid() & pc.field("source_mtime_ns").is_valid()
+    before = ctx.tables.arrow(bronze.FILES, dataset, (*_PLACE, *_KNOWN), seen)
+    first = before.append_column("row", pa.array(range(len(before)), pa.int64())).group_by(_PLACE)
+    before = before.take(first.aggregate([("row", "min")])["row_min"])
+    found = here.join(before.cast(_plain(before.schema)), list(_PLACE), join_type="inner")
+    columns = {name: found[name] for name in ("path", "length", *_KNOWN)}
+    columns |= {"uri": found["source"], "stored": found["length"]}
+    count = len(found)
+    columns |= {"codec": pa.array(["stored"] * count, pa.string()), "offset": pa.array([0] * count, pa.int64())}
+    return pa.table([columns[name] for name in FACTS.names], names=FACTS.names).cast(FACTS)
 
 
-def _tasks(ctx: Context, members: Sequence[Member]) -> int:
-    limits = ctx.settings.ingest
-    total = sum(m.length for m in members)
-    wanted = max(total / (limits.task_megabytes * _MEGABYTE), len(members) / limits.task_files)
-    cores = int(ctx.spark.sparkContext.defaultParallelism)
-    return max(math.ceil(wanted), min(cores, math.ceil(len(members) / _FILES_WORTH_A_TASK)))
+def _plain(schema: pa.Schema) -> pa.Schema:
+    """The schema with plain strings: a join wants the same kind of them on both sides."""
+    texts = (pa.large_string(), pa.string_view())
+    return pa.schema([f.with_type(pa.string()) if f.type in texts else f for f in schema])
 
 
-def _prober(limits: ProbeLimits, lake: str) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def _prober(limits: ProbeLimits) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        return probe_members(batches, limits, lake)
+        return probe_members(batches, limits)
 
     return run

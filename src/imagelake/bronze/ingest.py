@@ -7,21 +7,25 @@ import logging
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
 from imagelake.bronze import known, places
 from imagelake.bronze import rows as rows_of
-from imagelake.bronze.facts import known_files, probe
+from imagelake.bronze.facts import archive_facts, loose_facts
 from imagelake.context import Context, Counts, RunReport
 from imagelake.errors import UploadRejected, UsageError
 from imagelake.formats.detect import Choice, choose
 from imagelake.keys import check_dataset_id
-from imagelake.storage.keep import Copied, copy_archive
-from imagelake.storage.source import Source, archive_source, open_source
+from imagelake.storage.keep import Copied, copy_archive, new_copy
+from imagelake.storage.source import Source, copied_source, open_source
 from imagelake.tables import bronze, deliveries
+from imagelake.tables.frames import together
+from imagelake.tables.spec import TableSpec
 from imagelake.writer import writing
 
 log = logging.getLogger(__name__)
@@ -51,6 +55,16 @@ class _Prepared:
     files: pa.Table | None = None
     blobs: pa.Table | None = None
     hint: str | None = None
+
+
+@dataclass(frozen=True)
+class _Upload:
+    """An upload to take in: its files, their format, where they came from, the copy of its archive if it is one."""
+
+    source: Source
+    choice: Choice
+    origin: Mapping[str, str | None]
+    copied: Copied | None = None
 
 
 def run(ctx: Context, request: IngestRequest) -> RunReport:
@@ -85,27 +99,22 @@ def _ingest(ctx: Context, request: IngestRequest, ready: Sequence[_Prepared]) ->
             return _known(request, rows, seen)
     origin = {"source": given.uri, "source_stamp": stamp}
     if given.kind != "zip":
-        return _take(ctx, request, given, None, ready, origin)
-    copied = copy_archive(ctx.storage, given.uri)
+        return _take(ctx, request, ready, _Upload(given, _chosen(ctx, request, given), origin))
+    temp = new_copy()
     try:
-        kept = archive_source(ctx.storage, copied.temp, ctx.settings.ingest)
-        return _take(ctx, request, kept, copied, ready, origin)
+        with ThreadPoolExecutor(1) as pool:
+            copying = pool.submit(copy_archive, ctx.storage, given.uri, temp)
+            choice = _chosen(ctx, request, given)  # meanwhile
+            copied = copying.result()
+        return _take(ctx, request, ready, _Upload(copied_source(given, ctx.storage, temp), choice, origin, copied))
     finally:
-        ctx.storage.delete(copied.temp)
+        ctx.storage.delete(temp)
 
 
-def _take(
-    ctx: Context,
-    request: IngestRequest,
-    source: Source,
-    copied: Copied | None,
-    ready: Sequence[_Prepared],
-    origin: Mapping[str, str | None],
-) -> RunReport | _Prepared:
+def _take(ctx: Context, request: IngestRequest, ready: Sequence[_Prepared], upload: _Upload) -> RunReport | _Prepared:
     """Hash and probe, and keep the bytes that are new; or report that all of it is known."""
-    choice = choose(source.tree, request.format)
-    _check_documents(ctx, source, choice)
-    facts, written = _facts(ctx, request, source, copied)
+    source, choice, copied = upload.source, upload.choice, upload.copied
+    facts = _facts(ctx, request, source, copied)
     upload_id = rows_of.upload_id(facts)
     rows = _known_rows(ctx, request.dataset, ready)
     seen = known.earlier(rows, request.mode, request.format, upload_id=upload_id)
@@ -117,7 +126,7 @@ def _take(
     if copied is not None:
         kept, kept_uri = places.keep_zip(ctx, copied, source, facts, held)
     else:
-        kept, kept_uri = places.keep_files(ctx, source, facts, held, written), None
+        kept, kept_uri = places.keep_files(ctx, facts, held), None
     files = rows_of.files(ctx, request.dataset, attempt_id, source, choice, facts)
     row = {
         "dataset": request.dataset,
@@ -128,7 +137,7 @@ def _take(
         "requested_format": request.format,
         "format": choice.reader,
         "detection": json.dumps({**choice.as_json(), "wrapper": source.wrapper}),
-        **origin,
+        **upload.origin,
         "kept_uri": kept_uri,
         "bytes": source.bytes,
         "files": asdict(rows_of.landed_counts(files)),
@@ -143,11 +152,10 @@ def _commit(ctx: Context, prepared: Sequence[_Prepared]) -> list[dict[str, Any]]
     blobs = [p.blobs for p in prepared if p.blobs is not None and len(p.blobs)]
     if files:
         ctx.storage.flush()
-        ctx.reached("ingest:files")
-        ctx.tables.append_table(bronze.FILES, pa.concat_tables(files))
-    if blobs:
-        ctx.reached("ingest:blobs")
-        ctx.tables.append_table(bronze.BLOBS, pa.concat_tables(blobs))
+        ctx.reached("ingest:rows")
+    together(
+        *(partial(_append, ctx, spec, rows) for spec, rows in ((bronze.FILES, files), (bronze.BLOBS, blobs)) if rows)
+    )
     if prepared:
         ctx.reached("ingest:upload")
     rows = deliveries.deliver(ctx, [p.row for p in prepared])
@@ -155,23 +163,16 @@ def _commit(ctx: Context, prepared: Sequence[_Prepared]) -> list[dict[str, Any]]
     return rows
 
 
-def _facts(
-    ctx: Context, request: IngestRequest, source: Source, copied: Copied | None
-) -> tuple[pa.Table, frozenset[str]]:
-    """FACTS of all members, and the paths whose bytes were kept while they were read."""
+def _append(ctx: Context, spec: TableSpec, tables: Sequence[pa.Table]) -> None:
+    ctx.tables.append_table(spec, pa.concat_tables(tables))
+    ctx.reached(f"ingest:{spec.name}")
+
+
+def _facts(ctx: Context, request: IngestRequest, source: Source, copied: Copied | None) -> pa.Table:
     ctx.progress(f"hashing and checking {len(source.members)} files")
     if copied is not None:
-        return probe(ctx, source, source.members, ctx.storage.uri(copied.temp), keep=False), frozenset()
-    reused = known_files(ctx, request.dataset, source) if not request.rehash else pa.table({"path": []})
-    done = set(reused["path"].to_pylist())
-    fresh = [m for m in source.members if m.path not in done]
-    sizes = places.known_sizes(ctx, [m.length for m in fresh])
-    doubtful = [m for m in fresh if m.length in sizes]
-    new = [m for m in fresh if m.length not in sizes]
-    tables = [probe(ctx, source, new, None, keep=True), probe(ctx, source, doubtful, None, keep=False)]
-    if done:
-        tables.append(reused)
-    return pa.concat_tables(tables, promote_options="permissive"), frozenset(m.path for m in new)
+        return archive_facts(ctx, source, ctx.storage.uri(copied.temp))
+    return loose_facts(ctx, source, request.dataset, request.rehash)
 
 
 def _timed(ctx: Context, request: IngestRequest, ready: Sequence[_Prepared]) -> RunReport | _Prepared:
@@ -230,7 +231,8 @@ def _landed(row: Mapping[str, Any], hint: str | None) -> RunReport:
     )
 
 
-def _check_documents(ctx: Context, source: Source, choice: Choice) -> None:
+def _chosen(ctx: Context, request: IngestRequest, source: Source) -> Choice:
+    choice = choose(source.tree, request.format)
     limit = ctx.settings.ingest.max_document_bytes
     for path in choice.detection.documents:
         size = source.tree.size(path)
@@ -240,3 +242,4 @@ def _check_documents(ctx: Context, source: Source, choice: Choice) -> None:
                 hint="split the document, or raise the limit",
                 rule="document.too_large",
             )
+    return choice

@@ -9,11 +9,9 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import functions as F
 
-from imagelake.bronze.facts import probe
+from imagelake.bronze.keeping import keep
 from imagelake.context import Context
-from imagelake.storage.blobs import blob_path
 from imagelake.storage.keep import Copied, keep_archive
 from imagelake.storage.source import Source
 from imagelake.tables import bronze
@@ -34,19 +32,11 @@ BLOBS = PLACE.append(pa.field("dataset", pa.string()))
 """Places with the dataset whose rows name them."""
 
 
-def known_sizes(ctx: Context, sizes: Sequence[int]) -> frozenset[int]:
-    """Those of these sizes that some blob of the lake has: only files of such a size can be known already."""
-    wanted = ctx.spark.createDataFrame(pa.table({"size": pa.array(sorted(set(sizes)), pa.int64())}), "size bigint")
-    found = ctx.tables.read(bronze.BLOBS).select("size").join(F.broadcast(wanted), "size", "left_semi").distinct()
-    return frozenset(row["size"] for row in found.collect())
-
-
 def held(ctx: Context, facts: pa.Table, prepared: Sequence[pa.Table]) -> pa.Table:
     """The live places (BLOBS) of the facts' bytes, and those that uploads before this one are about to add."""
-    hashes = facts.select(["content_hash"]).group_by("content_hash").aggregate([])
-    wanted = ctx.spark.createDataFrame(hashes, "content_hash string")
-    live = ctx.tables.read(bronze.BLOBS).where("state = 'live'").select(*BLOBS.names)
-    found = live.join(F.broadcast(wanted), "content_hash", "left_semi").toArrow().cast(BLOBS)
+    wanted = facts["content_hash"].unique().drop_null()
+    live = (pc.field("state") == "live") & pc.field("content_hash").isin(wanted)
+    found = ctx.tables.arrow(bronze.BLOBS, None, BLOBS.names, live).cast(BLOBS)
     return pa.concat_tables([found, *(p.select(BLOBS.names) for p in prepared)])
 
 
@@ -55,27 +45,20 @@ def keep_zip(
 ) -> tuple[pa.Table, str | None]:
     """PLACE rows of the new bytes, and the archive's path when it is kept: when enough of its bytes are new.
 
-    Else only the new members are kept, as objects.
+    Else only the new members are kept.
     """
     new = _unknown(facts, held)
     fresh = pc.sum(new["length"]).as_py() or 0
-    if fresh and fresh >= ctx.settings.ingest.keep_archive_share * sum(m.length for m in source.members):
-        uri = keep_archive(ctx.storage, copied)
-        columns = [new["content_hash"], pa.array([uri] * len(new), pa.string()), new["offset"], new["stored"]]
-        return pa.table([*columns, new["length"], new["codec"], new["crc32"]], schema=PLACE), uri
-    wanted = set(new["path"].to_pylist())
-    members = [m for m in source.members if m.path in wanted]
-    written = probe(ctx, source, members, ctx.storage.uri(copied.temp), keep=True)
-    return _as_objects(written.filter(pc.is_valid(written["content_hash"]))), None
+    if not fresh or fresh < ctx.settings.ingest.keep_archive_share * sum(m.length for m in source.members):
+        return _kept(ctx, new), None
+    uri = keep_archive(ctx.storage, copied)
+    columns = [new["content_hash"], pa.array([uri] * len(new), pa.string()), new["offset"], new["stored"]]
+    return pa.table([*columns, new["length"], new["codec"], new["crc32"]], schema=PLACE), uri
 
 
-def keep_files(ctx: Context, source: Source, facts: pa.Table, held: pa.Table, written: frozenset[str]) -> pa.Table:
-    """PLACE rows of the new bytes of loose files; those with a path in `written` were kept while being read."""
-    new = _unknown(facts, held)
-    late = set(new["path"].to_pylist()) - written
-    if late:
-        probe(ctx, source, [m for m in source.members if m.path in late], None, keep=True)
-    return _as_objects(new)
+def keep_files(ctx: Context, facts: pa.Table, held: pa.Table) -> pa.Table:
+    """PLACE rows of the new bytes of loose files."""
+    return _kept(ctx, _unknown(facts, held))
 
 
 def rows(ctx: Context, dataset: str, attempt_id: str, kept: pa.Table, held: pa.Table) -> pa.Table:
@@ -109,16 +92,11 @@ def _first(table: pa.Table) -> pa.Table:
     return table.take(first["_row_min"])
 
 
-def _as_objects(new: pa.Table) -> pa.Table:
-    hashes = new["content_hash"].to_pylist()
-    count = len(hashes)
-    columns = [
-        new["content_hash"],
-        pa.array([blob_path(h) for h in hashes], pa.string()),
-        pa.array([0] * count, pa.int64()),
-        new["length"],
-        new["length"],
-        pa.array(["stored"] * count, pa.string()),
-        new["crc32"],
-    ]
-    return pa.table(columns, schema=PLACE)
+def _kept(ctx: Context, new: pa.Table) -> pa.Table:
+    if len(new) == 0:
+        return PLACE.empty_table()
+    kept = keep(ctx, new).select(["content_hash", "uri", "offset"])
+    found = kept.join(new.select(["content_hash", "length", "crc32"]), "content_hash", join_type="inner")
+    codec = pa.array(["stored"] * len(found), pa.string())
+    columns = [found[name] for name in ("content_hash", "uri", "offset", "length", "length")]
+    return pa.table([*columns, codec, found["crc32"]], schema=PLACE)

@@ -14,7 +14,6 @@ from imagelake.bronze.probe_file import Answer, Examiner, Inspect, Item
 from imagelake.bronze.probe_image import ImageFacts, ProbeLimits, inspect_image
 from imagelake.bronze.probe_read import Ranges
 from imagelake.bronze.prober import probe
-from imagelake.storage.local import path_from_uri
 from imagelake.storage.source import Member, Source
 
 __all__ = ["DESCRIPTORS", "FACTS", "ImageFacts", "ProbeLimits", "describe", "inspect_image", "probe_members"]
@@ -34,7 +33,7 @@ DESCRIPTORS = pa.schema(
         pa.field("end", pa.int64(), nullable=False),  # header and bytes end at or before it
         pa.field("size", pa.int64(), nullable=False),  # declared bytes after decoding
         pa.field("crc32", pa.int64()),  # declared, if anything is
-        pa.field("keep_as", pa.bool_(), nullable=False),  # also write it to blobs/obj of the lake
+        pa.field("whole", pa.bool_(), nullable=False),  # the bytes are all the object has
     ]
 )
 """The columns probe_members reads; others may be beside them."""
@@ -58,49 +57,40 @@ FACTS = pa.schema(
 )
 """The columns probe_members yields, in this order."""
 
-_ITEM_COLUMNS = ("path", "uri", "member", "offset", "end", "stored", "size", "codec", "crc32", "keep_as")
+_ITEM_COLUMNS = ("path", "uri", "member", "offset", "end", "stored", "size", "codec", "crc32", "whole")
 
 
 def probe_members(
     batches: Iterable[pa.RecordBatch],
     limits: ProbeLimits,
-    lake: str | None = None,
-    carry: Sequence[str] = (),
     inspect: Inspect = inspect_image,
 ) -> Iterator[pa.RecordBatch]:
-    """A batch of FACTS for each batch of DESCRIPTORS, row by row, then the columns named in `carry` as they came.
-
-    `lake` is the root (path or file URI) of the lake that files with `keep_as` are kept in. Rows are read fastest in
-    the order of uri and offset.
-    """
-    folder = str(path_from_uri(lake)) if lake is not None else None
-    examiner = Examiner(limits, inspect, folder, Ranges())
+    """A batch of FACTS for each batch of DESCRIPTORS, row by row; read fastest in the order of uri and offset."""
+    examiner = Examiner(limits, inspect, Ranges())
     for batch in batches:
         columns = [batch.column(name).to_pylist() for name in _ITEM_COLUMNS]
         items = [Item(*row) for row in zip(*columns, strict=True)]
-        yield _facts(batch, probe(items, examiner), carry)
+        yield _facts(batch, probe(items, examiner))
 
 
-def describe(source: Source, members: Sequence[Member], uri: str | None, keep: bool) -> pa.RecordBatch:
+def describe(source: Source, members: Sequence[Member], uri: str | None) -> pa.RecordBatch:
     """DESCRIPTORS of members of an upload; `uri` names the archive's kept copy when they are to be read from there."""
-    rows = [_describe(m, uri or source.member_uri(m), keep) for m in members]
+    rows = [_describe(m, uri or source.member_uri(m)) for m in members]
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(DESCRIPTORS)
     return pa.record_batch([pa.array(c, f.type) for c, f in zip(columns, DESCRIPTORS, strict=True)], schema=DESCRIPTORS)
 
 
-def _describe(member: Member, uri: str, keep: bool) -> tuple[object, ...]:
+def _describe(member: Member, uri: str) -> tuple[object, ...]:
     entry = member.entry
     if entry is None:
-        return (member.path, uri, member.length, "stored", None, 0, member.length, member.length, None, keep)
+        return (member.path, uri, member.length, "stored", None, 0, member.length, member.length, None, True)
     place = (member.path, uri, entry.compressed, entry.codec)
-    return (*place, entry.path, entry.header_offset, entry.end, entry.size, entry.crc32, keep)
+    return (*place, entry.path, entry.header_offset, entry.end, entry.size, entry.crc32, False)
 
 
-def _facts(batch: pa.RecordBatch, answers: Sequence[Answer], carry: Sequence[str]) -> pa.RecordBatch:
+def _facts(batch: pa.RecordBatch, answers: Sequence[Answer]) -> pa.RecordBatch:
     found = zip(*answers, strict=True) if answers else [()] * len(Answer._fields)
     names = FACTS.names[len(_PLACE) :]
-    columns = [batch.column(name) for name in (*FACTS.names[: len(_PLACE)], *carry)]
+    columns = [batch.column(name) for name in FACTS.names[: len(_PLACE)]]
     answered = [pa.array(c, FACTS.field(n).type) for n, c in zip(names, found, strict=True)]
-    fields = [*FACTS, *(batch.schema.field(name) for name in carry)]
-    columns[len(_PLACE) : len(_PLACE)] = answered
-    return pa.record_batch(columns, schema=pa.schema(fields))
+    return pa.record_batch([*columns, *answered], schema=FACTS)

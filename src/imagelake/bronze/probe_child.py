@@ -22,7 +22,6 @@ from typing import Any, Literal
 
 from imagelake.bronze.probe_file import Answer, Examiner, Headway, Item
 from imagelake.bronze.probe_image import prepare_decoders
-from imagelake.errors import ImagelakeError
 
 Stage = Literal["idle", "reading", "decoding"]
 
@@ -114,8 +113,6 @@ def run_child(items: Sequence[Item], pipe: int, marker: Marker, examiner: Examin
         prepare_decoders(examiner.limits)
         _limit_memory(examiner.limits.memory_mb)
         _examine_all(items, pipe, marker, examiner, parent)
-    except ImagelakeError as error:  # the lake cannot be written: no file's fault
-        _write(pipe, message({"message": error.message, "hint": error.hint}))
     finally:
         os._exit(0)
 
@@ -138,8 +135,6 @@ def _examine_all(items: Sequence[Item], pipe: int, marker: Marker, examiner: Exa
 def _examined(examiner: Examiner, items: Sequence[Item], number: int, headway: Headway) -> Answer:
     try:
         return examiner.examine(items, number, headway)
-    except ImagelakeError:
-        raise
     except Exception as error:  # noqa: BLE001  hostile input: whatever it sets off is recorded as its fault
         return Answer(problem_rule="image.probe_crashed", problem=f"{type(error).__name__}: {str(error)[:300]}")
 

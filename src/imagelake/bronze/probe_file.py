@@ -1,11 +1,10 @@
-"""What the probing process does with one file: read, hash, keep if told to, and look at it if it is an image."""
+"""What the probing process does with one file: read, hash, and look at it if it is an image."""
 
 from __future__ import annotations
 
 import hashlib
 import zlib
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -14,7 +13,6 @@ from imagelake.bronze.probe_read import WHOLE, WINDOW, Ranges
 from imagelake.errors import NotFound, UploadRejected
 from imagelake.keys import is_image_name
 from imagelake.storage.archive import Entry
-from imagelake.storage.blobs import BlobFile, keep_bytes
 from imagelake.storage.codec import crc_mismatch, decode, decode_all, size_mismatch
 from imagelake.storage.member import HEADER_ROOM, data_offset
 from imagelake.storage.zip_directory import Codec
@@ -28,7 +26,7 @@ class Headway(Protocol):
     """Is told how far the work on a file has got, for whoever watches the time."""
 
     def reading(self) -> None:
-        """More of the file was read, and written when it is kept."""
+        """More of the file was read."""
         ...
 
     def decoding(self) -> None:
@@ -48,7 +46,7 @@ class Item(NamedTuple):
     size: int
     codec: Codec
     crc32: int | None
-    keep: bool
+    whole: bool
     bare: bool = False
 
 
@@ -81,19 +79,18 @@ class Content(NamedTuple):
 
 @dataclass(frozen=True)
 class Examiner:
-    """Probes one file after the other. `lake` is the local folder that files are kept in, if any are."""
+    """Probes one file after the other."""
 
     limits: ProbeLimits
     inspect: Inspect
-    lake: str | None
     ranges: Ranges
 
     def examine(self, items: Sequence[Item], number: int, headway: Headway) -> Answer:
-        """The answer to `items[number]`; bad bytes never raise, a full disk does."""
+        """The answer to `items[number]`; bad bytes never raise."""
         item, offset = items[number], None
         try:
             self.ranges.open(item.uri)
-            if item.keep and item.member is None and self.ranges.file_size != item.size:
+            if item.whole and self.ranges.file_size != item.size:
                 raise size_mismatch(self.ranges.file_size, item.size)
             if item.end - item.offset <= WHOLE:
                 held = self.ranges.holds(item.offset, item.end)
@@ -113,8 +110,6 @@ class Examiner:
     def _whole(self, item: Item, raw: memoryview) -> Content:
         data = decode_all(raw, item.codec, item.size)
         digest = hashlib.sha256(data).hexdigest()
-        if item.keep and self.lake is not None:
-            keep_bytes(self.lake, digest, data)
         kind = media_type(bytes(data[:HEAD]))
         whole = bytes(data) if is_image(kind) and not item.bare else None
         return Content(digest, zlib.crc32(data), len(data), kind, whole)
@@ -128,21 +123,16 @@ class Examiner:
     def _streamed(self, item: Item, offset: int, headway: Headway) -> Content:
         digest, crc, length, kind = hashlib.sha256(), 0, 0, ""
         collected: bytearray | None = None
-        with BlobFile(self.lake) if item.keep and self.lake is not None else nullcontext() as blob:
-            for piece in decode(self.ranges.stream(offset, item.stored), item.codec, item.size):
-                if length == 0:
-                    kind = media_type(bytes(piece[:HEAD]))
-                    collected = bytearray() if self._fits(item, kind) else None
-                digest.update(piece)
-                crc = zlib.crc32(piece, crc)
-                length += len(piece)
-                if blob is not None:
-                    blob.write(piece)
-                if collected is not None:
-                    collected += piece
-                headway.reading()
-            if blob is not None:
-                blob.keep(digest.hexdigest())
+        for piece in decode(self.ranges.stream(offset, item.stored), item.codec, item.size):
+            if length == 0:
+                kind = media_type(bytes(piece[:HEAD]))
+                collected = bytearray() if self._fits(item, kind) else None
+            digest.update(piece)
+            crc = zlib.crc32(piece, crc)
+            length += len(piece)
+            if collected is not None:
+                collected += piece
+            headway.reading()
         return Content(digest.hexdigest(), crc, length, kind, bytes(collected) if collected is not None else None)
 
     def _fits(self, item: Item, kind: str) -> bool:

@@ -105,7 +105,7 @@ def _never_begins() -> ConfigError:
 def _stalled(item: Item) -> ImagelakeError:
     # no file can do that, only its disk
     return ImagelakeError(
-        f"reading {item.uri} or keeping it has made no headway for {_STALL_SECONDS:g} s",
+        f"reading {item.uri} has made no headway for {_STALL_SECONDS:g} s",
         hint="see to the disk, then run the same command again",
     )
 
@@ -163,6 +163,4 @@ class _Child:
 
     def _take(self, buffer: bytearray) -> None:
         for rows in take_messages(buffer):
-            if isinstance(rows, dict):
-                raise ImagelakeError(rows["message"], hint=rows["hint"])
             self.answers += [Answer(*row) for row in rows]

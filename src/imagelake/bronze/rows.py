@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from pathlib import PurePosixPath
 from typing import Any
 
 import pyarrow as pa
@@ -91,7 +90,7 @@ def _role(path: str, media_type: str | None, documents: frozenset[str], meta: fr
     """The role by what the format's reader uses, by name, and by the bytes."""
     if path in documents:
         return "annotation"
-    if path in meta or PurePosixPath(path).name.lower().partition(".")[0] in _META_STEMS:
+    if path in meta or path.rpartition("/")[2].lower().partition(".")[0] in _META_STEMS:
         return "meta"
     return "image" if is_image_name(path) or (media_type or "").startswith("image/") else "unknown"
 

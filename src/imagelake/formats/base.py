@@ -30,7 +30,8 @@ class Tree(Protocol):
 class Detection:
     """A reader's judgement of a tree: score 0 (no) to 100 (certain), its documents, what it lacked.
 
-    `meta` are files the reader uses without their being annotation documents (data.yaml, classes.txt, ImageSets).
+    `meta` are files the reader uses without their being annotation documents (data.yaml, classes.txt, ImageSets),
+    `unsupported` says which documents are of the format but of a kind no reader takes yet.
     """
 
     format: str
@@ -38,6 +39,7 @@ class Detection:
     documents: tuple[str, ...] = ()
     meta: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
+    unsupported: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

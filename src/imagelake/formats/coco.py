@@ -51,6 +51,7 @@ class CocoReader:
             max((f.score for f in taken), default=0),
             documents=tuple(f.path for f in taken),
             lacks=tuple(lacks[:_MAX_LACKS]),
+            unsupported=tuple(f"{f.path}: {f.lack}" for f in findings if f.unsupported)[:_MAX_LACKS],
         )
 
     def plan(self, tree: Tree, detection: Detection) -> tuple[Unit, ...]:

@@ -30,12 +30,16 @@ _NAMED = re.compile(r"(^|/)(_annotations\.coco|[^/]*\.coco|instances_[^/]*)\.jso
 
 @dataclass(frozen=True)
 class Finding:
-    """The judgement of one file: score 0 to 100 with why it is 0; `keypoints` when its boxes are those of keypoints."""
+    """The judgement of one file: score 0 to 100 with why it is 0.
+
+    `keypoints` when its boxes are those of keypoints, `unsupported` when it is COCO of a kind that is not read yet.
+    """
 
     path: str
     score: int
     lack: str = ""
     keypoints: bool = False
+    unsupported: bool = False
 
 
 def judge(tree: Tree, path: str) -> Finding:
@@ -64,7 +68,7 @@ def _judge_outline(path: str, outline: Outline, *, cut: bool) -> Finding:
     lists = _lists(outline)
     unsupported = _unsupported(outline)
     if unsupported:
-        return Finding(path, 0, f"{unsupported} not supported yet")
+        return Finding(path, 0, f"{unsupported} not supported yet", unsupported=True)
     if len(lists) >= 2:
         score = ALL_LISTS if len(lists) == 3 else TWO_LISTS
         return Finding(path, score, keypoints=any("keypoints" in a for a in _sample(outline, "annotations")))
@@ -98,7 +102,7 @@ def _looks_right(outline: Outline, name: str) -> bool:
 def _unsplit(path: str, data: bytes, problem: NotSplit) -> Finding:
     """A broken document that calls itself COCO is taken, so that reading it says what is wrong with it."""
     if problem.rule == "document.wrong_shape" and b'"image_id"' in data and b'"score"' in data:
-        return Finding(path, 0, "results files are not supported yet")
+        return Finding(path, 0, "results files are not supported yet", unsupported=True)
     claims = set(_LIST_KEYS.findall(data)) if data.lstrip().startswith(b"{") else set()
     if _NAMED.search(path) or len(claims) >= 2:
         return Finding(path, BROKEN)

@@ -59,7 +59,16 @@ def choose(tree: Tree, requested: str | None) -> Choice:
             hint=f"name the format with --format NAME, one of {', '.join(FORMAT_NAMES)}",
             rule="format.unknown",
         )
-    winner = documents[0] if documents else max(usable, key=lambda d: d.score)
+    if documents:
+        return Choice(documents[0].format, documents[0], found)
+    unread = [text for d in found for text in d.unsupported]
+    if unread:  # taking the images alone would lose the labels without a word
+        raise UploadRejected(
+            f"annotations no reader takes: {'; '.join(unread)}",
+            hint="leave them out, or take the images alone with --format images",
+            rule="format.unsupported",
+        )
+    winner = max(usable, key=lambda d: d.score)
     return Choice(winner.format, winner, found)
 
 

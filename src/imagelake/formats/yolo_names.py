@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import PurePosixPath
 from typing import Any
 
 import yaml
@@ -120,7 +119,7 @@ def _names(content: Mapping[Any, Any]) -> dict[int, str]:
 
 
 def _base(path: str) -> str:
-    return PurePosixPath(path).name.lower()
+    return path.rpartition("/")[2].lower()
 
 
 def _depth(path: str) -> tuple[int, str]:

@@ -5,6 +5,7 @@ Sizes come from the central directory; every member is checked against it when i
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -41,12 +42,21 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Index:
+    """Its length, the first byte of its directory, and the sha256 of all from there on: two copies agree in it."""
+
+    length: int
+    offset: int
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Archive:
-    """The members of a zip in the order of its directory, its comment, its length in bytes."""
+    """The members of a zip in the order of its directory, its comment, its index."""
 
     entries: tuple[Entry, ...]
     comment: bytes
-    length: int
+    index: Index
 
 
 def read_archive(storage: Storage, path: str, limits: IngestSettings) -> Archive:
@@ -67,7 +77,15 @@ def read_archive(storage: Storage, path: str, limits: IngestSettings) -> Archive
         _check_sizes(entries, limits)
     except UploadRejected as error:
         raise UploadRejected(f"{path}: {error.message}", hint=error.hint, rule=error.rule) from None
-    return Archive(entries, directory.comment, found.length)
+    return Archive(entries, directory.comment, index(storage, path, directory.offset))
+
+
+def index(storage: Storage, path: str, offset: int) -> Index:
+    """The index of a zip whose directory begins at this byte."""
+    found = storage.stat(path)
+    length = found.length if found is not None else 0
+    tail = storage.read(path, offset, max(0, length - offset))
+    return Index(length, offset, hashlib.sha256(tail).hexdigest())
 
 
 def _check_counts(directory: Directory, limits: IngestSettings) -> None:

@@ -1,15 +1,15 @@
-"""Loose images and documents, kept once under the sha256 of their bytes: `blobs/obj/<first two digits>/<sha256>`."""
+"""Bytes kept one by one, once under their sha256: `blobs/obj/<first two digits>/<sha256>`."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 
-from imagelake.errors import ImagelakeError
+from imagelake.errors import ImagelakeError, UploadRejected
 from imagelake.storage.local import TEMP_PREFIX
 
 OBJECTS = "blobs/obj"
@@ -20,79 +20,78 @@ def blob_path(content_hash: str) -> str:
     return f"{OBJECTS}/{content_hash[:2]}/{content_hash}"
 
 
-def keep_bytes(lake: str, content_hash: str, data: bytes | memoryview) -> None:
-    """Keep bytes in the lake at this local folder unless it has them. Nothing is synced: that is Storage.flush."""
-    if not _is_kept(lake, content_hash, len(data)):
-        with BlobFile(lake) as blob:
-            blob.write(data)
-            blob.keep(content_hash)
+def keep_bytes(lake: str, content_hash: str, length: int, pieces: Iterable[bytes | memoryview]) -> None:
+    """Keep bytes in the lake at this local folder unless it has them. Nothing is synced: that is Storage.flush.
 
-
-class BlobFile:
-    """A blob that is written while its hash is still being computed; gone again unless `keep` names it.
-
-    A disk that cannot take it is an ImagelakeError, which nobody mistakes for a fault of the bytes.
+    UploadRejected (`file.changed`) when the pieces have another hash. A disk that cannot take them is an
+    ImagelakeError, which nobody mistakes for a fault of the bytes.
     """
+    if _is_kept(lake, content_hash, length):
+        return
+    target = f"{lake}/{blob_path(content_hash)}"
+    # beside its final name: a rename across folders takes a lock of the whole file system
+    temp = f"{os.path.dirname(target)}/{TEMP_PREFIX}{uuid.uuid4().hex}"  # noqa: PTH120
+    digest = hashlib.sha256()
+    try:
+        with open_new(temp, lake) as fd:
+            for piece in pieces:
+                digest.update(piece)
+                write_all(fd, piece, lake)
+        if digest.hexdigest() != content_hash:
+            raise changed()
+        with writing(lake):
+            os.rename(temp, target)  # noqa: PTH104
+        temp = ""
+    finally:
+        if temp:
+            Path(temp).unlink(missing_ok=True)
 
-    def __init__(self, lake: str) -> None:
-        self._lake = lake
-        self._temp = f"{lake}/{OBJECTS}/{TEMP_PREFIX}{uuid.uuid4().hex}"
-        self._length = 0
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        with _writing(lake):
-            try:
-                self._fd = os.open(self._temp, flags, 0o666)
-            except FileNotFoundError:
-                Path(lake, OBJECTS).mkdir(parents=True, exist_ok=True)
-                self._fd = os.open(self._temp, flags, 0o666)
 
-    def write(self, data: bytes | memoryview) -> None:
-        """Append bytes."""
-        view = memoryview(data)
-        self._length += len(view)
-        with _writing(self._lake):
-            while view:
-                view = view[os.write(self._fd, view) :]
-
-    def keep(self, content_hash: str) -> None:
-        """Make what was written the blob with this hash; nothing happens when the lake has it already."""
-        if _is_kept(self._lake, content_hash, self._length):
-            return
-        temp, target = Path(self._temp), Path(self._lake, blob_path(content_hash))
-        with _writing(self._lake):
-            try:
-                temp.replace(target)
-            except FileNotFoundError:
-                target.parent.mkdir(exist_ok=True)
-                temp.replace(target)
-        self._temp = ""
-
-    def __enter__(self) -> BlobFile:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        os.close(self._fd)
-        if self._temp:
-            Path(self._temp).unlink(missing_ok=True)
+def changed() -> UploadRejected:
+    """The error of bytes that are not those that were hashed before."""
+    return UploadRejected("changed between hashing and keeping it", rule="file.changed")
 
 
 @contextmanager
-def _writing(lake: str) -> Iterator[None]:
+def open_new(path: str, lake: str) -> Iterator[int]:
+    """The descriptor of a new file in the lake, whose folder is made when it is absent."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    with writing(lake):
+        try:
+            fd = os.open(path, flags, 0o666)
+        except FileNotFoundError:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            fd = os.open(path, flags, 0o666)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def write_all(fd: int, data: bytes | memoryview, lake: str) -> None:
+    """Write all of the data to a file in the lake."""
+    view = memoryview(data)
+    with writing(lake):
+        while view:
+            view = view[os.write(fd, view) :]
+
+
+@contextmanager
+def writing(lake: str) -> Iterator[None]:
+    """Whatever the disk refuses within is an ImagelakeError."""
     try:
         yield
     except OSError as error:
         raise ImagelakeError(
-            f"cannot keep files in {lake}/{OBJECTS}: {error.strerror}",
+            f"cannot keep files in {lake}/blobs: {error.strerror}",
             hint="make room there and run the same command again",
         ) from None
 
 
 def _is_kept(lake: str, content_hash: str, length: int) -> bool:
     # another length is what a power cut has left of a file that was never flushed: write it again
-    with _writing(lake):
+    with writing(lake):
         try:
-            return Path(lake, blob_path(content_hash)).stat().st_size == length
+            return os.stat(f"{lake}/{blob_path(content_hash)}").st_size == length  # noqa: PTH116
         except FileNotFoundError:
             return False

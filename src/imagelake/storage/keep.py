@@ -27,9 +27,13 @@ class Copied:
         return f"{ARCHIVES}/{self.sha256}.zip"
 
 
-def copy_archive(lake: Storage, source_uri: str) -> Copied:
-    """Copy a local archive into the lake in one pass, hashing it on the way."""
-    temp = f"{ARCHIVES}/{TEMP_PREFIX}{uuid.uuid4().hex}"
+def new_copy() -> str:
+    """A path in the lake for a copy of an archive that has no name yet."""
+    return f"{ARCHIVES}/{TEMP_PREFIX}{uuid.uuid4().hex}"
+
+
+def copy_archive(lake: Storage, source_uri: str, temp: str) -> Copied:
+    """Copy a local archive to this path of the lake in one pass, hashing it on the way."""
     target = path_from_uri(lake.uri(temp))
     target.parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256()

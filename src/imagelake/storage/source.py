@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
 from imagelake.digest import nfc
-from imagelake.errors import NotFound, UploadRejected
+from imagelake.errors import ImagelakeError, NotFound, UploadRejected
 from imagelake.keys import is_junk, wrapper_folder
-from imagelake.storage.archive import Entry, read_archive
+from imagelake.storage.archive import Entry, Index, index, read_archive
 from imagelake.storage.base import Storage
 from imagelake.storage.local import TEMP_PREFIX, LocalStorage, open_regular, path_from_uri
 from imagelake.storage.member import read_member
@@ -54,7 +54,8 @@ class Ignored:
 class Source:
     """An upload: its files sorted by path, what was left out, the wrapper folder that was stripped, its size in bytes.
 
-    `stamp` tells a change of a source that is one file (size and mtime); None for a folder.
+    `stamp` tells a change of a source that is one file (size and mtime); None for a folder. `index` is that of an
+    archive.
     """
 
     kind: Literal["zip", "folder", "file"]
@@ -65,6 +66,7 @@ class Source:
     bytes: int
     stamp: str | None
     tree: Tree
+    index: Index | None = None
 
     def member_uri(self, member: Member) -> str:
         """The object a member's bytes are in: the archive, or the file itself."""
@@ -128,11 +130,21 @@ def open_source(uri: str, limits: IngestSettings) -> Source:
     place = path.resolve()  # a link to an upload is followed, links inside one are not
     if path.suffix.lower() in ANNOTATION_SUFFIXES:
         return _file_source(path.name, place)
-    return archive_source(LocalStorage(place.parent), place.name, limits)
+    return _archive_source(LocalStorage(place.parent), place.name, limits)
 
 
-def archive_source(storage: Storage, path: str, limits: IngestSettings) -> Source:
-    """The upload that a zip in a storage holds."""
+def copied_source(source: Source, storage: Storage, path: str) -> Source:
+    """The upload read from a copy of its archive, which is not read anew but must have the same index."""
+    assert source.index is not None
+    if index(storage, path, source.index.offset) != source.index:
+        raise ImagelakeError(
+            f"{source.uri} changed while it was copied", hint="run the same command again once it is written"
+        )
+    members = {m.path: m for m in source.members}
+    return replace(source, uri=storage.uri(path), tree=ArchiveTree(storage, path, members))
+
+
+def _archive_source(storage: Storage, path: str, limits: IngestSettings) -> Source:
     archive = read_archive(storage, path, limits)
     files = [Member(e.path, e.path, e.size, entry=e) for e in archive.entries if not e.is_dir]
     members, wrapper, ignored = _arranged(files, "archive")
@@ -140,7 +152,7 @@ def archive_source(storage: Storage, path: str, limits: IngestSettings) -> Sourc
     assert found is not None
     stamp = f"{found.length}-{found.etag or found.mtime_ns}"
     tree = ArchiveTree(storage, path, {m.path: m for m in members})
-    return Source("zip", storage.uri(path), members, ignored, wrapper, archive.length, stamp, tree)
+    return Source("zip", storage.uri(path), members, ignored, wrapper, found.length, stamp, tree, archive.index)
 
 
 def _folder_source(folder: Path, limits: IngestSettings) -> Source:

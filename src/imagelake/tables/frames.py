@@ -22,7 +22,7 @@ def settled(frame: DataFrame) -> DataFrame:
 
 def together(*tasks: Callable[[], T]) -> list[T]:
     """The results of independent tasks, run at the same time: planning a small query leaves most cores idle."""
-    with ThreadPoolExecutor(len(tasks)) as pool:
+    with ThreadPoolExecutor(max(1, len(tasks))) as pool:
         return [done.result() for done in [pool.submit(task) for task in tasks]]
 
 

@@ -149,3 +149,16 @@ def test_a_broken_file_is_taken_only_when_it_calls_itself_coco(data: bytes) -> N
 )
 def test_the_split_is_that_of_the_folder_or_of_a_word_in_the_name(path: str, split: str | None) -> None:
     assert document_split(path) == split
+
+
+def test_labels_nobody_reads_beside_images_refuse_the_upload_instead_of_being_lost() -> None:
+    captions = {"images": [IMAGE], "annotations": [{"id": 1, "image_id": 1, "caption": "a cat"}]}
+    files = {"captions.json": json.dumps(captions).encode(), "images/1.jpg": b""}
+    upload = DictTree(files)
+    with pytest.raises(UploadRejected, match=r"captions\.json: captions are not supported yet") as caught:
+        choose(upload, None)
+    assert caught.value.rule == "format.unsupported"
+    assert "--format images" in str(caught.value.hint)
+    assert choose(upload, "images").reader == "images"
+    beside = DictTree({**files, "instances.json": json.dumps(COCO).encode()})
+    assert choose(beside, None).detection.documents == ("instances.json",)

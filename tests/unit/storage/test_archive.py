@@ -122,7 +122,7 @@ def test_entries_know_where_the_next_structure_begins(tmp_path: Path) -> None:
     first, second = found.entries
     assert (first.header_offset, first.end) == (0, second.header_offset)
     assert second.end == len(parts[0].local()) + len(parts[1].local())
-    assert found.length == (tmp_path / "up.zip").stat().st_size
+    assert found.index.length == (tmp_path / "up.zip").stat().st_size
 
 
 def test_names_are_nfc(tmp_path: Path) -> None:

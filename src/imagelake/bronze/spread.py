@@ -1,0 +1,31 @@
+"""Files laid out as Spark tasks that are worth starting."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql.pandas.types import from_arrow_schema
+
+from imagelake.context import Context
+
+_MEGABYTE = 1 << 20
+_FILES_WORTH_A_TASK = 50
+
+
+def spread(ctx: Context, rows: pa.Table, sizes: Sequence[int]) -> DataFrame:
+    """A frame of these rows, one a file of so many bytes; a task has neighbours by uri and offset."""
+    frame = ctx.spark.createDataFrame(rows, from_arrow_schema(rows.schema))
+    tasks = _tasks(ctx, sizes)
+    if tasks > ctx.spark.sparkContext.defaultParallelism:
+        return frame.repartitionByRange(tasks, "uri", "offset")
+    return frame.coalesce(1) if tasks == 1 else frame
+
+
+def _tasks(ctx: Context, sizes: Sequence[int]) -> int:
+    limits = ctx.settings.ingest
+    wanted = max(sum(sizes) / (limits.task_megabytes * _MEGABYTE), len(sizes) / limits.task_files)
+    cores = int(ctx.spark.sparkContext.defaultParallelism)
+    return max(math.ceil(wanted), min(cores, math.ceil(len(sizes) / _FILES_WORTH_A_TASK)))

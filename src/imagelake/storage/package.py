@@ -1,0 +1,93 @@
+"""Packages: many small blobs kept together in one uncompressed zip, `blobs/zip/<sha256>.zip`.
+
+A member is named by the sha256 of its bytes. Zip layout: PKWARE APPNOTE 6.3.10, sections 4.3.7, 4.3.12 and 4.3.16; the
+bounds below keep it clear of the 64-bit records.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+import uuid
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+
+from imagelake.storage.blobs import open_new, write_all, writing
+from imagelake.storage.keep import ARCHIVES
+from imagelake.storage.local import TEMP_PREFIX
+
+MAX_BYTES = 1 << 30
+MAX_MEMBERS = 50_000
+
+_LOCAL = struct.Struct("<4s5H3I2H")
+_CENTRAL = struct.Struct("<4s6H3I5H2I")
+_END = struct.Struct("<4s4H2IH")
+_VERSION = 20
+_MIDNIGHT, _DAY = 0, (1 << 5) | 1  # 1980-01-01: the same blobs make the same package
+_UNIX_FILE = 0o100644 << 16
+_BUFFER = 4 << 20
+
+
+class Package:
+    """A package being written; gone again unless `finish` names it."""
+
+    def __init__(self, lake: str) -> None:
+        self._lake = lake
+        self._temp = f"{lake}/{ARCHIVES}/{TEMP_PREFIX}{uuid.uuid4().hex}"
+        self._stack = ExitStack()
+        self._fd = self._stack.enter_context(open_new(self._temp, lake))
+        self._digest = hashlib.sha256()
+        self._buffer = bytearray()
+        self._length = 0
+        self._directory = bytearray()
+        self._members = 0
+
+    def room_for(self, size: int) -> bool:
+        """Whether a blob of that many bytes may still be added."""
+        return self._members == 0 or (self._members < MAX_MEMBERS and self._length + size <= MAX_BYTES)
+
+    def add(self, content_hash: str, crc32: int, data: bytes | memoryview) -> int:
+        """Append a blob; the offset of its first byte."""
+        name, size, header = content_hash.encode("ascii"), len(data), self._length
+        common = (_VERSION, 0, 0, _MIDNIGHT, _DAY, crc32, size, size, len(name), 0)
+        self._write(_LOCAL.pack(b"PK\3\4", *common) + name)
+        offset = self._length
+        self._write(data)
+        self._directory += _CENTRAL.pack(b"PK\1\2", 0x300 | _VERSION, *common, 0, 0, 0, _UNIX_FILE, header) + name
+        self._members += 1
+        return offset
+
+    def finish(self) -> str:
+        """End the package and give it its name; its path in the lake."""
+        count, start = self._members, self._length
+        self._write(self._directory)
+        self._write(_END.pack(b"PK\5\6", 0, 0, count, count, len(self._directory), start, 0))
+        self._drain()
+        path = f"{ARCHIVES}/{self._digest.hexdigest()}.zip"
+        with writing(self._lake):
+            os.rename(self._temp, f"{self._lake}/{path}")  # noqa: PTH104
+        self._temp = ""
+        return path
+
+    def __enter__(self) -> Package:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+        if self._temp:
+            Path(self._temp).unlink(missing_ok=True)
+
+    def _write(self, data: bytes | bytearray | memoryview) -> None:
+        self._buffer += data
+        self._length += len(data)
+        if len(self._buffer) >= _BUFFER:
+            self._drain()
+
+    def _drain(self) -> None:
+        self._digest.update(self._buffer)
+        write_all(self._fd, bytes(self._buffer), self._lake)
+        self._buffer.clear()

@@ -8,9 +8,9 @@ from typing import Any
 
 from imagelake.formats import coco_shapes as shapes
 from imagelake.formats import coco_values as values
-from imagelake.formats.coco_shapes import Refused, shown
 from imagelake.formats.names import FileName, file_name
 from imagelake.formats.records import AnnotationRecord, CategoryRecord, ImageRecord, Issue
+from imagelake.formats.refused import Refused, shown
 
 IMAGE_FIELDS = frozenset(("id", "file_name", "width", "height"))
 CATEGORY_FIELDS = frozenset(("id", "name", "supercategory"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,21 +10,12 @@ from typing import Any
 from imagelake.formats import geometry
 from imagelake.formats.coco_values import number, number_in_text
 from imagelake.formats.records import Box
+from imagelake.formats.refused import Refused, shown
 
 Polygon = tuple[float, ...]
 
 _MIN_NUMBERS = 6
 _NUMBERS = frozenset((int, float))
-_SHOWN = 120
-
-
-class Refused(ValueError):
-    """A part of a record cannot be read: rule id, and a message with the value and what is allowed."""
-
-    def __init__(self, rule: str, message: str) -> None:
-        super().__init__(message)
-        self.rule = rule
-        self.message = message
 
 
 @dataclass(frozen=True)
@@ -147,12 +137,3 @@ def _compressed(counts: list[Any], height: int, width: int) -> str:
     if not all(type(run) is int and 0 <= run <= pixels for run in counts):
         raise ValueError(f"run lengths {shown(counts)}; each must be a whole number from 0 to {pixels}")
     return geometry.rle_encode(counts)
-
-
-def shown(value: Any) -> str:
-    """A JSON value as it may appear in a message: cut to 120 characters."""
-    try:
-        text = json.dumps(value[:_SHOWN] if isinstance(value, (list, str)) else value, ensure_ascii=False)
-    except ValueError:
-        return "a number of too many digits"
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"

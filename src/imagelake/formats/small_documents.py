@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from imagelake.formats.base import Tree, Unit
-from imagelake.formats.coco_shapes import Refused
 from imagelake.formats.records import Issue
+from imagelake.formats.refused import Refused
 
 MAX_RAW = 4000
 """Characters of a payload that are kept for a rejection row."""

@@ -9,9 +9,9 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from imagelake.formats import voc_xml as xml
-from imagelake.formats.coco_shapes import Refused, shown
 from imagelake.formats.geometry import voc_to_bbox
 from imagelake.formats.records import AnnotationRecord, Box, ImageRecord, Issue, Record
+from imagelake.formats.refused import Refused, shown
 from imagelake.formats.small_documents import Unreadable, number, stem, unreadable_issue
 from imagelake.formats.voc_images import placed, written_name
 

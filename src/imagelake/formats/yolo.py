@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from imagelake.formats.base import Detection, Tree, Unit
-from imagelake.formats.coco_shapes import shown
 from imagelake.formats.records import CategoryRecord, Record
+from imagelake.formats.refused import shown
 from imagelake.formats.small_documents import (
     HEAD,
     Unreadable,

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from imagelake.formats.base import Tree
-from imagelake.formats.coco_shapes import shown
+from imagelake.formats.refused import shown
 from imagelake.formats.small_documents import HEAD, SNIFFED, Unreadable
 
 MAX_BYTES = 1 << 20

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from io import BytesIO
 from itertools import islice
 
-from imagelake.formats.coco_shapes import Refused, shown
 from imagelake.formats.geometry import bounds
 from imagelake.formats.records import AnnotationRecord, Box, ImageRecord, Issue, Record
+from imagelake.formats.refused import Refused, shown
 from imagelake.formats.small_documents import MAX_RAW, number
 from imagelake.formats.yolo_names import Classes
 from imagelake.keys import take_apart

@@ -40,7 +40,7 @@ _LOOPBACK = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.
 FAST_START = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:ReservedCodeCacheSize=256m")
 """The simple compiler and collector start fastest; with the default code cache that compiler stops after a minute."""
 
-_SMALL = {
+SMALL = {
     # every task writes Java source for its projections only to look up that it is compiled already
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.databricks.delta.snapshotPartitions": "1",
@@ -100,7 +100,7 @@ def _own(settings: Settings, launch: Launch) -> dict[str, str]:
     if not spark.master.startswith("local"):
         return conf
     if spark.fast_start:
-        conf |= _SMALL
+        conf |= SMALL
         archive = (f"-XX:SharedArchiveFile={launch.class_archive}",) if launch.class_archive else ()
         conf["spark.driver.defaultJavaOptions"] = " ".join((*FAST_START, *archive))
     return conf | _LOOPBACK

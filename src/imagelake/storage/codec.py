@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from imagelake.errors import UploadRejected
 from imagelake.storage.zip_directory import Codec
 
-RAW_DEFLATE = -15
+_RAW_DEFLATE = -15
 """zlib's window bits for a deflate stream without header, as zip members hold it."""
 
 CHUNK = 1 << 20
@@ -21,7 +21,7 @@ def decode_all(data: Buffer, codec: Codec, size: int) -> Buffer:
     """The decoded bytes of a whole member. UploadRejected: `file.corrupt`, or `file.size_mismatch` against `size`."""
     if codec == "stored":
         return _sized(data, len(data), size)
-    inflate = zlib.decompressobj(RAW_DEFLATE)
+    inflate = zlib.decompressobj(_RAW_DEFLATE)
     try:
         decoded = inflate.decompress(data, size + 1)
     except zlib.error as error:
@@ -60,7 +60,7 @@ def _sized(data: Buffer, found: int, size: int) -> Buffer:
 
 
 def _inflated(chunks: Iterable[Buffer], size: int) -> Iterator[bytes]:
-    inflate = zlib.decompressobj(RAW_DEFLATE)
+    inflate = zlib.decompressobj(_RAW_DEFLATE)
     done = 0
     for chunk in chunks:
         rest: Buffer = chunk

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from imagelake.errors import IntegrityError
+from imagelake.errors import IntegrityError, UploadRejected
 from imagelake.storage.base import Storage
-from imagelake.storage.codec import RAW_DEFLATE
+from imagelake.storage.codec import decode_all
+from imagelake.storage.zip_directory import Codec
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Place:
     offset: int
     length: int
     size: int
-    codec: str
+    codec: Codec
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Place:
@@ -29,14 +29,9 @@ class Place:
 
 
 def read_place(storage: Storage, place: Place) -> bytes:
-    """The decoded bytes; IntegrityError when they are not as long as they were."""
+    """The decoded bytes; IntegrityError when they are not what was kept."""
     data = storage.read(place.uri, place.offset, place.length)
-    if place.codec == "stored":
-        return data
     try:
-        decoded = zlib.decompressobj(RAW_DEFLATE).decompress(data, place.size + 1)
-    except zlib.error as error:
-        raise IntegrityError(f"{place.uri} at byte {place.offset} cannot be inflated: {error}") from None
-    if len(decoded) != place.size:
-        raise IntegrityError(f"{place.uri} at byte {place.offset}: {len(decoded)} bytes, expected {place.size}")
-    return decoded
+        return bytes(decode_all(data, place.codec, place.size))
+    except UploadRejected as error:
+        raise IntegrityError(f"{place.uri} at byte {place.offset}: {error.message}") from None

@@ -27,7 +27,7 @@ _SPLITS = {
 }
 _SPLIT_FOLDER = re.compile(r"^([a-z]+)(?:[-_]?(?:19|20)\d\d)?$")
 _ROLE_FOLDERS = frozenset(("images", "image", "imgs", "img", "jpegimages", "photos", "pictures"))
-_JUNK_NAMES = frozenset((".ds_store", "thumbs.db", "desktop.ini", ".gitkeep", ".gitignore", ".gitattributes"))
+_JUNK_NAMES = frozenset((".ds_store", "thumbs.db", "desktop.ini", "icon\r", ".gitkeep", ".gitignore", ".gitattributes"))
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def split_name(word: str) -> str | None:
 
 
 def is_junk(path: str) -> bool:
-    """True for what operating systems leave behind: __MACOSX, .DS_Store, ._*, Thumbs.db, desktop.ini."""
+    """True for what operating systems leave behind: __MACOSX, .DS_Store, ._*, Thumbs.db, desktop.ini, Finder icons."""
     *folders, last = path.split("/")
     name = last.lower()
     if not name or name in _JUNK_NAMES or name.startswith("._") or last == "__MACOSX":

@@ -15,6 +15,7 @@ MAX_DEPTH = 64
 _ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\\]|^/|//|^[A-Za-z]:|(?:^|/)\.\.?(?:/|$)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _DRIVE = re.compile(r"^[A-Za-z]:")
+_MAC_ICON = re.compile(r"(?:^|/)(?:\._)?Icon\r$")
 
 
 def shown(name: str) -> str:
@@ -27,6 +28,8 @@ def check_path(path: str, kind: str) -> None:
 
     A slash at the end marks a directory. `kind` (archive, folder, file) begins the rule id.
     """
+    if path.endswith("\r") and _MAC_ICON.search(path):
+        path = path[:-1]  # a folder's icon in Finder: its name is odd, but it is junk and never used
     if _ODD.search(path) is not None:
         raise _odd(path, kind)
     if len(path) <= MAX_NAME_BYTES // 4 and path:

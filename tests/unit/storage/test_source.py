@@ -159,6 +159,18 @@ def test_what_is_no_upload_says_so(tmp_path: Path) -> None:
     assert caught.value.rule == "archive.not_a_zip"
 
 
+def test_the_icon_of_a_folder_in_finder_is_junk_and_no_other_name_may_hold_a_return(tmp_path: Path) -> None:
+    files = {"a.txt": b"1", "d/b.txt": b"2", "Icon\r": b"", "d/Icon\r": b"", "__MACOSX/d/._Icon\r": b"3"}
+    for upload in (make_zip(tmp_path / "up.zip", files), make_folder(tmp_path / "up", files)):
+        source = open_source(upload, LIMITS)
+        assert [m.path for m in source.members] == ["a.txt", "d/b.txt"]
+        assert len(source.ignored) == 3
+    for name in ("myIcon\r", "Icon\r/a.txt", "Icon\r\r"):
+        with pytest.raises(UploadRejected) as caught:
+            open_source(make_zip(tmp_path / "odd.zip", {name: b"1", "b.txt": b"2"}), LIMITS)
+        assert caught.value.rule == "archive.name_invalid"
+
+
 def test_an_archive_of_nothing_but_junk_is_empty(tmp_path: Path) -> None:
     (tmp_path / "up.zip").write_bytes(build(Part("d/", b""), Part("d/.DS_Store")))
     with pytest.raises(UploadRejected) as caught:

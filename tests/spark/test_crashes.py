@@ -20,9 +20,9 @@ ROOT = Path(__file__).parents[2]
 
 BOUNDARIES = (
     "ingest:rows", "ingest:bronze.files", "ingest:bronze.blobs", "ingest:upload", "ingest:done",
-    "build:silver.images", "build:silver.annotations", "build:silver.categories", "build:silver.rejections",
-    "build:mark", "build:done",
-    "publish:image", "publish:annotation", "publish:category", "publish:split", "publish:closings",
+    "build:rows", "build:silver.images", "build:silver.annotations", "build:silver.categories",
+    "build:silver.rejections", "build:mark", "build:done",
+    "publish:rows", "publish:image", "publish:annotation", "publish:category", "publish:split", "publish:closings",
     "publish:version", "publish:done",
 )  # fmt: skip
 VICTIMS = ("python", "jvm", "both")

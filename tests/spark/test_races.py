@@ -75,7 +75,7 @@ def test_a_builder_that_slept_past_its_lease_does_not_overwrite_newer_labels(spa
     for name, x in (("old", 11.0), ("new", 22.0)):
         labels = replace(a, boxes={n: [("cat", (x, 1.0, 5.0, 5.0))] for n in a.boxes})
         (tmp_path / f"{name}.json").write_text(json.dumps(labels.document()))
-    sleeper = driver("run", lake, "pets", tmp_path / "old.json", "build:silver.annotations", "pause")
+    sleeper = driver("run", lake, "pets", tmp_path / "old.json", "build:rows", "pause")
     wait_until_stopped(sleeper.pid)
     try:
         report = pipeline.run_upload(helpers.again(ctx), IngestRequest("pets", str(tmp_path / "new.json")))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import uuid
+from functools import partial, reduce
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -27,6 +28,7 @@ from imagelake.quality.gate import Verdict, judge
 from imagelake.storage.lease import Lease
 from imagelake.tables import gold, silver
 from imagelake.tables.frames import all_settled, settled, tally, together
+from imagelake.tables.spec import TableSpec
 from imagelake.tables.store import Txn
 from imagelake.writer import writing
 
@@ -152,19 +154,16 @@ def _write(
     ctx: Context, request: PublishRequest, settings: DatasetSettings, known: Published, plan: Plan, lease: Lease
 ) -> bool:
     """Append the rows, then the version row; False when another publisher took the number."""
-    for found in plan.differences:
-        if found.added + found.changed:
-            ctx.reached(f"publish:{found.entity}")
-            ctx.progress(f"appending {found.added + found.changed} rows to gold.{found.entity}_log")
-            lease.check()
-            ctx.tables.append(LOGS[found.entity], found.rows)
-    ends = [found for found in plan.differences if found.removed + found.changed]
-    if ends:
-        ctx.reached("publish:closings")
-        closings = ends[0].closings
-        for found in ends[1:]:
-            closings = closings.unionByName(found.closings)
-        ctx.tables.append(gold.CLOSINGS, closings.coalesce(1))
+    ctx.reached("publish:rows")
+    ctx.progress(f"appending {sum(d.added + d.changed for d in plan.differences)} rows to gold")
+    lease.check()
+    new = [d for d in plan.differences if d.added + d.changed]
+    ends = [d.closings for d in plan.differences if d.removed + d.changed]
+    closings = [reduce(lambda one, other: one.unionByName(other), ends).coalesce(1)] if ends else []
+    together(
+        *(partial(_append, ctx, d.entity, LOGS[d.entity], d.rows) for d in new),
+        *(partial(_append, ctx, "closings", gold.CLOSINGS, frame) for frame in closings),
+    )
     row = version_row(ctx, request, settings, known, plan)
     ctx.reached("publish:version")
     lease.check()
@@ -177,6 +176,11 @@ def _write(
     if request.alias:
         set_alias(ctx, request.dataset, request.alias, plan.attempt.number, plan.recipe_number, request.author)
     return True
+
+
+def _append(ctx: Context, what: str, spec: TableSpec, rows: DataFrame) -> None:
+    ctx.tables.append(spec, rows)
+    ctx.reached(f"publish:{what}")
 
 
 def _report(request: PublishRequest, number: int, plan: Plan | None) -> RunReport:

@@ -113,13 +113,16 @@ def _write(ctx: Context, txn: Txn, found: Sequence[tuple[TableSpec, DataFrame, i
     """One MERGE per table that differs. After a builder was overtaken asleep, tables without a difference get the
     number too: else it could wake up and merge what it once computed."""
     dataset = txn.app_id.removeprefix("build/")
-    for spec, frame, count in found:
-        ctx.reached(f"build:{spec.name}")
+    ctx.reached("build:rows")
+    # rejections last: a waiting label must not leave them before its row is in silver
+    for specs in ((silver.IMAGES, silver.ANNOTATIONS, silver.CATEGORIES), (silver.REJECTIONS,)):
         lease.check()
-        if count:
-            ctx.progress(f"writing {count} changes to {spec.name}")
-            ctx.tables.merge(spec, frame, dataset, txn)
-        elif lease.suspect:
+        differing = [(spec, frame) for spec, frame, count in found if spec in specs and count]
+        if differing:
+            ctx.progress(f"writing changes to {', '.join(spec.name for spec, _ in differing)}")
+            ctx.tables.merge(differing, dataset, txn, lambda spec: ctx.reached(f"build:{spec.name}"))
+    if lease.suspect:
+        for spec in (spec for spec, _, count in found if not count):
             ctx.tables.append(spec, ctx.tables.frame(spec, []), txn)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 from urllib.parse import unquote
 
@@ -22,7 +23,7 @@ from pyspark.sql.types import StructType
 
 from imagelake.errors import LakeFormatError
 from imagelake.settings import DeltaSettings
-from imagelake.tables.frames import in_files
+from imagelake.tables.frames import in_files, together
 from imagelake.tables.spec import SCHEMA_NUMBER, TableSpec
 
 log = logging.getLogger(__name__)
@@ -122,11 +123,18 @@ class DeltaStore:
         """Append the rows of an Arrow table that has the spec's columns, in files worth having."""
         self.append(spec, in_files(self._spark.createDataFrame(table, spec.ddl), len(table)))
 
-    def merge(self, spec: TableSpec, changes: DataFrame, dataset: str, txn: Txn) -> None:
-        """Apply changes (the spec's columns and CHANGE) to one dataset's rows by the spec's key.
+    def merge(
+        self, changed: Sequence[tuple[TableSpec, DataFrame]], dataset: str, txn: Txn, done: Callable[[TableSpec], None]
+    ) -> None:
+        """Apply changes (the spec's columns and CHANGE) to one dataset's rows of several tables at the same time.
 
-        The dataset is a literal in the condition, so that Delta's conflict check sees one partition only.
+        `done` is told of each table that has them, from a thread of its own.
         """
+        with self._transaction(txn):
+            together(*(partial(self._merge, spec, changes, dataset, done) for spec, changes in changed))
+
+    def _merge(self, spec: TableSpec, changes: DataFrame, dataset: str, done: Callable[[TableSpec], None]) -> None:
+        """By the spec's key. The dataset is a literal, so that Delta's conflict check sees one partition only."""
         literal = dataset.replace("'", "''")
         on = " AND ".join([f"t.dataset = '{literal}'", *(f"t.{k} = s.{k}" for k in spec.key if k != "dataset")])
         values = {name: f"s.{name}" for name in spec.names}
@@ -138,9 +146,9 @@ class DeltaStore:
             .whenMatchedUpdate(set=values)
             .whenNotMatchedInsert(f"s.{CHANGE} = 'put'", values=values)
         )
-        with self._transaction(txn):
-            merge.execute()
+        merge.execute()
         log.debug("merged into %s for %s", spec.name, dataset)
+        done(spec)
 
     def version(self, spec: TableSpec) -> int:
         """The newest Delta version of the table."""

@@ -32,6 +32,7 @@ def strike(boundary: str, victim: str, jvm: int) -> Callable[[str], None]:
     def reached(name: str) -> None:
         if name != boundary:
             return
+        print(f"at {name}", flush=True)
         if victim in ("jvm", "both"):
             os.kill(jvm, signal.SIGKILL)
         if victim in ("python", "both"):

@@ -101,7 +101,9 @@ def test_killed_and_run_again_it_ends_as_undisturbed(spark, tmp_path, base, uplo
     path = tmp_path / "lake"
     shutil.copytree(base, path)
     killed = crash(path, uploads[1], boundary, victim)
-    assert killed.returncode != 0, f"{boundary} was never reached: {killed.stdout}"
+    assert f"at {boundary}" in killed.stdout, killed.stderr
+    # once all is written, nothing needs Java any more
+    assert killed.returncode != 0 or (boundary, victim) == ("publish:done", "jvm")
     lake = imagelake.open(str(path))
     half = lake.show("pets").as_json()["versions"]
     assert [v["number"] for v in half] in ([1], [2, 1], [1, 2])

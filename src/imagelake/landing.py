@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from pydantic import ValidationError
@@ -20,15 +20,16 @@ from imagelake.bronze.ingest import IngestRequest
 from imagelake.context import Context, RunReport
 from imagelake.dataset_settings import load_dataset_settings
 from imagelake.errors import ImagelakeError, UploadRejected
-from imagelake.pipeline import publish_built
+from imagelake.pipeline import built_landed, publish_built
 from imagelake.settings import Strict
-from imagelake.silver import build
 from imagelake.storage.base import Storage
+from imagelake.storage.source import ANNOTATION_SUFFIXES
 
 log = logging.getLogger(__name__)
 
 ROOT = "landing"
 _READY = ".ready"
+_SUFFIXES = ("", ".zip", *ANNOTATION_SUFFIXES)
 
 
 class ReadyOptions(Strict):
@@ -56,9 +57,9 @@ def waiting(storage: Storage) -> list[Waiting]:
         parts = PurePosixPath(path).parts
         if len(parts) == 3 and path.endswith(_READY) and not parts[1].startswith("."):
             stem = path.removesuffix(_READY)
-            names = [p for p in files if p in (stem, f"{stem}.zip", f"{stem}.json", f"{stem}.xml")]
-            folder = any(p.startswith(stem + "/") for p in files)
-            target = names[0] if names else (stem if folder else None)
+            target = next((stem + suffix for suffix in _SUFFIXES if stem + suffix in files), None)
+            if target is None and any(p.startswith(stem + "/") for p in files):
+                target = stem
             if target is None:
                 log.warning("%s names no upload: neither %s.zip nor a folder %s/ is there", path, stem, stem)
                 continue
@@ -77,30 +78,37 @@ def run_landing(ctx: Context) -> tuple[RunReport, ...]:
             reports.extend(_take(ctx, dataset, uploads))
         except ImagelakeError as error:
             log.warning("%s: %s", dataset, error.message)
-            failed = RunReport(dataset, "failed", problem=error.message, hint=error.hint, exit_code=error.exit_code)
-            reports.append(failed)
+            reports.append(_failed(dataset, error.message, error.hint, error.exit_code))
+        except Exception as error:
+            log.exception("%s", dataset)  # whatever it is, the other datasets must not wait for it
+            reports.append(_failed(dataset, f"{type(error).__name__}: {error}", None, ImagelakeError.exit_code))
     return tuple(reports)
 
 
+def _failed(dataset: str, problem: str, hint: str | None, exit_code: int) -> RunReport:
+    return RunReport(dataset, "failed", problem=problem, hint=hint, exit_code=exit_code)
+
+
 def _take(ctx: Context, dataset: str, uploads: list[Waiting]) -> list[RunReport]:
-    """One dataset: ingest all its uploads, move them, build once, publish once."""
-    requests: list[IngestRequest] = []
-    refused: list[RunReport] = []
+    """One dataset: ingest all its uploads, build once, publish once; then move them: after a crash they still wait."""
+    requests: list[tuple[Waiting, IngestRequest]] = []
+    taken: list[tuple[Waiting, RunReport]] = []
     for upload in uploads:
         try:
-            requests.append(_request(ctx.storage, upload))
+            requests.append((upload, _request(ctx.storage, upload)))
         except UploadRejected as error:
-            refused.append(RunReport(dataset, "rejected", problem=error.message, exit_code=error.exit_code))
-            _move(ctx, upload, "rejected")
-    kept = [u for u in uploads if ctx.storage.stat(u.marker) is not None]
-    landed = ingest.run_all(ctx, dataset, requests)
-    built = {r.upload_id: r for r in build.run(ctx, dataset)}
-    reports = [replace(built[r.upload_id], status="accepted") if r.upload_id in built else r for r in landed]
-    for upload, report in zip(kept, reports, strict=True):
-        _move(ctx, upload, "rejected" if report.exit_code else "done")
-    if load_dataset_settings(ctx.storage, dataset).publish == "auto" and reports:
-        reports[-1] = publish_built(ctx, reports[-1], None)
-    return refused + reports
+            report = RunReport(dataset, "rejected", problem=error.message, hint=error.hint, exit_code=error.exit_code)
+            taken.append((upload, report))
+    landed = ingest.run_all(ctx, dataset, [request for _, request in requests])
+    reports = built_landed(ctx, dataset, landed)
+    if load_dataset_settings(ctx.storage, dataset).publish == "auto":
+        last = next((i for i in reversed(range(len(reports))) if reports[i].status != "rejected"), None)
+        if last is not None:
+            reports[last] = publish_built(ctx, reports[last], None)
+    taken += zip((upload for upload, _ in requests), reports, strict=True)
+    for upload, report in taken:
+        _move(ctx, upload, "rejected" if report.status == "rejected" else "done")
+    return [report for _, report in taken]
 
 
 def _request(storage: Storage, upload: Waiting) -> IngestRequest:

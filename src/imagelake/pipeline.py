@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 from imagelake.bronze import ingest, remove
@@ -40,12 +41,21 @@ def publish_draft(ctx: Context, request: PublishRequest) -> RunReport:
 
 def build_landed(ctx: Context, landed: RunReport) -> RunReport:
     """Build what waits; the account of the delivery that has just landed, or was found waiting."""
-    if landed.status == "rejected":
+    return built_landed(ctx, landed.dataset, [landed])[0]
+
+
+def built_landed(ctx: Context, dataset: str, landed: Sequence[RunReport]) -> list[RunReport]:
+    """Build what waits in the dataset; the accounts of these deliveries, in their order."""
+    if all(report.status == "rejected" for report in landed):
+        return list(landed)
+    built = {report.upload_id: report for report in build.run(ctx, dataset)}
+    return [_account(report, built.get(report.upload_id)) for report in landed]
+
+
+def _account(landed: RunReport, built: RunReport | None) -> RunReport:
+    if landed.status == "rejected" or built is None:
         return landed
-    built = [r for r in build.run(ctx, landed.dataset) if r.upload_id == landed.upload_id]
-    if not built:
-        return landed
-    return built[-1] if built[-1].status == "rejected" else replace(built[-1], status="accepted")
+    return built if built.status == "rejected" else replace(built, status="accepted")
 
 
 def publish_built(ctx: Context, report: RunReport, note: str | None) -> RunReport:

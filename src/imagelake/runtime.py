@@ -14,7 +14,7 @@ from importlib.metadata import version
 from typing import Any
 
 from imagelake.context import Clock, Context, RunReport, system_clock
-from imagelake.errors import ImagelakeError
+from imagelake.errors import GateFailed, ImagelakeError, UploadRejected
 from imagelake.session import jvm_pid, open_session
 from imagelake.settings import Settings
 from imagelake.storage.lake import Lake, create_lake, open_lake
@@ -60,7 +60,10 @@ def _recorded(context: Context, verb: str, dataset: str | None) -> Iterator[None
     end: dict[str, Any] = {**run, "phase": "end", "status": "failed"}
     try:
         yield
-        end["status"] = "done"
+        bad = [report for report in context.reports if report.exit_code]
+        refusal = {UploadRejected.exit_code, GateFailed.exit_code}
+        end["status"] = "failed" if {r.exit_code for r in bad} - refusal else "rejected" if bad else "done"
+        end["problem"] = bad[0].problem if bad else None
     except ImagelakeError as error:
         end["problem"] = error.message
         raise

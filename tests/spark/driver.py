@@ -20,7 +20,7 @@ from imagelake import pipeline
 from imagelake.bronze.ingest import IngestRequest
 from imagelake.errors import ImagelakeError
 from imagelake.gold import publish
-from imagelake.runtime import open_context
+from imagelake.runtime import open_context, open_run
 from imagelake.session import jvm_pid
 from imagelake.storage.lake import open_lake
 from imagelake.tables import silver
@@ -47,10 +47,10 @@ def run(lake: str, dataset: str, upload: str, boundary: str, victim: str) -> int
     settings = helpers.settings(
         Path(lake), "lease.ttl_seconds=3", "spark.master=local[2]", "spark.shuffle_partitions=2"
     )
-    ctx = open_context(settings, open_lake(lake))
-    ctx = replace(ctx, reached=strike(boundary, victim, jvm_pid(ctx.spark)))
     try:
-        return pipeline.run_upload(ctx, IngestRequest(dataset, upload)).exit_code
+        with open_run(settings, "run", dataset) as ctx:
+            ctx = replace(ctx, reached=strike(boundary, victim, jvm_pid(ctx.spark)))
+            return pipeline.run_upload(ctx, IngestRequest(dataset, upload)).exit_code
     except ImagelakeError as error:
         print(error.kind, error.message)
         return error.exit_code

@@ -18,7 +18,7 @@ def test_generated_page_is_up_to_date(page):
 
 
 def test_every_rule_the_code_can_report_is_on_the_page_of_checks():
-    entities = "archive|folder|file|format|document|image|annotation|category|split|upload"
+    entities = "archive|folder|file|format|document|image|annotation|category|split|upload|landing"
     literal = re.compile(rf'"((?:{entities})\.[a-z_]+)"')
     by_kind = re.compile(r'f"\{kind\}\.([a-z_]+)"')
     text = "".join(p.read_text("utf-8") for p in (DOCS.parent / "src").rglob("*.py"))

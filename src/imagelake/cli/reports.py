@@ -146,6 +146,7 @@ def show_rejections(to: Console, shell: Shell, report: RunReport) -> None:
     with lake.open(lake_of(shell.flags)) as opened:
         found = opened.sql(_FIRST.format(dataset=report.dataset, upload=report.upload_id)).as_json()
     rows = [dict(zip(found["columns"], row, strict=True)) for row in found["rows"]]
+    known = report.rejections - sum(row["n"] for row in rows if row["place"] == 1)
     to.print(
         f"  rejected, by rule; all of them: {command(shell.flags, f'rejections {report.dataset}')}", soft_wrap=True
     )
@@ -155,6 +156,8 @@ def show_rejections(to: Console, shell: Shell, report: RunReport) -> None:
         to.print(f"      {where(row)}  {safe(row['message'], _MESSAGE)}", soft_wrap=True)
         if row["place"] == _NAMED_PER_RULE < row["n"]:
             to.print(f"      and {row['n'] - _NAMED_PER_RULE:,} more")
+    if known > 0:
+        to.print(f"    {known:,} refused as in an earlier upload")
 
 
 def where(row: Mapping[str, Any]) -> str:

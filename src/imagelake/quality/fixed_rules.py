@@ -38,6 +38,7 @@ UPLOAD_RULES: tuple[tuple[str, str], ...] = (
     ("file.name_invalid", "as archive.name_invalid, for a single document"),
     ("file.path_escape", "as archive.path_escape, for a single document"),
     ("document.too_large", "an annotation document is larger than ingest.max_document_bytes"),
+    ("landing.options", "the `.ready` file beside an upload in landing/ is no JSON of the known options"),
     ("upload.invalid", "any other reason, which the message names"),
 )
 

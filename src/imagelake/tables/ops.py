@@ -12,7 +12,7 @@ RUNS = TableSpec(
         Column("phase", "string", "start or end"),
         Column("verb", "string", "ingest, build, publish, run, remove, demo"),
         Column("dataset", "string", "dataset id; null when the run is over several"),
-        Column("status", "string", "running, done or failed"),
+        Column("status", "string", "running, done, rejected (an upload or a publish was refused) or failed"),
         Column("host", "string", "machine name"),
         Column("pid", "bigint", "process id of the driver"),
         Column("report", "string", "JSON of the report, at the end"),

@@ -156,6 +156,12 @@ def test_only_the_first_three_rejections_of_a_rule_are_named(cli, engine, client
     assert "and 1,231 more" in out
 
 
+def test_rows_an_earlier_upload_was_refused_for_are_counted_too(cli, engine, client, upload) -> None:
+    client.answers["first"] = {**client.answers["first"], "rows": []}
+    out = cli("run", upload, "-d", "pets").out
+    assert "2 refused as in an earlier upload" in out
+
+
 def test_quiet_is_one_line(cli, engine, upload) -> None:
     assert cli("run", upload, "-d", "pets", "-q").out.splitlines() == ["pets: published pets@v1  (3.2 s)"]
 

@@ -1,0 +1,69 @@
+"""The nightly verb: everything that waits under landing/, in one run."""
+
+from __future__ import annotations
+
+import json
+
+from tests.spark import helpers
+
+import imagelake
+from imagelake.landing import run_landing
+from imagelake.runtime import open_run
+
+
+def night(lake):
+    settings = helpers.settings(lake, "spark.master=local[2]", "spark.shuffle_partitions=2")
+    with open_run(settings, "run", None) as ctx:
+        found = run_landing(ctx)
+        ctx.reports.extend(found)
+    return found
+
+
+def test_a_night_takes_what_is_complete_and_one_failure_stops_nothing_else(spark, tmp_path):
+    lake = tmp_path / "lake"
+    helpers.context(spark, lake)
+    landing = lake / "landing"
+    (lake / "datasets").mkdir(exist_ok=True)
+    (lake / "datasets" / "pets.yaml").write_text("publish: auto\n")
+    first, second = helpers.small(3), helpers.small(2, start=10)
+    for folder in ("pets", "birds", "Not An Id"):
+        (landing / folder).mkdir(parents=True)
+    helpers.write_zip(landing / "pets" / "monday.zip", first.files())
+    (landing / "pets" / "broken.zip").write_bytes(b"no zip")
+    helpers.write_zip(landing / "pets" / "odd.zip", first.files())
+    helpers.write_folder(landing / "birds" / "all", second.files())
+    helpers.write_zip(landing / "birds" / "late.zip", first.files())
+    helpers.write_zip(landing / "Not An Id" / "x.zip", first.files())
+    for marker in ("pets/monday", "pets/broken", "birds/all", "Not An Id/x"):
+        (landing / f"{marker}.ready").touch()
+    (landing / "pets" / "odd.ready").write_text(json.dumps({"mode": "upside down"}))
+
+    found = night(lake)
+    ends = sorted((r.dataset, r.status, r.exit_code) for r in found)
+    assert ends == [
+        ("Not An Id", "failed", 2), ("birds", "accepted", 0),
+        ("pets", "accepted", 0), ("pets", "rejected", 3), ("pets", "rejected", 3),
+    ]  # fmt: skip
+    names = {
+        kind: sorted(
+            p.name.partition("-")[2]
+            for p in (landing / kind).rglob("*.*")
+            if p.is_file() and p.parent.parent == landing / kind
+        )
+        for kind in (".done", ".rejected")
+    }
+    assert names[".rejected"] == ["broken.ready", "broken.zip", "odd.ready", "odd.zip"]
+    assert names[".done"] == ["all.ready", "monday.ready", "monday.zip"]
+    assert sorted(p.name for p in (landing / "birds").iterdir()) == ["late.zip"], "it is not complete yet"
+    client = imagelake.open(str(lake))
+    assert [v["version"] for v in client.show("pets").as_json()["versions"]] == ["pets@v1"]
+    assert client.show("birds").as_json()["versions"] == [], "it is not set to publish by itself"
+    assert client.verify("birds@draft").as_json()["images_checked"] == 2
+    (run,) = client.runs().as_json()["runs"]
+    assert (run["verb"], run["status"]) == ("run", "failed")
+    assert "Not An Id" in run["problem"]
+
+    helpers.write_zip(landing / "pets" / "monday.zip", first.files())
+    (landing / "pets" / "monday.ready").touch()
+    again = {r.dataset: r for r in night(lake) if r.dataset == "pets"}["pets"]
+    assert (again.status, again.version, again.published) == ("unchanged", "pets@v1", False)

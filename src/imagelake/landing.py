@@ -1,7 +1,7 @@
 """The nightly verb: everything complete under landing/, dataset by dataset, in one session.
 
-`landing/<D>/<name>.zip`, `<name>.json` or `<name>/` is complete when `landing/<D>/<name>.ready` exists, an empty file
-or JSON with `mode`, `format` and `note`. What was taken moves to landing/.done/<D>/, what was refused to
+`landing/<D>/<name>.zip`, a document as `<name>.json`, or `<name>/` is complete when `landing/<D>/<name>.ready` exists,
+an empty file or JSON with `mode`, `format` and `note`. What was taken moves to landing/.done/<D>/, what was refused to
 landing/.rejected/<D>/. One failing upload or dataset does not stop the others.
 """
 
@@ -12,16 +12,16 @@ import logging
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-
-from pydantic import ValidationError
+from typing import Literal
 
 from imagelake.bronze import ingest
 from imagelake.bronze.ingest import IngestRequest
 from imagelake.context import Context, RunReport
 from imagelake.dataset_settings import load_dataset_settings
-from imagelake.errors import ImagelakeError, UploadRejected
+from imagelake.errors import ConfigError, ImagelakeError, UploadRejected, UsageError
+from imagelake.formats import reader
 from imagelake.pipeline import built_landed, publish_built
-from imagelake.settings import Strict
+from imagelake.settings import Strict, validate
 from imagelake.storage.base import Storage
 from imagelake.storage.source import ANNOTATION_SUFFIXES
 
@@ -29,13 +29,14 @@ log = logging.getLogger(__name__)
 
 ROOT = "landing"
 _READY = ".ready"
+_OPTIONS = 'leave the file empty, or write JSON like {"mode": "update", "format": "voc", "note": "weekly export"}'
 _SUFFIXES = ("", ".zip", *ANNOTATION_SUFFIXES)
 
 
 class ReadyOptions(Strict):
     """What a .ready file may say."""
 
-    mode: str = "append"
+    mode: Literal["append", "update", "replace"] = "append"
     format: str | None = None
     note: str | None = None
 
@@ -114,12 +115,16 @@ def _take(ctx: Context, dataset: str, uploads: list[Waiting]) -> list[RunReport]
 def _request(storage: Storage, upload: Waiting) -> IngestRequest:
     text = storage.read(upload.marker).decode("utf-8", "replace").strip()
     try:
-        options = ReadyOptions.model_validate(json.loads(text)) if text else ReadyOptions()
-    except (ValueError, ValidationError) as error:
-        raise UploadRejected(f"{upload.marker}: {error}", rule="landing.options") from None
-    if options.mode not in ingest.MODES:
-        raise UploadRejected(f"{upload.marker}: mode {options.mode!r} is unknown", rule="landing.options")
-    return IngestRequest(upload.dataset, storage.uri(upload.path), options.format, options.mode, options.note)
+        options = validate(ReadyOptions, json.loads(text) if text else {}, upload.marker)
+        if options.format is not None:
+            reader(options.format)
+    except ValueError as error:
+        problem, hint = f"no JSON: {error}", _OPTIONS
+    except (ConfigError, UsageError) as error:
+        problem, hint = error.message.removeprefix(f"{upload.marker}: "), error.hint or _OPTIONS
+    else:
+        return IngestRequest(upload.dataset, storage.uri(upload.path), options.format, options.mode, options.note)
+    raise UploadRejected(f"{upload.marker}: {problem}", hint=hint, rule="landing.options")
 
 
 def _move(ctx: Context, upload: Waiting, where: str) -> None:

@@ -37,12 +37,14 @@ def test_a_night_takes_what_is_complete_and_one_failure_stops_nothing_else(spark
     for marker in ("pets/monday", "pets/broken", "birds/all", "Not An Id/x"):
         (landing / f"{marker}.ready").touch()
     (landing / "pets" / "odd.ready").write_text(json.dumps({"mode": "upside down"}))
+    (landing / "pets" / "strange.zip").write_bytes(b"")
+    (landing / "pets" / "strange.ready").write_text(json.dumps({"format": "kokko"}))
 
     found = night(lake)
     ends = sorted((r.dataset, r.status, r.exit_code) for r in found)
     assert ends == [
         ("Not An Id", "failed", 2), ("birds", "accepted", 0),
-        ("pets", "accepted", 0), ("pets", "rejected", 3), ("pets", "rejected", 3),
+        ("pets", "accepted", 0), *[("pets", "rejected", 3)] * 3,
     ]  # fmt: skip
     names = {
         kind: sorted(
@@ -52,7 +54,7 @@ def test_a_night_takes_what_is_complete_and_one_failure_stops_nothing_else(spark
         )
         for kind in (".done", ".rejected")
     }
-    assert names[".rejected"] == ["broken.ready", "broken.zip", "odd.ready", "odd.zip"]
+    assert names[".rejected"] == ["broken.ready", "broken.zip", "odd.ready", "odd.zip", "strange.ready", "strange.zip"]
     assert names[".done"] == ["all.ready", "monday.ready", "monday.zip"]
     assert sorted(p.name for p in (landing / "birds").iterdir()) == ["late.zip"], "it is not complete yet"
     client = imagelake.open(str(lake))

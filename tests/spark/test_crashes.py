@@ -107,9 +107,10 @@ def test_killed_and_run_again_it_ends_as_undisturbed(spark, tmp_path, base, uplo
     half = lake.show("pets").as_json()["versions"]
     assert [v["number"] for v in half] in ([1], [2, 1], [1, 2])
     assert lake.verify("pets@v1").as_json()["ok"]
-    assert lake.runs().as_json()["runs"][0]["status"] == "died"
     ctx = run(spark, path, uploads[1])
     assert outcome(ctx) == undisturbed
+    # not before: Java outlives a killed Python for seconds, and so long the run still holds its lease
+    assert lake.runs().as_json()["runs"][0]["status"] == "died"
     for number in (1, 2):
         verdict = imagelake.open(str(path)).verify(f"pets@v{number}").as_json()
         assert verdict["ok"], verdict

@@ -12,7 +12,6 @@ import logging
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Literal
 
 from imagelake.bronze import ingest
 from imagelake.bronze.ingest import IngestRequest
@@ -20,6 +19,7 @@ from imagelake.context import Context, RunReport
 from imagelake.dataset_settings import load_dataset_settings
 from imagelake.errors import ConfigError, ImagelakeError, UploadRejected, UsageError
 from imagelake.formats import reader
+from imagelake.modes import Mode
 from imagelake.pipeline import built_landed, publish_built
 from imagelake.settings import Strict, validate
 from imagelake.storage.base import Storage
@@ -36,7 +36,7 @@ _SUFFIXES = ("", ".zip", *ANNOTATION_SUFFIXES)
 class ReadyOptions(Strict):
     """What a .ready file may say."""
 
-    mode: Literal["append", "update", "replace"] = "append"
+    mode: Mode = "append"
     format: str | None = None
     note: str | None = None
 

@@ -33,6 +33,13 @@ def loose_facts(ctx: Context, source: Source, dataset: str, rehash: bool) -> pa.
     return pa.concat_tables([_probed(ctx, source, [m for m in source.members if m.path not in done], None), reused])
 
 
+def first_rows(table: pa.Table, *columns: str) -> pa.Table:
+    """The first row of each combination of values in these columns."""
+    numbered = table.append_column("_row", pa.array(range(len(table)), pa.int64()))
+    first = numbered.group_by(list(columns)).aggregate([("_row", "min")])
+    return table.take(first["_row_min"])
+
+
 def _probed(ctx: Context, source: Source, members: Sequence[Member], uri: str | None) -> pa.Table:
     if not members:
         return FACTS.empty_table()
@@ -50,8 +57,7 @@ def _known_files(ctx: Context, dataset: str, source: Source) -> pa.Table:
     here = pa.table(dict(zip(("path", *_PLACE), (paths, uris, lengths, times), strict=True)))
     seen = pc.field("source").isin(uris) & pc.field("content_hash").is_valid() & pc.field("source_mtime_ns").is_valid()
     before = ctx.tables.arrow(bronze.FILES, dataset, (*_PLACE, *_KNOWN), seen)
-    first = before.append_column("row", pa.array(range(len(before)), pa.int64())).group_by(_PLACE)
-    before = before.take(first.aggregate([("row", "min")])["row_min"])
+    before = first_rows(before, *_PLACE)
     found = here.join(before.cast(_plain(before.schema)), list(_PLACE), join_type="inner")
     columns = {name: found[name] for name in ("path", "length", *_KNOWN)}
     columns |= {"uri": found["source"], "stored": found["length"]}

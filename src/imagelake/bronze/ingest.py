@@ -21,6 +21,7 @@ from imagelake.context import Context, Counts, RunReport
 from imagelake.errors import UploadRejected, UsageError
 from imagelake.formats.detect import Choice, choose
 from imagelake.keys import check_dataset_id
+from imagelake.modes import MODES
 from imagelake.storage.keep import Copied, copy_archive, new_copy
 from imagelake.storage.source import Source, copied_source, open_source
 from imagelake.tables import bronze, deliveries
@@ -30,7 +31,6 @@ from imagelake.writer import writing
 
 log = logging.getLogger(__name__)
 
-MODES = ("append", "update", "replace")
 _BLANK: dict[str, Any] = dict.fromkeys(bronze.UPLOADS.names)
 
 

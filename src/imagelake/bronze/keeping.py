@@ -29,8 +29,6 @@ KEPT = pa.schema(
 )
 """Where bytes are kept now, relative to the lake; or why they could not be."""
 
-_COLUMNS = ("uri", "offset", "stored", "codec", "length", "content_hash", "crc32")
-
 
 class Blob(NamedTuple):
     """Bytes to keep, as FACTS has them: where they are now, and what they are."""
@@ -47,7 +45,7 @@ class Blob(NamedTuple):
 def keep(ctx: Context, facts: pa.Table) -> pa.Table:
     """Keep the bytes of these FACTS, one row a content hash; KEPT. From `ingest.package_files` on in packages."""
     packed = len(facts) >= ctx.settings.ingest.package_files
-    wanted = facts.select(_COLUMNS).sort_by([("uri", "ascending"), ("offset", "ascending")])
+    wanted = facts.select(Blob._fields).sort_by([("uri", "ascending"), ("offset", "ascending")])
     frame = spread(ctx, wanted, wanted["length"].to_pylist())
     kept = (
         frame.mapInArrow(_keeper(str(path_from_uri(ctx.storage.root)), packed), from_arrow_schema(KEPT))
@@ -114,7 +112,7 @@ def _about(blob: Blob) -> Iterator[None]:
 
 def _keeper(lake: str, packed: bool) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        blobs = (Blob(*row) for b in batches for row in zip(*(b[c].to_pylist() for c in _COLUMNS), strict=True))
+        blobs = (Blob(*row) for b in batches for row in zip(*(b[c].to_pylist() for c in Blob._fields), strict=True))
         rows: list[tuple[str | None, str | None, int | None, str | None]] = []
         try:
             rows += [(*found, None) for found in keep_blobs(blobs, lake, packed)]

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from imagelake.bronze.facts import first_rows
 from imagelake.bronze.keeping import keep
 from imagelake.context import Context
 from imagelake.storage.keep import Copied, keep_archive
@@ -64,7 +65,7 @@ def keep_files(ctx: Context, facts: pa.Table, held: pa.Table) -> pa.Table:
 def rows(ctx: Context, dataset: str, attempt_id: str, kept: pa.Table, held: pa.Table) -> pa.Table:
     """Rows of bronze.blobs: new places, and those of other datasets that this dataset now uses too."""
     own = held.filter(pc.equal(held["dataset"], dataset))
-    foreign = _first(held.filter(pc.not_equal(held["dataset"], dataset)))
+    foreign = first_rows(held.filter(pc.not_equal(held["dataset"], dataset)), "content_hash")
     borrowed = foreign.join(own.select(["content_hash"]), "content_hash", join_type="left anti").select(PLACE.names)
     table = pa.concat_tables([kept.select(PLACE.names), borrowed])
     count = len(table)
@@ -79,17 +80,10 @@ def rows(ctx: Context, dataset: str, attempt_id: str, kept: pa.Table, held: pa.T
 
 def _unknown(facts: pa.Table, held: pa.Table) -> pa.Table:
     """The facts, one row a content hash, of bytes the lake does not hold yet."""
-    readable = _first(facts.filter(pc.is_valid(facts["content_hash"])))
+    readable = first_rows(facts.filter(pc.is_valid(facts["content_hash"])), "content_hash")
     return readable.join(held.select(["content_hash"]), "content_hash", join_type="left anti").select(
         facts.column_names
     )
-
-
-def _first(table: pa.Table) -> pa.Table:
-    """The first row of each content hash."""
-    numbered = table.append_column("_row", pa.array(range(len(table)), pa.int64()))
-    first = numbered.group_by("content_hash").aggregate([("_row", "min")])
-    return table.take(first["_row_min"])
 
 
 def _kept(ctx: Context, new: pa.Table) -> pa.Table:

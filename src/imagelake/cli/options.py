@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-Mode = Literal["append", "update", "replace"]
+from imagelake.modes import Mode
 
 Dataset = Annotated[str, typer.Argument(metavar="D", help="Dataset id.")]
 Ref = Annotated[str, typer.Argument(metavar="REF", help="D, D@v3, D@v3.2, D@alias, D@latest or D@draft.")]

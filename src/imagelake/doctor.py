@@ -18,6 +18,7 @@ from imagelake.settings import Settings
 from imagelake.storage import open_storage
 from imagelake.storage.lake import open_lake, stranger
 from imagelake.storage.local import path_from_uri
+from imagelake.storage.s3_uri import is_s3
 
 _ENGINE = {"pyspark": "4.2.0", "delta-spark": "4.4.0", "pandas": "2.", "defusedxml": "", "msgspec": ""}
 """Packages of the extra `spark` and how their version must begin; Spark and Delta fit only as a pair."""
@@ -83,9 +84,10 @@ def _jars(settings: Settings) -> Check:
     spark = settings.spark
     if spark.jars == "preinstalled":
         return Check("jars", True, "left to the cluster (spark.jars = preinstalled)")
-    missing = jars.missing(spark)
+    wanted = jars.needed(is_s3(settings.lake))
+    missing = jars.missing(spark, wanted)
     if not missing:
-        return Check("jars", True, f"{len(jars.JARS)} in {spark.jar_cache if spark.jars == 'auto' else spark.jars}")
+        return Check("jars", True, f"{len(wanted)} in {spark.jar_cache if spark.jars == 'auto' else spark.jars}")
     if spark.jars == "auto":
         fetch = f"{sys.executable} -m imagelake.jars"
         return Check("jars", True, f"{', '.join(missing)} will be fetched when Spark first starts", fetch)

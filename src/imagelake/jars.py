@@ -10,8 +10,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from imagelake.errors import ConfigError
@@ -21,6 +22,10 @@ LOG_STORE = Path(__file__).parent / "jvm" / "imagelake-logstore.jar"
 """Our own jar, part of the package."""
 
 _CHUNK = 1 << 20
+_POM = (
+    "<project><modelVersion>4.0.0</modelVersion><groupId>imagelake</groupId><artifactId>jars</artifactId>"
+    "<version>1</version><packaging>pom</packaging><dependencies>{}</dependencies></project>"
+)
 _FETCH_SECONDS = 600
 
 
@@ -44,20 +49,24 @@ class Jar:
         return f"{self.artifact}-{self.version}.jar"
 
 
-JARS: tuple[Jar, ...] = (
-    Jar(
-        "io.delta", "delta-spark_4.2_2.13", "4.4.0", "27d4fd8b1f879535c573ed1c718177d6a27f24d3e626ba02e216369725721ead"
-    ),
-    Jar("io.delta", "delta-storage", "4.4.0", "c46735481fa8e326b0957be02b4420cbcab4b325bb08009b7f2045a95133f1cc"),
-)
+def _pinned() -> Iterator[tuple[str, Jar]]:
+    for line in (Path(__file__).parent / "jvm" / "jars.txt").read_text("ascii").splitlines():
+        if not line.startswith("#"):
+            kind, *fields = line.split(" ")
+            yield kind, Jar(*fields)
+
+
+@cache
+def needed(s3: bool) -> tuple[Jar, ...]:
+    """What Spark needs for a lake on a local disk, or in an object store."""
+    return tuple(jar for kind, jar in _pinned() if s3 or kind == "delta")
+
 
 Fetch = Callable[[Sequence[Jar], Path], None]
 """Puts jars into a folder under their file names; ConfigError when it cannot."""
 
 
-def resolve(
-    spark: SparkSettings, jars: Sequence[Jar] = JARS, fetchers: Sequence[Fetch] | None = None
-) -> tuple[Path, ...]:
+def resolve(spark: SparkSettings, jars: Sequence[Jar], fetchers: Sequence[Fetch] | None = None) -> tuple[Path, ...]:
     """The jars to pass to Spark, ours included; none when the cluster has them (`spark.jars: preinstalled`).
 
     `auto` fetches what the cache lacks and checks every sum once; any other value is a folder that must hold
@@ -73,7 +82,7 @@ def resolve(
     return (*(cache.absolute() / jar.file_name for jar in jars), LOG_STORE)
 
 
-def missing(spark: SparkSettings, jars: Sequence[Jar] = JARS) -> tuple[str, ...]:
+def missing(spark: SparkSettings, jars: Sequence[Jar]) -> tuple[str, ...]:
     """File names of the jars that are not on this machine yet; nothing is fetched."""
     if spark.jars == "preinstalled":
         return ()
@@ -86,10 +95,17 @@ def fetch_with_maven(jars: Sequence[Jar], folder: Path) -> None:
     maven = shutil.which("mvn")
     if maven is None:
         raise ConfigError("Maven (mvn) is not installed")
-    for jar in jars:
-        goal = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
-        options = [f"-Dartifact={jar.coordinate}", f"-DoutputDirectory={folder}", "-Dmdep.useBaseVersion=true"]
-        _run([maven, "-B", "-q", "-ntp", goal, *options], folder)
+    (folder / "pom.xml").write_text(_POM.format("".join(map(_dependency, jars))), "utf-8")
+    goal = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
+    options = ["-DexcludeTransitive=true", f"-DoutputDirectory={folder}", "-Dmdep.useBaseVersion=true"]
+    _run([maven, "-B", "-q", "-ntp", goal, *options], folder)
+
+
+def _dependency(jar: Jar) -> str:
+    return (
+        f"<dependency><groupId>{jar.group}</groupId><artifactId>{jar.artifact}</artifactId>"
+        f"<version>{jar.version}</version></dependency>"
+    )
 
 
 def fetch_with_ivy(jars: Sequence[Jar], folder: Path) -> None:
@@ -182,8 +198,9 @@ def _is_sound(path: Path, jar: Jar) -> bool:
 
 
 def main() -> None:
-    """Print the paths, separated by commas, as `spark-submit --jars` takes them."""
-    sys.stdout.write(",".join(str(path) for path in resolve(load().spark)) + "\n")
+    """Print the paths, separated by commas, as `spark-submit --jars` takes them; with `s3` those for buckets too."""
+    found = resolve(load().spark, needed(s3="s3" in sys.argv[1:]))
+    sys.stdout.write(",".join(str(path) for path in found) + "\n")
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def open_run(
 
     ops.runs gets a row now and one at the end; a run that was killed has no end and holds no lease: it `died`.
     """
-    lake = create_lake(settings.lake, clock) if create else open_lake(settings.lake)
+    lake = create_lake(settings.lake, clock, settings.s3) if create else open_lake(settings.lake, settings.s3)
     progress("starting Spark")
     context = replace(open_context(settings, lake, clock), progress=progress)
     name = f"run-{context.run_id}"
@@ -78,7 +78,7 @@ def open_context(settings: Settings, lake: Lake, clock: Clock = system_clock) ->
     run_id = uuid.uuid4().hex
     holder = this_process(run_id)
     holder = replace(holder, processes=(*holder.processes, process(jvm_pid(spark))))
-    tables = DeltaStore(spark, lake.storage.root, settings.delta)
+    tables = DeltaStore(spark, lake.storage, settings.delta)
     tables.ensure(*ALL)
     return Context(settings, lake.storage, spark, tables, run_id, holder, clock)
 

@@ -22,11 +22,15 @@ from imagelake import jars
 from imagelake.errors import ConfigError
 from imagelake.jvm import java
 from imagelake.jvm.archive import class_archive
-from imagelake.jvm.conf import FAST_START, Launch, spark_conf
+from imagelake.jvm.conf import FAST_START, Launch, Store, require_set, spark_conf
 from imagelake.jvm.submitted import submitted
+from imagelake.jvm.trust import trust_bundle
 from imagelake.settings import Settings
+from imagelake.storage import s3
+from imagelake.storage.s3_uri import is_s3
 
 _CLASSES = ("org.apache.spark.sql.delta.catalog.DeltaCatalog", "io.imagelake.LinkLogStore")
+_S3_CLASSES = ("org.apache.hadoop.fs.s3a.S3AFileSystem", "software.amazon.awssdk.services.s3.S3Client")
 _LOUDER = "--set spark.log_level=INFO shows everything it prints"
 _QUIET = ("ERROR", "FATAL", "OFF")
 
@@ -40,7 +44,9 @@ def open_session(settings: Settings, app_name: str) -> SparkSession:
     """
     running = SparkContext._active_spark_context
     if running is not None:
-        return _build(spark_conf(settings, dict(running.getConf().getAll())))
+        existing = dict(running.getConf().getAll())
+        require_set(existing)
+        return _build(spark_conf(settings, existing))
     if "PYSPARK_GATEWAY_PORT" in os.environ:
         return _join(settings)
     return _start(settings, app_name)
@@ -57,12 +63,13 @@ def _start(settings: Settings, app_name: str) -> SparkSession:
     found = java.require()
     existing = submitted(os.environ)
     launch = Launch(_scratch(), class_archive(settings.spark, found))
-    wanted = spark_conf(settings, existing, jars.resolve(settings.spark), launch)
-    conf = {"spark.app.name": app_name, **existing, **wanted}
-    with _environment(_worker_python(conf) | _launcher_options(settings)):
+    own = jars.resolve(settings.spark, jars.needed(is_s3(settings.lake)))
+    first = {"spark.app.name": app_name, **existing, **spark_conf(settings, existing, own, launch)}
+    with _environment(_worker_python(first) | _launcher_options(settings)):
         if SparkContext._gateway is None:
-            _launch(conf, launch.scratch / "jvm.log", settings)
-        _check_classes()
+            _launch(first, launch.scratch / "jvm.log", settings)
+        conf = {**first, **spark_conf(settings, first, own, launch, _store(settings, launch.scratch))}
+        _check_classes(settings)
         context = SparkContext(conf=_as_conf(conf), gateway=SparkContext._gateway)
     context.setLogLevel(settings.spark.log_level)
     return _build(conf)
@@ -72,13 +79,27 @@ def _join(settings: Settings) -> SparkSession:
     """spark-submit has started Java and then this program: only jars may be missing from what it was given."""
     SparkContext._ensure_initialized()
     existing = dict(SparkConf().getAll())
-    own = jars.resolve(settings.spark) if _absent_classes() and "spark.jars" not in existing else ()
+    wanted = jars.needed(is_s3(settings.lake))
+    lacking = _absent_classes(settings) and "spark.jars" not in existing
+    own = jars.resolve(settings.spark, wanted) if lacking else ()
     _add_to_driver(own)
-    _check_classes()
-    conf = existing | spark_conf(settings, existing, own)
+    _check_classes(settings)
+    conf = existing | spark_conf(settings, existing, own, None, _store(settings, _scratch()))
     with _environment(_worker_python(conf)):
         SparkContext(conf=_as_conf(conf), gateway=SparkContext._gateway)
     return _build(conf)
+
+
+def _store(settings: Settings, scratch: Path) -> Store | None:
+    """How Java reaches the lake's object store; a profile and a CA bundle are made known to it here."""
+    if not is_s3(settings.lake):
+        return None
+    jvm: Any = SparkContext._jvm
+    if settings.s3.profile:
+        jvm.java.lang.System.setProperty("aws.profile", settings.s3.profile)
+    bundle = s3.ca_bundle(settings.s3)
+    trust = trust_bundle(jvm, SparkContext._gateway, bundle, scratch) if bundle else None
+    return Store(s3.hadoop_options(s3.connect(settings.s3), settings.s3), trust)
 
 
 def _build(conf: Mapping[str, str]) -> SparkSession:
@@ -109,10 +130,10 @@ def _class_loader() -> Any:
     return jvm.java.lang.Thread.currentThread().getContextClassLoader()
 
 
-def _absent_classes() -> list[str]:
+def _absent_classes(settings: Settings) -> list[str]:
     loader = _class_loader()
     absent = []
-    for name in _CLASSES:
+    for name in (*_CLASSES, *(_S3_CLASSES if is_s3(settings.lake) else ())):
         try:
             loader.loadClass(name)
         except Py4JJavaError:
@@ -120,12 +141,12 @@ def _absent_classes() -> list[str]:
     return absent
 
 
-def _check_classes() -> None:
-    absent = _absent_classes()
+def _check_classes(settings: Settings) -> None:
+    absent = _absent_classes(settings)
     if absent:
         raise ConfigError(
             f"Spark's Java process has no class {' and no class '.join(absent)}",
-            hint="its spark.jars was set outside imagelake: add the paths that `python -m imagelake.jars` prints",
+            hint="its spark.jars was set outside imagelake: add the paths that `python -m imagelake.jars s3` prints",
         )
 
 

@@ -70,6 +70,23 @@ class IngestSettings(Strict):
     max_document_bytes: int = Field(2 << 30, ge=1)
 
 
+class S3Settings(Strict):
+    """The object store of `s3://` URIs, for boto3, Spark, delta-rs and DuckDB alike.
+
+    What is None comes from the standard AWS_* variables and files, as credentials always do: they are no settings.
+    """
+
+    endpoint: str | None = None
+    region: str | None = None
+    path_style: bool | None = None
+    ca_bundle: str | None = None
+    profile: str | None = None
+    ship_credentials: bool = False
+    single_writer: bool = False
+    connections: int = Field(16, ge=1, le=256)
+    part_megabytes: int = Field(16, ge=5, le=5120)
+
+
 class LeaseSettings(Strict):
     """How long writers hold and wait, in seconds."""
 
@@ -90,6 +107,7 @@ class Settings(Strict):
     spark: SparkSettings = SparkSettings()
     delta: DeltaSettings = DeltaSettings()
     ingest: IngestSettings = IngestSettings()
+    s3: S3Settings = S3Settings()
     lease: LeaseSettings = LeaseSettings()
     log: LogSettings = LogSettings()
 

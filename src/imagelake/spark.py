@@ -22,7 +22,7 @@ from pyspark.sql import functions as F
 from imagelake.client import refs
 from imagelake.errors import IntegrityError, NotFound, UsageError
 from imagelake.gold.live import Published, live, published
-from imagelake.settings import DeltaSettings
+from imagelake.settings import DeltaSettings, S3Settings
 from imagelake.storage.lake import open_lake
 from imagelake.tables import gold, silver
 from imagelake.tables.store import DeltaStore
@@ -44,10 +44,9 @@ class Snapshot:
 class Lakehouse:
     """A lake seen from Spark. The session must have Delta (imagelake.session.open_session gives one)."""
 
-    def __init__(self, spark: SparkSession, lake: str) -> None:
+    def __init__(self, spark: SparkSession, lake: str, s3: S3Settings | None = None) -> None:
         self._spark = spark
-        self._root = open_lake(lake).storage.root
-        self._tables = DeltaStore(spark, self._root, DeltaSettings())
+        self._tables = DeltaStore(spark, open_lake(lake, s3).storage, DeltaSettings())
 
     def write_bronze(self, name: str, frame: DataFrame, mode: str = "append") -> None:
         """Append to (or with mode `overwrite` replace) a table of one's own in the bronze layer."""

@@ -41,7 +41,7 @@ def context(spark: SparkSession, lake: Path, **given: Any) -> Context:
     if not lake.exists():
         shutil.copytree(_empty_lake(spark), lake)
     made = open_lake(str(lake))
-    tables = DeltaStore(spark, made.storage.root, chosen.delta)
+    tables = DeltaStore(spark, made.storage, chosen.delta)
     run_id = uuid.uuid4().hex
     return Context(chosen, made.storage, spark, tables, run_id, this_process(run_id), **given)
 
@@ -52,7 +52,7 @@ def _empty_lake(spark: SparkSession) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="imagelake-tests-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     made = create_lake(str(folder / "lake"), system_clock)
-    DeltaStore(spark, made.storage.root, settings(folder / "lake").delta).ensure(*ALL)
+    DeltaStore(spark, made.storage, settings(folder / "lake").delta).ensure(*ALL)
     return folder / "lake"
 
 

@@ -37,7 +37,12 @@ FORBIDDEN = {
     "keys": {"pyspark"},
     "settings": {"pyspark"},
 }
-ONLY = {"boto3": {"storage/s3.py"}, "delta": {"tables/store.py"}, "great_expectations": {"quality/suites.py"}}
+ONLY = {
+    "boto3": {"storage/s3.py"},
+    "botocore": {"storage/s3.py"},
+    "delta": {"tables/store.py"},
+    "great_expectations": {"quality/suites.py"},
+}
 """A package, and the only file that imports it."""
 
 MOST_LINES, MOST_FUNCTION_LINES = 250, 40

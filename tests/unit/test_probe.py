@@ -16,7 +16,7 @@ from PIL import Image
 
 from imagelake.bronze.probe import DESCRIPTORS, FACTS, ProbeLimits, describe, probe_members
 from imagelake.settings import IngestSettings
-from imagelake.storage.source import open_source
+from imagelake.storage.source_open import open_source
 
 LIMITS = ProbeLimits(seconds=5)
 ORIENTATION = 0x0112
@@ -54,7 +54,7 @@ def probed(
             for name, data in files.items():
                 out.writestr(name, data)
         source = open_source(str(folder / "up.zip"), IngestSettings(max_ratio=2000))
-    batch = describe(source, source.members, None)
+    batch = describe(source, source.members)
     assert batch.schema == DESCRIPTORS
     (facts,) = probe_members([batch], limits)
     assert facts.schema == FACTS

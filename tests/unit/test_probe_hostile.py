@@ -23,7 +23,7 @@ from imagelake.bronze.probe_file import Examiner, Item
 from imagelake.bronze.probe_read import Ranges
 from imagelake.errors import ConfigError, ImagelakeError
 from imagelake.settings import IngestSettings
-from imagelake.storage.source import open_source
+from imagelake.storage.source_open import open_source
 
 LIMITS = ProbeLimits(seconds=5)
 GOOD = b"\xff\xd8\xff good"
@@ -51,7 +51,7 @@ def probed(
 
 def run(upload: str, limits: ProbeLimits = LIMITS, inspect: Inspect = inspect_image) -> dict[str, Facts]:
     source = open_source(upload, IngestSettings(max_ratio=2000))
-    (facts,) = probe_members([describe(source, source.members, None)], limits, inspect)
+    (facts,) = probe_members([describe(source, source.members)], limits, inspect)
     assert facts.schema == FACTS
     return {row["path"]: row for row in facts.to_pylist()}
 
@@ -270,7 +270,7 @@ def test_files_that_change_or_vanish_after_listing_are_rows_too(tmp_path: Path) 
     (upload / "gone.txt").unlink()
     (upload / "linked.txt").unlink()
     (upload / "linked.txt").symlink_to("/etc/hostname")
-    (facts,) = probe_members([describe(source, source.members, None)], LIMITS)
+    (facts,) = probe_members([describe(source, source.members)], LIMITS)
     assert {r["path"]: r["problem_rule"] for r in facts.to_pylist()} == {
         "grown.txt": "file.size_mismatch",
         "cut.txt": "file.size_mismatch",

@@ -9,28 +9,28 @@ import pyarrow.compute as pc
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from imagelake.bronze.probe import FACTS, ProbeLimits, describe, probe_members
-from imagelake.bronze.spread import spread
+from imagelake.bronze.spread import collected, spread
 from imagelake.context import Context
+from imagelake.settings import S3Settings
 from imagelake.storage.source import Member, Source
 from imagelake.tables import bronze
 
-_PLACE = ("source", "length", "source_mtime_ns")
 _KNOWN = (
     "content_hash", "crc32", "media_type", "width", "height", "mode", "orientation", "frames", "problem_rule",
     "problem",
 )  # fmt: skip
 
 
-def archive_facts(ctx: Context, source: Source, copy: str) -> pa.Table:
-    """FACTS of all members of an archive, read from its copy at this URI."""
-    return _probed(ctx, source, source.members, copy)
+def archive_facts(ctx: Context, source: Source) -> pa.Table:
+    """FACTS of all members of an archive."""
+    return _probed(ctx, source, source.members)
 
 
 def loose_facts(ctx: Context, source: Source, dataset: str, rehash: bool) -> pa.Table:
-    """FACTS of all loose files; unless `rehash`, those whose place, size and mtime bronze has seen are not read."""
+    """FACTS of all loose files; unless `rehash`, those whose place, size and stamp bronze has seen are not read."""
     reused = FACTS.empty_table() if rehash else _known_files(ctx, dataset, source)
     done = set(reused["path"].to_pylist())
-    return pa.concat_tables([_probed(ctx, source, [m for m in source.members if m.path not in done], None), reused])
+    return pa.concat_tables([_probed(ctx, source, [m for m in source.members if m.path not in done]), reused])
 
 
 def first_rows(table: pa.Table, *columns: str) -> pa.Table:
@@ -40,29 +40,40 @@ def first_rows(table: pa.Table, *columns: str) -> pa.Table:
     return table.take(first["_row_min"])
 
 
-def _probed(ctx: Context, source: Source, members: Sequence[Member], uri: str | None) -> pa.Table:
+def _probed(ctx: Context, source: Source, members: Sequence[Member]) -> pa.Table:
     if not members:
         return FACTS.empty_table()
-    table = pa.Table.from_batches([describe(source, members, uri)])
+    table = pa.Table.from_batches([describe(source, members)])
     frame = spread(ctx, table, [m.length for m in members])
     limits = ProbeLimits.of(ctx.settings.ingest)
-    return frame.mapInArrow(_prober(limits), from_arrow_schema(FACTS)).toArrow().cast(FACTS)
+    return collected(frame.mapInArrow(_prober(limits, ctx.settings.s3), from_arrow_schema(FACTS))).cast(FACTS)
 
 
 def _known_files(ctx: Context, dataset: str, source: Source) -> pa.Table:
-    """FACTS of the loose files that are in bronze already, as they were found then."""
-    paths = [m.path for m in source.members]
-    uris = [source.member_uri(m) for m in source.members]
-    lengths, times = [m.length for m in source.members], [m.mtime_ns for m in source.members]
-    here = pa.table(dict(zip(("path", *_PLACE), (paths, uris, lengths, times), strict=True)))
-    seen = pc.field("source").isin(uris) & pc.field("content_hash").is_valid() & pc.field("source_mtime_ns").is_valid()
-    before = ctx.tables.arrow(bronze.FILES, dataset, (*_PLACE, *_KNOWN), seen)
-    before = first_rows(before, *_PLACE)
-    found = here.join(before.cast(_plain(before.schema)), list(_PLACE), join_type="inner")
+    """FACTS of the loose files that are in bronze already, as they were found then.
+
+    What tells that a file is the same: its place, its size, and its mtime, or its ETag in a bucket.
+    """
+    remote = any(m.etag is not None for m in source.members)
+    stamp = "source_etag" if remote else "source_mtime_ns"
+    place = ("source", "length", stamp)
+    here = pa.table(
+        {
+            "path": [m.path for m in source.members],
+            "source": [source.member_uri(m) for m in source.members],
+            "length": [m.length for m in source.members],
+            stamp: [m.etag if remote else m.mtime_ns for m in source.members],
+        }
+    )
+    read = pc.field("content_hash").is_valid() & pc.field(stamp).is_valid()
+    seen = pc.starts_with(pc.field("source"), source.uri) & read
+    before = first_rows(ctx.tables.arrow(bronze.FILES, dataset, (*place, *_KNOWN), seen), *place)
+    found = here.join(before.cast(_plain(before.schema)), list(place), join_type="inner")
     columns = {name: found[name] for name in ("path", "length", *_KNOWN)}
     columns |= {"uri": found["source"], "stored": found["length"]}
     count = len(found)
     columns |= {"codec": pa.array(["stored"] * count, pa.string()), "offset": pa.array([0] * count, pa.int64())}
+    columns["etag"] = found[stamp] if remote else pa.nulls(count, pa.string())
     return pa.table([columns[name] for name in FACTS.names], names=FACTS.names).cast(FACTS)
 
 
@@ -72,8 +83,8 @@ def _plain(schema: pa.Schema) -> pa.Schema:
     return pa.schema([f.with_type(pa.string()) if f.type in texts else f for f in schema])
 
 
-def _prober(limits: ProbeLimits) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def _prober(limits: ProbeLimits, s3: S3Settings) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        return probe_members(batches, limits)
+        return probe_members(batches, limits, s3=s3)
 
     return run

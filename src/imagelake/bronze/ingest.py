@@ -22,8 +22,9 @@ from imagelake.errors import UploadRejected, UsageError
 from imagelake.formats.detect import Choice, choose
 from imagelake.keys import check_dataset_id
 from imagelake.modes import MODES
-from imagelake.storage.keep import Copied, copy_archive, new_copy
-from imagelake.storage.source import Source, copied_source, open_source
+from imagelake.storage.keep import Archived, receive
+from imagelake.storage.source import Source
+from imagelake.storage.source_open import open_source
 from imagelake.tables import bronze, deliveries
 from imagelake.tables.frames import together
 from imagelake.tables.spec import TableSpec
@@ -59,12 +60,12 @@ class _Prepared:
 
 @dataclass(frozen=True)
 class _Upload:
-    """An upload to take in: its files, their format, where they came from, the copy of its archive if it is one."""
+    """An upload to take in: its files, their format, where they came from, and how its archive is kept if it is one."""
 
     source: Source
     choice: Choice
     origin: Mapping[str, str | None]
-    copied: Copied | None = None
+    archived: Archived | None = None
 
 
 def run(ctx: Context, request: IngestRequest) -> RunReport:
@@ -90,7 +91,7 @@ def run_all(ctx: Context, dataset: str, requests: Sequence[IngestRequest]) -> tu
 
 def _ingest(ctx: Context, request: IngestRequest, ready: Sequence[_Prepared]) -> RunReport | _Prepared:
     ctx.progress(f"looking at {request.upload}")
-    given = open_source(request.upload, ctx.settings.ingest)
+    given = open_source(request.upload, ctx.settings.ingest, ctx.settings.s3)
     stamp = rows_of.trusted_stamp(ctx, given.stamp)
     rows = _known_rows(ctx, request.dataset, ready)
     if stamp is not None and not request.rehash:
@@ -100,21 +101,20 @@ def _ingest(ctx: Context, request: IngestRequest, ready: Sequence[_Prepared]) ->
     origin = {"source": given.uri, "source_stamp": stamp}
     if given.kind != "zip":
         return _take(ctx, request, ready, _Upload(given, _chosen(ctx, request, given), origin))
-    temp = new_copy()
+    with ThreadPoolExecutor(1) as pool:
+        receiving = pool.submit(receive, ctx.storage, given)
+        choice = _chosen(ctx, request, given)  # meanwhile
+        archived = receiving.result()
     try:
-        with ThreadPoolExecutor(1) as pool:
-            copying = pool.submit(copy_archive, ctx.storage, given.uri, temp)
-            choice = _chosen(ctx, request, given)  # meanwhile
-            copied = copying.result()
-        return _take(ctx, request, ready, _Upload(copied_source(given, ctx.storage, temp), choice, origin, copied))
+        return _take(ctx, request, ready, _Upload(archived.source, choice, origin, archived))
     finally:
-        ctx.storage.delete(temp)
+        archived.drop()
 
 
 def _take(ctx: Context, request: IngestRequest, ready: Sequence[_Prepared], upload: _Upload) -> RunReport | _Prepared:
     """Hash and probe, and keep the bytes that are new; or report that all of it is known."""
-    source, choice, copied = upload.source, upload.choice, upload.copied
-    facts = _facts(ctx, request, source, copied)
+    source, choice, archived = upload.source, upload.choice, upload.archived
+    facts = _facts(ctx, request, source)
     upload_id = rows_of.upload_id(facts)
     rows = _known_rows(ctx, request.dataset, ready)
     seen = known.earlier(rows, request.mode, request.format, upload_id=upload_id)
@@ -123,8 +123,8 @@ def _take(ctx: Context, request: IngestRequest, ready: Sequence[_Prepared], uplo
     attempt_id = uuid.uuid4().hex
     ctx.progress("keeping the bytes")
     held = places.held(ctx, facts, [p.blobs for p in ready if p.blobs is not None])
-    if copied is not None:
-        kept, kept_uri = places.keep_zip(ctx, copied, source, facts, held)
+    if archived is not None:
+        kept, kept_uri = places.keep_zip(ctx, archived, upload_id, facts, held)
     else:
         kept, kept_uri = places.keep_files(ctx, facts, held), None
     files = rows_of.files(ctx, request.dataset, attempt_id, source, choice, facts)
@@ -168,10 +168,10 @@ def _append(ctx: Context, spec: TableSpec, tables: Sequence[pa.Table]) -> None:
     ctx.reached(f"ingest:{spec.name}")
 
 
-def _facts(ctx: Context, request: IngestRequest, source: Source, copied: Copied | None) -> pa.Table:
+def _facts(ctx: Context, request: IngestRequest, source: Source) -> pa.Table:
     ctx.progress(f"hashing and checking {len(source.members)} files")
-    if copied is not None:
-        return archive_facts(ctx, source, ctx.storage.uri(copied.temp))
+    if source.kind == "zip":
+        return archive_facts(ctx, source)
     return loose_facts(ctx, source, request.dataset, request.rehash)
 
 

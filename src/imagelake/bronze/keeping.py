@@ -9,20 +9,26 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import pyarrow as pa
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from imagelake.bronze.probe_read import WHOLE, Ranges
-from imagelake.bronze.spread import spread
+from imagelake.bronze.keeping_read import Reader, is_small, open_reader
+from imagelake.bronze.spread import collected, spread
 from imagelake.context import Context
 from imagelake.errors import ImagelakeError, NotFound, UploadRejected
-from imagelake.storage.blobs import blob_path, changed, keep_bytes
-from imagelake.storage.codec import decode, decode_all
-from imagelake.storage.local import path_from_uri
+from imagelake.settings import S3Settings
+from imagelake.storage.base import Storage
+from imagelake.storage.blobs import blob_path, changed
+from imagelake.storage.codec import decode_all
 from imagelake.storage.package import Package
+from imagelake.storage.s3_uri import is_s3, split
+from imagelake.storage.shelf import Shelf, open_shelf
 from imagelake.storage.zip_directory import Codec
+
+if TYPE_CHECKING:
+    from imagelake.storage.s3_shelf import S3Shelf
 
 KEPT = pa.schema(
     [("content_hash", pa.string()), ("uri", pa.string()), ("offset", pa.int64()), ("problem", pa.string())]
@@ -40,6 +46,7 @@ class Blob(NamedTuple):
     length: int
     content_hash: str
     crc32: int
+    etag: str | None = None
 
 
 def keep(ctx: Context, facts: pa.Table) -> pa.Table:
@@ -47,57 +54,66 @@ def keep(ctx: Context, facts: pa.Table) -> pa.Table:
     packed = len(facts) >= ctx.settings.ingest.package_files
     wanted = facts.select(Blob._fields).sort_by([("uri", "ascending"), ("offset", "ascending")])
     frame = spread(ctx, wanted, wanted["length"].to_pylist())
-    kept = (
-        frame.mapInArrow(_keeper(str(path_from_uri(ctx.storage.root)), packed), from_arrow_schema(KEPT))
-        .toArrow()
-        .cast(KEPT)
-    )
+    worker = _keeper(ctx.storage, packed, ctx.settings.s3)
+    kept = collected(frame.mapInArrow(worker, from_arrow_schema(KEPT))).cast(KEPT)
     problem = next((p for p in kept["problem"].to_pylist() if p is not None), None)
     if problem is not None:
         raise ImagelakeError(problem, hint="see to it, then run the same command again")
     return kept
 
 
-def keep_blobs(blobs: Iterable[Blob], lake: str, packed: bool) -> Iterator[tuple[str, str, int]]:
-    """Keep each; its hash, and path and offset in the lake. ImagelakeError names the file that could not be kept."""
-    ranges = Ranges()
-    small: list[Blob] = []
-    for blob in blobs:
-        if packed and blob.stored <= WHOLE and blob.length <= WHOLE:
-            small.append(blob)
+def keep_blobs(blobs: Iterable[Blob], lake: Storage, packed: bool, s3: S3Settings) -> Iterator[tuple[str, str, int]]:
+    """Keep each; its hash, and path and offset in the lake. ImagelakeError names the file that could not be kept.
+
+    Whole objects of the bucket's own store are copied by the server, and stay objects of their own.
+    """
+    shelf = open_shelf(lake)
+    there, here = _divided(blobs, lake)
+    for blob in there:
+        cast("S3Shelf", shelf).copy(blob.content_hash, *split(blob.uri), blob.etag)
+    small = [blob for blob in here if is_small(blob)]
+    reader = open_reader(small, s3)
+    for blob in here:
+        if is_small(blob) and packed:
             continue
         with _about(blob):
-            keep_bytes(lake, blob.content_hash, blob.length, _pieces(ranges, blob))
-        yield blob.content_hash, blob_path(blob.content_hash), 0
-    yield from _packages(small, lake, ranges)
+            pieces = (_whole(reader, blob),) if is_small(blob) else reader.pieces(blob)
+            shelf.keep(blob.content_hash, blob.length, pieces)
+        there.append(blob)
+    yield from _packages(small if packed else [], shelf, reader)
+    shelf.settle()
+    yield from ((blob.content_hash, blob_path(blob.content_hash), 0) for blob in there)
 
 
-def _packages(blobs: Sequence[Blob], lake: str, ranges: Ranges) -> Iterator[tuple[str, str, int]]:
+def _divided(blobs: Iterable[Blob], lake: Storage) -> tuple[list[Blob], list[Blob]]:
+    """Blobs that the lake's store holds as whole objects, and the others."""
+    there: list[Blob] = []
+    here: list[Blob] = []
+    for blob in blobs:
+        whole = blob.offset == 0 and blob.etag is not None
+        (there if whole and is_s3(lake.root) else here).append(blob)
+    return there, here
+
+
+def _packages(blobs: Sequence[Blob], shelf: Shelf, reader: Reader) -> Iterator[tuple[str, str, int]]:
     rest = list(reversed(blobs))
     while rest:
         offsets: list[tuple[str, int]] = []
-        with Package(lake) as package:
+        with Package(shelf) as package:
             while rest and package.room_for(rest[-1].length):
                 blob = rest.pop()
                 with _about(blob):
-                    data = _whole(ranges, blob)
+                    data = _whole(reader, blob)
                 offsets.append((blob.content_hash, package.add(blob.content_hash, blob.crc32, data)))
             path = package.finish()
         yield from ((content_hash, path, offset) for content_hash, offset in offsets)
 
 
-def _whole(ranges: Ranges, blob: Blob) -> bytes | memoryview:
-    ranges.open(blob.uri)
-    end = blob.offset + blob.stored
-    data = decode_all(ranges.read(blob.offset, end, end), blob.codec, blob.length)
+def _whole(reader: Reader, blob: Blob) -> bytes | memoryview:
+    data = decode_all(reader.whole(blob), blob.codec, blob.length)
     if hashlib.sha256(data).hexdigest() != blob.content_hash:
         raise changed()
     return data
-
-
-def _pieces(ranges: Ranges, blob: Blob) -> Iterator[bytes | memoryview]:
-    ranges.open(blob.uri)
-    return decode(ranges.stream(blob.offset, blob.stored), blob.codec, blob.length)
 
 
 @contextmanager
@@ -110,12 +126,14 @@ def _about(blob: Blob) -> Iterator[None]:
         raise ImagelakeError(f"{blob.uri} cannot be read: {error.strerror}") from None
 
 
-def _keeper(lake: str, packed: bool) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def _keeper(
+    lake: Storage, packed: bool, s3: S3Settings
+) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         blobs = (Blob(*row) for b in batches for row in zip(*(b[c].to_pylist() for c in Blob._fields), strict=True))
         rows: list[tuple[str | None, str | None, int | None, str | None]] = []
         try:
-            rows += [(*found, None) for found in keep_blobs(blobs, lake, packed)]
+            rows += [(*found, None) for found in keep_blobs(blobs, lake, packed, s3)]
         except ImagelakeError as error:
             rows.append((None, None, None, error.message))
         if rows:

@@ -13,8 +13,7 @@ import pyarrow.compute as pc
 from imagelake.bronze.facts import first_rows
 from imagelake.bronze.keeping import keep
 from imagelake.context import Context
-from imagelake.storage.keep import Copied, keep_archive
-from imagelake.storage.source import Source
+from imagelake.storage.keep import Archived
 from imagelake.tables import bronze
 
 PLACE = pa.schema(
@@ -42,7 +41,7 @@ def held(ctx: Context, facts: pa.Table, prepared: Sequence[pa.Table]) -> pa.Tabl
 
 
 def keep_zip(
-    ctx: Context, copied: Copied, source: Source, facts: pa.Table, held: pa.Table
+    ctx: Context, archived: Archived, upload_id: str, facts: pa.Table, held: pa.Table
 ) -> tuple[pa.Table, str | None]:
     """PLACE rows of the new bytes, and the archive's path when it is kept: when enough of its bytes are new.
 
@@ -50,9 +49,10 @@ def keep_zip(
     """
     new = _unknown(facts, held)
     fresh = pc.sum(new["length"]).as_py() or 0
-    if not fresh or fresh < ctx.settings.ingest.keep_archive_share * sum(m.length for m in source.members):
+    whole = sum(m.length for m in archived.source.members)
+    if not fresh or fresh < ctx.settings.ingest.keep_archive_share * whole:
         return _kept(ctx, new), None
-    uri = keep_archive(ctx.storage, copied)
+    uri = archived.keep(upload_id)
     columns = [new["content_hash"], pa.array([uri] * len(new), pa.string()), new["offset"], new["stored"]]
     return pa.table([*columns, new["length"], new["codec"], new["crc32"]], schema=PLACE), uri
 

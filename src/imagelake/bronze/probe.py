@@ -13,7 +13,10 @@ import pyarrow as pa
 from imagelake.bronze.probe_file import Answer, Examiner, Inspect, Item
 from imagelake.bronze.probe_image import ImageFacts, ProbeLimits, inspect_image
 from imagelake.bronze.probe_read import Ranges
+from imagelake.bronze.probe_remote import probe_remote
 from imagelake.bronze.prober import probe
+from imagelake.settings import S3Settings
+from imagelake.storage.s3_uri import is_s3
 from imagelake.storage.source import Member, Source
 
 __all__ = ["DESCRIPTORS", "FACTS", "ImageFacts", "ProbeLimits", "describe", "inspect_image", "probe_members"]
@@ -23,6 +26,7 @@ _PLACE = [
     pa.field("uri", pa.string(), nullable=False),  # the object the bytes are in
     pa.field("stored", pa.int64(), nullable=False),  # bytes there
     pa.field("codec", pa.string(), nullable=False),  # stored or deflate
+    pa.field("etag", pa.string()),  # of the object, which must not have changed; null for a file
 ]
 
 DESCRIPTORS = pa.schema(
@@ -57,34 +61,42 @@ FACTS = pa.schema(
 )
 """The columns probe_members yields, in this order."""
 
-_ITEM_COLUMNS = ("path", "uri", "member", "offset", "end", "stored", "size", "codec", "crc32", "whole")
+_ITEM_COLUMNS = ("path", "uri", "member", "offset", "end", "stored", "size", "codec", "crc32", "whole", "etag")
 
 
 def probe_members(
     batches: Iterable[pa.RecordBatch],
     limits: ProbeLimits,
     inspect: Inspect = inspect_image,
+    s3: S3Settings | None = None,
 ) -> Iterator[pa.RecordBatch]:
-    """A batch of FACTS for each batch of DESCRIPTORS, row by row; read fastest in the order of uri and offset."""
+    """A batch of FACTS for each batch of DESCRIPTORS, row by row; read fastest in the order of uri and offset.
+
+    `s3` is needed where objects of a bucket are among them.
+    """
     examiner = Examiner(limits, inspect, Ranges())
     for batch in batches:
         columns = [batch.column(name).to_pylist() for name in _ITEM_COLUMNS]
         items = [Item(*row) for row in zip(*columns, strict=True)]
-        yield _facts(batch, probe(items, examiner))
+        remote = [item for item in items if is_s3(item.uri)]
+        assert len(remote) in (0, len(items)), "an upload comes from one place"
+        answers = probe_remote(items, examiner, s3 or S3Settings()) if remote else probe(items, examiner)
+        yield _facts(batch, answers)
 
 
-def describe(source: Source, members: Sequence[Member], uri: str | None) -> pa.RecordBatch:
-    """DESCRIPTORS of members of an upload; `uri` names the archive's kept copy when they are to be read from there."""
-    rows = [_describe(m, uri or source.member_uri(m)) for m in members]
+def describe(source: Source, members: Sequence[Member]) -> pa.RecordBatch:
+    """DESCRIPTORS of members of an upload."""
+    rows = [_describe(m, source) for m in members]
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(DESCRIPTORS)
     return pa.record_batch([pa.array(c, f.type) for c, f in zip(columns, DESCRIPTORS, strict=True)], schema=DESCRIPTORS)
 
 
-def _describe(member: Member, uri: str) -> tuple[object, ...]:
-    entry = member.entry
+def _describe(member: Member, source: Source) -> tuple[object, ...]:
+    entry, uri = member.entry, source.member_uri(member)
     if entry is None:
-        return (member.path, uri, member.length, "stored", None, 0, member.length, member.length, None, True)
-    place = (member.path, uri, entry.compressed, entry.codec)
+        place = (member.path, uri, member.length, "stored", member.etag)
+        return (*place, None, 0, member.length, member.length, None, True)
+    place = (member.path, uri, entry.compressed, entry.codec, source.etag)
     return (*place, entry.path, entry.header_offset, entry.end, entry.size, entry.crc32, False)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from imagelake.bronze.probe_image import HEAD, ImageFacts, ProbeLimits, is_image, media_type
-from imagelake.bronze.probe_read import WHOLE, WINDOW, Ranges
+from imagelake.bronze.probe_read import WHOLE, WINDOW
 from imagelake.errors import NotFound, UploadRejected
 from imagelake.keys import is_image_name
 from imagelake.storage.archive import Entry
@@ -34,6 +34,31 @@ class Headway(Protocol):
         ...
 
 
+class Readable(Protocol):
+    """Byte ranges of one object after another; `probe_read.Ranges` reads files, `probe_remote` what was fetched."""
+
+    @property
+    def file_size(self) -> int:
+        """The open object's size in bytes."""
+        ...
+
+    def open(self, uri: str) -> None:
+        """Read from this object from now on."""
+        ...
+
+    def holds(self, start: int, end: int) -> bool:
+        """Whether these bytes are at hand."""
+        ...
+
+    def read(self, start: int, end: int, ahead: int) -> memoryview:
+        """The bytes from start to end; those up to `ahead` may be read too."""
+        ...
+
+    def stream(self, start: int, length: int) -> Iterator[memoryview]:
+        """The bytes from start in pieces."""
+        ...
+
+
 class Item(NamedTuple):
     """A file to probe, as DESCRIPTORS has it; `bare` asks for its hash only."""
 
@@ -47,6 +72,7 @@ class Item(NamedTuple):
     codec: Codec
     crc32: int | None
     whole: bool
+    etag: str | None = None
     bare: bool = False
 
 
@@ -83,7 +109,7 @@ class Examiner:
 
     limits: ProbeLimits
     inspect: Inspect
-    ranges: Ranges
+    ranges: Readable
 
     def examine(self, items: Sequence[Item], number: int, headway: Headway) -> Answer:
         """The answer to `items[number]`; bad bytes never raise."""

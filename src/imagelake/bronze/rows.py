@@ -44,6 +44,7 @@ def files(ctx: Context, dataset: str, attempt_id: str, source: Source, choice: C
         rows["role"].append(_role(path, media_type, documents, meta))
         rows["source"].append(source.member_uri(member) if loose else None)
         rows["source_mtime_ns"].append(trusted_mtime(ctx, member.mtime_ns) if loose else None)
+        rows["source_etag"].append(member.etag)
     known = {name: facts[name] for name in bronze.FILES.names if name in facts.column_names}
     base = {"dataset": [dataset] * len(facts), "attempt_id": [attempt_id] * len(facts)}
     taken = _table(len(facts), {**{k: v for k, v in rows.items() if v}, **known, **base})

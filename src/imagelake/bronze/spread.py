@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 import pyarrow as pa
+from pyspark.errors import PythonException
 from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import from_arrow_schema
 
+from imagelake import errors
 from imagelake.context import Context
 
+_OURS = re.compile(r"^imagelake\.(?:[a-z0-9_]+\.)*(?P<kind>[A-Za-z]+): (?P<message>.+)$", re.MULTILINE)
 _MEGABYTE = 1 << 20
 _FILES_WORTH_A_TASK = 50
 
@@ -22,6 +26,18 @@ def spread(ctx: Context, rows: pa.Table, sizes: Sequence[int]) -> DataFrame:
     if tasks > ctx.spark.sparkContext.defaultParallelism:
         return frame.repartitionByRange(tasks, "uri", "offset")
     return frame.coalesce(1) if tasks == 1 else frame
+
+
+def collected(frame: DataFrame) -> pa.Table:
+    """The frame's rows. What a worker refuses by an error of ours is that error, not a failure of Spark."""
+    try:
+        return frame.toArrow()
+    except PythonException as error:
+        found = _OURS.search(str(error))
+        if found is None:
+            raise
+        kind = getattr(errors, found["kind"], errors.ImagelakeError)
+        raise kind(found["message"], hint="run the same command again") from None
 
 
 def _tasks(ctx: Context, sizes: Sequence[int]) -> int:

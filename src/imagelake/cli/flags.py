@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagelake.errors import UsageError
+from imagelake.storage.s3_uri import is_s3
 
 if TYPE_CHECKING:
-    from imagelake.settings import Settings
+    from imagelake.settings import S3Settings, Settings
 
 DEFAULT_LAKE = "./lake"
 """The default of conf/base.yaml: verbs that only read need no other setting, so they do not load them."""
@@ -69,11 +70,13 @@ def load_settings(flags: Flags) -> Settings:
     return settings.load(flags.conf, [*flags.overrides, *named])
 
 
-def lake_of(flags: Flags) -> str:
-    """The lake's root; settings are read only when something could have set it there."""
-    if flags.lake:
-        return flags.lake
-    return load_settings(flags).lake if flags.conf or flags.overrides else DEFAULT_LAKE
+def lake_of(flags: Flags) -> tuple[str, S3Settings | None]:
+    """The lake's root, and how to reach it; settings are read only when they could say something about it."""
+    uri = flags.lake or DEFAULT_LAKE
+    if not (flags.conf or flags.overrides or is_s3(uri)):
+        return uri, None
+    settings = load_settings(flags)
+    return settings.lake, settings.s3
 
 
 def command(flags: Flags, words: str) -> str:

@@ -30,7 +30,7 @@ def show(
 
     if sum((what is not None, runs, table is not None)) > 1:
         raise UsageError("show takes one of: a dataset or reference, --runs, --table T")
-    with lake.open(lake_of(context.obj.flags)) as opened:
+    with lake.open(*lake_of(context.obj.flags)) as opened:
         if runs:
             _emit(context.obj, opened.runs().as_json(), views.runs)
         elif table is not None:
@@ -52,7 +52,7 @@ def diff(
     from imagelake.cli import views
     from imagelake.client import lake
 
-    with lake.open(lake_of(context.obj.flags)) as opened:
+    with lake.open(*lake_of(context.obj.flags)) as opened:
         _emit(context.obj, opened.diff(before, after, rows=rows).as_json(), views.diff)
     return 0
 
@@ -62,7 +62,7 @@ def rejections(context: typer.Context, dataset: options.Dataset) -> int:
     from imagelake.cli import views
     from imagelake.client import lake
 
-    with lake.open(lake_of(context.obj.flags)) as opened:
+    with lake.open(*lake_of(context.obj.flags)) as opened:
         _emit(context.obj, opened.rejections(dataset).as_json(), views.rejections)
     return 0
 
@@ -77,7 +77,7 @@ def sql(
     from imagelake.client import lake
 
     text = sys.stdin.read() if query == "-" else query
-    with lake.open(lake_of(context.obj.flags)) as opened:
+    with lake.open(*lake_of(context.obj.flags)) as opened:
         _emit(context.obj, opened.sql(text, at=at).as_json(), views.sql)
     return 0
 
@@ -91,7 +91,7 @@ def verify(
     from imagelake.cli import views
     from imagelake.client import lake
 
-    with lake.open(lake_of(context.obj.flags)) as opened:
+    with lake.open(*lake_of(context.obj.flags)) as opened:
         document = opened.verify(ref, rows_only=rows_only).as_json()
     _emit(context.obj, document, views.verify)
     return 0 if document["ok"] else 1

@@ -79,7 +79,7 @@ def _current(shell: Shell, dataset: str) -> str | None:
     from imagelake.client import lake
 
     try:
-        with lake.open(lake_of(shell.flags)) as opened:
+        with lake.open(*lake_of(shell.flags)) as opened:
             versions = opened.show(dataset).as_json()["versions"]
     except (NotFound, UsageError):
         return None
@@ -143,7 +143,7 @@ def show_rejections(to: Console, shell: Shell, report: RunReport) -> None:
     """Rejections of this upload by rule, the first three of each named."""
     from imagelake.client import lake
 
-    with lake.open(lake_of(shell.flags)) as opened:
+    with lake.open(*lake_of(shell.flags)) as opened:
         found = opened.sql(_FIRST.format(dataset=report.dataset, upload=report.upload_id)).as_json()
     rows = [dict(zip(found["columns"], row, strict=True)) for row in found["rows"]]
     known = report.rejections - sum(row["n"] for row in rows if row["place"] == 1)

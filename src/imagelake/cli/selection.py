@@ -5,15 +5,16 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from imagelake.cli.flags import Flags, lake_of
 from imagelake.errors import NotFound, UsageError
 
 
-def image_keys(lake_uri: str, dataset: str, where: str | None, images: Path | None) -> list[str]:
+def image_keys(flags: Flags, dataset: str, where: str | None, images: Path | None) -> list[str]:
     """The selected keys of the draft, sorted. UsageError when nothing selects, NotFound when nothing is selected."""
     if where is None and images is None:
         raise UsageError(f"which images of {dataset}?", hint='--where "width < 64" or --images FILE')
     listed = None if images is None else _listed(images)
-    chosen = listed if where is None else _matching(lake_uri, dataset, where)
+    chosen = listed if where is None else _matching(flags, dataset, where)
     if where is not None and listed is not None:
         chosen = [key for key in chosen or () if key in set(listed)]
     if not chosen:
@@ -31,9 +32,9 @@ def _listed(path: Path) -> list[str]:
     return [line.rstrip("\r") for line in text.split("\n") if line.strip()]
 
 
-def _matching(lake_uri: str, dataset: str, where: str) -> list[str]:
+def _matching(flags: Flags, dataset: str, where: str) -> list[str]:
     from imagelake.client import lake
 
     query = f"select image_key from images where (\n{where}\n)"  # noqa: S608  a condition is what the user types
-    with lake.open(lake_uri) as opened:
+    with lake.open(*lake_of(flags)) as opened:
         return [row[0] for row in opened.sql(query, at=f"{dataset}@draft").as_json()["rows"]]

@@ -35,7 +35,7 @@ def engine(shell: Shell, verb: str, dataset: str | None, tell: Progress, *, crea
 
     settings = load_settings(shell.flags)
     configure(_log_settings(shell, settings))
-    new = create and open_storage(settings.lake).stat(MARKER) is None
+    new = create and open_storage(settings.lake, settings.s3).stat(MARKER) is None
     with open_run(settings, verb, dataset, create=create, progress=tell) as ctx:
         if new:
             tell.pause()
@@ -149,7 +149,7 @@ def _run_landing(shell: Shell) -> int:
     from imagelake.landing import run_landing
     from imagelake.storage import open_storage
 
-    waiting = next(iter(open_storage(lake_of(shell.flags)).list("landing/")), None) is not None
+    waiting = next(iter(open_storage(*lake_of(shell.flags)).list("landing/")), None) is not None
     with progress(shell) as tell, engine(shell, "run", None, tell, create=waiting) as ctx:
         taken = run_landing(ctx)
         ctx.reports.extend(taken)
@@ -170,7 +170,7 @@ def remove(
     """Take images out of the draft, as an upload of its own; publish then makes a version without them."""
     from imagelake import pipeline
 
-    keys = selection.image_keys(lake_of(context.obj.flags), dataset, where, images)
+    keys = selection.image_keys(context.obj.flags, dataset, where, images)
     with progress(context.obj) as tell, engine(context.obj, "remove", dataset, tell) as ctx:
         report = pipeline.remove_images(ctx, dataset, keys, note)
         ctx.reports.append(report)

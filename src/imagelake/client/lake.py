@@ -15,7 +15,6 @@ from imagelake.client.tables import Tables
 from imagelake.errors import UsageError
 from imagelake.storage.base import Storage
 from imagelake.storage.lake import open_lake
-from imagelake.storage.local import path_from_uri
 
 if TYPE_CHECKING:
     from imagelake.client.diff import Diff
@@ -27,13 +26,17 @@ if TYPE_CHECKING:
     from imagelake.client.sql import SqlResult
     from imagelake.client.table_history import TableHistory
     from imagelake.client.verify import Verification
+    from imagelake.settings import S3Settings
 
 # Each method imports what it needs: a verb is a process of its own, and most need neither Arrow nor Pillow.
 
 
-def open(uri: str) -> Lake:
-    """The lake at a root, a path or file URI. NotFound when there is none: reading never makes a lake."""
-    return Lake(open_lake(uri).storage)
+def open(uri: str, s3: S3Settings | None = None) -> Lake:
+    """The lake at a root: a path, a file or an s3 URI. NotFound when there is none: reading never makes a lake.
+
+    `s3` says how to reach an object store; without it the standard AWS_* variables do.
+    """
+    return Lake(open_lake(uri, s3).storage)
 
 
 @dataclass(frozen=True)
@@ -132,19 +135,15 @@ class Lake:
         listed = None if images is None else keys_digest(images)
         wanted = Selection(split, where, listed, sample, unlabelled, oriented)
         tables = self._tables()
-        source = load.Source(self._root, self.storage, _target(tables, base))
+        source = load.Source(self.storage, _target(tables, base))
 
         def matching(condition: str) -> Iterable[str]:
             return (row[0] for row in self.sql(_keys_where(condition), at=base).rows)
 
         return load.load(tables, source, parse_selection(query).also(wanted), images, matching)
 
-    @property
-    def _root(self) -> str:
-        return str(path_from_uri(self.storage.root))
-
     def _tables(self) -> Tables:
-        return Tables(self._root)
+        return Tables(self.storage)
 
     def _live_runs(self) -> frozenset[str]:
         from imagelake.storage.lease import live_runs

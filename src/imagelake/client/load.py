@@ -29,9 +29,8 @@ _PLACE = ("uri", "offset", "length", "size", "codec")
 
 @dataclass(frozen=True)
 class Source:
-    """Where to load from: the lake's root as a path, its storage, and the version or draft."""
+    """Where to load from: the lake's storage, and the version or draft."""
 
-    root: str
     storage: Storage
     target: Target
 
@@ -70,7 +69,6 @@ def load(
         places=_places(tables, target.dataset, shown),
         starts=_starts(shown, boxes),
         storage=source.storage,
-        root=source.root,
     )
 
 

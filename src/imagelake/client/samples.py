@@ -98,7 +98,6 @@ class Samples:
     places: pa.Table
     starts: tuple[int, ...]
     storage: Storage
-    root: str
 
     def __repr__(self) -> str:
         """The reference and how many there are."""
@@ -140,7 +139,7 @@ class Samples:
         except NotFound:
             # bytes may move while a training runs: look again where they are
             dataset = self.ref.partition("@")[0]
-            found = blobs(Tables(self.root), dataset, (content_hash,))
+            found = blobs(Tables(self.storage), dataset, (content_hash,))
             return read_blob(self.storage, content_hash, found.get(content_hash, ()))
 
 

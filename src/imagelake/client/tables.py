@@ -1,7 +1,7 @@
 """The one seam to the lake's tables: Delta's log through delta-rs, the rows through DuckDB.
 
 DuckDB reads the active files of a snapshot by itself: for local files that is four times faster than any Arrow route.
-A store that DuckDB cannot reach would register Arrow streams in `relation`; nothing else knows how rows are read.
+Those of a bucket never change either: they are fetched once into a cache on this machine (client/cache.py).
 """
 
 from __future__ import annotations
@@ -12,8 +12,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from imagelake.client.cache import FileCache
 from imagelake.client.text import Prune, Row, name, no_glob, sql_type, text, texts
 from imagelake.errors import ConfigError, IntegrityError
+from imagelake.storage.base import Storage
+from imagelake.storage.local import LocalStorage
 from imagelake.tables.spec import SCHEMA_NUMBER, TableSpec
 
 if TYPE_CHECKING:
@@ -26,7 +29,7 @@ _UNREADABLE = frozenset("%[]\\")
 
 @dataclass(frozen=True)
 class File:
-    """An active file: absolute path, its dataset (None in an unpartitioned table), and its row of Delta's log."""
+    """An active file: path in the lake, its dataset (None in an unpartitioned table), and its row of Delta's log."""
 
     path: str
     dataset: str | None
@@ -39,14 +42,16 @@ class Tables:
     Ask for gold.versions before the logs: a writer appends the logs first, so what a version needs is then there.
     """
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, storage: Storage) -> None:
+        self._folder = str(storage.folder) if isinstance(storage, LocalStorage) else None
+        root = self._folder or storage.root
         bad = sorted(_UNREADABLE & set(root))
         if bad:
             raise ConfigError(
                 f"the lake's path {root} holds {' '.join(bad)}, which the Delta reader cannot open",
                 hint="move or rename the folder; a lake may be moved as a whole",
             )
-        self._root = root
+        self._storage = storage
         self._logs: dict[str, DeltaTable | None] = {}
         self._files: dict[str, tuple[File, ...]] = {}
         self._used: set[str] = set()
@@ -64,11 +69,12 @@ class Tables:
     def log(self, spec: TableSpec) -> DeltaTable | None:
         """The table's snapshot; None when the table does not exist yet."""
         if spec.name not in self._logs:
-            from deltalake import DeltaTable
             from deltalake.exceptions import DeltaError, TableNotFoundError
 
+            from imagelake.tables.delta_rs import delta_table
+
             try:
-                self._logs[spec.name] = DeltaTable(f"{self._root}/{spec.path}")
+                self._logs[spec.name] = delta_table(self._storage, spec.path)
             except TableNotFoundError:
                 self._logs[spec.name] = None
             except (DeltaError, OSError) as error:
@@ -189,7 +195,7 @@ class Tables:
         columns = [actions.column(n).to_pylist() for n in names]
         rows = [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
         rows.sort(key=lambda r: r["path"])
-        base = f"{self._root}/{spec.path}/"
+        base = f"{spec.path}/"
         return tuple(File(base + unquote(r["path"]), r.get("partition.dataset"), r) for r in rows)
 
     def _evolved(self, spec: TableSpec) -> bool:
@@ -205,8 +211,16 @@ class Tables:
         cursor = self.con.execute(f"SELECT * FROM {self._reader(spec, files)} LIMIT 0")
         return {d[0] for d in cursor.description or ()}
 
+    def _local(self, files: Sequence[File]) -> list[str]:
+        """Where DuckDB finds the files."""
+        if self._folder is not None:
+            return [f"{self._folder}/{f.path}" for f in files]
+        wanted = [(f.path, int(f.log["size_bytes"])) for f in files]
+        return [str(path) for path in FileCache.of(self._storage).local(wanted)]
+
     def _reader(self, spec: TableSpec, files: Sequence[File]) -> str:
-        self._used.update(f.path for f in files)
-        paths = texts([no_glob(f.path) for f in files])
+        found = self._local(files)
+        self._used.update(found)
+        paths = texts([no_glob(path) for path in found])
         union = ", union_by_name = true" if self._evolved(spec) else ""
         return f"read_parquet([{paths}], hive_partitioning = false{union})"

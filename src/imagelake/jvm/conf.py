@@ -16,8 +16,10 @@ _EXTENSION = "io.delta.sql.DeltaSparkSessionExtension"
 _REQUIRED = {
     "spark.sql.extensions": _EXTENSION,
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
-    # Delta's own store loses commits of a second process on a local disk
+    # Delta's own stores lose commits of a second process on a local disk and on S3
     "spark.delta.logStore.file.impl": "io.imagelake.LinkLogStore",
+    "spark.delta.logStore.s3.impl": "io.imagelake.ConditionalLogStore",
+    "spark.delta.logStore.s3a.impl": "io.imagelake.ConditionalLogStore",
 }
 
 _ALWAYS = {
@@ -36,6 +38,8 @@ _ALWAYS = {
 }
 
 _LOOPBACK = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+
+TRUST_PASSWORD = "changeit"  # noqa: S105  Java's own default; a trust store holds nothing secret
 
 FAST_START = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:ReservedCodeCacheSize=256m")
 """The simple compiler and collector start fastest; with the default code cache that compiler stops after a minute."""
@@ -60,8 +64,20 @@ class Launch:
     class_archive: Path | None = None
 
 
+@dataclass(frozen=True)
+class Store:
+    """How Java reaches an object store: Hadoop options, and the trust store made of the settings' CA bundle."""
+
+    hadoop: Mapping[str, str]
+    trust: Path | None = None
+
+
 def spark_conf(
-    settings: Settings, existing: Mapping[str, str], jars: Sequence[Path] = (), launch: Launch | None = None
+    settings: Settings,
+    existing: Mapping[str, str],
+    jars: Sequence[Path] = (),
+    launch: Launch | None = None,
+    store: Store | None = None,
 ) -> dict[str, str]:
     """The settings to add to `existing`, which is left as it is.
 
@@ -74,6 +90,8 @@ def spark_conf(
         wanted["spark.jars"] = ",".join(str(jar) for jar in jars)
     if launch is not None and "spark.master" not in existing:
         wanted |= _own(settings, launch)
+    if store is not None:
+        wanted |= _reaching(store, existing.get("spark.master", settings.spark.master))
     wanted |= settings.spark.conf
     return {key: value for key, value in wanted.items() if key not in existing}
 
@@ -84,6 +102,19 @@ def _sized(settings: Settings) -> dict[str, str]:
         "spark.sql.sources.parallelPartitionDiscovery.parallelism": str(settings.spark.partition_discovery_parallelism),
         "spark.databricks.delta.snapshotPartitions": str(settings.spark.shuffle_partitions),
     }
+
+
+def _reaching(store: Store, master: str) -> dict[str, str]:
+    conf = {f"spark.hadoop.{key}": value for key, value in store.hadoop.items()}
+    if store.trust is not None and not master.startswith("local"):
+        # executors get the file into the folder they run in
+        conf |= {"spark.files": store.trust.as_uri(), "spark.executor.defaultJavaOptions": trusting(store.trust.name)}
+    return conf
+
+
+def trusting(trust: str) -> str:
+    """Java's options for a trust store at this path."""
+    return f"-Djavax.net.ssl.trustStore={trust} -Djavax.net.ssl.trustStorePassword={TRUST_PASSWORD}"
 
 
 def _own(settings: Settings, launch: Launch) -> dict[str, str]:
@@ -104,6 +135,16 @@ def _own(settings: Settings, launch: Launch) -> dict[str, str]:
         archive = (f"-XX:SharedArchiveFile={launch.class_archive}",) if launch.class_archive else ()
         conf["spark.driver.defaultJavaOptions"] = " ".join((*FAST_START, *archive))
     return conf | _LOOPBACK
+
+
+def require_set(running: Mapping[str, str]) -> None:
+    """ConfigError unless a session that runs already commits safely: its log stores can no longer be changed."""
+    for key, needed in _REQUIRED.items():
+        if key not in running:
+            raise ConfigError(
+                f"the Spark session that runs already has no {key}; imagelake needs {needed}",
+                hint=f"start it with --conf {key}={needed}, or let imagelake start it",
+            )
 
 
 def _check(existing: Mapping[str, str]) -> None:

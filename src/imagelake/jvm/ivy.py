@@ -11,12 +11,21 @@ from pyspark.java_gateway import launch_gateway
 _EXCLUDED = (
     "com.fasterxml.jackson*:*",
     "com.google*:*",
+    "commons-*:*",
     "io.delta:delta-kernel*",
+    "io.netty:*",
     "io.unitycatalog:*",
-    "org.apache*:*",
+    "org.apache.commons:*",
+    "org.apache.hadoop:hadoop-client*",
+    "org.apache.httpcomponents:*",
+    "org.apache.logging*:*",
+    "org.apache.parquet:*",
+    "org.apache.spark:*",
     "org.roaringbitmap:*",
     "org.scala-lang:*",
     "org.slf4j:*",
+    "org.wildfly*:*",
+    "software.amazon.awssdk:bundle",
 )
 
 

@@ -17,7 +17,6 @@ from imagelake.formats import reader
 from imagelake.formats.base import Unit
 from imagelake.silver.records import DDL, to_batch, to_row
 from imagelake.silver.upload import UploadTree
-from imagelake.storage import open_storage
 from imagelake.storage.base import Storage
 from imagelake.storage.places import Place, read_place
 
@@ -32,7 +31,7 @@ def parse(ctx: Context, tree: UploadTree, units: tuple[Unit, ...]) -> DataFrame:
     rows = pa.table({"unit": [_to_json(unit, tree) for unit in units]})
     tasks = min(len(units), ctx.spark.sparkContext.defaultParallelism * _UNITS_PER_TASK)
     frame = ctx.spark.createDataFrame(rows, "unit string").repartition(tasks)
-    return frame.mapInArrow(_parser(ctx.storage.root), DDL)
+    return frame.mapInArrow(_parser(ctx.storage), DDL)
 
 
 def _to_json(unit: Unit, tree: UploadTree) -> str:
@@ -40,9 +39,8 @@ def _to_json(unit: Unit, tree: UploadTree) -> str:
     return json.dumps({"unit": asdict(unit), "places": places})
 
 
-def _parser(root: str) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def _parser(storage: Storage) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        storage = open_storage(root)
         for batch in batches:
             for text in batch.column(0).to_pylist():
                 task = json.loads(text)

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from imagelake.storage.base import Storage
 from imagelake.storage.local import LocalStorage, path_from_uri
+from imagelake.storage.s3_uri import is_s3, split
+
+if TYPE_CHECKING:
+    from imagelake.settings import S3Settings
 
 
-def open_storage(uri: str) -> Storage:
-    """The storage at a root: a plain path or a `file:` URI; ConfigError for any other scheme."""
-    return LocalStorage(path_from_uri(uri))
+def open_storage(uri: str, s3: S3Settings | None = None) -> Storage:
+    """The storage at a root: a plain path, a `file:` or an `s3:` URI; ConfigError for any other scheme.
+
+    `s3` says how to reach an object store; None leaves it to the standard AWS_* variables.
+    """
+    if not is_s3(uri):
+        return LocalStorage(path_from_uri(uri))
+    # a local lake needs neither boto3 nor the settings, which take half a second to load
+    from imagelake.settings import S3Settings
+    from imagelake.storage.s3_storage import S3Storage
+
+    return S3Storage(*split(uri), s3 or S3Settings())

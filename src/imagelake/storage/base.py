@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+TEMP_PREFIX = ".tmp-"
+"""Names of files that are still being written start with this; listings leave them out."""
+
 
 @dataclass(frozen=True)
 class Stat:
@@ -34,7 +37,7 @@ class Storage(Protocol):
         ...
 
     def list(self, prefix: str = "") -> Iterator[Stat]:
-        """Everything below a prefix, in path order."""
+        """Everything below a prefix; a local folder in path order, a bucket in the order its server has."""
         ...
 
     def stat(self, path: str) -> Stat | None:
@@ -62,11 +65,20 @@ class Storage(Protocol):
         ...
 
     def move(self, source: str, target: str) -> None:
-        """Move within the storage."""
+        """Move a file within the storage, or a folder with all below it."""
         ...
 
     def delete(self, path: str) -> None:
         """Remove a file; nothing happens when there is none."""
+        ...
+
+    @property
+    def ca_bundle(self) -> str | None:
+        """The file of authorities to trust, where it is not the usual ones."""
+        ...
+
+    def delta_options(self) -> dict[str, str] | None:
+        """What delta-rs needs to reach tables in here; holds credentials, so it is made anew and never kept."""
         ...
 
     def flush(self) -> None:

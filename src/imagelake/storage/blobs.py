@@ -6,13 +6,15 @@ import hashlib
 import os
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from imagelake.errors import ImagelakeError, UploadRejected
-from imagelake.storage.local import TEMP_PREFIX
+from imagelake.storage.base import TEMP_PREFIX
 
 OBJECTS = "blobs/obj"
+ARCHIVES = "blobs/zip"
 
 
 def blob_path(content_hash: str) -> str:
@@ -50,6 +52,51 @@ def keep_bytes(lake: str, content_hash: str, length: int, pieces: Iterable[bytes
 def changed() -> UploadRejected:
     """The error of bytes that are not those that were hashed before."""
     return UploadRejected("changed between hashing and keeping it", rule="file.changed")
+
+
+@dataclass(frozen=True)
+class LocalShelf:
+    """`storage.shelf.Shelf` over a folder of this machine."""
+
+    folder: str
+
+    def keep(self, content_hash: str, length: int, pieces: Iterable[bytes | memoryview]) -> None:
+        """`keep_bytes` in this lake."""
+        keep_bytes(self.folder, content_hash, length, pieces)
+
+    def begin(self) -> LocalSink:
+        """A new file under blobs/zip."""
+        return LocalSink(self.folder)
+
+    def settle(self) -> None:
+        """Nothing waits."""
+
+
+class LocalSink:
+    """`storage.shelf.Sink`: written under a temporary name, and renamed."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._temp = f"{folder}/{ARCHIVES}/{TEMP_PREFIX}{uuid.uuid4().hex}"
+        self._stack = ExitStack()
+        self._fd = self._stack.enter_context(open_new(self._temp, folder))
+
+    def write(self, data: bytes) -> None:
+        """Append bytes."""
+        write_all(self._fd, data, self._folder)
+
+    def keep(self, path: str) -> None:
+        """End the file and give it its name."""
+        self._stack.close()
+        with writing(self._folder):
+            os.rename(self._temp, f"{self._folder}/{path}")  # noqa: PTH104
+        self._temp = ""
+
+    def drop(self) -> None:
+        """Forget it; nothing happens once it has its name."""
+        self._stack.close()
+        if self._temp:
+            Path(self._temp).unlink(missing_ok=True)
 
 
 @contextmanager

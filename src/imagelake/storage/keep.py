@@ -1,56 +1,86 @@
-"""Keeping a whole archive: copied once into the lake under a temporary name, named by its sha256 when it is wanted."""
+"""Keeping a whole archive: where its members are read until then, and the name it gets when it is wanted."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import uuid
 from dataclasses import dataclass
+from typing import Protocol
 
-from imagelake.storage.base import Storage
-from imagelake.storage.local import TEMP_PREFIX, open_regular, path_from_uri
+from imagelake.storage.base import TEMP_PREFIX, Storage
+from imagelake.storage.blobs import ARCHIVES
+from imagelake.storage.local import LocalStorage
+from imagelake.storage.source import Source
+from imagelake.storage.source_archive import copied_source
 
-ARCHIVES = "blobs/zip"
 _CHUNK = 1 << 23
+
+
+class Archived(Protocol):
+    """An archive on its way into a lake."""
+
+    @property
+    def source(self) -> Source:
+        """The upload, as its members are to be read: what is read there is what will be kept."""
+        ...
+
+    def keep(self, upload_id: str) -> str:
+        """Keep it; its path in the lake. The same archive twice is kept once."""
+        ...
+
+    def drop(self) -> None:
+        """Remove what is only in the way; nothing happens to what was kept."""
+        ...
+
+
+def receive(lake: Storage, given: Source) -> Archived:
+    """Begin to take an archive into a lake.
+
+    A local lake copies it at once, and reads the copy. A bucket is given it when it is wanted: until then it is read
+    where it is. ImagelakeError when it changes meanwhile.
+    """
+    assert given.archive is not None
+    if isinstance(lake, LocalStorage):
+        return copy_archive(lake, given)
+    from imagelake.storage.keep_s3 import receive_in_bucket
+
+    return receive_in_bucket(lake, given)
 
 
 @dataclass(frozen=True)
 class Copied:
-    """An archive in the lake under a temporary name: its path there, and the sha256 it will be named by."""
+    """An archive in a local lake under a temporary name, and the sha256 it will be named by."""
 
+    lake: LocalStorage
+    source: Source
     temp: str
     sha256: str
 
-    @property
-    def path(self) -> str:
-        """Where it will be kept."""
-        return f"{ARCHIVES}/{self.sha256}.zip"
+    def keep(self, upload_id: str) -> str:
+        """Give the copy its name."""
+        path = f"{ARCHIVES}/{self.sha256}.zip"
+        if self.lake.stat(path) is None:
+            self.lake.move(self.temp, path)
+        return path
+
+    def drop(self) -> None:
+        """Remove the copy unless it has its name."""
+        self.lake.delete(self.temp)
 
 
-def new_copy() -> str:
-    """A path in the lake for a copy of an archive that has no name yet."""
-    return f"{ARCHIVES}/{TEMP_PREFIX}{uuid.uuid4().hex}"
-
-
-def copy_archive(lake: Storage, source_uri: str, temp: str) -> Copied:
-    """Copy a local archive to this path of the lake in one pass, hashing it on the way."""
-    target = path_from_uri(lake.uri(temp))
+def copy_archive(lake: LocalStorage, given: Source) -> Copied:
+    """Copy an archive from anywhere into a local lake in one pass, hashing it on the way."""
+    assert given.archive is not None
+    temp = f"{ARCHIVES}/{TEMP_PREFIX}{uuid.uuid4().hex}"
+    target = lake.local_path(temp)
     target.parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256()
-    with (
-        os.fdopen(open_regular(path_from_uri(source_uri)), "rb", buffering=0) as source,
-        target.open("xb", buffering=0) as out,
-    ):
-        while chunk := source.read(_CHUNK):
-            digest.update(chunk)
-            out.write(chunk)
-    return Copied(temp, digest.hexdigest())
-
-
-def keep_archive(lake: Storage, copied: Copied) -> str:
-    """Give the copy its name; the path it is kept at. The same archive twice is kept once."""
-    if lake.stat(copied.path) is not None:
-        lake.delete(copied.temp)
-    else:
-        lake.move(copied.temp, copied.path)
-    return copied.path
+    try:
+        with given.archive.storage.open(given.archive.path) as source, target.open("xb", buffering=0) as out:
+            while chunk := source.read(_CHUNK):
+                digest.update(chunk)
+                out.write(chunk)
+        return Copied(lake, copied_source(given, lake, temp), temp, digest.hexdigest())
+    except BaseException:
+        lake.delete(temp)
+        raise

@@ -7,13 +7,16 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from imagelake.errors import ConfigError, IntegrityError, LakeFormatError, NotFound
 from imagelake.keys import is_junk
 from imagelake.storage import open_storage
 from imagelake.storage.base import Storage
+
+if TYPE_CHECKING:
+    from imagelake.settings import S3Settings
 
 MARKER = "imagelake.json"
 LAKE_FORMAT = 1
@@ -35,9 +38,9 @@ class Lake:
     created: str
 
 
-def open_lake(uri: str) -> Lake:
+def open_lake(uri: str, s3: S3Settings | None = None) -> Lake:
     """The lake at a root. NotFound when there is none, LakeFormatError when it is too new for this program."""
-    storage = open_storage(uri)
+    storage = open_storage(uri, s3)
     try:
         mark = storage.read(MARKER)
     except NotFound:
@@ -48,15 +51,15 @@ def open_lake(uri: str) -> Lake:
     return _parse(storage, mark)
 
 
-def create_lake(uri: str, clock: Callable[[], datetime]) -> Lake:
+def create_lake(uri: str, clock: Callable[[], datetime], s3: S3Settings | None = None) -> Lake:
     """A new lake at an empty root, or the one that is there: several processes may create it at once.
 
     Uploads dropped under landing/ and settings under datasets/ may be there before the lake is. ConfigError names
     anything else that is.
     """
-    storage = open_storage(uri)
+    storage = open_storage(uri, s3)
     if storage.stat(MARKER) is not None:
-        return open_lake(uri)
+        return open_lake(uri, s3)
     _check_root(storage)
     other = stranger(storage)
     if other is not None and storage.stat(MARKER) is None:
@@ -67,15 +70,16 @@ def create_lake(uri: str, clock: Callable[[], datetime]) -> Lake:
     mark = {"format": LAKE_FORMAT, "lake_id": uuid.uuid4().hex, "created": clock().isoformat(), "needs": NEEDS}
     if storage.put(MARKER, json.dumps(mark, indent=1).encode() + b"\n", if_absent=True):
         storage.flush()
-    return open_lake(uri)
+    return open_lake(uri, s3)
 
 
 def _check_root(storage: Storage) -> None:
     """Readers of Delta tables take some characters of a path for patterns or escapes: no lake is made there."""
-    odd = sorted(set(unquote(storage.root)) & set(_UNREADABLE))
+    root = unquote(storage.root) if storage.root.startswith("file:") else storage.root
+    odd = sorted(set(root) & set(_UNREADABLE))
     if odd:
         raise ConfigError(
-            f"{unquote(storage.root)} holds {' '.join(odd)}, which not every reader of Delta tables can open",
+            f"{root} holds {' '.join(odd)}, which not every reader of Delta tables can open",
             hint="name a folder without % [ ] \\ and * with --lake",
         )
 

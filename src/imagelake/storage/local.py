@@ -16,10 +16,7 @@ from typing import BinaryIO
 from urllib.parse import quote, unquote
 
 from imagelake.errors import ConfigError, IntegrityError, NotFound, UsageError
-from imagelake.storage.base import Stat
-
-TEMP_PREFIX = ".tmp-"
-"""Names of files that are still being written start with this; listings leave them out."""
+from imagelake.storage.base import TEMP_PREFIX, Stat
 
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
 _READ_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
@@ -31,7 +28,7 @@ def path_from_uri(uri: str) -> Path:
         scheme, found, _ = uri.partition("://")
         if found:
             raise ConfigError(
-                f"{scheme}://: this build reads local paths and file:// URIs", hint=f"copy {uri} here first"
+                f"{scheme}://: local paths, file:// and s3:// URIs are read", hint=f"copy {uri} to one of them first"
             )
         return Path(uri).expanduser()
     rest = uri.removeprefix("file:")
@@ -166,6 +163,13 @@ class LocalStorage:
     def delete(self, path: str) -> None:
         """Remove a file; nothing happens when there is none. Folders are left as they are."""
         self.local_path(path).unlink(missing_ok=True)
+
+    @property
+    def ca_bundle(self) -> None:
+        """No network, nobody to trust."""
+
+    def delta_options(self) -> None:
+        """Nothing: delta-rs opens local paths by itself."""
 
     def flush(self) -> None:
         """Make everything written below the root so far survive a power cut."""

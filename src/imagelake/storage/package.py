@@ -7,16 +7,11 @@ bounds below keep it clear of the 64-bit records.
 from __future__ import annotations
 
 import hashlib
-import os
 import struct
-import uuid
-from contextlib import ExitStack
-from pathlib import Path
 from types import TracebackType
 
-from imagelake.storage.blobs import open_new, write_all, writing
-from imagelake.storage.keep import ARCHIVES
-from imagelake.storage.local import TEMP_PREFIX
+from imagelake.storage.blobs import ARCHIVES
+from imagelake.storage.shelf import Shelf
 
 MAX_BYTES = 1 << 30
 MAX_MEMBERS = 50_000
@@ -33,11 +28,8 @@ _BUFFER = 4 << 20
 class Package:
     """A package being written; gone again unless `finish` names it."""
 
-    def __init__(self, lake: str) -> None:
-        self._lake = lake
-        self._temp = f"{lake}/{ARCHIVES}/{TEMP_PREFIX}{uuid.uuid4().hex}"
-        self._stack = ExitStack()
-        self._fd = self._stack.enter_context(open_new(self._temp, lake))
+    def __init__(self, shelf: Shelf) -> None:
+        self._sink = shelf.begin()
         self._digest = hashlib.sha256()
         self._buffer = bytearray()
         self._length = 0
@@ -66,9 +58,7 @@ class Package:
         self._write(_END.pack(b"PK\5\6", 0, 0, count, count, len(self._directory), start, 0))
         self._drain()
         path = f"{ARCHIVES}/{self._digest.hexdigest()}.zip"
-        with writing(self._lake):
-            os.rename(self._temp, f"{self._lake}/{path}")  # noqa: PTH104
-        self._temp = ""
+        self._sink.keep(path)
         return path
 
     def __enter__(self) -> Package:
@@ -77,9 +67,7 @@ class Package:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stack.close()
-        if self._temp:
-            Path(self._temp).unlink(missing_ok=True)
+        self._sink.drop()
 
     def _write(self, data: bytes | bytearray | memoryview) -> None:
         self._buffer += data
@@ -89,5 +77,5 @@ class Package:
 
     def _drain(self) -> None:
         self._digest.update(self._buffer)
-        write_all(self._fd, bytes(self._buffer), self._lake)
+        self._sink.write(bytes(self._buffer))
         self._buffer.clear()

@@ -8,11 +8,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
-from imagelake.errors import ConfigError, Conflict, NotFound
+from imagelake.errors import Conflict, NotFound
 from imagelake.storage.base import Storage
 from imagelake.storage.local import LocalStorage
+
+if TYPE_CHECKING:
+    from imagelake.storage.s3_storage import S3Storage
 
 PATIENCE_SECONDS = 10.0
 """How long a change waits for another process that is writing the same file; that takes it microseconds."""
@@ -34,7 +37,48 @@ def open_register(storage: Storage, name: str) -> Register:
     """The register of a name in a lake."""
     if isinstance(storage, LocalStorage):
         return FileRegister(storage, f"locks/{name}")
-    raise ConfigError(f"{storage.root}: this build keeps leases on local disks only")
+    return ObjectRegister(cast("S3Storage", storage), f"locks/{name}.json")
+
+
+class Versioned(Protocol):
+    """A storage that tells the versions of an object apart by ETag, and writes on condition of one."""
+
+    def fetch(self, path: str) -> tuple[bytes, str]:
+        """An object's bytes and its ETag; NotFound when there is none."""
+        ...
+
+    def put(self, path: str, data: bytes, *, if_absent: bool = False) -> bool:
+        """Write it; with `if_absent`, False when there is another one."""
+        ...
+
+    def replace(self, path: str, data: bytes, etag: str) -> bool:
+        """Write it if it has this ETag; False when it has not."""
+        ...
+
+
+@dataclass(frozen=True)
+class ObjectRegister:
+    """An object holds the record; conditional puts change it. Each record is unique, so a repeated put finds itself."""
+
+    storage: Versioned
+    path: str
+
+    def load(self) -> bytes | None:
+        """The record, or None when the name was never held."""
+        try:
+            return self.storage.fetch(self.path)[0]
+        except NotFound:
+            return None
+
+    def swap(self, expected: bytes | None, new: bytes) -> bool:
+        """Replace the record if it is still `expected`; False when it is not."""
+        if expected is None:
+            return self.storage.put(self.path, new, if_absent=True)
+        try:
+            held, etag = self.storage.fetch(self.path)
+        except NotFound:
+            return False
+        return held == expected and self.storage.replace(self.path, new, etag)
 
 
 @dataclass(frozen=True)

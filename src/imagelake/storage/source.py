@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import os
-import stat
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
-from imagelake.digest import nfc
-from imagelake.errors import ImagelakeError, NotFound, UploadRejected
+from imagelake.errors import NotFound, UploadRejected
 from imagelake.keys import is_junk, wrapper_folder
-from imagelake.storage.archive import Entry, Index, index, read_archive
+from imagelake.storage.archive import Entry, Index
 from imagelake.storage.base import Storage
-from imagelake.storage.local import TEMP_PREFIX, LocalStorage, open_regular, path_from_uri
+from imagelake.storage.local import open_regular
 from imagelake.storage.member import read_member
-from imagelake.storage.names import check_distinct, check_path, shown
+from imagelake.storage.names import shown
+from imagelake.storage.s3_uri import is_s3
 
 if TYPE_CHECKING:
     from imagelake.formats.base import Tree
@@ -31,7 +30,8 @@ ANNOTATION_SUFFIXES = (".json", ".xml", ".txt", ".yaml", ".yml")
 class Member:
     """A file of an upload: path without the wrapper folder (NFC, /), path as given, bytes after decoding.
 
-    For a member of an archive `entry` says where it is there; for a file, `mtime_ns` when it was last changed.
+    For a member of an archive `entry` says where it is there; for a file `mtime_ns` when it was last changed, for an
+    object of a bucket `etag` which version it is.
     """
 
     path: str
@@ -39,6 +39,7 @@ class Member:
     length: int
     entry: Entry | None = None
     mtime_ns: int | None = None
+    etag: str | None = None
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,21 @@ class Ignored:
 
 
 @dataclass(frozen=True)
+class Located:
+    """An archive's place, its index, and its ETag when it is in a bucket."""
+
+    storage: Storage
+    path: str
+    index: Index
+    etag: str | None
+
+
+@dataclass(frozen=True)
 class Source:
     """An upload: its files sorted by path, what was left out, the wrapper folder that was stripped, its size in bytes.
 
-    `stamp` tells a change of a source that is one file (size and mtime); None for a folder. `index` is that of an
-    archive.
+    `stamp` tells a change of a source that is one file (size and mtime or ETag); None for a folder. `archive` is where
+    a zip is.
     """
 
     kind: Literal["zip", "folder", "file"]
@@ -66,11 +77,18 @@ class Source:
     bytes: int
     stamp: str | None
     tree: Tree
-    index: Index | None = None
+    archive: Located | None = None
+
+    @property
+    def etag(self) -> str | None:
+        """The ETag of an archive in a bucket."""
+        return self.archive.etag if self.archive else None
 
     def member_uri(self, member: Member) -> str:
         """The object a member's bytes are in: the archive, or the file itself."""
-        return f"{self.uri}/{quote(member.raw_path)}" if self.kind == "folder" else self.uri
+        if self.kind != "folder":
+            return self.uri
+        return f"{self.uri}/{member.raw_path if is_s3(self.uri) else quote(member.raw_path)}"
 
 
 @dataclass(frozen=True)
@@ -99,7 +117,7 @@ class ArchiveTree:
 
 @dataclass(frozen=True)
 class FolderTree:
-    """`formats.base.Tree` over files below a folder."""
+    """`formats.base.Tree` over files below a local folder."""
 
     folder: Path
     members: Mapping[str, Member]
@@ -120,75 +138,29 @@ class FolderTree:
             return file.read() if limit is None else file.read(limit)
 
 
-def open_source(uri: str, limits: IngestSettings) -> Source:
-    """The upload at a path or `file:` URI. UploadRejected when it cannot be taken as a whole, NotFound when absent."""
-    path = path_from_uri(uri).absolute()
-    if path.is_dir():
-        return _folder_source(path, limits)
-    if not path.is_file():
-        raise NotFound(f"{uri} does not exist" if not path.exists() else f"{uri} is neither a file nor a folder")
-    place = path.resolve()  # a link to an upload is followed, links inside one are not
-    if path.suffix.lower() in ANNOTATION_SUFFIXES:
-        return _file_source(path.name, place)
-    return _archive_source(LocalStorage(place.parent), place.name, limits)
+@dataclass(frozen=True)
+class ObjectTree:
+    """`formats.base.Tree` over objects below a prefix."""
+
+    storage: Storage
+    members: Mapping[str, Member]
+
+    @property
+    def paths(self) -> Sequence[str]:
+        """All paths, sorted."""
+        return tuple(self.members)
+
+    def size(self, path: str) -> int:
+        """Size in bytes, as it was listed."""
+        return _member(self.members, path).length
+
+    def read(self, path: str, limit: int | None = None) -> bytes:
+        """The object, or its first `limit` bytes."""
+        member = _member(self.members, path)
+        return self.storage.read(member.raw_path, 0, member.length if limit is None else min(limit, member.length))
 
 
-def copied_source(source: Source, storage: Storage, path: str) -> Source:
-    """The upload read from a copy of its archive, which is not read anew but must have the same index."""
-    assert source.index is not None
-    if index(storage, path, source.index.offset) != source.index:
-        raise ImagelakeError(
-            f"{source.uri} changed while it was copied", hint="run the same command again once it is written"
-        )
-    members = {m.path: m for m in source.members}
-    return replace(source, uri=storage.uri(path), tree=ArchiveTree(storage, path, members))
-
-
-def _archive_source(storage: Storage, path: str, limits: IngestSettings) -> Source:
-    archive = read_archive(storage, path, limits)
-    files = [Member(e.path, e.path, e.size, entry=e) for e in archive.entries if not e.is_dir]
-    members, wrapper, ignored = _arranged(files, "archive")
-    found = storage.stat(path)
-    assert found is not None
-    stamp = f"{found.length}-{found.etag or found.mtime_ns}"
-    tree = ArchiveTree(storage, path, {m.path: m for m in members})
-    return Source("zip", storage.uri(path), members, ignored, wrapper, found.length, stamp, tree, archive.index)
-
-
-def _folder_source(folder: Path, limits: IngestSettings) -> Source:
-    odd: list[Ignored] = []
-    files: list[Member] = []
-    total = 0
-    for found in _walk(folder):
-        check_path(found.path, "folder")
-        if isinstance(found, Ignored):
-            odd.append(found)
-            continue
-        files.append(found)
-        total += found.length
-        if len(files) > limits.max_entries or total > limits.max_total_bytes:
-            raise UploadRejected(
-                f"{folder} holds more than {limits.max_entries} files or {limits.max_total_bytes} bytes",
-                hint="split the upload, or raise ingest.max_entries or ingest.max_total_bytes",
-                rule="folder.too_large",
-            )
-    check_distinct((m.path for m in files), (), "folder")
-    members, wrapper, junk = _arranged(files, "folder")
-    tree = FolderTree(folder, {m.path: m for m in members})
-    size = sum(m.length for m in members)
-    return Source("folder", folder.as_uri(), members, (*odd, *junk), wrapper, size, None, tree)
-
-
-def _file_source(name: str, place: Path) -> Source:
-    check_path(name, "file")
-    found = place.stat()
-    member = Member(nfc(name), place.name, found.st_size, mtime_ns=found.st_mtime_ns)
-    stamp = f"{found.st_size}-{found.st_mtime_ns}"
-    tree = FolderTree(place.parent, {member.path: member})
-    return Source("file", place.as_uri(), (member,), (), "", found.st_size, stamp, tree)
-
-
-def _arranged(files: Sequence[Member], kind: str) -> tuple[tuple[Member, ...], str, tuple[Ignored, ...]]:
+def arranged(files: Sequence[Member], kind: str) -> tuple[tuple[Member, ...], str, tuple[Ignored, ...]]:
     """Members sorted by path without the wrapper folder, that folder, and the junk."""
     kept: list[Member] = []
     junk: list[Ignored] = []
@@ -201,35 +173,20 @@ def _arranged(files: Sequence[Member], kind: str) -> tuple[tuple[Member, ...], s
         raise UploadRejected("the upload holds no files", rule=f"{kind}.empty")
     wrapper = wrapper_folder(m.path for m in kept)
     cut = len(wrapper)
-    members = sorted(
-        (Member(m.path[cut:], m.raw_path, m.length, m.entry, m.mtime_ns) for m in kept), key=attrgetter("path")
-    )
+    if cut:
+        kept = [Member(m.path[cut:], m.raw_path, m.length, m.entry, m.mtime_ns, m.etag) for m in kept]
+    members = sorted(kept, key=attrgetter("path"))
     return tuple(members), wrapper, tuple(junk)
 
 
-def _walk(folder: Path) -> Iterator[Member | Ignored]:
-    """Every file below a folder; links are not followed."""
-    stack, skip = [str(folder)], len(str(folder).rstrip("/")) + 1
-    while stack:
-        try:
-            with os.scandir(stack.pop()) as entries:
-                found = list(entries)
-        except PermissionError as error:
-            raise UploadRejected(
-                f"{error.filename} cannot be listed: permission denied", rule="folder.unreadable"
-            ) from None
-        for entry in found:
-            if entry.is_dir(follow_symlinks=False):
-                stack.append(entry.path)
-            elif not entry.name.startswith(TEMP_PREFIX):
-                yield _found(entry, entry.path[skip:])
-
-
-def _found(entry: os.DirEntry[str], path: str) -> Member | Ignored:
-    facts = entry.stat(follow_symlinks=False)
-    if stat.S_ISREG(facts.st_mode):
-        return Member(nfc(path), path, facts.st_size, mtime_ns=facts.st_mtime_ns)
-    return Ignored(nfc(path), 0, "link" if stat.S_ISLNK(facts.st_mode) else "special")
+def check_folder(name: str, files: int, total: int, limits: IngestSettings) -> None:
+    """UploadRejected when so many files, or so many bytes, are more than the settings allow."""
+    if files > limits.max_entries or total > limits.max_total_bytes:
+        raise UploadRejected(
+            f"{name} holds more than {limits.max_entries} files or {limits.max_total_bytes} bytes",
+            hint="split the upload, or raise ingest.max_entries or ingest.max_total_bytes",
+            rule="folder.too_large",
+        )
 
 
 def _member(members: Mapping[str, Member], path: str) -> Member:

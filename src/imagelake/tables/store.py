@@ -9,13 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
-from urllib.parse import unquote
 
-import deltalake
 import pyarrow as pa
 import pyarrow.compute as pc
 from delta.exceptions import ConcurrentTransactionException
 from delta.tables import DeltaTable
+from deltalake import DeltaTable as DeltaLog
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
@@ -23,6 +22,8 @@ from pyspark.sql.types import StructType
 
 from imagelake.errors import LakeFormatError
 from imagelake.settings import DeltaSettings
+from imagelake.storage.base import Storage
+from imagelake.tables.delta_rs import delta_table, is_delta_table, place
 from imagelake.tables.frames import in_files, together
 from imagelake.tables.spec import SCHEMA_NUMBER, TableSpec
 
@@ -47,16 +48,17 @@ class Txn:
 
 
 class DeltaStore:
-    """Reads and writes the tables declared in `imagelake.tables` below one lake root (a URI)."""
+    """Reads and writes the tables declared in `imagelake.tables` of one lake."""
 
-    def __init__(self, spark: SparkSession, root: str, settings: DeltaSettings) -> None:
+    def __init__(self, spark: SparkSession, storage: Storage, settings: DeltaSettings) -> None:
         self._spark = spark
-        self._root = _plain(root)
+        self._storage = storage
         self._settings = settings
 
     def location(self, path: str) -> str:
         """A table's place, as Spark wants it: a local path needs its scheme, for a cluster's default may differ."""
-        return f"file:{self._root}/{path}" if self._root.startswith("/") else f"{self._root}/{path}"
+        found = place(self._storage, path)
+        return f"file:{found}" if found.startswith("/") else found.replace("s3://", "s3a://", 1)
 
     def uri(self, spec: TableSpec) -> str:
         """Where the table is."""
@@ -64,7 +66,7 @@ class DeltaStore:
 
     def is_table(self, path: str) -> bool:
         """Whether a Delta table is at this path of the lake."""
-        return bool(deltalake.DeltaTable.is_deltatable(f"{self._root}/{path}"))
+        return is_delta_table(self._storage, path)
 
     def exists(self, spec: TableSpec) -> bool:
         """Whether the table has been created."""
@@ -171,11 +173,8 @@ class DeltaStore:
             conf.unset(_APP_ID)
             conf.unset(_APP_VERSION)
 
-    def _plain(self, spec: TableSpec) -> str:
-        return f"{self._root}/{spec.path}"
-
-    def _log(self, spec: TableSpec) -> deltalake.DeltaTable:
-        return deltalake.DeltaTable(self._plain(spec))
+    def _log(self, spec: TableSpec) -> DeltaLog:
+        return delta_table(self._storage, spec.path)
 
     def _create(self, spec: TableSpec) -> None:
         builder = DeltaTable.createIfNotExists(self._spark).location(self.uri(spec)).comment(spec.doc)
@@ -211,8 +210,3 @@ class DeltaStore:
                 f"table {spec.name} has schema {found}; this imagelake writes up to {SCHEMA_NUMBER}",
                 hint="update imagelake before writing to this lake",
             )
-
-
-def _plain(root: str) -> str:
-    """A file URI as a path, decoded: Hadoop would take its %20 for three characters of a name."""
-    return unquote(root.removeprefix("file://")) if root.startswith("file:") else root

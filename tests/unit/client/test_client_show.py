@@ -8,6 +8,7 @@ import imagelake
 from imagelake.client import runs
 from imagelake.client.tables import Tables
 from imagelake.errors import NotFound, UsageError
+from imagelake.storage.local import LocalStorage
 from imagelake.tables import gold, ops
 from lake_tables import write_rows
 from lakes import LakeMaker
@@ -140,7 +141,7 @@ def test_runs_end_run_or_died(pets: Pets) -> None:
     assert {i: r["status"] for i, r in found.items()} == {"r1": "done", "r2": "failed", "r3": "died"}
     assert found["r2"]["problem"] == "it broke"
     assert found["r1"]["ended_at"] > found["r1"]["started_at"]
-    held = runs.runs(Tables(str(pets.maker.root)), frozenset(("r3",)))
+    held = runs.runs(Tables(LocalStorage(pets.maker.root)), frozenset(("r3",)))
     assert {r.run_id: r.status for r in held.runs}["r3"] == "running"
     assert [r.run_id for r in held.runs] == ["r3", "r2", "r1"]
 
@@ -157,7 +158,7 @@ def test_versions_past_the_retention_are_out_of_reach_but_the_newest_never_is(pe
     from imagelake.client.table_history import table_history
 
     far = datetime(2999, 1, 1, tzinfo=timezone.utc)
-    assert table_history(Tables(str(pets.maker.root)), "gold.versions", far).oldest_version == 3
+    assert table_history(Tables(LocalStorage(pets.maker.root)), "gold.versions", far).oldest_version == 3
 
 
 def test_a_table_that_does_not_exist_is_not_found_with_the_nearest_names(pets: Pets) -> None:

@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from imagelake.settings import IngestSettings
 from imagelake.storage import package as package_module
 from imagelake.storage.archive import read_archive
+from imagelake.storage.blobs import LocalShelf
 from imagelake.storage.local import LocalStorage
 from imagelake.storage.member import read_member
 from imagelake.storage.package import Package
 
 
 def packed(lake: Path, blobs: list[bytes]) -> tuple[str, list[int]]:
-    with Package(str(lake)) as package:
+    with Package(LocalShelf(str(lake))) as package:
         offsets = [package.add(hashlib.sha256(b).hexdigest(), zlib.crc32(b), b) for b in blobs]
         return package.finish(), offsets
 
@@ -52,14 +53,14 @@ def test_the_same_blobs_are_the_same_package_which_is_kept_once(tmp_path: Path) 
 
 
 def test_an_unfinished_package_leaves_nothing(tmp_path: Path) -> None:
-    with Package(str(tmp_path)) as package:
+    with Package(LocalShelf(str(tmp_path))) as package:
         package.add("0" * 64, 0, b"data")
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
 
 
 def test_a_package_is_bounded_but_always_takes_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(package_module, "MAX_BYTES", 200)
-    with Package(str(tmp_path)) as package:
+    with Package(LocalShelf(str(tmp_path))) as package:
         assert package.room_for(1000)
         package.add("0" * 64, 0, bytes(50))
         assert package.room_for(10)

@@ -11,7 +11,8 @@ from zips import Part, build
 
 from imagelake.errors import NotFound, UploadRejected
 from imagelake.settings import IngestSettings
-from imagelake.storage.source import Source, open_source
+from imagelake.storage.source import Source
+from imagelake.storage.source_open import open_source
 
 LIMITS = IngestSettings()
 FILES = {

@@ -1,0 +1,51 @@
+"""Uploads in a bucket: a zip, an annotation file, or all objects below a prefix."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from imagelake.digest import nfc
+from imagelake.errors import NotFound
+from imagelake.storage import open_storage
+from imagelake.storage.base import Storage
+from imagelake.storage.names import check_distinct, check_path
+from imagelake.storage.s3_uri import join, split
+from imagelake.storage.source import ANNOTATION_SUFFIXES, Member, ObjectTree, Source, arranged, check_folder
+from imagelake.storage.source_archive import archive_source
+
+if TYPE_CHECKING:
+    from imagelake.settings import IngestSettings, S3Settings
+
+
+def s3_source(uri: str, limits: IngestSettings, s3: S3Settings | None) -> Source:
+    """The upload at an `s3:` URI: the object of that name, else the prefix."""
+    bucket, key = split(uri)
+    storage = open_storage(f"s3://{bucket}", s3)
+    found = storage.stat(key) if key and not uri.endswith("/") else None
+    if found is None:
+        return _prefix_source(open_storage(uri, s3), limits)
+    folder, _, name = key.rpartition("/")
+    if PurePosixPath(name).suffix.lower() not in ANNOTATION_SUFFIXES:
+        return archive_source(storage, key, limits)
+    check_path(name, "file")
+    member = Member(nfc(name), name, found.length, etag=found.etag)
+    tree = ObjectTree(open_storage(f"s3://{join(bucket, folder)}", s3), {member.path: member})
+    stamp = f"{found.length}-{found.etag}"
+    return Source("file", storage.uri(key), (member,), (), "", found.length, stamp, tree)
+
+
+def _prefix_source(storage: Storage, limits: IngestSettings) -> Source:
+    files: list[Member] = []
+    total = 0
+    for found in storage.list():
+        check_path(found.path, "folder")
+        files.append(Member(nfc(found.path), found.path, found.length, etag=found.etag))
+        total += found.length
+        check_folder(storage.root, len(files), total, limits)
+    if not files:
+        raise NotFound(f"{storage.root} does not exist", hint="name an object, or a prefix with objects below it")
+    check_distinct((m.path for m in files), (), "folder")
+    members, wrapper, junk = arranged(files, "folder")
+    tree = ObjectTree(storage, {m.path: m for m in members})
+    return Source("folder", storage.root, members, junk, wrapper, sum(m.length for m in members), None, tree)

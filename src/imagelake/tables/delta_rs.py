@@ -1,0 +1,53 @@
+"""Delta's log without Spark: a table of the lake through delta-rs, wherever the lake is."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import unquote
+
+from deltalake import DeltaTable
+
+from imagelake.storage.base import Storage
+
+
+_VARIABLE = "SSL_CERT_FILE"
+_changing = threading.Lock()
+
+
+def delta_table(storage: Storage, path: str) -> DeltaTable:
+    """The newest snapshot of the table at this path of the lake; errors are deltalake's."""
+    with _trusting(storage.ca_bundle):
+        return DeltaTable(place(storage, path), storage_options=storage.delta_options())
+
+
+def is_delta_table(storage: Storage, path: str) -> bool:
+    """Whether a Delta table is at this path of the lake."""
+    with _trusting(storage.ca_bundle):
+        return bool(DeltaTable.is_deltatable(place(storage, path), storage.delta_options()))
+
+
+def place(storage: Storage, path: str) -> str:
+    """A path of the lake as delta-rs takes it: a file URI as a plain path, for it would not decode one."""
+    root = storage.root
+    return f"{unquote(root.removeprefix('file://')) if root.startswith('file:') else root}/{path}"
+
+
+@contextmanager
+def _trusting(bundle: str | None) -> Iterator[None]:
+    """delta-rs takes authorities only from the environment, when it makes a client; others in this process keep theirs."""
+    if bundle is None:
+        yield
+        return
+    with _changing:
+        before = os.environ.get(_VARIABLE)
+        os.environ[_VARIABLE] = bundle
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ[_VARIABLE]
+            else:
+                os.environ[_VARIABLE] = before

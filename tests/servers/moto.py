@@ -1,0 +1,22 @@
+"""moto's server: quick to start, checks no signatures, runs no lifecycle rules."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.servers.processes import LOOPBACK, free_port, processes
+from tests.servers.server import Server
+
+
+@contextmanager
+def moto() -> Iterator[Server]:
+    """A fresh, empty server in a process of its own."""
+    with tempfile.TemporaryDirectory() as logs, processes(Path(logs)) as children:
+        port = free_port()
+        children.spawn("moto", [sys.executable, "-m", "moto.server", "-H", LOOPBACK, "-p", str(port)])
+        children.wait_for(port)
+        yield Server("moto", f"http://{LOOPBACK}:{port}", None, None, "motoaccess", "motosecret", "us-east-1")

@@ -14,7 +14,7 @@ import tomllib
 
 from imagelake import jars
 from imagelake.errors import ConfigError
-from imagelake.jars import JARS, LOG_STORE, Jar, missing, resolve
+from imagelake.jars import LOG_STORE, Jar, missing, needed, resolve
 from imagelake.settings import SparkSettings
 
 ROOT = Path(__file__).parents[2]
@@ -150,12 +150,12 @@ def test_maven_that_fails_is_an_error_with_its_own_words(tmp_path: Path, monkeyp
 def test_the_jars_of_delta_are_those_of_the_python_package() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     pins = [p for p in project["optional-dependencies"]["spark"] if p.startswith("delta-spark")]
-    assert pins == [f"delta-spark=={one.version}" for one in JARS if one.artifact.startswith("delta-spark")]
+    assert pins == [f"delta-spark=={one.version}" for one in needed(s3=True) if one.artifact.startswith("delta-spark")]
 
 
 def test_our_own_jar_is_in_the_package_and_small() -> None:
     with zipfile.ZipFile(LOG_STORE) as archive:
-        assert "io/imagelake/LinkLogStore.class" in archive.namelist()
+        assert {f"io/imagelake/{name}LogStore.class" for name in ("Link", "Conditional")} <= set(archive.namelist())
     assert LOG_STORE.stat().st_size < 20_000
 
 

@@ -203,6 +203,7 @@ def test_ranges_of_any_object_can_be_probed(tmp_path: Path) -> None:
         len(image),
         "stored",
         None,
+        None,
         3,
         3 + len(image),
         len(image),

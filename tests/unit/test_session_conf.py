@@ -32,13 +32,14 @@ def test_a_laptop_gets_everything_a_lake_needs() -> None:
     assert "-XX:ReservedCodeCacheSize=256m" in conf["spark.driver.defaultJavaOptions"]
 
 
-KEYS = st.sampled_from(sorted(spark_conf(load(), {}, JARS, LAUNCH).keys() - {"spark.sql.extensions"}))
+FIXED = {"spark.sql.extensions", "spark.sql.catalog.spark_catalog"} | {
+    f"spark.delta.logStore.{scheme}.impl" for scheme in ("file", "s3", "s3a")
+}
+KEYS = st.sampled_from(sorted(spark_conf(load(), {}, JARS, LAUNCH).keys() - FIXED))
 
 
 @given(st.dictionaries(KEYS, st.text(), max_size=8))
 def test_nothing_that_is_set_already_is_set_again(existing: dict[str, str]) -> None:
-    for required in ("spark.sql.catalog.spark_catalog", "spark.delta.logStore.file.impl"):
-        existing.pop(required, None)
     added = spark_conf(load(), existing, JARS, LAUNCH)
     assert not added.keys() & existing.keys()
 
@@ -87,6 +88,7 @@ def test_a_class_archive_is_used_when_there_is_one() -> None:
     ("key", "value"),
     [
         ("spark.delta.logStore.file.impl", "io.delta.storage.HDFSLogStore"),
+        ("spark.delta.logStore.s3a.impl", "io.delta.storage.S3SingleDriverLogStore"),
         ("spark.sql.extensions", "org.example.Other"),
         ("spark.sql.catalog.spark_catalog", "org.example.Catalog"),
     ],

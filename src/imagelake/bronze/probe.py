@@ -7,17 +7,19 @@ process of its own with limits on memory and time, so a hostile file costs its o
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from imagelake.bronze.probe_file import Answer, Examiner, Inspect, Item
 from imagelake.bronze.probe_image import ImageFacts, ProbeLimits, inspect_image
 from imagelake.bronze.probe_read import Ranges
-from imagelake.bronze.probe_remote import probe_remote
 from imagelake.bronze.prober import probe
-from imagelake.settings import S3Settings
 from imagelake.storage.s3_uri import is_s3
 from imagelake.storage.source import Member, Source
+
+if TYPE_CHECKING:
+    from imagelake.settings import S3Settings
 
 __all__ = ["DESCRIPTORS", "FACTS", "ImageFacts", "ProbeLimits", "describe", "inspect_image", "probe_members"]
 
@@ -78,10 +80,16 @@ def probe_members(
     for batch in batches:
         columns = [batch.column(name).to_pylist() for name in _ITEM_COLUMNS]
         items = [Item(*row) for row in zip(*columns, strict=True)]
-        remote = [item for item in items if is_s3(item.uri)]
-        assert len(remote) in (0, len(items)), "an upload comes from one place"
-        answers = probe_remote(items, examiner, s3 or S3Settings()) if remote else probe(items, examiner)
-        yield _facts(batch, answers)
+        yield _facts(batch, _probe(items, examiner, s3))
+
+
+def _probe(items: Sequence[Item], examiner: Examiner, s3: S3Settings | None) -> list[Answer]:
+    if not items or not is_s3(items[0].uri):
+        return probe(items, examiner)
+    from imagelake.bronze.probe_remote import probe_remote
+
+    assert s3 is not None, "an upload of a bucket needs to know how to reach it"
+    return probe_remote(items, examiner, s3)
 
 
 def describe(source: Source, members: Sequence[Member]) -> pa.RecordBatch:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from imagelake import digest
 from imagelake.client import catalog
-from imagelake.client.blobs import Blob, blobs, read_blob
+from imagelake.client.blobs import blobs
 from imagelake.client.catalog import Target
 from imagelake.client.rows import DRAFTS, KEYS, expected, live
 from imagelake.client.tables import Tables
 from imagelake.client.text import Row, select
 from imagelake.errors import ImagelakeError
 from imagelake.storage.base import Storage
+from imagelake.storage.places import Place, read_places
 
 _IMAGE = ("image_key", "content_hash", "width", "height", "orientation", "labelled", "attributes")
 _GEOMETRY = ("bbox", "polygons", "rle_size", "rle_counts", "keypoints")
@@ -33,6 +35,7 @@ _HASHED: dict[str, tuple[tuple[str, ...], Callable[[Row], bytes]]] = {
 
 _ROWS_AT_ONCE = 10_000
 _MOST_PROBLEMS = 1_000
+_PLACES_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,10 @@ class _Findings:
             self.problems.append(problem)
         else:
             self.left_out += 1
+
+    def add_all(self, image_keys: Sequence[str], problem: str) -> None:
+        for key in image_keys:
+            self.add(f"image {key!r}: {problem}")
 
     def all(self) -> tuple[str, ...]:
         more = (f"and {self.left_out} more problems",) if self.left_out else ()
@@ -135,36 +142,34 @@ def _check_bytes(tables: Tables, storage: Storage, target: Target, found: _Findi
     keys: dict[str, list[str]] = {}
     for row in tables.query(f"SELECT image_key, content_hash FROM {source} ORDER BY image_key"):
         keys.setdefault(row["content_hash"], []).append(row["image_key"])
-    places = blobs(tables, target.dataset, keys)
-
-    def check(content_hash: str) -> tuple[int, str | None]:
-        return _check_blob(storage, content_hash, places.get(content_hash, ()))
-
-    images = size = 0
-    in_order = sorted(
-        keys, key=lambda h: (places[h][0].place.uri, places[h][0].place.offset) if h in places else ("", 0)
-    )
-    with ThreadPoolExecutor(max_workers=threads) as pool:
-        for content_hash, (length, problem) in zip(in_order, pool.map(check, in_order), strict=True):
-            images += len(keys[content_hash])
-            size += length
-            if problem:
-                for key in keys[content_hash]:
-                    found.add(f"image {key!r}: {problem}")
-    return images, size
-
-
-def _check_blob(storage: Storage, content_hash: str, places: tuple[Blob, ...]) -> tuple[int, str | None]:
-    """(bytes read, what is wrong). Every live place is read: a copy that rotted must be known before it is needed."""
-    if not places:
-        return 0, "its bytes have no place in the lake"
+    known = blobs(tables, target.dataset, keys)
+    for content_hash in keys.keys() - known.keys():
+        found.add_all(keys[content_hash], "its bytes have no place in the lake")
+    # every live place is read: a copy that rotted must be known before it is needed
+    pairs = [(h, blob.place) for h, several in known.items() for blob in several]
+    pairs.sort(key=lambda pair: (pair[1].uri, pair[1].offset))
+    chunks = [pairs[at : at + _PLACES_AT_ONCE] for at in range(0, len(pairs), _PLACES_AT_ONCE)]
     size = 0
-    for blob in places:
-        try:
-            data = read_blob(storage, content_hash, (blob,))
-        except (ImagelakeError, OSError) as error:
-            return size, str(error)
-        size += len(data)
-        if hashlib.sha256(data).hexdigest() != content_hash:
-            return size, f"{blob.place.uri} at byte {blob.place.offset} holds other bytes"
-    return size, None
+    with ThreadPoolExecutor(max_workers=threads) as pool:
+        for chunk, checked in zip(chunks, pool.map(partial(_check_places, storage), chunks), strict=True):
+            for (content_hash, _), (length, problem) in zip(chunk, checked, strict=True):
+                size += length
+                if problem:
+                    found.add_all(keys[content_hash], problem)
+    return sum(map(len, keys.values())), size
+
+
+def _check_places(storage: Storage, chunk: Sequence[tuple[str, Place]]) -> list[tuple[int, str | None]]:
+    """For each (bytes read, what is wrong)."""
+    return [
+        _checked(data, content_hash, place)
+        for (content_hash, place), data in zip(chunk, read_places(storage, [p for _, p in chunk]), strict=True)
+    ]
+
+
+def _checked(data: bytes | ImagelakeError, content_hash: str, place: Place) -> tuple[int, str | None]:
+    if isinstance(data, ImagelakeError):
+        return 0, data.message
+    if hashlib.sha256(data).hexdigest() != content_hash:
+        return len(data), f"{place.uri} at byte {place.offset} holds other bytes"
+    return len(data), None

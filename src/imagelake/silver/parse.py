@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
-from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -13,15 +12,17 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 
 from imagelake.context import Context
+from imagelake.errors import ImagelakeError
 from imagelake.formats import reader
 from imagelake.formats.base import Unit
 from imagelake.silver.records import DDL, to_batch, to_row
 from imagelake.silver.upload import UploadTree
 from imagelake.storage.base import Storage
-from imagelake.storage.places import Place, read_place
+from imagelake.storage.places import Place, read_place, read_places
 
 BATCH_ROWS = 2000
 _UNITS_PER_TASK = 4
+_TOGETHER = 64 << 20  # bytes of documents that are held at once
 
 
 def parse(ctx: Context, tree: UploadTree, units: tuple[Unit, ...]) -> DataFrame:
@@ -46,13 +47,27 @@ def _parser(storage: Storage) -> Callable[[Iterable[pa.RecordBatch]], Iterator[p
                 task = json.loads(text)
                 places = {path: Place(**place) for path, place in task["places"].items()}
                 unit = Unit(task["unit"]["format"], tuple(task["unit"]["paths"]), task["unit"]["context"])
-                yield from _batches(unit, partial(_read, storage, places))
+                yield from _batches(unit, _documents(storage, places))
 
     return run
 
 
-def _read(storage: Storage, places: Mapping[str, Place], path: str) -> bytes:
-    return read_place(storage, places[path])
+def _documents(storage: Storage, places: Mapping[str, Place]) -> Callable[[str], bytes]:
+    """A unit's documents by path. Many small ones are read together when the first is asked for."""
+    if sum(place.length for place in places.values()) > _TOGETHER:
+        return lambda path: read_place(storage, places[path])
+    held: dict[str, bytes | ImagelakeError] = {}
+
+    def read(path: str) -> bytes:
+        if not held:
+            paths = sorted(places, key=lambda p: (places[p].uri, places[p].offset))
+            held.update(zip(paths, read_places(storage, [places[p] for p in paths]), strict=True))
+        found = held[path]
+        if isinstance(found, ImagelakeError):
+            raise found
+        return found
+
+    return read
 
 
 def _batches(unit: Unit, read: Callable[[str], bytes]) -> Iterator[pa.RecordBatch]:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any, cast
 
-from imagelake.errors import IntegrityError, UploadRejected
+from imagelake.errors import ImagelakeError, IntegrityError, UploadRejected
 from imagelake.storage.base import Storage
 from imagelake.storage.codec import decode_all
+from imagelake.storage.local import LocalStorage
 from imagelake.storage.zip_directory import Codec
+
+if TYPE_CHECKING:
+    from imagelake.storage.fetch import Fetched
+    from imagelake.storage.s3_storage import S3Storage
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,44 @@ class Place:
 
 def read_place(storage: Storage, place: Place) -> bytes:
     """The decoded bytes; IntegrityError when they are not what was kept."""
-    data = storage.read(place.uri, place.offset, place.length)
+    return _decoded(storage.read(place.uri, place.offset, place.length), place)
+
+
+def read_places(storage: Storage, places: Sequence[Place]) -> Iterator[bytes | ImagelakeError]:
+    """The decoded bytes of each, or the error that kept them away; fastest in the order of uri and offset.
+
+    In a bucket neighbours come in one request, and several requests are on their way at a time.
+    """
+    if isinstance(storage, LocalStorage):
+        yield from (_attempted(partial(read_place, storage, place)) for place in places)
+        return
+    from imagelake.storage.fetch import Span, fetched, neighbours
+
+    settings = cast("S3Storage", storage).settings
+    runs = list(neighbours(Span(storage.uri(p.uri), None, p.offset, p.offset + p.length) for p in places))
+    rest = iter(places)
+    for (span, data), (_, count) in zip(fetched((run for run, _ in runs), settings), runs, strict=True):
+        for place in islice(rest, count):
+            start = place.offset - span.start
+            yield _attempted(partial(_cut, data, start, place))
+
+
+def _cut(data: Fetched, start: int, place: Place) -> bytes:
+    from imagelake.storage.fetch import given
+
+    return _decoded(given(data)[start : start + place.length], place)
+
+
+def _attempted(read: Callable[[], bytes]) -> bytes | ImagelakeError:
+    try:
+        return read()
+    except ImagelakeError as error:
+        return error
+    except OSError as error:
+        return ImagelakeError(f"cannot be read: {error}")
+
+
+def _decoded(data: bytes, place: Place) -> bytes:
     try:
         return bytes(decode_all(data, place.codec, place.size))
     except UploadRejected as error:

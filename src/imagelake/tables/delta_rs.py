@@ -12,7 +12,6 @@ from deltalake import DeltaTable
 
 from imagelake.storage.base import Storage
 
-
 _VARIABLE = "SSL_CERT_FILE"
 _changing = threading.Lock()
 
@@ -37,7 +36,7 @@ def place(storage: Storage, path: str) -> str:
 
 @contextmanager
 def _trusting(bundle: str | None) -> Iterator[None]:
-    """delta-rs takes authorities only from the environment, when it makes a client; others in this process keep theirs."""
+    """delta-rs takes authorities only from the environment, when it makes a client; others here keep theirs."""
     if bundle is None:
         yield
         return

@@ -49,15 +49,15 @@ def test_a_flag_without_its_value_is_a_usage_error(line: list[str]) -> None:
 
 def test_the_default_lake_is_that_of_the_settings() -> None:
     assert load().lake == DEFAULT_LAKE
-    assert lake_of(Flags()) == DEFAULT_LAKE
+    assert lake_of(Flags()) == (DEFAULT_LAKE, None)
 
 
 def test_the_flag_wins_over_settings(tmp_path: Path) -> None:
     conf = tmp_path / "conf.yaml"
     conf.write_text("lake: /from/conf\n")
-    assert lake_of(Flags(conf=conf)) == "/from/conf"
-    assert lake_of(Flags(conf=conf, overrides=("lake=/from/set",))) == "/from/set"
-    assert lake_of(Flags(lake="/from/flag", conf=conf)) == "/from/flag"
+    assert lake_of(Flags(conf=conf))[0] == "/from/conf"
+    assert lake_of(Flags(conf=conf, overrides=("lake=/from/set",)))[0] == "/from/set"
+    assert lake_of(Flags(lake="/from/flag", conf=conf))[0] == "/from/flag"
 
 
 @pytest.mark.parametrize("lake", ["./a: b", "~", "123", "null", "./ä'\""])

@@ -7,10 +7,10 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import metadata
 
 from imagelake import jars
+from imagelake.check import Check
 from imagelake.errors import ConfigError, ImagelakeError, NotFound
 from imagelake.jvm import java
 from imagelake.jvm.archive import class_archive
@@ -27,18 +27,11 @@ _INSTALL = 'pip install "imagelake[spark]"'
 _LEAST_FREE = 1 << 30
 
 
-@dataclass(frozen=True)
-class Check:
-    """One finding: what was looked at, whether it is as it should be, what was found, and the next step if not."""
+def checks(settings: Settings, environ: Mapping[str, str] | None = None) -> tuple[Check, ...]:
+    """Every finding, good or bad. Nothing is fetched or started; it works without Spark and Java.
 
-    name: str
-    ok: bool
-    message: str
-    hint: str | None = None
-
-
-def checks(settings: Settings, lake_uri: str, environ: Mapping[str, str] | None = None) -> tuple[Check, ...]:
-    """Every finding, good or bad. Nothing is fetched, started or written; it works without Spark and Java."""
+    In a bucket one object is written and removed, to see whether conditions are kept.
+    """
     environ = os.environ if environ is None else environ
     installed = {name: _version(name) for name in _ENGINE}
     if not any(installed[name] for name in ("pyspark", "delta-spark")):
@@ -47,7 +40,13 @@ def checks(settings: Settings, lake_uri: str, environ: Mapping[str, str] | None 
         )
     else:
         engine = (_packages(installed), _java(settings, environ), _jars(settings), _workers(environ))
-    return (*engine, _lake(lake_uri), _disk(lake_uri))
+    if is_s3(settings.lake):
+        from imagelake.doctor_s3 import bucket_checks
+
+        found = tuple(bucket_checks(settings))
+        reachable = all(check.ok for check in found if check.name in ("bucket", "credentials", "endpoint"))
+        return (*engine, *found, *((_lake(settings),) if reachable else ()))
+    return (*engine, _lake(settings), _disk(settings.lake))
 
 
 def _version(package: str) -> str | None:
@@ -114,11 +113,11 @@ def _workers(environ: Mapping[str, str]) -> Check:
     return Check(name, True, f"Python {found} ({program})")
 
 
-def _lake(uri: str) -> Check:
+def _lake(settings: Settings) -> Check:
     try:
-        lake = open_lake(uri)
+        lake = open_lake(settings.lake, settings.s3)
     except NotFound as error:
-        other = stranger(open_storage(uri))
+        other = stranger(open_storage(settings.lake, settings.s3))
         if other is None:
             return Check("lake", True, error.message, "the first upload makes it")
         return Check("lake", False, f"{error.message}, and it holds {other}", "name an empty or absent folder")

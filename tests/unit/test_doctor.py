@@ -28,7 +28,7 @@ def fake_java(folder: Path, version: str) -> Path:
 
 
 def found(lake: Path, *overrides: str, environ: dict[str, str] | None = None) -> dict[str, Check]:
-    return {check.name: check for check in checks(load(None, overrides), str(lake), environ)}
+    return {check.name: check for check in checks(load(None, [f"lake={lake}", *overrides]), environ)}
 
 
 def test_a_machine_and_lake_in_order_pass_every_check(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_it_runs_where_pyspark_cannot_be_imported(tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['pyspark'] = None\n"
         "from imagelake.doctor import checks; from imagelake.settings import load\n"
-        f"print(len(checks(load(), {str(tmp_path)!r})))"
+        f"print(len(checks(load(None, ['lake={tmp_path}']))))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -112,7 +112,7 @@ def doctor(
         return 0
     from imagelake.doctor import checks
 
-    found = [vars(check) for check in checks(settings, settings.lake)]
+    found = [vars(check) for check in checks(settings)]
     _emit(context.obj, {"checks": found}, views.checks)
     return 0 if all(check["ok"] for check in found) else 2
 

@@ -1,12 +1,23 @@
 from __future__ import annotations
 
+import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from imagelake.settings import Settings
+
 ROOT = Path(__file__).parents[1]
 SPARK_TESTS = Path(__file__).parent / "spark"
+S3_TESTS = Path(__file__).parent / "integration"
+CACHE = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
 
 # a busy machine is no defect of the code
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -15,10 +26,12 @@ settings.load_profile("patient")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What lies under tests/spark/ needs Spark, and what asks for the real uploads needs those: both get marked."""
+    """What lies under tests/spark/ needs Spark, under tests/integration/ servers; some ask for the real uploads."""
     for item in items:
         if SPARK_TESTS in item.path.parents:
             item.add_marker(pytest.mark.spark)
+        if S3_TESTS in item.path.parents:
+            item.add_marker(pytest.mark.s3)
         if "shared_data" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.data)
 
@@ -30,3 +43,32 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"there are no real uploads at {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def spark_settings() -> Settings:
+    """A small session for many small runs: two workers, two shuffle partitions, and the compiler for long jobs.
+
+    It has what buckets need: the tests of both kinds of lakes share one Java process.
+    """
+    from imagelake.jvm.conf import SMALL
+    from imagelake.settings import load
+
+    chosen = [
+        "lake=s3://nowhere/lake",
+        "spark.master=local[2]",
+        "spark.shuffle_partitions=2",
+        "spark.driver_memory=4g",
+        "spark.fast_start=false",
+    ]
+    return load(None, [*chosen, f"spark.conf={json.dumps(SMALL)}"])
+
+
+@pytest.fixture(scope="session")
+def spark(spark_settings: Settings) -> Iterator[SparkSession]:
+    """The one session of a run."""
+    from imagelake.session import open_session
+
+    session = open_session(spark_settings, "imagelake tests")
+    yield session
+    session.stop()

@@ -26,8 +26,7 @@ from imagelake.jvm.conf import FAST_START, Launch, Store, require_set, spark_con
 from imagelake.jvm.submitted import submitted
 from imagelake.jvm.trust import trust_bundle
 from imagelake.settings import Settings
-from imagelake.storage import s3
-from imagelake.storage.s3_uri import is_s3
+from imagelake.storage.s3_uri import is_s3, split
 
 _CLASSES = ("org.apache.spark.sql.delta.catalog.DeltaCatalog", "io.imagelake.LinkLogStore")
 _S3_CLASSES = ("org.apache.hadoop.fs.s3a.S3AFileSystem", "software.amazon.awssdk.services.s3.S3Client")
@@ -44,9 +43,7 @@ def open_session(settings: Settings, app_name: str) -> SparkSession:
     """
     running = SparkContext._active_spark_context
     if running is not None:
-        existing = dict(running.getConf().getAll())
-        require_set(existing)
-        return _build(spark_conf(settings, existing))
+        return _attach(running, settings)
     if "PYSPARK_GATEWAY_PORT" in os.environ:
         return _join(settings)
     return _start(settings, app_name)
@@ -90,16 +87,34 @@ def _join(settings: Settings) -> SparkSession:
     return _build(conf)
 
 
-def _store(settings: Settings, scratch: Path) -> Store | None:
+def _store(settings: Settings, scratch: Path, *, trust: bool = True) -> Store | None:
     """How Java reaches the lake's object store; a profile and a CA bundle are made known to it here."""
     if not is_s3(settings.lake):
         return None
+    from imagelake.storage import s3
+
     jvm: Any = SparkContext._jvm
     if settings.s3.profile:
         jvm.java.lang.System.setProperty("aws.profile", settings.s3.profile)
-    bundle = s3.ca_bundle(settings.s3)
-    trust = trust_bundle(jvm, SparkContext._gateway, bundle, scratch) if bundle else None
-    return Store(s3.hadoop_options(s3.connect(settings.s3), settings.s3), trust)
+    bundle = s3.ca_bundle(settings.s3) if trust else None
+    made = trust_bundle(jvm, SparkContext._gateway, bundle, scratch) if bundle else None
+    bucket, _ = split(settings.lake)
+    return Store(s3.hadoop_options(s3.connect(settings.s3), bucket, settings.s3), made)
+
+
+def _attach(running: SparkContext, settings: Settings) -> SparkSession:
+    """The session that runs already; it is told how to reach the lake's bucket unless it knows."""
+    existing = dict(running.getConf().getAll())
+    require_set(existing)
+    _check_classes(settings)
+    jvm: Any = running._jvm
+    told = jvm.java.lang.System.getProperty("javax.net.ssl.trustStore") is not None
+    store = _store(settings, _scratch(), trust=not told)
+    hadoop: Any = running._jsc.hadoopConfiguration()
+    for key, value in (store.hadoop if store else {}).items():
+        if hadoop.get(key) is None:
+            hadoop.set(key, value)
+    return _build(spark_conf(settings, existing))
 
 
 def _build(conf: Mapping[str, str]) -> SparkSession:

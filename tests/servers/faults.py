@@ -1,4 +1,4 @@
-"""A proxy on loopback between an S3 client and a server, which spoils chosen requests and keeps a log of all of them."""
+"""A proxy on loopback between an S3 client and a server: it spoils chosen requests and keeps a log of all."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Seen:
-    """A request in the log; `status` is what the client was told or, where it was told nothing, what the server said."""
+    """A request in the log; `status` is what the client was told or, if it was told nothing, what the server said."""
 
     method: str
     path: str
@@ -202,17 +202,49 @@ class _Listener(socketserver.ThreadingTCPServer):
         self._open: set[socket.socket] = set()
 
     def finish_request(self, request: object, _: object) -> None:
-        """Serve one connection, in a thread of its own; a side that went away is the client's to deal with."""
+        """Serve one connection, in a thread of its own; a client or a server that goes away ends it."""
         assert isinstance(request, socket.socket)
         request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection = request
+        if self._tls:
+            connection = self._tls.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
+        with connection, contextlib.suppress(OSError, ValueError):
+            with self._lock:
+                self._open.add(connection)
+            if not self._proxy.stopping.is_set():
+                _Client(self._proxy, connection).serve()
         with self._lock:
-            self._open.add(request)
-        with contextlib.suppress(OSError, ValueError), self._secured(request) as connection:
-            _Client(self._proxy, connection).serve()
-        with self._lock:
-            self._open.discard(request)
+            self._open.discard(connection)
 
     def shutdown_request(self, request: object) -> None:
-        """Close without a farewell: after a reset that would be one byte too many."""
-        assert isinstance(request, socket.socket)
-        request.close()
+        """Nothing: the connection is closed, and after a reset a farewell would be one too many."""
+
+    def stop(self) -> None:
+        self._proxy.stopping.set()
+        self.shutdown()
+        with self._lock:
+            for connection in self._open:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+        self.server_close()
+
+
+@contextmanager
+def proxy(server: Server, *, tls: bool) -> Iterator[Proxy]:
+    """A proxy before a server's http endpoint; with `tls` clients speak https to it, with the server's certificate."""
+    with tempfile.TemporaryDirectory() as folder:
+        context, ca_bundle = None, None
+        if tls:
+            own = certificate.existing(server.folder) if server.folder else certificate.create(Path(folder))
+            context, ca_bundle = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), own.ca_bundle
+            context.load_cert_chain(own.with_key)
+        running = Proxy(server, ca_bundle)
+        listener = _Listener(running, context)
+        running.endpoint = f"http{'s' if tls else ''}://{LOOPBACK}:{listener.server_address[1]}"
+        thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield running
+        finally:
+            listener.stop()
+            thread.join()

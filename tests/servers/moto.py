@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.servers.processes import LOOPBACK, free_port, processes
+from tests.servers.processes import LOOPBACK, free_ports, processes
 from tests.servers.server import Server
 
 
@@ -16,7 +16,7 @@ from tests.servers.server import Server
 def moto() -> Iterator[Server]:
     """A fresh, empty server in a process of its own."""
     with tempfile.TemporaryDirectory() as logs, processes(Path(logs)) as children:
-        port = free_port()
+        (port,) = free_ports(1)
         children.spawn("moto", [sys.executable, "-m", "moto.server", "-H", LOOPBACK, "-p", str(port)])
         children.wait_for(port)
         yield Server("moto", f"http://{LOOPBACK}:{port}", None, None, "motoaccess", "motosecret", "us-east-1")

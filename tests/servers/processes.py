@@ -23,13 +23,15 @@ class ServerError(RuntimeError):
     """A server did not start; the message ends with the tails of the logs."""
 
 
-def free_port() -> int:
-    """A port nobody listens on; not from `random`, which pytest-randomly seeds alike in every process."""
-    while True:
+def free_ports(count: int) -> list[int]:
+    """Ports nobody listens on; not from `random`, which pytest-randomly seeds alike in every process."""
+    found: set[int] = set()
+    while len(found) < count:
         port = secrets.choice(_PORTS)
         with contextlib.suppress(OSError), socket.socket() as probe:
             probe.bind((LOOPBACK, port))
-            return port
+            found.add(port)
+    return list(found)
 
 
 @dataclass
@@ -40,7 +42,10 @@ class Processes:
     _children: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def spawn(self, name: str, command: Sequence[str]) -> None:
-        """Start a child in the foreground, its output in a log; it dies with this process, even if that is killed."""
+        """Start a child in the foreground, its output in a log.
+
+        It dies with the thread that started it, even if this process is killed: start servers from a thread that lasts.
+        """
         prefix = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
         with (self.logs / f"{name}.out").open("wb") as out:
             child = subprocess.Popen([*prefix, *command], stdin=subprocess.DEVNULL, stdout=out, stderr=out)
@@ -53,7 +58,7 @@ class Processes:
         except subprocess.TimeoutExpired as error:
             raise self.error(f"{' '.join(command)} took more than {timeout:.0f} s") from error
         if done.returncode:
-            raise self.error(f"{' '.join(command)} failed: {done.stderr.strip()[-2000:]}")
+            raise self.error(f"{' '.join(command)} failed: {done.stderr.strip()[-1500:]}")
         return done.stdout
 
     def wait_for(self, port: int, timeout: float = 60) -> None:
@@ -93,7 +98,7 @@ def _answers(port: int) -> bool:
 
 def _tail(log: Path) -> str:
     with log.open("rb") as stream:
-        stream.seek(max(0, log.stat().st_size - 2000))
+        stream.seek(max(0, log.stat().st_size - 1500))
         return stream.read().decode(errors="replace")
 
 

@@ -51,12 +51,12 @@ def read_head(stream: io.BufferedIOBase) -> Head | None:
         lines.append(line)
     if not lines:
         return None
-    method, target, rest = (lines[0].decode("latin-1").split(maxsplit=2) + ["", ""])[:3]
+    method, target, *rest = lines[0].decode("latin-1").split(maxsplit=2)
     headers = {}
     for line in lines[1:]:
         name, _, value = line.decode("latin-1").partition(":")
         headers[name.strip().lower()] = value.strip()
-    return Head((method, target, rest.strip()), tuple(lines), headers)
+    return Head((method, target, "".join(rest).strip()), tuple(lines), headers)
 
 
 def until_closed(stream: io.BufferedIOBase) -> Iterator[bytes]:

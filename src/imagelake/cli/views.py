@@ -182,7 +182,7 @@ def checks(to: Console, document: Document) -> None:
     """One line a check."""
     for check in document["checks"]:
         to.print(f"{'ok  ' if check['ok'] else 'FAIL'}  {safe(check['name'])}: {safe(check['message'])}")
-        if not check["ok"] and check.get("hint"):
+        if check.get("hint"):
             to.print(f"      {safe(check['hint'])}")
 
 

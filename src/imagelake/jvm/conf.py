@@ -106,6 +106,7 @@ def _sized(settings: Settings) -> dict[str, str]:
 
 def _reaching(store: Store, master: str) -> dict[str, str]:
     conf = {f"spark.hadoop.{key}": value for key, value in store.hadoop.items()}
+    conf["spark.hadoop.fs.s3.impl"] = "org.apache.hadoop.fs.s3a.S3AFileSystem"
     if store.trust is not None and not master.startswith("local"):
         # executors get the file into the folder they run in
         conf |= {"spark.files": store.trust.as_uri(), "spark.executor.defaultJavaOptions": trusting(store.trust.name)}

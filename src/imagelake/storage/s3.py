@@ -126,26 +126,29 @@ def delta_options(client: Any, settings: S3Settings) -> dict[str, str]:
     return options
 
 
-def hadoop_options(client: Any, settings: S3Settings) -> dict[str, str]:
-    """What the client knows, as Hadoop's s3a names it. Java finds credentials by the same rules, unless shipped."""
+def hadoop_options(client: Any, bucket: str, settings: S3Settings) -> dict[str, str]:
+    """What the client knows, as Hadoop's s3a names it, for this bucket alone.
+
+    Java finds credentials by the same rules, unless they are shipped.
+    """
     endpoint, in_path = client.meta.endpoint_url, client.meta.config.s3.get("addressing_style") == "path"
     options = {
-        "fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
-        "fs.s3a.endpoint.region": client.meta.region_name if client.meta.region_name != "auto" else DEFAULT_REGION,
-        "fs.s3a.path.style.access": str(in_path).lower(),
-        "fs.s3a.connection.ssl.enabled": str(endpoint.startswith("https:")).lower(),
-        "fs.s3a.create.conditional.enabled": "true",
-        "fs.s3a.fast.upload.buffer": "bytebuffer",
+        "endpoint.region": client.meta.region_name if client.meta.region_name != "auto" else DEFAULT_REGION,
+        "path.style.access": str(in_path).lower(),
+        "connection.ssl.enabled": str(endpoint.startswith("https:")).lower(),
+        "create.conditional.enabled": "true",
+        "fast.upload.buffer": "bytebuffer",
+        "aws.credentials.provider": _JAVA_CHAIN,
     }
     if not is_aws(endpoint):
-        options["fs.s3a.endpoint"] = endpoint
+        options["endpoint"] = endpoint
     keys = frozen_credentials(client) if settings.ship_credentials else None
-    if keys is None:
-        return options | {"fs.s3a.aws.credentials.provider": _JAVA_CHAIN}
-    options |= {"fs.s3a.access.key": keys.access_key, "fs.s3a.secret.key": keys.secret_key}
-    kind = "TemporaryAWSCredentialsProvider" if keys.token else "SimpleAWSCredentialsProvider"
-    options["fs.s3a.aws.credentials.provider"] = f"org.apache.hadoop.fs.s3a.{kind}"
-    return options | ({"fs.s3a.session.token": keys.token} if keys.token else {})
+    if keys is not None:
+        options |= {"access.key": keys.access_key, "secret.key": keys.secret_key}
+        kind = "TemporaryAWSCredentialsProvider" if keys.token else "SimpleAWSCredentialsProvider"
+        options["aws.credentials.provider"] = f"org.apache.hadoop.fs.s3a.{kind}"
+        options |= {"session.token": keys.token} if keys.token else {}
+    return {f"fs.s3a.bucket.{bucket}.{name}": value for name, value in options.items()}
 
 
 def ca_bundle(settings: S3Settings) -> str | None:

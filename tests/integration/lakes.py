@@ -1,0 +1,53 @@
+"""What the tests on servers share: buckets, settings that reach them, lakes in them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.servers.server import Server
+from tests.spark import helpers
+
+from imagelake.settings import S3Settings, Settings, load
+from imagelake.storage import open_storage
+from imagelake.storage.s3_storage import S3Storage
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A bucket of a test."""
+
+    server: Server
+    name: str
+
+    def storage(self, prefix: str = "", **changed: object) -> S3Storage:
+        """A storage at a prefix of it."""
+        return S3Storage(self.name, prefix, reach(self.server).model_copy(update=changed))
+
+    def uri(self, path: str) -> str:
+        """The URI of a path in it."""
+        return f"s3://{self.name}/{path}"
+
+
+def reach(server: Server) -> S3Settings:
+    """How this process reaches a server: without TLS, which costs more than the requests."""
+    return S3Settings(endpoint=server.http, region=server.region)
+
+
+def settings(bucket: Bucket, prefix: str, *overrides: str) -> Settings:
+    """Settings for a lake in a bucket. Java speaks TLS to RGW, which refuses empty objects from it otherwise."""
+    server = bucket.server
+    s3 = {"endpoint": server.https or server.http, "ca_bundle": server.ca_bundle and str(server.ca_bundle)}
+    chosen = [f"lake={bucket.uri(prefix)}", f"s3={json.dumps(s3)}", "lease.wait_seconds=20"]
+    return load(None, [*chosen, "spark.master=local[2]", "spark.shuffle_partitions=2", *overrides])
+
+
+def upload_folder(storage: S3Storage, folder: Path, prefix: str) -> None:
+    """Put every file below a folder under a prefix."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            storage.put_file(path, f"{prefix}/{path.relative_to(folder).as_posix()}")
+
+
+__all__ = ["Bucket", "helpers", "open_storage", "reach", "settings", "upload_folder"]

@@ -35,7 +35,7 @@ from PIL import Image
 from pyspark.sql import SparkSession
 
 from imagelake.bronze import ingest
-from imagelake.bronze.ingest import IngestRequest
+from imagelake.bronze.request import IngestRequest
 from imagelake.context import Context, system_clock
 from imagelake.runtime import open_context
 from imagelake.settings import Settings, load

@@ -66,6 +66,14 @@ class Counts:
 
 
 @dataclass(frozen=True)
+class Objects:
+    """What was kept as single objects because the dataset's settings say `browse`: their number, and their bytes."""
+
+    count: int
+    bytes: int
+
+
+@dataclass(frozen=True)
 class RunReport:
     """The result of ingest, build, publish or run for one upload; `as_json` is what programs rely on.
 
@@ -87,6 +95,7 @@ class RunReport:
     hint: str | None = None
     seconds: float = 0.0
     warnings: dict[str, int] = field(default_factory=dict)
+    objects: Objects | None = None
     exit_code: int = 0
 
     def as_json(self) -> dict[str, Any]:

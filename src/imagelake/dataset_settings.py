@@ -43,6 +43,7 @@ class DatasetSettings(Strict):
     classes: list[str] = []
     renames: dict[str, str] = {}
     unlisted_images: Literal["keep", "reject"] = "keep"
+    browse: bool = False
 
 
 def settings_path(dataset: str) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from imagelake.bronze import ingest
-from imagelake.bronze.ingest import IngestRequest
+from imagelake.bronze.request import IngestRequest
 from imagelake.context import Context, RunReport
 from imagelake.dataset_settings import load_dataset_settings
 from imagelake.errors import ConfigError, ImagelakeError, UploadRejected, UsageError
@@ -24,6 +24,7 @@ from imagelake.pipeline import built_landed, publish_built
 from imagelake.settings import Strict, validate
 from imagelake.storage.base import Storage
 from imagelake.storage.source import ANNOTATION_SUFFIXES
+from imagelake.tables.saves import ROOT as SAVES
 
 log = logging.getLogger(__name__)
 
@@ -68,12 +69,19 @@ def waiting(storage: Storage) -> list[Waiting]:
     return [w for _, w in sorted(found, key=lambda pair: (pair[1].dataset, pair[0], pair[1].path))]
 
 
+def labelled(storage: Storage) -> list[str]:
+    """The datasets with labelling saves."""
+    return sorted({found.path.split("/")[1] for found in storage.list(SAVES + "/")})
+
+
 def run_landing(ctx: Context) -> tuple[RunReport, ...]:
     """Take everything that waits, build it, and publish the datasets that are set to; a report an upload."""
     by_dataset: dict[str, list[Waiting]] = defaultdict(list)
     for upload in waiting(ctx.storage):
         by_dataset[upload.dataset].append(upload)
     reports: list[RunReport] = []
+    for dataset in labelled(ctx.storage):
+        by_dataset[dataset]  # a key is enough: its saves are taken in with or without an upload
     for dataset, uploads in by_dataset.items():
         try:
             reports.extend(_take(ctx, dataset, uploads))
@@ -101,15 +109,16 @@ def _take(ctx: Context, dataset: str, uploads: list[Waiting]) -> list[RunReport]
             report = RunReport(dataset, "rejected", problem=error.message, hint=error.hint, exit_code=error.exit_code)
             taken.append((upload, report))
     landed = ingest.run_all(ctx, dataset, [request for _, request in requests])
+    folded = len(landed) - len(requests)
     reports = built_landed(ctx, dataset, landed)
     if load_dataset_settings(ctx.storage, dataset).publish == "auto":
         last = next((i for i in reversed(range(len(reports))) if reports[i].status != "rejected"), None)
         if last is not None:
             reports[last] = publish_built(ctx, reports[last], None)
-    taken += zip((upload for upload, _ in requests), reports, strict=True)
+    taken += zip((upload for upload, _ in requests), reports[folded:], strict=True)
     for upload, report in taken:
         _move(ctx, upload, "rejected" if report.status == "rejected" else "done")
-    return [report for _, report in taken]
+    return [*reports[:folded], *(report for _, report in taken)]
 
 
 def _request(storage: Storage, upload: Waiting) -> IngestRequest:

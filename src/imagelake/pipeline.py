@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from imagelake.bronze import ingest, remove
-from imagelake.bronze.ingest import IngestRequest
+from imagelake.bronze.request import IngestRequest
 from imagelake.context import Context, RunReport
 from imagelake.errors import GateFailed
 from imagelake.gold import publish
@@ -55,7 +55,7 @@ def built_landed(ctx: Context, dataset: str, landed: Sequence[RunReport]) -> lis
 def _account(landed: RunReport, built: RunReport | None) -> RunReport:
     if landed.status == "rejected" or built is None:
         return landed
-    return built if built.status == "rejected" else replace(built, status="accepted")
+    return built if built.status == "rejected" else replace(built, status="accepted", objects=landed.objects)
 
 
 def publish_built(ctx: Context, report: RunReport, note: str | None) -> RunReport:

@@ -4,12 +4,12 @@ import itertools
 from collections.abc import Iterator
 
 import pytest
+from tests.integration.lakes import Bucket, reach
 from tests.servers.moto import moto
 from tests.servers.rgw import rgw
 from tests.servers.server import Server
 
 from imagelake.storage.s3 import connect
-from tests.integration.lakes import Bucket, reach
 
 _NUMBERS = itertools.count(1)
 

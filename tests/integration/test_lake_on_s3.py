@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
-from tests.integration.lakes import settings, upload_folder
+from tests.integration.lakes import settings
 from tests.spark import helpers
 
 import imagelake
 from imagelake import pipeline
-from imagelake.bronze.ingest import IngestRequest
-from imagelake.landing import run_landing
+from imagelake.bronze.request import IngestRequest
 from imagelake.runtime import open_run
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.spark import helpers
 
 from imagelake import pipeline
-from imagelake.bronze.ingest import IngestRequest
+from imagelake.bronze.request import IngestRequest
 from imagelake.errors import ImagelakeError
 from imagelake.gold import publish
 from imagelake.runtime import open_context, open_run

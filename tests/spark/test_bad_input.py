@@ -9,7 +9,7 @@ import pytest
 from tests.spark import helpers
 
 from imagelake import pipeline
-from imagelake.bronze.ingest import IngestRequest
+from imagelake.bronze.request import IngestRequest
 from imagelake.tables import silver
 
 

@@ -13,7 +13,7 @@ from tests.spark import helpers
 
 import imagelake
 from imagelake import pipeline
-from imagelake.bronze.ingest import IngestRequest
+from imagelake.bronze.request import IngestRequest
 from imagelake.tables import bronze, gold, silver
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ from tests.spark import helpers
 
 import imagelake
 from imagelake import pipeline
-from imagelake.bronze.ingest import IngestRequest
+from imagelake.bronze.request import IngestRequest
 from imagelake.errors import GateFailed, UsageError
 from imagelake.gold.plan import PublishRequest
 from imagelake.tables import gold, silver

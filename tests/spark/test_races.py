@@ -18,7 +18,7 @@ from tests.spark import helpers
 
 import imagelake
 from imagelake import pipeline
-from imagelake.bronze.ingest import IngestRequest
+from imagelake.bronze.request import IngestRequest
 from imagelake.tables import gold, silver
 from imagelake.tables.store import DeltaStore
 
@@ -55,7 +55,7 @@ def test_four_datasets_build_at_once_and_none_has_to_try_again(spark, tmp_path):
     def whole_way(number: int) -> str:
         session = spark.newSession()
         own = replace(
-            helpers.again(ctx), spark=session, tables=DeltaStore(session, ctx.storage.root, ctx.settings.delta)
+            helpers.again(ctx), spark=session, tables=DeltaStore(session, ctx.storage, ctx.settings.delta)
         )
         files = helpers.small(2, start=10 * number).files()
         upload = helpers.write_zip(tmp_path / f"{number}.zip", files)

@@ -11,7 +11,7 @@ from tests.spark import helpers
 
 import imagelake
 from imagelake import pipeline
-from imagelake.bronze.ingest import IngestRequest
+from imagelake.bronze.request import IngestRequest
 from imagelake.tables import bronze, gold, silver
 
 pytestmark = pytest.mark.data

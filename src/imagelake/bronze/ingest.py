@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -17,7 +16,10 @@ import pyarrow as pa
 from imagelake.bronze import known, places
 from imagelake.bronze import rows as rows_of
 from imagelake.bronze.facts import archive_facts, loose_facts
-from imagelake.context import Context, Counts, RunReport
+from imagelake.bronze.outcome import Prepared, commit, landed, rejected
+from imagelake.bronze.request import IngestRequest
+from imagelake.context import Context, Objects, RunReport
+from imagelake.dataset_settings import load_dataset_settings
 from imagelake.errors import UploadRejected, UsageError
 from imagelake.formats.detect import Choice, choose
 from imagelake.keys import check_dataset_id
@@ -26,36 +28,12 @@ from imagelake.storage.keep import Archived, receive
 from imagelake.storage.source import Source
 from imagelake.storage.source_open import open_source
 from imagelake.tables import bronze, deliveries
-from imagelake.tables.frames import together
-from imagelake.tables.spec import TableSpec
+from imagelake.tables.saves import FORMAT, folder, saves
 from imagelake.writer import writing
 
 log = logging.getLogger(__name__)
 
 _BLANK: dict[str, Any] = dict.fromkeys(bronze.UPLOADS.names)
-
-
-@dataclass(frozen=True)
-class IngestRequest:
-    """What to take in: an upload (path or URI) for a dataset, how, and whether to doubt what is known."""
-
-    dataset: str
-    upload: str
-    format: str | None = None
-    mode: str = "append"
-    note: str | None = None
-    again: bool = False
-    rehash: bool = False
-
-
-@dataclass(frozen=True)
-class _Prepared:
-    """An upload ready to be committed: its row of bronze.uploads, and its rows of the other tables, if any are new."""
-
-    row: dict[str, Any]
-    files: pa.Table | None = None
-    blobs: pa.Table | None = None
-    hint: str | None = None
 
 
 @dataclass(frozen=True)
@@ -70,28 +48,43 @@ class _Upload:
 
 def run(ctx: Context, request: IngestRequest) -> RunReport:
     """Take one upload into bronze, unless it is known. A rejected one is recorded and reported, not raised."""
-    return run_all(ctx, request.dataset, [request])[0]
+    *folded, report = run_all(ctx, request.dataset, [request])
+    ctx.reports.extend(folded)
+    return report
 
 
 def run_all(ctx: Context, dataset: str, requests: Sequence[IngestRequest]) -> tuple[RunReport, ...]:
-    """Take uploads of one dataset in order, with one commit per table for all of them."""
+    """Take uploads of one dataset in order, with one commit per table for all of them.
+
+    Labelling saves that wait are taken before, as an upload of their own, whose report then comes first.
+    """
     check_dataset_id(dataset)
     for request in requests:
         if request.mode not in MODES:
             raise UsageError(f"mode {request.mode!r} is not one of {', '.join(MODES)}")
     with writing(ctx, dataset) as lease:
-        outcomes: list[RunReport | _Prepared] = []
-        for request in requests:
-            ready = [o for o in outcomes if isinstance(o, _Prepared)]
+        outcomes: list[RunReport | Prepared] = []
+        for request in (*_saved(ctx, dataset), *requests):
+            ready = [o for o in outcomes if isinstance(o, Prepared)]
             outcomes.append(_timed(ctx, request, ready))
         lease.check()
-        written = iter(_commit(ctx, [o for o in outcomes if isinstance(o, _Prepared)]))
-        return tuple(_landed(next(written), o.hint) if isinstance(o, _Prepared) else o for o in outcomes)
+        written = iter(commit(ctx, [o for o in outcomes if isinstance(o, Prepared)]))
+        return tuple(landed(next(written), o) if isinstance(o, Prepared) else o for o in outcomes)
 
 
-def _ingest(ctx: Context, request: IngestRequest, ready: Sequence[_Prepared]) -> RunReport | _Prepared:
+def _saved(ctx: Context, dataset: str) -> list[IngestRequest]:
+    """The labelling saves that wait, as an upload; those a build is done with are removed."""
+    found = saves(ctx, dataset)
+    ctx.storage.delete_all(f"{folder(dataset)}/{name}" for name in found.finished)
+    if not found.waiting:
+        return []
+    upload = ctx.storage.uri(folder(dataset))
+    return [IngestRequest(dataset, upload, FORMAT, note="labelling saves", only=frozenset(found.waiting))]
+
+
+def _ingest(ctx: Context, request: IngestRequest, ready: Sequence[Prepared]) -> RunReport | Prepared:
     ctx.progress(f"looking at {request.upload}")
-    given = open_source(request.upload, ctx.settings.ingest, ctx.settings.s3)
+    given = open_source(request.upload, ctx.settings.ingest, ctx.settings.s3, request.only)
     stamp = rows_of.trusted_stamp(ctx, given.stamp)
     rows = _known_rows(ctx, request.dataset, ready)
     if stamp is not None and not request.rehash:
@@ -111,7 +104,7 @@ def _ingest(ctx: Context, request: IngestRequest, ready: Sequence[_Prepared]) ->
         archived.drop()
 
 
-def _take(ctx: Context, request: IngestRequest, ready: Sequence[_Prepared], upload: _Upload) -> RunReport | _Prepared:
+def _take(ctx: Context, request: IngestRequest, ready: Sequence[Prepared], upload: _Upload) -> RunReport | Prepared:
     """Hash and probe, and keep the bytes that are new; or report that all of it is known."""
     source, choice, archived = upload.source, upload.choice, upload.archived
     facts = _facts(ctx, request, source)
@@ -123,10 +116,11 @@ def _take(ctx: Context, request: IngestRequest, ready: Sequence[_Prepared], uplo
     attempt_id = uuid.uuid4().hex
     ctx.progress("keeping the bytes")
     held = places.held(ctx, facts, [p.blobs for p in ready if p.blobs is not None])
+    single = load_dataset_settings(ctx.storage, request.dataset).browse
     if archived is not None:
-        kept, kept_uri = places.keep_zip(ctx, archived, upload_id, facts, held)
+        kept, kept_uri = places.keep_zip(ctx, archived, upload_id, facts, held, single)
     else:
-        kept, kept_uri = places.keep_files(ctx, facts, held), None
+        kept, kept_uri = places.keep_files(ctx, facts, held, single), None
     files = rows_of.files(ctx, request.dataset, attempt_id, source, choice, facts)
     row = {
         "dataset": request.dataset,
@@ -143,29 +137,8 @@ def _take(ctx: Context, request: IngestRequest, ready: Sequence[_Prepared], uplo
         "files": asdict(rows_of.landed_counts(files)),
         "note": request.note,
     }
-    return _Prepared(row, files, places.rows(ctx, request.dataset, attempt_id, kept, held))
-
-
-def _commit(ctx: Context, prepared: Sequence[_Prepared]) -> list[dict[str, Any]]:
-    """Rows of all uploads, then their deliveries, which make them count."""
-    files = [p.files for p in prepared if p.files is not None]
-    blobs = [p.blobs for p in prepared if p.blobs is not None and len(p.blobs)]
-    if files:
-        ctx.storage.flush()
-        ctx.reached("ingest:rows")
-    together(
-        *(partial(_append, ctx, spec, rows) for spec, rows in ((bronze.FILES, files), (bronze.BLOBS, blobs)) if rows)
-    )
-    if prepared:
-        ctx.reached("ingest:upload")
-    rows = deliveries.deliver(ctx, [p.row for p in prepared])
-    ctx.reached("ingest:done")
-    return rows
-
-
-def _append(ctx: Context, spec: TableSpec, tables: Sequence[pa.Table]) -> None:
-    ctx.tables.append_table(spec, pa.concat_tables(tables))
-    ctx.reached(f"ingest:{spec.name}")
+    objects = Objects(len(kept), sum(kept["length"].to_pylist())) if single else None
+    return Prepared(row, files, places.rows(ctx, request.dataset, attempt_id, kept, held), objects=objects)
 
 
 def _facts(ctx: Context, request: IngestRequest, source: Source) -> pa.Table:
@@ -175,60 +148,31 @@ def _facts(ctx: Context, request: IngestRequest, source: Source) -> pa.Table:
     return loose_facts(ctx, source, request.dataset, request.rehash)
 
 
-def _timed(ctx: Context, request: IngestRequest, ready: Sequence[_Prepared]) -> RunReport | _Prepared:
+def _timed(ctx: Context, request: IngestRequest, ready: Sequence[Prepared]) -> RunReport | Prepared:
     """One upload: prepared, known, or refused, which is recorded, for it is tried again whenever it comes again."""
     started = time.monotonic()
     try:
         found = _ingest(ctx, request, ready)
     except UploadRejected as problem:
         log.info("%s: %s rejected: %s", request.dataset, request.upload, problem.message)
-        return _rejected(request, problem)
+        return rejected(request, problem)
     return replace(found, seconds=round(time.monotonic() - started, 3)) if isinstance(found, RunReport) else found
 
 
-def _known_rows(ctx: Context, dataset: str, ready: Sequence[_Prepared]) -> list[Mapping[str, Any]]:
+def _known_rows(ctx: Context, dataset: str, ready: Sequence[Prepared]) -> list[Mapping[str, Any]]:
     """The dataset's deliveries, and those of this batch that come before."""
     rows: list[Mapping[str, Any]] = list(deliveries.newest(ctx.tables, dataset))
     last = max((r["sequence"] for r in rows), default=0)
     return rows + [{**_BLANK, **p.row, "sequence": last + 1 + place} for place, p in enumerate(ready)]
 
 
-def _known(request: IngestRequest, rows: Sequence[Mapping[str, Any]], seen: Mapping[str, Any]) -> RunReport | _Prepared:
+def _known(request: IngestRequest, rows: Sequence[Mapping[str, Any]], seen: Mapping[str, Any]) -> RunReport | Prepared:
     """Report a known upload; with --again deliver it once more, over the bytes that newer ones put under its keys."""
     if not request.again:
         return known.report(rows, seen)
     mode = "update" if request.mode == "append" else request.mode
     fresh = {"state": "landed", "mode": mode, "note": request.note, "supersedes": None, "confirms": None}
-    return _Prepared({**seen, **fresh})
-
-
-def _rejected(request: IngestRequest, problem: UploadRejected) -> _Prepared:
-    row = {
-        "dataset": request.dataset,
-        "state": "rejected",
-        "mode": request.mode,
-        "requested_format": request.format,
-        "source": request.upload,
-        "note": request.note,
-        "problem": problem.message,
-        "problem_rule": problem.rule,
-    }
-    return _Prepared(row, hint=problem.hint)
-
-
-def _landed(row: Mapping[str, Any], hint: str | None) -> RunReport:
-    rejected = row["state"] == "rejected"
-    return RunReport(
-        row["dataset"],
-        row["state"],
-        upload_id=row["upload_id"],
-        format=row["format"] or row["requested_format"],
-        mode=row["mode"],
-        files=Counts(**row["files"]) if row["files"] else Counts(),
-        problem=row["problem"],
-        hint=hint,
-        exit_code=UploadRejected.exit_code if rejected else 0,
-    )
+    return Prepared({**seen, **fresh})
 
 
 def _chosen(ctx: Context, request: IngestRequest, source: Source) -> Choice:

@@ -49,9 +49,12 @@ class Blob(NamedTuple):
     etag: str | None = None
 
 
-def keep(ctx: Context, facts: pa.Table) -> pa.Table:
-    """Keep the bytes of these FACTS, one row a content hash; KEPT. From `ingest.package_files` on in packages."""
-    packed = len(facts) >= ctx.settings.ingest.package_files
+def keep(ctx: Context, facts: pa.Table, single: bool) -> pa.Table:
+    """Keep the bytes of these FACTS, one row a content hash; KEPT.
+
+    From `ingest.package_files` on they go into packages, unless each is to be an object of its own.
+    """
+    packed = not single and len(facts) >= ctx.settings.ingest.package_files
     wanted = facts.select(Blob._fields).sort_by([("uri", "ascending"), ("offset", "ascending")])
     frame = spread(ctx, wanted, wanted["length"].to_pylist())
     worker = _keeper(ctx.storage, packed, ctx.settings.s3)

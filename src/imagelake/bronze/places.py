@@ -41,25 +41,25 @@ def held(ctx: Context, facts: pa.Table, prepared: Sequence[pa.Table]) -> pa.Tabl
 
 
 def keep_zip(
-    ctx: Context, archived: Archived, upload_id: str, facts: pa.Table, held: pa.Table
+    ctx: Context, archived: Archived, upload_id: str, facts: pa.Table, held: pa.Table, single: bool
 ) -> tuple[pa.Table, str | None]:
     """PLACE rows of the new bytes, and the archive's path when it is kept: when enough of its bytes are new.
 
-    Else only the new members are kept.
+    Else, and when each is to be a `single` object, only the new members are kept.
     """
     new = _unknown(facts, held)
     fresh = pc.sum(new["length"]).as_py() or 0
     whole = sum(m.length for m in archived.source.members)
-    if not fresh or fresh < ctx.settings.ingest.keep_archive_share * whole:
-        return _kept(ctx, new), None
+    if single or not fresh or fresh < ctx.settings.ingest.keep_archive_share * whole:
+        return _kept(ctx, new, single), None
     uri = archived.keep(upload_id)
     columns = [new["content_hash"], pa.array([uri] * len(new), pa.string()), new["offset"], new["stored"]]
     return pa.table([*columns, new["length"], new["codec"], new["crc32"]], schema=PLACE), uri
 
 
-def keep_files(ctx: Context, facts: pa.Table, held: pa.Table) -> pa.Table:
+def keep_files(ctx: Context, facts: pa.Table, held: pa.Table, single: bool) -> pa.Table:
     """PLACE rows of the new bytes of loose files."""
-    return _kept(ctx, _unknown(facts, held))
+    return _kept(ctx, _unknown(facts, held), single)
 
 
 def rows(ctx: Context, dataset: str, attempt_id: str, kept: pa.Table, held: pa.Table) -> pa.Table:
@@ -86,10 +86,10 @@ def _unknown(facts: pa.Table, held: pa.Table) -> pa.Table:
     )
 
 
-def _kept(ctx: Context, new: pa.Table) -> pa.Table:
+def _kept(ctx: Context, new: pa.Table, single: bool) -> pa.Table:
     if len(new) == 0:
         return PLACE.empty_table()
-    kept = keep(ctx, new).select(["content_hash", "uri", "offset"])
+    kept = keep(ctx, new, single).select(["content_hash", "uri", "offset"])
     found = kept.join(new.select(["content_hash", "length", "crc32"]), "content_hash", join_type="inner")
     codec = pa.array(["stored"] * len(found), pa.string())
     columns = [found[name] for name in ("content_hash", "uri", "offset", "length", "length")]

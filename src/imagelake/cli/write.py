@@ -18,7 +18,7 @@ from imagelake.cli.shell import Progress, Shell, aside, progress
 from imagelake.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
-    from imagelake.bronze.ingest import IngestRequest
+    from imagelake.bronze.request import IngestRequest
     from imagelake.context import Context
     from imagelake.settings import LogSettings, Settings
 
@@ -62,8 +62,9 @@ def ingest(  # noqa: PLR0913  the options of a verb are its arguments
     """Take an upload into bronze: its bytes are kept, hashed and probed."""
     _present(upload)
     from imagelake.bronze import ingest as stage
+    from imagelake.bronze.request import IngestRequest
 
-    request = stage.IngestRequest(dataset, upload, format, mode, note, again, rehash)
+    request = IngestRequest(dataset, upload, format, mode, note, again, rehash)
     with progress(context.obj) as tell, engine(context.obj, "ingest", dataset, tell, create=True) as ctx:
         report = stage.run(ctx, request)
         ctx.reports.append(report)
@@ -130,7 +131,7 @@ def run(  # noqa: PLR0913  the options of a verb are its arguments
     if upload is None or dataset is None:
         raise UsageError("run needs an UPLOAD and --dataset D, or --landing", hint="imagelake run --help")
     _present(upload)
-    from imagelake.bronze.ingest import IngestRequest
+    from imagelake.bronze.request import IngestRequest
 
     request = IngestRequest(dataset, upload, format, mode, note, again, rehash)
     return _run_upload(context.obj, request)

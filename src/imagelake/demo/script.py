@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from imagelake import pipeline
 from imagelake.bronze import ingest, remove
-from imagelake.bronze.ingest import IngestRequest
+from imagelake.bronze.request import IngestRequest
 from imagelake.client import lake
 from imagelake.context import Context, RunReport
 from imagelake.demo import sample

@@ -27,6 +27,7 @@ from imagelake.silver.delivery import Delivery
 from imagelake.silver.fold import Draft, Rules, apply, remove
 from imagelake.storage.lease import Lease
 from imagelake.tables import bronze, deliveries, silver
+from imagelake.tables.saves import remove_delivered
 from imagelake.tables.spec import TableSpec
 from imagelake.tables.store import Txn
 from imagelake.writer import writing
@@ -85,6 +86,8 @@ def _build(ctx: Context, dataset: str, pending: Sequence[Delivery], lease: Lease
     _write(ctx, Txn(app_id(dataset), number), changes(ctx, before, draft), lease)
     if built:
         _mark(ctx, Txn(app_id(dataset), number), built)
+        for each in built:
+            remove_delivered(ctx, each.delivery.row)
     lease.check()
     lease.clear_suspect()
     return tuple(_report(b) for b in built)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -70,6 +70,10 @@ class Storage(Protocol):
 
     def delete(self, path: str) -> None:
         """Remove a file; nothing happens when there is none."""
+        ...
+
+    def delete_all(self, paths: Iterable[str]) -> None:
+        """Remove many files."""
         ...
 
     @property

@@ -9,7 +9,7 @@ import shutil
 import stat
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -170,6 +170,11 @@ class LocalStorage:
 
     def delta_options(self) -> None:
         """Nothing: delta-rs opens local paths by itself."""
+
+    def delete_all(self, paths: Iterable[str]) -> None:
+        """Remove many files."""
+        for path in paths:
+            self.delete(path)
 
     def flush(self) -> None:
         """Make everything written below the root so far survive a power cut."""

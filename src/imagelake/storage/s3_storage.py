@@ -6,30 +6,20 @@ import base64
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from imagelake.errors import Conflict, IntegrityError, NotFound, UploadRejected
+from imagelake.errors import Conflict, ImagelakeError, IntegrityError, NotFound, UploadRejected
 from imagelake.settings import S3Settings
+from imagelake.storage import s3
 from imagelake.storage.base import TEMP_PREFIX, Stat
-from imagelake.storage.s3 import (
-    ATTEMPTS,
-    CUT,
-    Busy,
-    Keys,
-    Taken,
-    ca_bundle,
-    connect,
-    delta_options,
-    frozen_credentials,
-    managed_copy,
-    pause,
-    translated,
-)
+from imagelake.storage.s3 import translated
 from imagelake.storage.s3_stream import S3Stream
 from imagelake.storage.s3_upload import part_bytes, pieces_of, upload_parts
 from imagelake.storage.s3_uri import join
+
+_DELETED_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
@@ -43,7 +33,7 @@ class S3Storage:
     bucket: str
     prefix: str
     settings: S3Settings
-    credentials: Keys | None = field(default=None, repr=False, compare=False)
+    credentials: s3.Keys | None = field(default=None, repr=False, compare=False)
 
     @property
     def root(self) -> str:
@@ -53,7 +43,7 @@ class S3Storage:
     @property
     def client(self) -> Any:
         """The boto3 client of this process, for what the protocol has no word for; use within `translated`."""
-        return connect(self.settings, self.credentials)
+        return s3.connect(self.settings, self.credentials)
 
     def uri(self, path: str) -> str:
         """The full URI of a path; keys are never percent-encoded in it."""
@@ -105,16 +95,16 @@ class S3Storage:
         wanted: dict[str, str] = {"IfMatch": etag} if etag else {}
         if offset or length is not None:
             wanted["Range"] = f"bytes={offset}-{'' if length is None else offset + length - 1}"
-        for attempt in range(ATTEMPTS):
+        for attempt in range(s3.ATTEMPTS):
             with translated("read", self.uri(path)):
                 answer = self.client.get_object(**self.at(path), **wanted)
                 try:
                     data: bytes = answer["Body"].read()
                     break
-                except CUT:
-                    if attempt + 1 == ATTEMPTS:
+                except s3.CUT:
+                    if attempt + 1 == s3.ATTEMPTS:
                         raise
-                    pause(attempt)
+                    s3.pause(attempt)
         if length is not None and len(data) < length:
             raise IntegrityError(f"{self.uri(path)} ends at byte {offset + len(data)}, not {offset + length}")
         return data, _etag(answer)
@@ -181,7 +171,7 @@ class S3Storage:
     def copy_from(self, source: Mapping[str, str], target: str, etag: str | None) -> None:
         """Copy an object of any bucket of this store here, on the server; Conflict when its ETag is another."""
         with translated("copy", f"s3://{source['Bucket']}/{source['Key']}"):
-            managed_copy(self.client, source, self.at(target), etag, self.settings)
+            s3.managed_copy(self.client, source, self.at(target), etag, self.settings)
 
     def move(self, source: str, target: str) -> None:
         """Move an object, or all below a prefix, one by one."""
@@ -200,32 +190,42 @@ class S3Storage:
     @property
     def ca_bundle(self) -> str | None:
         """The file of authorities to trust, where it is not the usual ones."""
-        return ca_bundle(self.settings)
+        return s3.ca_bundle(self.settings)
+
+    def delete_all(self, paths: Iterable[str]) -> None:
+        """Remove many objects, 1,000 with each request; the first that could not be is an ImagelakeError."""
+        rest = iter(paths)
+        while some := list(islice(rest, _DELETED_AT_ONCE)):
+            wanted = {"Objects": [{"Key": self.key(path)} for path in some], "Quiet": True}
+            with translated("delete objects of", self.root):
+                answer = self.client.delete_objects(Bucket=self.bucket, Delete=wanted)
+            for error in answer.get("Errors", ()):
+                raise ImagelakeError(f"cannot delete s3://{self.bucket}/{error['Key']}: {error.get('Code')}")
 
     def delta_options(self) -> dict[str, str]:
         """Endpoint, region and the credentials of this moment, as delta-rs names them."""
-        return delta_options(self.client, self.settings)
+        return s3.delta_options(self.client, self.settings)
 
     def flush(self) -> None:
         """Nothing to do: what was answered is kept."""
 
     def _put(self, path: str, data: bytes, condition: Mapping[str, str]) -> bool:
         md5 = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
-        for attempt in range(ATTEMPTS):
+        for attempt in range(s3.ATTEMPTS):
             try:
                 with translated("write", self.uri(path)):
                     self.client.put_object(**self.at(path), Body=data, ContentMD5=md5, **condition)
                 return True
-            except (Taken, NotFound):
+            except (s3.Taken, NotFound):
                 if not condition:
                     raise
                 return self.stat(path) is not None and self.read(path) == data
-            except Busy:
-                pause(attempt)
+            except s3.Busy:
+                s3.pause(attempt)
         raise Conflict(f"{self.uri(path)} is being written by others", hint="run the same command again")
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = frozen_credentials(self.client) if self.settings.ship_credentials else None
+        kept = s3.frozen_credentials(self.client) if self.settings.ship_credentials else None
         return {"bucket": self.bucket, "prefix": self.prefix, "settings": self.settings, "credentials": kept}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:

@@ -30,16 +30,18 @@ if TYPE_CHECKING:
     from imagelake.settings import IngestSettings, S3Settings
 
 
-def open_source(uri: str, limits: IngestSettings, s3: S3Settings | None = None) -> Source:
-    """The upload at a path, a `file:` or an `s3:` URI.
+def open_source(
+    uri: str, limits: IngestSettings, s3: S3Settings | None = None, only: frozenset[str] | None = None
+) -> Source:
+    """The upload at a path, a `file:` or an `s3:` URI; of a folder, only these paths if any are given.
 
     UploadRejected when it cannot be taken as a whole, NotFound when absent.
     """
     if is_s3(uri):
-        return s3_source(uri, limits, s3)
+        return s3_source(uri, limits, s3, only)
     path = path_from_uri(uri).absolute()
     if path.is_dir():
-        return _folder_source(path, limits)
+        return _folder_source(path, limits, only)
     if not path.is_file():
         raise NotFound(f"{uri} does not exist" if not path.exists() else f"{uri} is neither a file nor a folder")
     place = path.resolve()  # a link to an upload is followed, links inside one are not
@@ -48,11 +50,13 @@ def open_source(uri: str, limits: IngestSettings, s3: S3Settings | None = None) 
     return archive_source(LocalStorage(place.parent), place.name, limits)
 
 
-def _folder_source(folder: Path, limits: IngestSettings) -> Source:
+def _folder_source(folder: Path, limits: IngestSettings, only: frozenset[str] | None) -> Source:
     odd: list[Ignored] = []
     files: list[Member] = []
     total = 0
     for found in _walk(folder):
+        if only is not None and found.path not in only:
+            continue
         check_path(found.path, "folder")
         if isinstance(found, Ignored):
             odd.append(found)

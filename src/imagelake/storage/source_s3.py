@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from imagelake.settings import IngestSettings, S3Settings
 
 
-def s3_source(uri: str, limits: IngestSettings, s3: S3Settings | None) -> Source:
+def s3_source(uri: str, limits: IngestSettings, s3: S3Settings | None, only: frozenset[str] | None) -> Source:
     """The upload at an `s3:` URI: the object of that name, else the prefix."""
     bucket, key = split(uri)
     storage = open_storage(f"s3://{bucket}", s3)
     found = storage.stat(key) if key and not uri.endswith("/") else None
     if found is None:
-        return _prefix_source(open_storage(uri, s3), limits)
+        return _prefix_source(open_storage(uri, s3), limits, only)
     folder, _, name = key.rpartition("/")
     if PurePosixPath(name).suffix.lower() not in ANNOTATION_SUFFIXES:
         return archive_source(storage, key, limits)
@@ -35,10 +35,12 @@ def s3_source(uri: str, limits: IngestSettings, s3: S3Settings | None) -> Source
     return Source("file", storage.uri(key), (member,), (), "", found.length, stamp, tree)
 
 
-def _prefix_source(storage: Storage, limits: IngestSettings) -> Source:
+def _prefix_source(storage: Storage, limits: IngestSettings, only: frozenset[str] | None) -> Source:
     files: list[Member] = []
     total = 0
     for found in storage.list():
+        if only is not None and found.path not in only:
+            continue
         check_path(found.path, "folder")
         files.append(Member(nfc(found.path), found.path, found.length, etag=found.etag))
         total += found.length

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagelake.bronze.ingest import IngestRequest
+from imagelake.bronze.request import IngestRequest
 from imagelake.cli.reports import worst
 from imagelake.cli.write import parse_shares, parse_target
 from imagelake.context import RunReport

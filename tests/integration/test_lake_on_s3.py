@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 from tests.integration.lakes import settings
+from tests.servers.faults import proxy
 from tests.spark import helpers
 
 import imagelake
 from imagelake import pipeline
 from imagelake.bronze.request import IngestRequest
+from imagelake.landing import run_landing
 from imagelake.runtime import open_run
 
 
@@ -42,3 +44,68 @@ def test_a_local_zip_gives_the_same_counts_and_digest_as_on_a_local_disk(spark, 
     kept = [s for s in bucket.storage("lake").list("blobs/")]
     assert len(kept) == 1
     assert kept[0].length == upload.stat().st_size
+
+
+def small_files(count=3, start=0):
+    return helpers.small(count, start=start).files()
+
+
+def requests_of(proxy, method="GET"):
+    """What was asked of the server for objects: no tables, no leases."""
+    return [r for r in proxy.requests if r.method == method and "/drops/" in r.path]
+
+
+@pytest.mark.parametrize("kind", ["zip", "folder"])
+def test_an_upload_in_the_same_store_is_read_in_ranges_and_copied_by_the_server(spark, rgw_bucket, tmp_path, kind):
+    files = small_files(6)
+    drops = rgw_bucket.storage("drops")
+    if kind == "zip":
+        drops.put_file(helpers.write_zip(tmp_path / "up.zip", files), "up.zip")
+        upload = rgw_bucket.uri("drops/up.zip")
+    else:
+        for name, data in files.items():
+            drops.put(f"up/{name}", data)
+        upload = rgw_bucket.uri("drops/up")
+    local = helpers.context(spark, tmp_path / "lake")
+    pipeline.run_upload(local, IngestRequest("pets", str(helpers.write_folder(tmp_path / "up", files))))
+    with proxy(rgw_bucket.server, tls=False) as between:
+        chosen = settings(rgw_bucket, "lake")
+        watched = chosen.model_copy(update={"s3": chosen.s3.model_copy(update={"endpoint": between.endpoint})})
+        report = run(watched, "pets", upload)
+        assert (report.status, report.images.accepted) == ("accepted", 6)
+        reads = requests_of(between)
+        copies = [r for r in between.requests if r.method == "PUT" and "/blobs/" in r.path]
+        assert len(copies) == (1 if kind == "zip" else 7), "each object is copied once, by the server"
+        first = len(between.requests)
+        assert run(watched, "pets", upload).status == "unchanged"
+        assert requests_of(between)[len(reads) :] == [], "what was seen before is listed, not read again"
+        assert len(between.requests) - first < 60
+    with imagelake.open(chosen.lake, chosen.s3) as lake:
+        there = lake.verify("pets").as_json()
+    assert there["digest"] == imagelake.open(str(tmp_path / "lake")).verify("pets").as_json()["digest"]
+
+
+def test_a_night_takes_what_waits_in_the_buckets_landing(spark, rgw_bucket, tmp_path):
+    chosen = settings(rgw_bucket, "lake")
+    lake = rgw_bucket.storage("lake")
+    upload = helpers.write_zip(tmp_path / "a.zip", small_files())
+    lake.put_file(upload, "landing/pets/monday.zip")
+    for name, data in small_files(2, start=10).items():
+        lake.put(f"landing/birds/all/{name}", data)
+    lake.put_file(upload, "landing/birds/late.zip")
+    for marker in ("pets/monday", "birds/all"):
+        lake.put(f"landing/{marker}.ready", b"")
+    lake.put("datasets/pets.yaml", b"publish: auto\nbrowse: true\n")
+    with open_run(chosen, "run", None, create=True) as ctx:
+        found = run_landing(ctx)
+    assert sorted((r.dataset, r.status) for r in found) == [("birds", "accepted"), ("pets", "accepted")]
+    kept = {r.dataset: r.objects for r in found}
+    assert kept["birds"] is None
+    assert kept["pets"] is not None
+    assert kept["pets"].count == 4
+    left = {s.path.removeprefix("landing/").split("-")[0] for s in lake.list("landing")}
+    assert "birds/late.zip" in left
+    assert not any(path.startswith(("pets/", "birds/all")) for path in left)
+    assert [s.path for s in lake.list("blobs/zip")] == [], "browse keeps single objects, not the zip"
+    with imagelake.open(chosen.lake, chosen.s3) as client:
+        assert client.verify("pets@v1").as_json()["ok"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -83,6 +83,7 @@ def _client(settings: S3Settings, keys: Keys | None, _: int) -> Any:
         s3={"addressing_style": "path" if in_path else "auto"},
         max_pool_connections=settings.connections,
         connect_timeout=10,
+        signature_version="s3v4",  # botocore would sign URLs the old way, which R2 and newer regions refuse
         # newer checksums than MD5 are refused by many stores; what matters is sent with an MD5 of our own
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
@@ -169,6 +170,18 @@ def managed_copy(
     plan = TransferConfig(_COPY_PART, max_concurrency=settings.connections, multipart_chunksize=_COPY_PART)
     same = {"CopySourceIfMatch": etag} if etag else {}
     client.copy(dict(source), target["Bucket"], target["Key"], ExtraArgs=same, Config=plan)
+
+
+def patiently(call: Callable[..., dict[str, Any]], **given: Any) -> dict[str, Any]:
+    """A call of the client, made again while others are writing the same object (409), which boto3 does not do."""
+    for attempt in range(ATTEMPTS):
+        try:
+            return call(**given)
+        except boto.ClientError as error:
+            if attempt + 1 == ATTEMPTS or error.response.get("Error", {}).get("Code") not in _BUSY:
+                raise
+            pause(attempt)
+    raise AssertionError("the last attempt returns or raises")
 
 
 def pause(attempt: int) -> None:

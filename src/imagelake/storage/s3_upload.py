@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from imagelake.errors import ImagelakeError, UploadRejected
 from imagelake.settings import S3Settings
-from imagelake.storage.s3 import translated
+from imagelake.storage.s3 import patiently, translated
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class Parts:
         self._place = dict(place)
         self._id, self._there = _unfinished(client, place)
         if not self._id:
-            self._id = str(client.create_multipart_upload(**place)["UploadId"])
+            self._id = str(patiently(client.create_multipart_upload, **place)["UploadId"])
         self._whole = hashlib.sha256()
         self._tags: list[str] = []
         self._sent = 0
@@ -55,7 +55,7 @@ class Parts:
             self.abort()
             raise UploadRejected("changed between hashing and keeping it", rule="file.changed")
         done = {"Parts": [{"PartNumber": n, "ETag": f'"{tag}"'} for n, tag in enumerate(self._tags, 1)]}
-        self._client.complete_multipart_upload(**self._place, UploadId=self._id, MultipartUpload=done)
+        patiently(self._client.complete_multipart_upload, **self._place, UploadId=self._id, MultipartUpload=done)
 
     def stop(self) -> None:
         """Send nothing more; the parts stay for another try, or for the rule that removes unfinished uploads."""
@@ -75,7 +75,8 @@ class Parts:
         if self._there.get(number) == digest.hexdigest():
             return digest.hexdigest()
         md5 = base64.b64encode(digest.digest()).decode()
-        sent = self._client.upload_part(**self._place, UploadId=self._id, PartNumber=number, Body=data, ContentMD5=md5)
+        place = {**self._place, "UploadId": self._id, "PartNumber": number}
+        sent = patiently(self._client.upload_part, **place, Body=data, ContentMD5=md5)
         return str(sent["ETag"]).strip('"')
 
 

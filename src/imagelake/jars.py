@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib import resources
 from pathlib import Path
 
 from imagelake.errors import ConfigError
@@ -50,7 +51,8 @@ class Jar:
 
 
 def _pinned() -> Iterator[tuple[str, Jar]]:
-    for line in (Path(__file__).parent / "jvm" / "jars.txt").read_text("ascii").splitlines():
+    # not by path: the package may be inside a zip
+    for line in resources.files("imagelake").joinpath("jvm/jars.txt").read_text("ascii").splitlines():
         if not line.startswith("#"):
             kind, *fields = line.split(" ")
             yield kind, Jar(*fields)

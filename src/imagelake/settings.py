@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from imagelake.errors import ConfigError
+from imagelake.lifecycle_settings import LifecycleSettings
 
 MASK = "********"
 MASKED_NAMES = "(?i)secret|password|passwd|token|access[._-]?key|credential|signature|encryption"
@@ -110,6 +111,7 @@ class Settings(Strict):
     s3: S3Settings = S3Settings()
     lease: LeaseSettings = LeaseSettings()
     log: LogSettings = LogSettings()
+    lifecycle: LifecycleSettings = LifecycleSettings()
 
 
 Block = TypeVar("Block", bound=BaseModel)

@@ -1,4 +1,4 @@
-"""Lifecycle rules where they are carried out: a Ceph RGW whose day lasts two seconds."""
+"""Lifecycle rules where they are carried out: a Ceph RGW whose day lasts seconds."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -18,13 +19,14 @@ from tests.servers.server import Server
 
 import imagelake
 from imagelake.cli.main import main
+from imagelake.storage.lake import create_lake
 from imagelake.storage.lifecycle_s3 import BucketRules
 from imagelake.storage.s3_storage import S3Storage
 
-DAY = 2
-PATIENCE = 90.0
+DAY = 5  # also how long the server works on rules before it starts anew: two seconds are too short on a busy machine
+PATIENCE = 120.0
 QUICK = [
-    *("--set", "lifecycle.done_days=2", "--set", "lifecycle.abort_multipart_days=2", "--set", "lifecycle.undo_days=2"),
+    *("--set", "lifecycle.done_days=1", "--set", "lifecycle.abort_multipart_days=1", "--set", "lifecycle.undo_days=1"),
     *("--set", "lifecycle.blobs_to={storage_class: STANDARD_IA, after_days: 1}"),
 ]
 TAGS = [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}]
@@ -154,21 +156,28 @@ def test_rules_of_others_mean_what_they_meant(applied) -> None:
     assert {name: now[name] for name in applied.foreign} == applied.foreign
     assert applied.run("apply", "--set", "lifecycle.access_days=9") == 0
     assert applied.run("verify", "--set", "lifecycle.access_days=9") == 0
-    time.sleep(4 * DAY)
+    time.sleep(3 * DAY)
     assert applied.key_classes("kept/") == {"kept/x": "STANDARD"}
     assert verified(applied.storage.root, applied.storage.settings) == applied.digests
 
 
-def test_noncurrent_versions_end_after_the_undo_window(applied) -> None:
-    storage, client = applied.storage, applied.storage.client
+def test_noncurrent_versions_end_after_the_undo_window(rgw_short_day) -> None:
+    s3, now = reach(rgw_short_day).model_copy(update={"single_writer": True}), datetime.now(timezone.utc)
+    storage = S3Storage("life-versions", "", s3)
+    client = storage.client
+    client.create_bucket(Bucket=storage.bucket)
+    create_lake(storage.root, lambda: now, s3)
     client.put_bucket_versioning(Bucket=storage.bucket, VersioningConfiguration={"Status": "Enabled"})
     for data in (b"1", b"2", b"3"):
         storage.put("datasets/pets.yaml", data)
 
     def versions() -> list[Any]:
-        return client.list_object_versions(Bucket=storage.bucket, Prefix="lake/datasets/").get("Versions", [])
+        return client.list_object_versions(Bucket=storage.bucket, Prefix="datasets/").get("Versions", [])
 
     assert len(versions()) == 3
+    flags = ["--lake", storage.root, "--set", f"s3.endpoint={s3.endpoint}", *QUICK]
+    assert main(["lifecycle", "apply", *flags]) == 2, "this server ignores conditions in a versioned bucket"
+    assert main(["lifecycle", "apply", *flags, "--set", "s3.single_writer=true"]) == 0
     eventually(lambda: len(versions()) == 1, "noncurrent versions expire")
     assert storage.read("datasets/pets.yaml") == b"3"
 

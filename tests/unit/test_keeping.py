@@ -10,7 +10,7 @@ import pytest
 from imagelake.bronze import keeping_read
 from imagelake.bronze.keeping import Blob, keep_blobs
 from imagelake.errors import ImagelakeError
-from imagelake.settings import IngestSettings, S3Settings
+from imagelake.settings import IngestSettings
 from imagelake.storage import package
 from imagelake.storage.archive import read_archive
 from imagelake.storage.local import LocalStorage
@@ -36,7 +36,7 @@ def test_each_blob_can_be_read_back_from_its_place(
     monkeypatch.setattr(package, "MAX_BYTES", 300)
     monkeypatch.setattr(keeping_read, "WHOLE", 40)
     blobs = [loose(tmp_path, name, data) for name, data in FILES.items()]
-    found = list(keep_blobs(blobs, LocalStorage(tmp_path / "lake"), packed, S3Settings()))
+    found = list(keep_blobs(blobs, LocalStorage(tmp_path / "lake"), packed, None))
     back = read_back(tmp_path / "lake", found, blobs)
     assert back == {hashlib.sha256(data).hexdigest(): data for data in FILES.values()}
     places = {uri for _, uri, _ in found}
@@ -55,7 +55,7 @@ def test_deflated_members_are_kept_decoded(tmp_path: Path) -> None:
     uri = (tmp_path / "up.zip").as_uri()
     blob = Blob(uri, offset, entry.compressed, entry.codec, entry.size, digest, entry.crc32)
     for packed in (True, False):
-        found = list(keep_blobs([blob], LocalStorage(tmp_path / "lake"), packed, S3Settings()))
+        found = list(keep_blobs([blob], LocalStorage(tmp_path / "lake"), packed, None))
         assert read_back(tmp_path / "lake", found, [blob]) == {digest: FILES["5.txt"]}
 
 
@@ -69,5 +69,5 @@ def test_a_file_that_changed_since_it_was_hashed_is_named_and_nothing_of_it_stay
     if now is not None:
         (tmp_path / "a.txt").write_bytes(now)
     with pytest.raises(ImagelakeError, match=r"a\.txt"):
-        list(keep_blobs([blob], LocalStorage(tmp_path / "lake"), packed, S3Settings()))
+        list(keep_blobs([blob], LocalStorage(tmp_path / "lake"), packed, None))
     assert [p for p in (tmp_path / "lake").rglob("*") if p.is_file()] == []

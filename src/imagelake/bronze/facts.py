@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,9 +12,12 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from imagelake.bronze.probe import FACTS, ProbeLimits, describe, probe_members
 from imagelake.bronze.spread import collected, spread
 from imagelake.context import Context
-from imagelake.settings import S3Settings
+from imagelake.storage import store_of
 from imagelake.storage.source import Member, Source
 from imagelake.tables import bronze
+
+if TYPE_CHECKING:
+    from imagelake.storage.s3_storage import S3Storage
 
 _KNOWN = (
     "content_hash", "crc32", "media_type", "width", "height", "mode", "orientation", "frames", "problem_rule",
@@ -45,8 +49,8 @@ def _probed(ctx: Context, source: Source, members: Sequence[Member]) -> pa.Table
         return FACTS.empty_table()
     table = pa.Table.from_batches([describe(source, members)])
     frame = spread(ctx, table, [m.length for m in members])
-    limits = ProbeLimits.of(ctx.settings.ingest)
-    return collected(frame.mapInArrow(_prober(limits, ctx.settings.s3), from_arrow_schema(FACTS))).cast(FACTS)
+    prober = _prober(ProbeLimits.of(ctx.settings.ingest), store_of(source.uri, ctx.settings.s3))
+    return collected(frame.mapInArrow(prober, from_arrow_schema(FACTS))).cast(FACTS)
 
 
 def _known_files(ctx: Context, dataset: str, source: Source) -> pa.Table:
@@ -83,8 +87,10 @@ def _plain(schema: pa.Schema) -> pa.Schema:
     return pa.schema([f.with_type(pa.string()) if f.type in texts else f for f in schema])
 
 
-def _prober(limits: ProbeLimits, s3: S3Settings) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def _prober(
+    limits: ProbeLimits, store: S3Storage | None
+) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        return probe_members(batches, limits, s3=s3)
+        return probe_members(batches, limits, store=store)
 
     return run

@@ -18,7 +18,7 @@ from imagelake.bronze.keeping_read import Reader, is_small, open_reader
 from imagelake.bronze.spread import collected, spread
 from imagelake.context import Context
 from imagelake.errors import ImagelakeError, NotFound, UploadRejected
-from imagelake.settings import S3Settings
+from imagelake.storage import store_of
 from imagelake.storage.base import Storage
 from imagelake.storage.blobs import blob_path, changed
 from imagelake.storage.codec import decode_all
@@ -29,6 +29,7 @@ from imagelake.storage.zip_directory import Codec
 
 if TYPE_CHECKING:
     from imagelake.storage.s3_shelf import S3Shelf
+    from imagelake.storage.s3_storage import S3Storage
 
 KEPT = pa.schema(
     [("content_hash", pa.string()), ("uri", pa.string()), ("offset", pa.int64()), ("problem", pa.string())]
@@ -57,7 +58,7 @@ def keep(ctx: Context, facts: pa.Table, single: bool) -> pa.Table:
     packed = not single and len(facts) >= ctx.settings.ingest.package_files
     wanted = facts.select(Blob._fields).sort_by([("uri", "ascending"), ("offset", "ascending")])
     frame = spread(ctx, wanted, wanted["length"].to_pylist())
-    worker = _keeper(ctx.storage, packed, ctx.settings.s3)
+    worker = _keeper(ctx.storage, packed, store_of(facts["uri"][0].as_py(), ctx.settings.s3))
     kept = collected(frame.mapInArrow(worker, from_arrow_schema(KEPT))).cast(KEPT)
     problem = next((p for p in kept["problem"].to_pylist() if p is not None), None)
     if problem is not None:
@@ -65,7 +66,9 @@ def keep(ctx: Context, facts: pa.Table, single: bool) -> pa.Table:
     return kept
 
 
-def keep_blobs(blobs: Iterable[Blob], lake: Storage, packed: bool, s3: S3Settings) -> Iterator[tuple[str, str, int]]:
+def keep_blobs(
+    blobs: Iterable[Blob], lake: Storage, packed: bool, store: S3Storage | None
+) -> Iterator[tuple[str, str, int]]:
     """Keep each; its hash, and path and offset in the lake. ImagelakeError names the file that could not be kept.
 
     Whole objects of the bucket's own store are copied by the server, and stay objects of their own.
@@ -75,7 +78,7 @@ def keep_blobs(blobs: Iterable[Blob], lake: Storage, packed: bool, s3: S3Setting
     for blob in there:
         cast("S3Shelf", shelf).copy(blob.content_hash, *split(blob.uri), blob.etag)
     small = [blob for blob in here if is_small(blob)]
-    reader = open_reader(small, s3)
+    reader = open_reader(small, store)
     for blob in here:
         if is_small(blob) and packed:
             continue
@@ -130,13 +133,13 @@ def _about(blob: Blob) -> Iterator[None]:
 
 
 def _keeper(
-    lake: Storage, packed: bool, s3: S3Settings
+    lake: Storage, packed: bool, store: S3Storage | None
 ) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         blobs = (Blob(*row) for b in batches for row in zip(*(b[c].to_pylist() for c in Blob._fields), strict=True))
         rows: list[tuple[str | None, str | None, int | None, str | None]] = []
         try:
-            rows += [(*found, None) for found in keep_blobs(blobs, lake, packed, s3)]
+            rows += [(*found, None) for found in keep_blobs(blobs, lake, packed, store)]
         except ImagelakeError as error:
             rows.append((None, None, None, error.message))
         if rows:

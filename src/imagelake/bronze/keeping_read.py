@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from imagelake.bronze.probe_read import WHOLE, Ranges
 from imagelake.errors import IntegrityError
-from imagelake.settings import S3Settings
 from imagelake.storage.codec import decode
-from imagelake.storage.s3_uri import is_s3
 
 if TYPE_CHECKING:
     from imagelake.bronze.keeping import Blob
     from imagelake.storage.fetch import Fetched, Span
+    from imagelake.storage.s3_storage import S3Storage
 
 
 class Reader(Protocol):
@@ -33,17 +32,16 @@ def is_small(blob: Blob) -> bool:
     return blob.stored <= WHOLE and blob.length <= WHOLE
 
 
-def open_reader(small: Sequence[Blob], s3: S3Settings) -> Reader:
-    """The reader of blobs that come from one place."""
-    return RemoteReader(small, s3) if small and is_s3(small[0].uri) else LocalReader(s3)
+def open_reader(small: Sequence[Blob], store: S3Storage | None) -> Reader:
+    """The reader of blobs that come from one place; `store` is a storage of the store they are in, if they are in one."""
+    return RemoteReader(small, store) if store is not None else LocalReader()
 
 
 class LocalReader:
     """Files of this machine."""
 
-    def __init__(self, s3: S3Settings) -> None:
+    def __init__(self) -> None:
         self._ranges = Ranges()
-        self._s3 = s3
 
     def whole(self, blob: Blob) -> bytes | memoryview:
         """The stored bytes of a small blob."""
@@ -53,8 +51,6 @@ class LocalReader:
 
     def pieces(self, blob: Blob) -> Iterator[bytes | memoryview]:
         """The decoded bytes of any blob."""
-        if is_s3(blob.uri):
-            return _remote_pieces(blob, self._s3)
         self._ranges.open(blob.uri)
         return decode(self._ranges.stream(blob.offset, blob.stored), blob.codec, blob.length)
 
@@ -62,11 +58,11 @@ class LocalReader:
 class RemoteReader:
     """Objects of a bucket: neighbours come in one request, several requests are on their way at a time."""
 
-    def __init__(self, small: Sequence[Blob], s3: S3Settings) -> None:
+    def __init__(self, small: Sequence[Blob], store: S3Storage) -> None:
         from imagelake.storage.fetch import fetched, neighbours
 
-        self._s3 = s3
-        self._held = fetched((run for run, _ in neighbours(map(_span, small))), s3)
+        self._store = store
+        self._held = fetched((run for run, _ in neighbours(map(_span, small))), store)
         self._now: tuple[Span, Fetched] | None = None
 
     def whole(self, blob: Blob) -> bytes | memoryview:
@@ -83,13 +79,13 @@ class RemoteReader:
 
     def pieces(self, blob: Blob) -> Iterator[bytes | memoryview]:
         """The decoded bytes of any blob."""
-        return _remote_pieces(blob, self._s3)
+        return _remote_pieces(blob, self._store)
 
 
-def _remote_pieces(blob: Blob, s3: S3Settings) -> Iterator[bytes | memoryview]:
+def _remote_pieces(blob: Blob, store: S3Storage) -> Iterator[bytes | memoryview]:
     from imagelake.storage.fetch import pieces
 
-    return decode(pieces(_span(blob), s3), blob.codec, blob.length)
+    return decode(pieces(_span(blob), store), blob.codec, blob.length)
 
 
 def _span(blob: Blob) -> Span:

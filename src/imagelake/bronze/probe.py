@@ -19,7 +19,7 @@ from imagelake.storage.s3_uri import is_s3
 from imagelake.storage.source import Member, Source
 
 if TYPE_CHECKING:
-    from imagelake.settings import S3Settings
+    from imagelake.storage.s3_storage import S3Storage
 
 __all__ = ["DESCRIPTORS", "FACTS", "ImageFacts", "ProbeLimits", "describe", "inspect_image", "probe_members"]
 
@@ -70,26 +70,26 @@ def probe_members(
     batches: Iterable[pa.RecordBatch],
     limits: ProbeLimits,
     inspect: Inspect = inspect_image,
-    s3: S3Settings | None = None,
+    store: S3Storage | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """A batch of FACTS for each batch of DESCRIPTORS, row by row; read fastest in the order of uri and offset.
 
-    `s3` is needed where objects of a bucket are among them.
+    `store` is needed where objects of a bucket are among them: any storage of that store.
     """
     examiner = Examiner(limits, inspect, Ranges())
     for batch in batches:
         columns = [batch.column(name).to_pylist() for name in _ITEM_COLUMNS]
         items = [Item(*row) for row in zip(*columns, strict=True)]
-        yield _facts(batch, _probe(items, examiner, s3))
+        yield _facts(batch, _probe(items, examiner, store))
 
 
-def _probe(items: Sequence[Item], examiner: Examiner, s3: S3Settings | None) -> list[Answer]:
+def _probe(items: Sequence[Item], examiner: Examiner, store: S3Storage | None) -> list[Answer]:
     if not items or not is_s3(items[0].uri):
         return probe(items, examiner)
     from imagelake.bronze.probe_remote import probe_remote
 
-    assert s3 is not None, "an upload of a bucket needs to know how to reach it"
-    return probe_remote(items, examiner, s3)
+    assert store is not None, "an upload of a bucket needs to know how to reach it"
+    return probe_remote(items, examiner, store)
 
 
 def describe(source: Source, members: Sequence[Member]) -> pa.RecordBatch:

@@ -13,9 +13,9 @@ from itertools import islice
 from imagelake.bronze.probe_file import Answer, Examiner, Item
 from imagelake.bronze.prober import probe
 from imagelake.errors import Conflict, ImagelakeError, IntegrityError, NotFound, UploadRejected
-from imagelake.settings import S3Settings
 from imagelake.storage.codec import CHUNK
 from imagelake.storage.fetch import Fetched, Span, fetched, given, neighbours, pieces
+from imagelake.storage.s3_storage import S3Storage
 
 _LOT = 64 << 20
 _LOT_FILES = 10_000
@@ -68,7 +68,7 @@ class Streamed:
     """`probe_read.Ranges` over one file of a bucket, front to back, for a process that holds no more than a range."""
 
     item: Item
-    settings: S3Settings
+    store: S3Storage
     file_size: int = 0
 
     def open(self, uri: str) -> None:
@@ -81,11 +81,11 @@ class Streamed:
 
     def read(self, start: int, end: int, ahead: int) -> memoryview:
         """The bytes from start to end."""
-        return memoryview(b"".join(pieces(self._span(start, end), self.settings)))
+        return memoryview(b"".join(pieces(self._span(start, end), self.store)))
 
     def stream(self, start: int, length: int) -> Iterator[memoryview]:
         """The bytes from start in pieces."""
-        return (memoryview(piece) for piece in pieces(self._span(start, start + length), self.settings))
+        return (memoryview(piece) for piece in pieces(self._span(start, start + length), self.store))
 
     def _span(self, start: int, end: int) -> Span:
         return Span(self.item.uri, self.item.etag, start, end)
@@ -101,13 +101,13 @@ class _Patient:
         """There is nothing to decode."""
 
 
-def probe_remote(items: Sequence[Item], examiner: Examiner, settings: S3Settings) -> list[Answer]:
+def probe_remote(items: Sequence[Item], examiner: Examiner, store: S3Storage) -> list[Answer]:
     """One answer for each item, in their order. Conflict when an archive has changed since it was listed."""
     found: dict[int, Answer] = {}
     numbered = sorted(enumerate(items), key=lambda pair: (pair[1].uri, pair[1].offset))
     large = [(number, item) for number, item in numbered if item.size > _most(examiner)]
     runs = _runs([(number, item) for number, item in numbered if item.size <= _most(examiner)])
-    for lot in _lots(runs, settings):
+    for lot in _lots(runs, store):
         held: dict[str, list[tuple[int, Fetched]]] = {}
         for run, data in lot:
             held.setdefault(run.span.uri, []).append((run.span.start, _checked(run, data)))
@@ -115,7 +115,7 @@ def probe_remote(items: Sequence[Item], examiner: Examiner, settings: S3Settings
         answers = probe([item for _, item in wanted], replace(examiner, ranges=Held(held)))
         found |= {number: answer for (number, _), answer in zip(wanted, answers, strict=True)}
     for number, item in large:
-        alone = replace(examiner, ranges=Streamed(item, settings))
+        alone = replace(examiner, ranges=Streamed(item, store))
         found[number] = alone.examine([item], 0, _Patient())
     return [found[number] for number in range(len(items))]
 
@@ -131,7 +131,7 @@ def _runs(items: Sequence[tuple[int, Item]]) -> Iterator[_Run]:
         yield _Run(span, tuple(islice(rest, count)))
 
 
-def _lots(runs: Iterator[_Run], settings: S3Settings) -> Iterator[list[tuple[_Run, Fetched]]]:
+def _lots(runs: Iterator[_Run], store: S3Storage) -> Iterator[list[tuple[_Run, Fetched]]]:
     known: list[_Run] = []
 
     def spans() -> Iterator[Span]:
@@ -141,7 +141,7 @@ def _lots(runs: Iterator[_Run], settings: S3Settings) -> Iterator[list[tuple[_Ru
 
     lot: list[tuple[_Run, Fetched]] = []
     size = files = 0
-    for place, (span, data) in enumerate(fetched(spans(), settings)):
+    for place, (span, data) in enumerate(fetched(spans(), store)):
         lot.append((known[place], data))
         size += span.end - span.start
         files += len(known[place].items)

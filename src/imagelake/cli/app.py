@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from imagelake.cli import demo, look, write
+from imagelake.cli import demo, lifecycle, look, write
 from imagelake.cli.flags import Flags
 from imagelake.cli.shell import Shell
 
@@ -39,6 +39,7 @@ for verb in (
     look.version,
 ):
     app.command(epilog=_EPILOG)(verb)
+app.add_typer(lifecycle.app, name="lifecycle")
 
 
 @app.callback(invoke_without_command=True)

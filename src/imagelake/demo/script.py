@@ -57,7 +57,7 @@ def sample_steps(ctx: Context) -> Iterator[Step]:
     yield Ran(f"One picture taken out: {sample.REMOVED}", built.get(gone.upload_id, gone))
     request = PublishRequest(d, note="five more, one mended, one removed", author=_AUTHOR)
     yield Ran("The draft published as the next version", pipeline.publish_draft(ctx, request))
-    with lake.open(ctx.storage.root) as opened:
+    with lake.open(ctx.storage.root, ctx.settings.s3) as opened:
         yield Answered("What changed from v1 to v2", "diff", opened.diff(f"{d}@v1", f"{d}@v2", rows=True).as_json())
         yield from _answers(opened, d)
 
@@ -68,7 +68,7 @@ def own_steps(ctx: Context, upload: Path, dataset: str) -> Iterator[Step]:
     yield Ran(f"{upload.name}: taken in, checked, published", report)
     if report.version is None:
         return
-    with lake.open(ctx.storage.root) as opened:
+    with lake.open(ctx.storage.root, ctx.settings.s3) as opened:
         yield Answered("The version", "show", opened.show(report.version).as_json())
         yield from _answers(opened, dataset)
 

@@ -93,7 +93,10 @@ def spark_conf(
     if store is not None:
         wanted |= _reaching(store, existing.get("spark.master", settings.spark.master))
     wanted |= settings.spark.conf
-    return {key: value for key, value in wanted.items() if key not in existing}
+    added = {key: value for key, value in wanted.items() if key not in existing}
+    if store is not None and store.trust is not None and "spark.files" in existing:
+        added["spark.files"] = f"{existing['spark.files']},{store.trust.as_uri()}"
+    return added
 
 
 def _sized(settings: Settings) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from imagelake.storage.base import Storage
 from imagelake.storage.local import LocalStorage, path_from_uri
@@ -10,6 +10,7 @@ from imagelake.storage.s3_uri import is_s3, split
 
 if TYPE_CHECKING:
     from imagelake.settings import S3Settings
+    from imagelake.storage.s3_storage import S3Storage
 
 
 def open_storage(uri: str, s3: S3Settings | None = None) -> Storage:
@@ -24,3 +25,8 @@ def open_storage(uri: str, s3: S3Settings | None = None) -> Storage:
     from imagelake.storage.s3_storage import S3Storage
 
     return S3Storage(*split(uri), s3 or S3Settings())
+
+
+def store_of(uri: str, s3: S3Settings) -> S3Storage | None:
+    """A storage of the object store that a URI points into, to be sent to workers; None for anything local."""
+    return cast("S3Storage", open_storage(f"s3://{split(uri)[0]}", s3)) if is_s3(uri) else None

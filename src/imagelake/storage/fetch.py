@@ -8,7 +8,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from imagelake.errors import ImagelakeError
-from imagelake.settings import S3Settings
 from imagelake.storage.s3_storage import S3Storage
 from imagelake.storage.s3_uri import split
 
@@ -53,16 +52,19 @@ def neighbours(spans: Iterable[Span]) -> Iterator[tuple[Span, int]]:
         yield whole, count
 
 
-def fetched(spans: Iterable[Span], settings: S3Settings) -> Iterator[tuple[Span, Fetched]]:
-    """Each span with its bytes, or with the error that kept them away, in the order given."""
+def fetched(spans: Iterable[Span], store: S3Storage) -> Iterator[tuple[Span, Fetched]]:
+    """Each span with its bytes, or with the error that kept them away, in the order given.
+
+    `store` is any storage of the store they are in: its settings and credentials are used.
+    """
     waiting: deque[tuple[Span, Future[Fetched]]] = deque()
     size = 0
-    pool = ThreadPoolExecutor(settings.connections)
+    pool = ThreadPoolExecutor(store.settings.connections)
     try:
         for span in spans:
-            waiting.append((span, pool.submit(_fetch, span, settings)))
+            waiting.append((span, pool.submit(_fetch, span, store)))
             size += span.end - span.start
-            while size > _AHEAD or len(waiting) > 4 * settings.connections:
+            while size > _AHEAD or len(waiting) > 4 * store.settings.connections:
                 first, future = waiting.popleft()
                 size -= first.end - first.start
                 yield first, future.result()
@@ -71,10 +73,10 @@ def fetched(spans: Iterable[Span], settings: S3Settings) -> Iterator[tuple[Span,
         pool.shutdown(wait=False, cancel_futures=True)  # nobody wants the rest any more
 
 
-def pieces(span: Span, settings: S3Settings) -> Iterator[bytes]:
+def pieces(span: Span, store: S3Storage) -> Iterator[bytes]:
     """A long span in ranges, read ahead; the first error is raised."""
     parts = (Span(span.uri, span.etag, at, min(at + RANGE, span.end)) for at in range(span.start, span.end, RANGE))
-    for _, data in fetched(parts, settings):
+    for _, data in fetched(parts, store):
         yield given(data)
 
 
@@ -85,9 +87,9 @@ def given(data: Fetched) -> bytes:
     return data
 
 
-def _fetch(span: Span, settings: S3Settings) -> Fetched:
+def _fetch(span: Span, store: S3Storage) -> Fetched:
     bucket, key = split(span.uri)
     try:
-        return S3Storage(bucket, "", settings).read_version(key, span.etag, span.start, span.end - span.start)
+        return replace(store, bucket=bucket, prefix="").read_version(key, span.etag, span.start, span.end - span.start)
     except ImagelakeError as error:
         return error

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
+_MOST_LOST = 100
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ def acquire(
     """Hold a name, waiting up to `settings.wait_seconds` for another holder; Locked names the one that stays."""
     register = open_register(storage, name)
     ttl = timedelta(seconds=settings.ttl_seconds)
-    waited, pause = 0.0, _SHORTEST_PAUSE
+    waited, pause, lost = 0.0, _SHORTEST_PAUSE, 0
     while True:
         data = register.load()
         old = decode_record(data) if data is not None else None
@@ -157,7 +158,13 @@ def acquire(
             if register.swap(data, encode_record(record)):
                 taken_over = data is not None and not (old is not None and old.released)
                 return Lease(_Grant(name, register, record, taken_over), ttl, clock)
-            continue  # somebody was faster: look again
+            lost += 1
+            if lost < _MOST_LOST:
+                continue  # somebody was faster: look again
+            raise Locked(
+                f"{name}: {lost} times in a row its record had changed before it could be written",
+                hint="many writers want it, or the store does not keep conditions: imagelake doctor tells",
+            )
         if waited >= settings.wait_seconds:
             raise _held(name, old, settings)
         step = min(pause * random.uniform(0.5, 1.5), settings.wait_seconds - waited)  # noqa: S311

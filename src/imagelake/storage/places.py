@@ -50,10 +50,10 @@ def read_places(storage: Storage, places: Sequence[Place]) -> Iterator[bytes | I
         return
     from imagelake.storage.fetch import Span, fetched, neighbours
 
-    settings = cast("S3Storage", storage).settings
+    store = cast("S3Storage", storage)
     runs = list(neighbours(Span(storage.uri(p.uri), None, p.offset, p.offset + p.length) for p in places))
     rest = iter(places)
-    for (span, data), (_, count) in zip(fetched((run for run, _ in runs), settings), runs, strict=True):
+    for (span, data), (_, count) in zip(fetched((run for run, _ in runs), store), runs, strict=True):
         for place in islice(rest, count):
             start = place.offset - span.start
             yield _attempted(partial(_cut, data, start, place))

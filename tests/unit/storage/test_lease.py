@@ -271,6 +271,15 @@ def test_a_process_stuck_in_the_register_does_not_block_for_ever(
         take(storage, clock, this_process("r1"))
 
 
+def test_a_register_that_never_takes_a_record_ends_as_locked(
+    storage: LocalStorage, clock: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(register.FileRegister, "swap", lambda *_: False)
+    with pytest.raises(Locked, match="100 times in a row") as told:
+        acquire(storage, "pets", this_process("r1"), LeaseSettings(), clock)
+    assert "doctor" in str(told.value.hint)
+
+
 def test_processes_are_told_apart_by_their_start() -> None:
     here = process(os.getpid())
     assert here.start_time is not None

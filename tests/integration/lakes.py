@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +42,26 @@ def settings(bucket: Bucket, prefix: str, *overrides: str) -> Settings:
     s3 = {"endpoint": server.https or server.http, "ca_bundle": server.ca_bundle and str(server.ca_bundle)}
     chosen = [f"lake={bucket.uri(prefix)}", f"s3={json.dumps(s3)}", "lease.wait_seconds=20"]
     return load(None, [*chosen, "spark.master=local[2]", "spark.shuffle_partitions=2", *overrides])
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request as the gateway logged it."""
+
+    method: str
+    path: str
+    status: int
+
+
+_LINE = re.compile(r'beast: \S+ \S+ - \S+ \[[^]]+\] "(\S+) (\S+) HTTP/1\.1" (\d+) ')
+
+
+def asked(server: Server, since: int = 0) -> list[Asked]:
+    """Every request RGW has answered so far, after the first `since`; a proxy would not see those of delta-rs."""
+    assert server.folder is not None
+    text = (server.folder / "log" / "client.rgw.log").read_text(errors="replace")
+    found = [Asked(m[1], m[2], int(m[3])) for m in _LINE.finditer(text)]
+    return found[since:]
 
 
 def upload_folder(storage: S3Storage, folder: Path, prefix: str) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.integration.lakes import settings
-from tests.servers.faults import proxy
+from tests.integration.lakes import asked, settings
 from tests.spark import helpers
 
 import imagelake
@@ -50,9 +49,9 @@ def small_files(count=3, start=0):
     return helpers.small(count, start=start).files()
 
 
-def requests_of(proxy, method="GET"):
-    """What was asked of the server for objects: no tables, no leases."""
-    return [r for r in proxy.requests if r.method == method and "/drops/" in r.path]
+def reads_of(requests):
+    """What was read of the uploads: not looked at, not listed."""
+    return [r for r in requests if r.method == "GET" and "/drops/" in r.path.partition("?")[0]]
 
 
 @pytest.mark.parametrize("kind", ["zip", "folder"])
@@ -68,18 +67,18 @@ def test_an_upload_in_the_same_store_is_read_in_ranges_and_copied_by_the_server(
         upload = rgw_bucket.uri("drops/up")
     local = helpers.context(spark, tmp_path / "lake")
     pipeline.run_upload(local, IngestRequest("pets", str(helpers.write_folder(tmp_path / "up", files))))
-    with proxy(rgw_bucket.server, tls=False) as between:
-        chosen = settings(rgw_bucket, "lake")
-        watched = chosen.model_copy(update={"s3": chosen.s3.model_copy(update={"endpoint": between.endpoint})})
-        report = run(watched, "pets", upload)
-        assert (report.status, report.images.accepted) == ("accepted", 6)
-        reads = requests_of(between)
-        copies = [r for r in between.requests if r.method == "PUT" and "/blobs/" in r.path]
-        assert len(copies) == (1 if kind == "zip" else 7), "each object is copied once, by the server"
-        first = len(between.requests)
-        assert run(watched, "pets", upload).status == "unchanged"
-        assert requests_of(between)[len(reads) :] == [], "what was seen before is listed, not read again"
-        assert len(between.requests) - first < 60
+    chosen, server = settings(rgw_bucket, "lake"), rgw_bucket.server
+    before = len(asked(server))
+    report = run(chosen, "pets", upload)
+    assert (report.status, report.images.accepted) == ("accepted", 6)
+    first = asked(server, before)
+    copies = [r for r in first if r.method == "PUT" and "/lake/blobs/" in r.path]
+    assert len(copies) == (1 if kind == "zip" else 7), "each object is copied once, by the server"
+    assert len(reads_of(first)) <= (8 if kind == "zip" else 2 * 7), "members come together"
+    again = len(asked(server))
+    assert run(chosen, "pets", upload).status == "unchanged"
+    # of a zip its directory, to know that it is one; of a folder nothing
+    assert len(reads_of(asked(server, again))) == (2 if kind == "zip" else 0)
     with imagelake.open(chosen.lake, chosen.s3) as lake:
         there = lake.verify("pets").as_json()
     assert there["digest"] == imagelake.open(str(tmp_path / "lake")).verify("pets").as_json()["digest"]

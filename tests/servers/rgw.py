@@ -64,7 +64,7 @@ osd objectstore = memstore
 memstore device bytes = 4294967296
 osd memory target = 939524096
 [client.rgw]
-rgw frontends = beast endpoint=127.0.0.1:{http} ssl_endpoint=127.0.0.1:{https} ssl_certificate={tls}
+rgw frontends = beast endpoint=127.0.0.1:{http} ssl_endpoint=127.0.0.1:{https} ssl_certificate={tls} tcp_nodelay=1
 rgw thread pool size = 64
 rgw dns name = localhost
 """

@@ -54,9 +54,7 @@ def test_four_datasets_build_at_once_and_none_has_to_try_again(spark, tmp_path):
 
     def whole_way(number: int) -> str:
         session = spark.newSession()
-        own = replace(
-            helpers.again(ctx), spark=session, tables=DeltaStore(session, ctx.storage, ctx.settings.delta)
-        )
+        own = replace(helpers.again(ctx), spark=session, tables=DeltaStore(session, ctx.storage, ctx.settings.delta))
         files = helpers.small(2, start=10 * number).files()
         upload = helpers.write_zip(tmp_path / f"{number}.zip", files)
         return pipeline.run_upload(own, IngestRequest(f"set{number}", str(upload))).status

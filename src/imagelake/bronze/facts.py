@@ -37,6 +37,12 @@ def loose_facts(ctx: Context, source: Source, dataset: str, rehash: bool) -> pa.
     return pa.concat_tables([_probed(ctx, source, [m for m in source.members if m.path not in done]), reused])
 
 
+def known_facts(ctx: Context, source: Source, dataset: str) -> pa.Table | None:
+    """FACTS of all loose files when bronze has seen every one of them; None when there is a new one."""
+    found = _known_files(ctx, dataset, source)
+    return found if len(found) == len(source.members) else None
+
+
 def first_rows(table: pa.Table, *columns: str) -> pa.Table:
     """The first row of each combination of values in these columns."""
     numbered = table.append_column("_row", pa.array(range(len(table)), pa.int64()))

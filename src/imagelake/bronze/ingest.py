@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from imagelake.bronze import known, places
 from imagelake.bronze import rows as rows_of
-from imagelake.bronze.facts import archive_facts, loose_facts
+from imagelake.bronze.facts import archive_facts, known_facts, loose_facts
 from imagelake.bronze.outcome import Prepared, commit, landed, rejected
 from imagelake.bronze.request import IngestRequest
 from imagelake.context import Context, Objects, RunReport
@@ -89,6 +89,13 @@ def _ingest(ctx: Context, request: IngestRequest, ready: Sequence[Prepared]) -> 
     rows = _known_rows(ctx, request.dataset, ready)
     if stamp is not None and not request.rehash:
         seen = known.earlier(rows, request.mode, request.format, source=given.uri, source_stamp=stamp)
+        if seen is not None:
+            return _known(request, rows, seen)
+    if given.kind == "folder" and not request.rehash:
+        # nothing of it is read, not even the documents that tell its format
+        facts = known_facts(ctx, given, request.dataset)
+        same = {"upload_id": rows_of.upload_id(facts)} if facts is not None else None
+        seen = known.earlier(rows, request.mode, request.format, **same) if same else None
         if seen is not None:
             return _known(request, rows, seen)
     origin = {"source": given.uri, "source_stamp": stamp}

@@ -33,7 +33,7 @@ def is_small(blob: Blob) -> bool:
 
 
 def open_reader(small: Sequence[Blob], store: S3Storage | None) -> Reader:
-    """The reader of blobs that come from one place; `store` is a storage of the store they are in, if they are in one."""
+    """The reader of blobs that come from one place; `store` is a storage of the object store they are in, if any."""
     return RemoteReader(small, store) if store is not None else LocalReader()
 
 

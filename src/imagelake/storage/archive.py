@@ -70,21 +70,24 @@ def read_archive(storage: Storage, path: str, limits: IngestSettings) -> Archive
     try:
         directory = read_end(storage, path, found.length)
         _check_counts(directory, limits)
-        data = storage.read(path, directory.offset, directory.size)
-        entries = _placed(list(records(data, directory.entries)), directory.offset)
+        tail = storage.read(path, directory.offset, found.length - directory.offset)
+        entries = _placed(list(records(tail[: directory.size], directory.entries)), directory.offset)
         files = [e.path for e in entries if not e.is_dir]
         check_distinct(files, (e.path[:-1] for e in entries if e.is_dir), "archive")
         _check_sizes(entries, limits)
     except UploadRejected as error:
         raise UploadRejected(f"{path}: {error.message}", hint=error.hint, rule=error.rule) from None
-    return Archive(entries, directory.comment, index(storage, path, directory.offset))
+    return Archive(entries, directory.comment, _index(tail, found.length, directory.offset))
 
 
 def index(storage: Storage, path: str, offset: int) -> Index:
     """The index of a zip whose directory begins at this byte."""
     found = storage.stat(path)
     length = found.length if found is not None else 0
-    tail = storage.read(path, offset, max(0, length - offset))
+    return _index(storage.read(path, offset, max(0, length - offset)), length, offset)
+
+
+def _index(tail: bytes, length: int, offset: int) -> Index:
     return Index(length, offset, hashlib.sha256(tail).hexdigest())
 
 

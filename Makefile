@@ -34,7 +34,7 @@ demo: .venv/jars ## the whole way on a generated sample, into ./lake
 	@$(BIN)/imagelake demo
 
 .PHONY: test
-test: check .venv/jar-checked .venv/classes ## everything that CI judges
+test: check .venv/jar-checked .venv/classes rgw ## everything that CI judges
 	@$(BIN)/pytest
 
 .PHONY: check
@@ -65,6 +65,11 @@ lock: .venv/installed ## remake both lock files
 	             "--python-version 3.11 -o requirements-client.lock"; do \
 	  $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url \
 	    --no-annotate $$kind pyproject.toml; done
+
+.PHONY: rgw
+rgw: ## the S3 server that the tests run against
+	@$(call need,command -v radosgw && command -v ceph-mon && command -v ceph-osd && command -v ceph && command -v openssl,\
+	  --no-install-recommends radosgw ceph-mon ceph-osd ceph-common openssl)
 
 .PHONY: java
 java:

@@ -6,12 +6,16 @@ import hashlib
 import os
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 
+from imagelake.context import system_clock
 from imagelake.errors import ConfigError, Conflict, ImagelakeError, IntegrityError, NotFound, UploadRejected
+from imagelake.maintenance.leftovers import remove_leftovers
 from imagelake.settings import S3Settings
 from imagelake.storage import open_storage
+from imagelake.storage.local import LocalStorage
 from imagelake.storage.s3_probe import abort, keeps_conditions, unfinished
 from imagelake.storage.s3_storage import S3Storage
 from imagelake.storage.s3_upload import Parts
@@ -141,6 +145,24 @@ def test_parts_of_other_bytes_make_no_object(bucket):
         abort(lake, upload)
         abort(lake, upload)
     assert list(unfinished(lake)) == []
+
+
+def test_what_killed_runs_left_is_removed_once_it_is_a_day_old(rgw_bucket, tmp_path):
+    lake = rgw_bucket.storage("lake")
+    lake.put("blobs/zip/kept.zip", b"1")
+    lake.put("blobs/zip/.tmp-1", b"1")
+    Parts(lake.client, lake.at("blobs/zip/half.zip"), lake.settings).stop()
+    assert remove_leftovers(lake, system_clock).as_json() == {"uploads": [], "files": []}
+    found = remove_leftovers(lake, lambda: system_clock() + timedelta(days=2))
+    assert found.as_json() == {"uploads": ["blobs/zip/half.zip"], "files": ["blobs/zip/.tmp-1"]}
+    assert list(unfinished(lake)) == []
+    assert [s.path for s in lake.list()] == ["blobs/zip/kept.zip"]
+    local = LocalStorage(tmp_path)
+    local.put("blobs/zip/kept.zip", b"1")
+    (tmp_path / "blobs" / "zip" / ".tmp-1").write_bytes(b"1")
+    assert remove_leftovers(local, system_clock).files == ()
+    assert remove_leftovers(local, lambda: system_clock() + timedelta(days=2)).files == ("blobs/zip/.tmp-1",)
+    assert local.stat("blobs/zip/kept.zip") is not None
 
 
 def test_what_cannot_be_done_says_why(bucket, rgw_server):

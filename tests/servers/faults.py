@@ -25,8 +25,9 @@ from tests.servers.wire import Head, read_head, until_closed
 
 # drop_answer: the request takes effect, the client gets no byte. status: the server never sees it, the client gets
 # that error. late_status: it takes effect, the client gets that error. reset: RST amid the request, the server never
-# sees it. slow: the answer waits for so many seconds. cut_answer: the connection ends amid the answer's body.
-Kind = Literal["drop_answer", "status", "late_status", "reset", "slow", "cut_answer"]
+# sees it. slow: the answer waits for so many seconds; held: the request does, before the server gets it. cut_answer:
+# the connection ends amid the answer's body.
+Kind = Literal["drop_answer", "status", "late_status", "reset", "slow", "held", "cut_answer"]
 
 CODES = {
     400: "RequestTimeout",
@@ -101,6 +102,11 @@ class Proxy:
                     return fault
         return None
 
+    def has_fired(self, fault: Fault) -> bool:
+        """Whether a request has met this fault."""
+        with self._lock:
+            return self._fired[fault] > 0
+
     def log(self, request: Request, status: int | None, fault: Fault | None) -> None:
         seen = Seen(request.method, request.path, request.query, status, fault.kind if fault else None)
         with self._lock:
@@ -156,6 +162,8 @@ class _Client:
         return True
 
     def _forward(self, request: Request, raw: bytes, fault: Fault | None) -> bool:
+        if fault is not None and fault.kind == "held":
+            self._proxy.stopping.wait(fault.seconds)
         with self._proxy.connect() as server, server.makefile("rb") as stream:
             server.sendall(raw)
             answer = read_head(stream)
@@ -183,11 +191,11 @@ class _Client:
         if fault.kind == "slow":
             self._proxy.stopping.wait(fault.seconds)
         self._proxy.log(request, status, fault)
-        if fault.kind == "slow":
+        if fault.kind in ("slow", "held"):
             self._connection.sendall(answer.raw() + body)
         if fault.kind == "cut_answer":
             self._connection.sendall(answer.raw() + body[: len(body) // 2])
-        return fault.kind == "slow" and framed and answer.lasting()
+        return fault.kind in ("slow", "held") and framed and answer.lasting()
 
 
 class _Listener(socketserver.ThreadingTCPServer):

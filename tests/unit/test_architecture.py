@@ -19,7 +19,7 @@ FILES = sorted((*SRC.rglob("*.py"), *(ROOT / "jobs").glob("*.py")))
 LAYERS = (
     {"check", "errors", "settings", "lifecycle_settings", "digest", "keys", "log", "modes"},
     {"quality", "formats", "tables", "storage", "dataset_settings", "context", "writer", "jars", "jvm", "session"},
-    {"bronze", "silver", "gold", "client", "doctor", "doctor_s3"},
+    {"bronze", "silver", "gold", "client", "doctor", "doctor_s3", "maintenance"},
     {"runtime", "pipeline", "landing", "spark", "demo"},
     {"cli", "__main__"},
     {"jobs"},

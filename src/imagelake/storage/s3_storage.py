@@ -6,6 +6,7 @@ import base64
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,10 +25,10 @@ _DELETED_AT_ONCE = 1000
 
 @dataclass(frozen=True)
 class S3Storage:
-    """The Storage protocol over `s3://bucket/prefix`.
+    """The Storage protocol over `s3://bucket/prefix`. Missing objects raise NotFound, refused ones ConfigError.
 
-    Objects appear whole. Credentials come from the standard chain whenever a process first needs a client; pickles
-    hold none, unless `s3.ship_credentials` asks for it. Missing objects raise NotFound, refused ones ConfigError.
+    Credentials come from the standard chain whenever a process first needs a client; pickles hold none, unless
+    `s3.ship_credentials` asks for it.
     """
 
     bucket: str
@@ -42,11 +43,11 @@ class S3Storage:
 
     @property
     def client(self) -> Any:
-        """The boto3 client of this process, for what the protocol has no word for; use within `translated`."""
+        """The boto3 client of this process; use it within `translated`."""
         return s3.connect(self.settings, self.credentials)
 
     def uri(self, path: str) -> str:
-        """The full URI of a path; keys are never percent-encoded in it."""
+        """The full URI of a path; never percent-encoded."""
         return f"{self.root}/{path}"
 
     def key(self, path: str) -> str:
@@ -59,14 +60,20 @@ class S3Storage:
 
     def list(self, prefix: str = "") -> Iterator[Stat]:
         """Everything below a prefix, in the server's order, a page of 1,000 at a time."""
+        return (found for found in self._list(prefix) if not _is_temporary(found.path))
+
+    def list_temporary(self, prefix: str) -> Iterator[Stat]:
+        """What was written below a prefix and has not got its name: left behind, or still at work."""
+        return (found for found in self._list(prefix) if _is_temporary(found.path))
+
+    def _list(self, prefix: str) -> Iterator[Stat]:
         start = join(self.prefix, prefix.rstrip("/"))
         cut = len(self.prefix) + 1 if self.prefix else 0
         pages = self.client.get_paginator("list_objects_v2")
         with translated("list", self.uri(prefix)):
             for page in pages.paginate(Bucket=self.bucket, Prefix=f"{start}/" if start else ""):
                 for found in page.get("Contents", ()):
-                    name = found["Key"].rpartition("/")[2]
-                    if name and not name.startswith(TEMP_PREFIX):
+                    if not found["Key"].endswith("/"):
                         yield _stat(found["Key"][cut:], found["Size"], found)
 
     def stat(self, path: str) -> Stat | None:
@@ -92,7 +99,7 @@ class S3Storage:
         """The bytes and the object's ETag; a body that is cut off is asked for again."""
         if length == 0:
             return b"", etag or ""
-        wanted: dict[str, str] = {"IfMatch": etag} if etag else {}
+        wanted = {"IfMatch": etag} if etag else {}
         if offset or length is not None:
             wanted["Range"] = f"bytes={offset}-{'' if length is None else offset + length - 1}"
         for attempt in range(s3.ATTEMPTS):
@@ -114,11 +121,7 @@ class S3Storage:
         found = self.stat(path)
         if found is None:
             raise NotFound(f"{self.uri(path)} does not exist")
-
-        def read(start: int, count: int) -> bytes:
-            return self.read_version(path, found.etag, start, count)
-
-        return S3Stream.buffered(read, found.length)
+        return S3Stream.buffered(partial(self.read_version, path, found.etag), found.length)
 
     def put(self, path: str, data: bytes, *, if_absent: bool = False) -> bool:
         """Write an object whole; with `if_absent`, False when there was another one already.
@@ -189,7 +192,7 @@ class S3Storage:
 
     @property
     def ca_bundle(self) -> str | None:
-        """The file of authorities to trust, where it is not the usual ones."""
+        """Whom to trust, where it is not the usual authorities."""
         return s3.ca_bundle(self.settings)
 
     def delete_all(self, paths: Iterable[str]) -> None:
@@ -199,8 +202,8 @@ class S3Storage:
             wanted = {"Objects": [{"Key": self.key(path)} for path in some], "Quiet": True}
             with translated("delete objects of", self.root):
                 answer = self.client.delete_objects(Bucket=self.bucket, Delete=wanted)
-            for error in answer.get("Errors", ()):
-                raise ImagelakeError(f"cannot delete s3://{self.bucket}/{error['Key']}: {error.get('Code')}")
+            if left := answer.get("Errors"):
+                raise ImagelakeError(f"cannot delete s3://{self.bucket}/{left[0]['Key']}: {left[0].get('Code')}")
 
     def delta_options(self) -> dict[str, str]:
         """Endpoint, region and the credentials of this moment, as delta-rs names them."""
@@ -231,6 +234,10 @@ class S3Storage:
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         for name, value in state.items():
             object.__setattr__(self, name, value)
+
+
+def _is_temporary(path: str) -> bool:
+    return path.rpartition("/")[2].startswith(TEMP_PREFIX)
 
 
 def _stat(path: str, length: int, found: Mapping[str, Any]) -> Stat:

@@ -1,0 +1,1 @@
+"""Keeping a lake in order: what killed runs left behind."""

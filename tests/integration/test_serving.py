@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import http.client
+import io
 import json
 import logging
 import pickle
+import re
 import threading
 import time
 import uuid
@@ -16,19 +18,21 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from PIL import Image
 from tests.integration.lakes import Bucket, reach, upload_folder
+from tests.lakes import LakeMaker
+from tests.servers.rgw import create_user
 
 from imagelake.cli.main import main
 from imagelake.client.lake import Lake
-from imagelake.errors import Conflict, NotFound
+from imagelake.errors import ConfigError, Conflict, NotFound
 from imagelake.landing import waiting
 from imagelake.storage.blobs import blob_path
 from imagelake.storage.labels import folder_of
 from imagelake.storage.presign import presigned_get, presigned_put, put_headers
-from imagelake.storage.s3 import connect
+from imagelake.storage.s3 import Keys, connect
 from imagelake.storage.s3_probe import unfinished
-from lakes import LakeMaker
-from pet_lake import picture
+from imagelake.storage.s3_storage import S3Storage
 
 REF = "pets@draft"
 SECRET = "lakesecret123"
@@ -36,6 +40,13 @@ IMAGES = 105
 ZIPPED = "zipped.png"
 CAT = {"category": "cat", "bbox": [1, 1, 3, 2]}
 DOG = {"category": "dog", "bbox": [0, 0, 8, 6]}
+
+
+def picture(n: int) -> bytes:
+    """A PNG unlike the others."""
+    out = io.BytesIO()
+    Image.new("RGB", (8, 6), (n, n, 7)).save(out, "PNG")
+    return out.getvalue()
 
 
 @dataclass(frozen=True)
@@ -61,13 +72,13 @@ def ask(method: str, url: str, body: bytes | None = None, headers: Mapping[str, 
 def made(tmp_path_factory: pytest.TempPathFactory) -> LakeMaker:
     """A lake in a folder: images as objects, one in a zip, a published version."""
     maker = LakeMaker(tmp_path_factory.mktemp("made") / "lake")
-    data = [picture((n, n, 7)) for n in range(IMAGES)]
+    data = [picture(n) for n in range(IMAGES)]
     for n, content in enumerate(data):
         maker.image("pets", f"cats/{n:03}.png", content, width=8, height=6, split="train" if n % 2 else "test")
         maker.box("pets", f"cats/{n:03}.png", "cat", (0, 0, 1 + n % 7, 2))
-    maker.image("pets", ZIPPED, picture((9, 9, 9)), width=8, height=6)
+    maker.image("pets", ZIPPED, picture(200), width=8, height=6)
     maker.keep("pets", data, "object")
-    maker.keep("pets", [picture((9, 9, 9))])
+    maker.keep("pets", [picture(200)])
     maker.deliver("pets")
     maker.publish("pets")
     maker.flush()
@@ -102,7 +113,7 @@ def test_a_page_and_a_save_on_each_server(bucket, made):
     page = lake.images(REF)
     assert (len(page.images), page.next) == (100, "cats/099.png")
     first = page.images[0]
-    assert ask("GET", first.url).body == picture((0, 0, 7))
+    assert ask("GET", first.url).body == picture(0)
     assert (first.width, first.height, len(first.labels)) == (8, 6, 1)
     etag = lake.save_labels(REF, first.key, [CAT, DOG], "ann", base=first.etag)
     found = again(lake).images(REF, limit=1).images[0]
@@ -120,11 +131,11 @@ def test_urls_of_a_selection_can_be_read_by_anybody_and_only_read(lake):
     assert (found.missing, found.hint) == ((), None)
     url = found.rows[0].url
     answer = ask("GET", url)
-    assert (answer.status, answer.body) == (200, picture((1, 1, 7)))
+    assert (answer.status, answer.body) == (200, picture(1))
     assert (answer.headers["Content-Type"], answer.headers["Content-Disposition"]) == ("image/png", "inline")
     for method in ("PUT", "DELETE", "POST"):
         assert ask(method, url, b"x" if method != "DELETE" else None).status == 403
-    assert ask("GET", found.rows[1].url).body == picture((3, 3, 7))
+    assert ask("GET", found.rows[1].url).body == picture(3)
 
 
 def test_images_in_a_zip_have_no_url_and_the_hint_says_what_helps(lake):
@@ -139,7 +150,7 @@ def test_the_verb_prints_a_line_an_image_and_nothing_else(lake, capsys):
     assert main(["urls", "pets@v1", "--where", "image_key <= 'cats/002.png'", *where]) == 0
     lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     assert [key for key, _ in lines] == ["cats/000.png", "cats/001.png", "cats/002.png"]
-    assert ask("GET", lines[2][1]).body == picture((2, 2, 7))
+    assert ask("GET", lines[2][1]).body == picture(2)
     assert main(["urls", "pets@v1", "--json", "--expires", "60", *where]) == 0
     document = json.loads(capsys.readouterr().out)
     assert (len(document["urls"]), document["missing"], document["expires"]) == (IMAGES, [ZIPPED], 60)
@@ -248,7 +259,7 @@ def test_an_upload_in_parts_can_be_given_up(lake):
 
 def test_of_two_saves_on_one_base_exactly_one_wins_twenty_times(lake):
     key, tools = "cats/050.png", [again(lake), again(lake)]
-    gate = threading.Barrier(2)
+    gate, lost = threading.Barrier(2), []
 
     def race(tool: int, round_: int, base: str) -> tuple[int, str] | None:
         gate.wait()
@@ -256,7 +267,7 @@ def test_of_two_saves_on_one_base_exactly_one_wins_twenty_times(lake):
         try:
             return tool, tools[tool].save_labels(REF, key, [box], f"tool {tool}", base=base)
         except Conflict as error:
-            assert "saved them at" in error.message
+            lost.append(error.message)
             return None
 
     etag = lake.images(REF, where=f"image_key = '{key}'").images[0].etag
@@ -267,6 +278,7 @@ def test_of_two_saves_on_one_base_exactly_one_wins_twenty_times(lake):
             shown = lake.images(REF, where=f"image_key = '{key}'").images[0]
             assert (shown.labels[0].bbox[0], shown.etag) == won
             etag = won[1]
+    assert all("saved them at" in message for message in lost)
     found = names(lake, key)
     assert len(found) == 20, "who lost has left nothing"
     assert found == sorted(found)
@@ -343,3 +355,78 @@ def test_nothing_is_told_or_kept_of_secrets_and_urls(lake, caplog, tmp_path):
 def test_a_url_needs_an_object(lake):
     url = presigned_get(lake.storage, blob_path("0" * 64), "image/png")
     assert ask("GET", url).status == 404
+
+
+def documented(role: str, bucket: str, user: str) -> str:
+    """The policy of a role as docs/serving.md has it, for a user of RGW: there it belongs to the bucket."""
+    page = (Path(__file__).parents[2] / "docs" / "serving.md").read_text("utf-8")
+    blocks = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]
+    (found,) = [b for b in blocks if b.get("Statement", [{}])[0].get("Sid", "").startswith(f"{role}-")]
+    for statement in found["Statement"]:
+        statement["Principal"] = {"AWS": [f"arn:aws:iam:::user/{user}"]}
+    return json.dumps(found).replace("lake-acme", bucket)
+
+
+@pytest.fixture
+def as_role(rgw_server, rgw_bucket, made):
+    """The lake in a bucket of its own, as somebody in a role opens it."""
+    own = rgw_bucket.storage()
+    for path in sorted(p for p in made.root.rglob("*") if p.is_file()):
+        own.put_file(path, path.relative_to(made.root).as_posix())
+    own.put("landing/pets/waits.zip", b"PK")
+
+    def opened(role: str) -> Lake:
+        user = f"{role}-{uuid.uuid4().hex[:8]}"
+        keys = create_user(rgw_server, user)
+        own.client.put_bucket_policy(Bucket=own.bucket, Policy=documented(role, own.bucket, user))
+        return Lake(S3Storage(own.bucket, "", own.settings, Keys(*keys)))
+
+    return opened
+
+
+def refused(attempt) -> None:
+    with pytest.raises(ConfigError, match=r"AccessDenied|403"):
+        attempt()
+
+
+def test_the_labellers_policy_is_enough_to_label_and_for_nothing_else(as_role):
+    lake = as_role("labeller")
+    shown = lake.images(REF).images[0]
+    assert ask("GET", shown.url).body == picture(0)
+    etag = lake.save_labels(REF, shown.key, [CAT], "ann", base=shown.etag)
+    with pytest.raises(Conflict):
+        lake.save_labels(REF, shown.key, [], "bob", base=shown.etag)
+    assert lake.images(REF, limit=1).images[0].etag == etag
+    assert len(lake.urls("pets@v1").rows) == IMAGES
+    ticket = lake.upload_url("pets/a.zip", size=4)
+    assert ask("PUT", ticket.urls[0], b"PK12", ticket.headers).status == 200
+    assert ask("PUT", ticket.ready_url, b"", ticket.ready_headers).status == 200
+    parts = lake.upload_url("pets/a.zip", size=11 << 20, parts=2)
+    assert ask("PUT", parts.urls[1], b"x" * (11 << 19)).status == 200
+    assert ask("DELETE", parts.abort_url).status == 204
+    storage = lake.storage
+    zipped = next(s.path for s in storage.list("blobs/zip"))
+    single = next(s.path for s in storage.list("blobs/obj"))
+    refused(lambda: storage.read(zipped))
+    refused(lambda: storage.read("landing/pets/waits.zip"))
+    refused(lambda: storage.put(single, b"x"))
+    refused(lambda: storage.put("tables/silver/images/_delta_log/00000000000000000009.json", b"{}"))
+    for path in (single, "landing/pets/waits.zip", "imagelake.json"):
+        refused(lambda path=path: storage.delete(path))
+    assert ask("GET", presigned_get(storage, zipped, None)).status == 403, "a URL can do what its signer can"
+
+
+def test_the_trainers_policy_is_enough_to_read_versions_and_for_nothing_else(as_role):
+    lake = as_role("trainer")
+    assert len(lake.load("pets@v1", unlabelled=True)[0].bytes) > 0
+    assert lake.verify("pets@v1").as_json()["ok"]
+    assert lake.show("pets")
+    assert lake.sql("select count(*) from images").rows == ((IMAGES + 1,),)
+    assert lake.runs().runs == ()
+    storage = lake.storage
+    refused(lambda: storage.read("landing/pets/waits.zip"))
+    for path in ("labels/pets/x", "landing/pets/x.zip", "tables/x", "imagelake.json", "blobs/obj/x"):
+        refused(lambda path=path: storage.put(path, b"x"))
+        refused(lambda path=path: storage.delete(path))
+    shown = lake.images(REF).images[0]
+    refused(lambda: lake.save_labels(REF, shown.key, [CAT], "ann", base=shown.etag))

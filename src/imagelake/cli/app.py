@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from imagelake.cli import demo, lifecycle, look, write
+from imagelake.cli import demo, lifecycle, look, maintain, serve, write
 from imagelake.cli.flags import Flags
 from imagelake.cli.shell import Shell
 
@@ -35,6 +35,8 @@ for verb in (
     look.rejections,
     look.sql,
     look.verify,
+    serve.urls,
+    maintain.maintain,
     look.doctor,
     look.version,
 ):

@@ -1,12 +1,13 @@
-"""A lake, opened for reading: `imagelake.open("./lake")`. No JVM, and nothing is ever written."""
+"""A lake, opened for reading: `imagelake.open("./lake")`. No JVM; nothing is written but what labelling tools save."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import os
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from imagelake.client import catalog
 from imagelake.client.catalog import Target
@@ -18,14 +19,18 @@ from imagelake.storage.lake import open_lake
 
 if TYPE_CHECKING:
     from imagelake.client.diff import Diff
+    from imagelake.client.label_pages import Page
     from imagelake.client.listing import Datasets
     from imagelake.client.rejections import Rejections
     from imagelake.client.runs import Runs
-    from imagelake.client.samples import Samples
+    from imagelake.client.samples import Annotation, Samples
     from imagelake.client.show import VersionDetails, Versions
     from imagelake.client.sql import SqlResult
     from imagelake.client.table_history import TableHistory
+    from imagelake.client.tickets import UploadTicket
+    from imagelake.client.urls import Urls
     from imagelake.client.verify import Verification
+    from imagelake.client.warm import Warm
     from imagelake.settings import S3Settings
 
 # Each method imports what it needs: a verb is a process of its own, and most need neither Arrow nor Pillow.
@@ -56,7 +61,11 @@ class Lake:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Nothing stays open between calls."""
+        """Forget what was kept for the next page or save; nothing else stays open between calls."""
+        self.__dict__.pop("_held", None)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"storage": self.storage}
 
     def show(self, what: str | None = None) -> Datasets | Versions | VersionDetails:
         """Every dataset; with a dataset id its versions; with a reference (D@…) one version."""
@@ -138,12 +147,87 @@ class Lake:
         source = load.Source(self.storage, _target(tables, base))
 
         def matching(condition: str) -> Iterable[str]:
-            return (row[0] for row in self.sql(_keys_where(condition), at=base).rows)
+            return self._matching(self._tables(), source.target, condition)
 
         return load.load(tables, source, parse_selection(query).also(wanted), images, matching)
 
+    def urls(
+        self,
+        ref: str,
+        *,
+        split: str | None = None,
+        where: str | None = None,
+        images: Collection[str] | None = None,
+        sample: float | None = None,
+        expires: int = 3600,
+    ) -> Urls:
+        """Presigned URLs of a selection, as `load` chooses it but with the unlabelled images.
+
+        They live `expires` seconds, at most seven days. UsageError for a lake in a folder.
+        """
+        from imagelake.client import urls
+        from imagelake.storage.presign import check_seconds, require_urls
+
+        require_urls(self.storage)
+        check_seconds(expires)
+        chosen = self.load(ref, split=split, where=where, images=images, sample=sample, unlabelled=True)
+        return urls.urls(self.storage, chosen, expires)
+
+    def images(
+        self, ref: str, *, where: str | None = None, after: str | None = None, limit: int = 100, expires: int = 3600
+    ) -> Page:
+        """A page of images in key order, from beyond the key `after`, with labels, etags and URLs.
+
+        A draft's labels are shown with the waiting saves; `where` knows only what is in the draft already.
+        """
+        from imagelake.client import label_pages
+
+        wanted = label_pages.Wanted(where, after, limit, expires)
+        return label_pages.page(self._warm(), parse_ref(ref), wanted, self._matching)
+
+    def save_labels(
+        self,
+        ref: str,
+        key: str,
+        annotations: Sequence[Annotation | Mapping[str, Any]],
+        by: str,
+        *,
+        base: str,
+        kinds: Sequence[str] = ("box",),
+    ) -> str:
+        """Save all annotations of these kinds of a draft's image; its new etag. The next ingest builds them.
+
+        Conflict, and nothing is saved, when the labels have not the etag `base` any more.
+        """
+        from imagelake.client import labelling
+
+        return labelling.save(self._warm(), parse_ref(ref), key, labelling.Labels(annotations, by, base, kinds))
+
+    def upload_url(
+        self, name: str, *, size: int, parts: int = 1, content_type: str | None = None, expires: int = 3600
+    ) -> UploadTicket:
+        """URLs to put one file of that size, `<dataset>/<file>`, under landing/, at once or in parts."""
+        from imagelake.client import tickets
+
+        return tickets.ticket(self.storage, tickets.Offer(name, size, parts, content_type, expires))
+
     def _tables(self) -> Tables:
         return Tables(self.storage)
+
+    def _warm(self) -> Warm:
+        """What this lake keeps between pages and saves: made when first needed, in every process anew."""
+        from imagelake.client.warm import Warm
+
+        held: Warm | None = self.__dict__.get("_held")
+        if held is None or held.pid != os.getpid():
+            held = self.__dict__["_held"] = Warm(self.storage)
+        return held
+
+    def _matching(self, tables: Tables, target: Target, condition: str) -> Iterable[str]:
+        from imagelake.client import sql, views
+
+        scope = views.Scope(tables, target, self._live_runs)
+        return (row[0] for row in sql.run(scope, _keys_where(condition), lambda ref: _target(tables, ref)).rows)
 
     def _live_runs(self) -> frozenset[str]:
         from imagelake.storage.lease import live_runs
@@ -158,6 +242,6 @@ def _target(tables: Tables, ref: str) -> Target:
 
 
 def _keys_where(condition: str) -> str:
-    if not condition.strip():
+    if not condition.strip() or any("\ud800" <= char <= "\udfff" for char in condition):
         raise UsageError("an empty condition", hint="where is a condition over the view images, such as width > 640")
     return f"SELECT image_key FROM images WHERE (\n{condition}\n)"

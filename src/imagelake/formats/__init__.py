@@ -6,6 +6,7 @@ from imagelake.errors import UsageError
 from imagelake.formats.base import Reader
 from imagelake.formats.coco import CocoReader
 from imagelake.formats.imagefolder import ImageFolderReader, ImagesReader
+from imagelake.formats.labels import LabelsReader
 from imagelake.formats.voc import VocReader
 from imagelake.formats.yolo import YoloReader
 
@@ -13,6 +14,7 @@ READERS: tuple[Reader, ...] = (
     CocoReader(),
     VocReader(),
     YoloReader(),
+    LabelsReader(),
     ImageFolderReader(),
     ImagesReader(),
 )

@@ -21,6 +21,9 @@ SCHEMA = 1
 MOST_BYTES = 8 << 20
 """A larger save is neither written nor read."""
 
+LAST_TIME = 10**20 - 1
+"""The last time a name can hold, three million years from now."""
+
 NAME = re.compile(r"(?P<time>\d{20})-[0-9a-f]{1,64}\.json", re.ASCII)
 FOLDER = re.compile(r"[0-9a-f]{32}", re.ASCII)
 

@@ -1,0 +1,115 @@
+"""Labels as rows of the draft would hold them, and what tells that they have changed: the etag."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from imagelake.client.label_check import Entry
+from imagelake.client.samples import Annotation
+from imagelake.client.saves import Save
+from imagelake.client.turn import Box, read_runs
+from imagelake.digest import annotation_hash, canonical_json, set_digest
+
+Row = dict[str, Any]
+
+COLUMNS = (
+    "image_key",
+    "kind",
+    "category",
+    "bbox",
+    "polygons",
+    "rle_size",
+    "rle_counts",
+    "keypoints",
+    "area",
+    "is_crowd",
+    "attributes",
+    "source_id",
+    "delivery",
+    "row_hash",
+)
+"""The columns of silver.annotations that labels are made of."""
+
+
+def effective(rows: Sequence[Row], labelled: Sequence[str], save: Save | None) -> tuple[list[Row], tuple[str, ...]]:
+    """Rows and labelled kinds of an image as they are once its waiting save is built."""
+    if save is None:
+        return list(rows), tuple(sorted(labelled))
+    kept = [row for row in rows if row["kind"] not in save.kinds]
+    return [*kept, *saved_rows(save)], tuple(sorted({*labelled, *save.kinds}))
+
+
+def saved_rows(save: Save) -> list[Row]:
+    """The rows the build makes of a save: boxes cut to the image, areas computed, hashes as in silver."""
+    return [_row(entry, save) for entry in save.entries]
+
+
+def etag_of(rows: Iterable[Mapping[str, Any]], labelled: Sequence[str]) -> str:
+    """A hash of an image's labels: equal labels have equal ones, wherever and in whatever order they are kept."""
+    data = b"imagelake/labels\n" + set_digest(row["row_hash"] for row in rows).to_bytes()
+    return hashlib.sha256(data + "\n".join(sorted(labelled)).encode()).hexdigest()[:32]
+
+
+def as_annotation(row: Mapping[str, Any], classes: Mapping[str, int | None]) -> Annotation:
+    """A row as trainers and tools see it, in pixels of the raw image."""
+    box, size = row["bbox"], row["rle_size"]
+    return Annotation(
+        kind=row["kind"],
+        category=row["category"],
+        class_index=classes.get(row["category"]),
+        bbox=None if box is None else (box["x"], box["y"], box["w"], box["h"]),
+        polygons=None if row["polygons"] is None else tuple(tuple(part) for part in row["polygons"]),
+        rle=None if size is None else (size[0], size[1], row["rle_counts"]),
+        keypoints=None if row["keypoints"] is None else tuple(row["keypoints"]),
+        area=row["area"],
+        is_crowd=bool(row["is_crowd"]),
+        attributes=json.loads(row["attributes"]) if row["attributes"] else {},
+        source_id=row["source_id"],
+    )
+
+
+def clip(box: Box, width: int, height: int) -> Box:
+    """The part of a box inside the image, with the very arithmetic of the build: a bit of difference changes hashes."""
+    x, y, w, h = box
+    left, top = max(x, 0.0), max(y, 0.0)
+    over_right, over_bottom = x + w > width, y + h > height
+    new_w = width - left if over_right else (w if left == x else x + w - left)
+    new_h = height - top if over_bottom else (h if top == y else y + h - top)
+    return (left, top, new_w, new_h)
+
+
+def _row(entry: Entry, save: Save) -> Row:
+    box = None if "bbox" not in entry else clip(tuple(entry["bbox"]), save.width, save.height)
+    mask = entry.get("rle", {})
+    row: Row = {
+        "image_key": save.image_key,
+        "kind": entry["kind"],
+        "category": entry["category"],
+        "bbox": None if box is None else dict(zip("xywh", box, strict=True)),
+        "polygons": entry.get("polygons"),
+        "rle_size": mask.get("size"),
+        "rle_counts": mask.get("counts"),
+        "keypoints": None,
+        "area": _area(entry, box),
+        "is_crowd": entry.get("is_crowd", False),
+        "attributes": canonical_json(entry.get("attributes", {})),
+        "source_id": entry.get("source_id"),
+    }
+    return {**row, "row_hash": annotation_hash(row)}
+
+
+def _area(entry: Entry, box: Box | None) -> float | None:
+    if "rle" in entry:
+        return float(sum(read_runs(entry["rle"]["counts"])[1::2]))
+    if "polygons" in entry:
+        return float(sum(_polygon_area(part) for part in entry["polygons"]))
+    return None if box is None else box[2] * box[3]
+
+
+def _polygon_area(points: Sequence[float]) -> float:
+    xs, ys = points[::2], points[1::2]
+    following = zip((*xs[1:], *xs[:1]), (*ys[1:], *ys[:1]), strict=True)
+    return abs(sum(x * y2 - x2 * y for x, y, (x2, y2) in zip(xs, ys, following, strict=True))) / 2

@@ -1,0 +1,69 @@
+"""Which images a reference names, with their labels: what was made of the tables, and the saves that wait."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+
+from imagelake.client import catalog
+from imagelake.client.catalog import History, Target
+from imagelake.client.label_index import Index
+from imagelake.client.refs import Ref
+from imagelake.client.rows import DRAFTS, LOGS
+from imagelake.client.saves import Folder, Save
+from imagelake.client.tables import Tables
+from imagelake.client.text import Row
+from imagelake.client.warm import Look, Warm
+from imagelake.storage.labels import folder_of
+from imagelake.tables import gold, silver
+
+_DRAFT = tuple(DRAFTS.values())
+_VERSION = (gold.VERSIONS, *LOGS.values(), gold.CLOSINGS)
+
+
+def index_of(warm: Warm, ref: Ref) -> Index | None:
+    """The images of a version or draft as they are now; None for a draft that is empty."""
+    target = _target(warm, ref)
+    specs = _DRAFT if target.version is None else _VERSION
+    index = warm.piece(target.name, specs, target.dataset, lambda look: _index(look, target))
+    if index is None:
+        catalog.require_dataset(Tables(warm.storage), ref.dataset)
+    return index
+
+
+def newest_saves(warm: Warm, dataset: str, rows: Sequence[Row], folders: Mapping[str, Folder]) -> dict[str, Save]:
+    """By image key the save that counts, for those of the images that have one the build will take."""
+    own = {folder_of(dataset, row["image_key"]): row for row in rows} if folders else {}
+    found = warm.saves.newest(folders[path] for path in own if path in folders)
+    fitting = {path: save for path, save in found.items() if save.fits(own[path]["width"], own[path]["height"])}
+    return {own[path]["image_key"]: save for path, save in fitting.items()}
+
+
+class _Refs:
+    """What references of one dataset name, as long as nothing is published."""
+
+    def __init__(self, look: Look) -> None:
+        self._look = look
+        self._lock = threading.Lock()
+        self._known: dict[str, Target] = {}
+
+    def target(self, ref: Ref) -> Target:
+        with self._lock:
+            found = self._known.get(str(ref))
+            if found is None:
+                found = catalog.resolve(self._look, ref)
+                catalog.require_readable(found)
+                self._known[str(ref)] = found
+            return found
+
+
+def _target(warm: Warm, ref: Ref) -> Target:
+    if ref.is_draft and ref.digest is None:
+        return Target(ref.dataset, None, History(ref.dataset, (), ()))
+    return warm.piece(f"{ref.dataset} versions", (gold.VERSIONS, gold.ALIASES), ref.dataset, _Refs).target(ref)
+
+
+def _index(look: Look, target: Target) -> Index | None:
+    if target.version is None and not look.files(silver.IMAGES, target.dataset):
+        return None
+    return Index(look, target)

@@ -19,7 +19,7 @@ _SKEW_WARNS, _SKEW_FAILS = 60.0, 900.0
 _STALE = timedelta(hours=24)
 _NAMED = 5
 CORS_RULE = {
-    "AllowedMethods": ["GET", "PUT", "HEAD"],
+    "AllowedMethods": ["GET", "HEAD", "PUT", "POST", "DELETE"],
     "AllowedOrigins": ["https://labels.example.com"],
     "AllowedHeaders": ["*"],
     "ExposeHeaders": ["ETag"],

@@ -23,8 +23,8 @@ from imagelake.modes import Mode
 from imagelake.pipeline import built_landed, publish_built
 from imagelake.settings import Strict, validate
 from imagelake.storage.base import Storage
+from imagelake.storage.labels import ROOT as SAVES
 from imagelake.storage.source import ANNOTATION_SUFFIXES
-from imagelake.tables.saves import ROOT as SAVES
 
 log = logging.getLogger(__name__)
 

@@ -20,8 +20,6 @@ from imagelake.session import open_session
 ROOT = Path(__file__).parents[2]
 RUNS = 20
 FAULTS = [
-    ("drop_answer", None), ("late_status", 500), ("status", 500), ("status", 503), ("status", 409), ("reset", None),
-]  # fmt: skip
     ("drop_answer", None),
     ("late_status", 500),
     ("status", 500),

@@ -13,16 +13,17 @@ def image_keys(flags: Flags, dataset: str, where: str | None, images: Path | Non
     """The selected keys of the draft, sorted. UsageError when nothing selects, NotFound when nothing is selected."""
     if where is None and images is None:
         raise UsageError(f"which images of {dataset}?", hint='--where "width < 64" or --images FILE')
-    listed = None if images is None else _listed(images)
-    chosen = listed if where is None else _matching(flags, dataset, where)
-    if where is not None and listed is not None:
-        chosen = [key for key in chosen or () if key in set(listed)]
+    named = None if images is None else listed(images)
+    chosen = named if where is None else _matching(flags, dataset, where)
+    if where is not None and named is not None:
+        chosen = [key for key in chosen or () if key in set(named)]
     if not chosen:
         raise NotFound(f"no image of {dataset} is selected", hint=f"imagelake show {dataset}@draft")
     return sorted(set(chosen))
 
 
-def _listed(path: Path) -> list[str]:
+def listed(path: Path) -> list[str]:
+    """The keys in a file, one a line; `-` is stdin."""
     try:
         text = sys.stdin.read() if str(path) == "-" else path.read_text("utf-8")
     except OSError as error:

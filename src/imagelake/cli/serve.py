@@ -37,7 +37,7 @@ def urls(  # noqa: PLR0913  the options of a verb are its arguments
     """A presigned URL for each image that is an object of its own; whoever holds one can read that image."""
     from imagelake.client import lake
 
-    keys = None if images is None else selection._listed(images)
+    keys = None if images is None else selection.listed(images)
     with lake.open(*lake_of(context.obj.flags)) as opened:
         found = opened.urls(ref, split=split, where=where, images=keys, sample=sample, expires=expires)
     emit(context.obj, found.as_json(), lambda to: _view(to, found))

@@ -80,6 +80,8 @@ def _requested(tree: Tree, name: str) -> Choice:
             hint="leave --format out to see what each format lacks",
             rule="format.unusable",
         )
+    if name == "labels":  # ours, and many small ones: nobody else's reader need look into each
+        return Choice(name, wanted, (wanted,))
     others = (r.detect(tree) for r in READERS if r.name != name)
     return Choice(name, wanted, (wanted, *others))
 

@@ -11,6 +11,9 @@ from pyspark.sql import functions as F
 
 FOUND, MISSING, AMBIGUOUS, DUPLICATE = "found", "missing", "ambiguous", "duplicate"
 
+_SAVE = r"(^|/)\d{20}-[0-9a-f]{1,64}\.json$"
+"""The names of `storage.labels.NAME`, as Java writes it."""
+
 _BESIDE, _SAME, _ENDS, _INSIDE, _NAME = range(5)
 
 
@@ -29,6 +32,8 @@ def resolve(records: DataFrame, candidates: DataFrame) -> DataFrame:
         _stem(_name(F.col("path"))).alias("_stem"),
     )
     pairs = wanted.join(offered, "_stem", "inner").where(F.col("by_stem") | (_name(F.col("_path")) == F.col("_name")))
+    # a labelling save names its image by key: no other will do, however alike its path
+    pairs = pairs.where(~F.col("document").rlike(_SAVE) | (F.col("_key") == F.col("file")))
     best = _unshared(_best(pairs.withColumn("_rank", _rank())))
     return (
         records.join(best, ["doc", "ref", "position"], "left")

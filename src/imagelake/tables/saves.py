@@ -14,10 +14,11 @@ from typing import Any
 import pyarrow.compute as pc
 
 from imagelake.context import Context
+from imagelake.storage.labels import NAME, ROOT, time_of
 from imagelake.tables import bronze, deliveries
 
-ROOT = "labels"
 FORMAT = "labels"
+_YOUNG = 2_000_000  # microseconds; one that lost a race is withdrawn within a second
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ def saves(ctx: Context, dataset: str) -> Saves:
         return Saves((), ())
     rows = [r for r in deliveries.newest(ctx.tables, dataset) if r["format"] == FORMAT]
     landed, built = (_delivered(ctx, dataset, [r for r in rows if r["state"] == s]) for s in ("landed", "built"))
-    waiting = tuple(name for name in names if name not in landed | built)
+    settled = ctx.clock().timestamp() * 1e6 - _YOUNG
+    waiting = tuple(name for name in names if name not in landed | built and _time(name) < settled)
     return Saves(waiting, tuple(name for name in names if name in built))
 
 
@@ -50,6 +52,12 @@ def remove_delivered(ctx: Context, delivery: Mapping[str, Any]) -> None:
 def folder(dataset: str) -> str:
     """Where a dataset's saves are."""
     return f"{ROOT}/{dataset}"
+
+
+def _time(name: str) -> int:
+    """When a save was made; what is not named like one is as old as can be, and refused by the reader."""
+    last = name.rpartition("/")[2]
+    return time_of(last) if NAME.fullmatch(last) else 0
 
 
 def _delivered(ctx: Context, dataset: str, rows: Sequence[Mapping[str, Any]]) -> set[str]:

@@ -99,7 +99,8 @@ class Engine:
     def open_run(self, settings: Any, verb: str, dataset: str | None, *, create: bool, progress: Any) -> Iterator[Any]:
         self.runs.append({"lake": settings.lake, "verb": verb, "dataset": dataset, "create": create})
         progress("starting")
-        yield SimpleNamespace(reports=self.reports, progress=progress, storage=SimpleNamespace(root=settings.lake))
+        storage = SimpleNamespace(root=settings.lake)
+        yield SimpleNamespace(reports=self.reports, progress=progress, storage=storage, settings=settings)
 
     def one(self, _ctx: Any, *asked: Any) -> RunReport:
         self.asked.append(asked)

@@ -69,6 +69,9 @@ def spark(spark_settings: Settings) -> Iterator[SparkSession]:
     """The one session of a run."""
     from imagelake.session import open_session
 
-    session = open_session(spark_settings, "imagelake tests")
+    with pytest.MonkeyPatch.context() as patch:  # Java looks for credentials in the environment it was started in
+        patch.setenv("AWS_ACCESS_KEY_ID", "lakeaccess")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "lakesecret123")
+        session = open_session(spark_settings, "imagelake tests")
     yield session
     session.stop()

@@ -17,6 +17,8 @@ from tests.servers.faults import Fault, proxy
 
 from imagelake.session import open_session
 
+pytestmark = pytest.mark.nightly  # not yet proven to end on every machine
+
 ROOT = Path(__file__).parents[2]
 RUNS = 20
 FAULTS = [
@@ -127,7 +129,6 @@ def test_whatever_happens_to_a_commit_it_is_made_once(spark, rgw_bucket, between
     assert sum(1 for seen in between.requests if seen.fault) == RUNS
 
 
-@pytest.mark.nightly
 def test_the_same_race_with_the_stock_log_store_loses_commits(spark, rgw_bucket):
     chosen = settings(rgw_bucket, "lake", "spark.master=local[1]")
     hadoop = json.dumps({"spark.hadoop.fs.s3n.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem"})
@@ -146,7 +147,6 @@ def test_the_same_race_with_the_stock_log_store_loses_commits(spark, rgw_bucket)
     assert lost > 0
 
 
-@pytest.mark.nightly
 def test_four_programs_take_five_uploads_each_and_none_waits_for_another(spark, rgw_bucket, tmp_path):
     from tests.spark import helpers
 

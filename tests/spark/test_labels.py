@@ -29,9 +29,9 @@ def test_saves_are_folded_in_by_the_next_ingest_in_their_order(spark, tmp_path):
     key = "p000.jpg"
     etag = {p.key: p.etag for p in lake.images("pets@draft").images}[key]
     for x in (11.0, 22.0, 11.0):  # X, Y, X ends at X
-        etag = lake.save_labels("pets", key, box(x), "ann", base=etag)
+        etag = lake.save_labels("pets@draft", key, box(x), "ann", base=etag)
     gone = {p.key: p.etag for p in lake.images("pets@draft").images}["p002.jpg"]
-    lake.save_labels("pets", "p002.jpg", box(7.0), "ann", base=gone)
+    lake.save_labels("pets@draft", "p002.jpg", box(7.0), "ann", base=gone)
     (shown,) = [p for p in lake.images("pets@draft").images if p.key == key]
     assert [a.bbox[0] for a in shown.labels] == [11.0], "a save is seen at once"
     assert boxes(ctx, key) == {5.0, 30.0}, "and is in no table yet"
@@ -52,7 +52,7 @@ def test_saves_are_folded_in_by_the_next_ingest_in_their_order(spark, tmp_path):
     (after,) = [p for p in lake.images("pets@draft").images if p.key == key]
     assert after.etag == etag, "what was saved is what the draft says"
 
-    etag = lake.save_labels("pets", key, [], "bob", base=etag)
+    etag = lake.save_labels("pets@draft", key, [], "bob", base=etag)
     time.sleep(2.1)
     (report,) = run_landing(helpers.again(ctx))
     assert report.status == "accepted", "saves are taken in without an upload too"

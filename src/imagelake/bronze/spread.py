@@ -21,7 +21,8 @@ _FILES_WORTH_A_TASK = 50
 
 def spread(ctx: Context, rows: pa.Table, sizes: Sequence[int]) -> DataFrame:
     """A frame of these rows, one a file of so many bytes; a task has neighbours by uri and offset."""
-    frame = ctx.spark.createDataFrame(rows, from_arrow_schema(rows.schema))
+    # in one chunk: Spark loses the rows that follow an empty chunk
+    frame = ctx.spark.createDataFrame(rows.combine_chunks(), from_arrow_schema(rows.schema))
     tasks = _tasks(ctx, sizes)
     if tasks > ctx.spark.sparkContext.defaultParallelism:
         return frame.repartitionByRange(tasks, "uri", "offset")

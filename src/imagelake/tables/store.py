@@ -123,7 +123,8 @@ class DeltaStore:
 
     def append_table(self, spec: TableSpec, table: pa.Table) -> None:
         """Append the rows of an Arrow table that has the spec's columns, in files worth having."""
-        self.append(spec, in_files(self._spark.createDataFrame(table, spec.ddl), len(table)))
+        # in one chunk: Spark loses the rows that follow an empty chunk
+        self.append(spec, in_files(self._spark.createDataFrame(table.combine_chunks(), spec.ddl), len(table)))
 
     def merge(
         self, changed: Sequence[tuple[TableSpec, DataFrame]], dataset: str, txn: Txn, done: Callable[[TableSpec], None]

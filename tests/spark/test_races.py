@@ -36,7 +36,7 @@ def test_two_publishers_without_a_lease_give_each_number_once(spark, tmp_path):
     ctx = helpers.context(spark, lake)
     upload = helpers.write_zip(tmp_path / "a.zip", helpers.small(2).files())
     pipeline.run_upload(ctx, IngestRequest("pets", str(upload)))
-    both = [driver("publish", lake, "pets", 10, name) for name in ("left", "right")]
+    both = [driver("publish", lake, "pets", 4, name) for name in ("left", "right")]
     outputs = [process.communicate(timeout=400)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], outputs
     rows = ctx.tables.collect(gold.VERSIONS, "pets")
@@ -46,7 +46,7 @@ def test_two_publishers_without_a_lease_give_each_number_once(spark, tmp_path):
     ids = {r["publish_id"] for r in rows}
     names = Counter(r["name"] for r in ctx.tables.collect(gold.CATEGORY_LOG, "pets") if r["publish_id"] in ids)
     assert max(names.values()) == 1
-    assert len(names) == 2 + 20
+    assert len(names) == 2 + 8
 
 
 def test_four_datasets_build_at_once_and_none_has_to_try_again(spark, tmp_path):

@@ -11,6 +11,7 @@ from imagelake.check import Check
 from imagelake.errors import ImagelakeError, NotFound
 from imagelake.settings import Settings
 from imagelake.storage import open_storage
+from imagelake.storage.lifecycle_s3 import BucketRules
 from imagelake.storage.s3 import NotSupported, frozen_credentials, translated
 from imagelake.storage.s3_probe import clock_skew, cors_rules, keeps_conditions, unfinished
 from imagelake.storage.s3_storage import S3Storage
@@ -108,13 +109,12 @@ def _unfinished(storage: S3Storage) -> Check:
 
 
 def _lifecycle(storage: S3Storage) -> Check:
-    name = "lifecycle"
-    try:
-        with translated("read the lifecycle rules of", f"s3://{storage.bucket}"):
-            found = storage.client.get_bucket_lifecycle_configuration(Bucket=storage.bucket)
-    except NotFound:
-        return Check(name, True, "the bucket has no rules", "imagelake lifecycle plan shows those that belong there")
-    return Check(name, True, f"the bucket has {len(found['Rules'])} rules", "imagelake lifecycle verify compares them")
+    found = BucketRules(storage).read()
+    if found.data is None:
+        hint = "imagelake lifecycle plan shows those that belong there"
+        return Check("lifecycle", True, "the bucket has no rules", hint)
+    message = f"the bucket has {len(found.rules)} rules"
+    return Check("lifecycle", True, message, "imagelake lifecycle verify compares them")
 
 
 def _cors(storage: S3Storage) -> Check:

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterator
 
 import pytest
-from tests.integration.lakes import Bucket, reach
+from tests.integration.buckets import Bucket, reach
 from tests.servers.moto import moto
 from tests.servers.rgw import rgw
 from tests.servers.server import Server

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
-from tests.integration.lakes import Bucket, settings
+from tests.integration.buckets import FAULTS, Bucket, settings
 from tests.servers.faults import Fault, proxy
 
 from imagelake.session import open_session
@@ -21,14 +21,6 @@ pytestmark = pytest.mark.nightly  # not yet proven to end on every machine
 
 ROOT = Path(__file__).parents[2]
 RUNS = 20
-FAULTS = [
-    ("drop_answer", None),
-    ("late_status", 500),
-    ("status", 500),
-    ("status", 503),
-    ("status", 409),
-    ("reset", None),
-]
 
 
 @pytest.fixture
@@ -62,7 +54,7 @@ def ids_of(bucket: Bucket, path: str) -> list[str]:
 
 
 def commits(bucket: Bucket, path: str) -> list[str]:
-    names = [s.path.rsplit("/", 1)[1] for s in bucket.storage(f"{path}/_delta_log").list()]
+    names = [s.path.rpartition("/")[2] for s in bucket.storage(f"{path}/_delta_log").list()]
     return sorted(name for name in names if name.endswith(".json") and name[0].isdigit())
 
 
@@ -90,7 +82,7 @@ def test_two_drivers_and_a_program_without_spark_lose_nothing_to_each_other(spar
     chosen, count = settings(rgw_bucket, "lake", "spark.master=local[1]"), 50
     open_session(chosen, "tests")
     add(spark, f"s3a://{rgw_bucket.name}/lake/own", "first")
-    command = [sys.executable, "-m", "tests.integration.driver", "append", chosen.model_dump_json()]
+    command = [sys.executable, "-m", "tests.integration.racers", "append", chosen.model_dump_json()]
     both = [
         subprocess.Popen(
             [*command, f"s3a://{rgw_bucket.name}/lake/own", name, str(count)],
@@ -134,7 +126,7 @@ def test_the_same_race_with_the_stock_log_store_loses_commits(spark, rgw_bucket)
     hadoop = json.dumps({"spark.hadoop.fs.s3n.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem"})
     stock = settings(rgw_bucket, "lake", "spark.master=local[1]", f"spark.conf={hadoop}")
     open_session(chosen, "tests")
-    command = [sys.executable, "-m", "tests.integration.driver", "append", stock.model_dump_json()]
+    command = [sys.executable, "-m", "tests.integration.racers", "append", stock.model_dump_json()]
     lost = 0
     for attempt in range(6):
         add(spark, f"s3a://{rgw_bucket.name}/lake/own{attempt}", "first")
@@ -161,7 +153,7 @@ def test_four_programs_take_five_uploads_each_and_none_waits_for_another(spark, 
         for upload in range(5):
             files = helpers.small(2, start=100 * number + 10 * upload).files()
             helpers.write_zip(tmp_path / f"set{number}" / f"{upload}.zip", files)
-    command = [sys.executable, "-m", "tests.integration.driver", "runs", chosen.model_dump_json()]
+    command = [sys.executable, "-m", "tests.integration.racers", "runs", chosen.model_dump_json()]
     four = [subprocess.Popen([*command, f"set{n}", str(tmp_path / f"set{n}")], cwd=ROOT) for n in range(4)]
     assert [process.wait() for process in four] == [0] * 4, "nobody had to wait for a lease of another dataset"
     with imagelake.open(chosen.lake, chosen.s3) as lake:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.integration.lakes import asked, settings
+from tests.integration.buckets import asked, settings
 from tests.spark import helpers
 
 import imagelake

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from tests.integration.lakes import reach, upload_folder
+from tests.integration.buckets import reach, upload_folder
 from tests.lakes import LakeMaker
 from tests.servers.rgw import rgw
 from tests.servers.server import Server

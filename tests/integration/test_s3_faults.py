@@ -7,6 +7,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from tests.integration.buckets import FAULTS
 from tests.servers.faults import Fault, proxy
 
 from imagelake.settings import S3Settings
@@ -15,15 +16,7 @@ from imagelake.storage.s3_storage import S3Storage
 
 RUNS = 20
 MIB = 1 << 20
-KINDS = [
-    ("drop_answer", None),
-    ("late_status", 500),
-    ("status", 500),
-    ("status", 503),
-    ("status", 409),
-    ("reset", None),
-]
-ids = [kind if status is None else f"{kind}-{status}" for kind, status in KINDS]
+ids = [kind if status is None else f"{kind}-{status}" for kind, status in FAULTS]
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +40,7 @@ def fired(between) -> int:
     return sum(1 for seen in between.requests if seen.fault)
 
 
-@pytest.mark.parametrize(("kind", "status"), KINDS, ids=ids)
+@pytest.mark.parametrize(("kind", "status"), FAULTS, ids=ids)
 def test_a_conditional_put_has_one_effect(between, rgw_bucket, kind, status):
     before = fired(between)
 
@@ -65,7 +58,7 @@ def test_a_conditional_put_has_one_effect(between, rgw_bucket, kind, status):
     assert fired(between) - before == RUNS, "every fault took place"
 
 
-@pytest.mark.parametrize(("kind", "status"), KINDS, ids=ids)
+@pytest.mark.parametrize(("kind", "status"), FAULTS, ids=ids)
 @pytest.mark.parametrize("step", ["begin", "part", "end"])
 def test_an_upload_in_parts_has_one_effect(between, rgw_bucket, kind, status, step):
     before = fired(between)

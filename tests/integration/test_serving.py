@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
-from tests.integration.lakes import Bucket, reach, upload_folder
+from tests.integration.buckets import Bucket, reach, upload_folder
 from tests.lakes import LakeMaker
 from tests.servers.rgw import create_user
 

@@ -30,17 +30,10 @@ def archive_facts(ctx: Context, source: Source) -> pa.Table:
     return _probed(ctx, source, source.members)
 
 
-def loose_facts(ctx: Context, source: Source, dataset: str, rehash: bool) -> pa.Table:
-    """FACTS of all loose files; unless `rehash`, those whose place, size and stamp bronze has seen are not read."""
-    reused = FACTS.empty_table() if rehash else _known_files(ctx, dataset, source)
+def loose_facts(ctx: Context, source: Source, reused: pa.Table) -> pa.Table:
+    """FACTS of all loose files; those that are known (`known_files`) are not read."""
     done = set(reused["path"].to_pylist())
     return pa.concat_tables([_probed(ctx, source, [m for m in source.members if m.path not in done]), reused])
-
-
-def known_facts(ctx: Context, source: Source, dataset: str) -> pa.Table | None:
-    """FACTS of all loose files when bronze has seen every one of them; None when there is a new one."""
-    found = _known_files(ctx, dataset, source)
-    return found if len(found) == len(source.members) else None
 
 
 def first_rows(table: pa.Table, *columns: str) -> pa.Table:
@@ -59,7 +52,7 @@ def _probed(ctx: Context, source: Source, members: Sequence[Member]) -> pa.Table
     return collected(frame.mapInArrow(prober, from_arrow_schema(FACTS))).cast(FACTS)
 
 
-def _known_files(ctx: Context, dataset: str, source: Source) -> pa.Table:
+def known_files(ctx: Context, dataset: str, source: Source) -> pa.Table:
     """FACTS of the loose files that are in bronze already, as they were found then.
 
     What tells that a file is the same: its place, its size, and its mtime, or its ETag in a bucket.

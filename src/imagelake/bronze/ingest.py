@@ -15,8 +15,9 @@ import pyarrow as pa
 
 from imagelake.bronze import known, places
 from imagelake.bronze import rows as rows_of
-from imagelake.bronze.facts import archive_facts, known_facts, loose_facts
+from imagelake.bronze.facts import archive_facts, known_files, loose_facts
 from imagelake.bronze.outcome import Prepared, commit, landed, rejected
+from imagelake.bronze.probe import FACTS
 from imagelake.bronze.request import IngestRequest
 from imagelake.context import Context, Objects, RunReport
 from imagelake.dataset_settings import load_dataset_settings
@@ -25,10 +26,11 @@ from imagelake.formats.detect import Choice, choose
 from imagelake.keys import check_dataset_id
 from imagelake.modes import MODES
 from imagelake.storage.keep import Archived, receive
+from imagelake.storage.labels import dataset_folder
 from imagelake.storage.source import Source
 from imagelake.storage.source_open import open_source
 from imagelake.tables import bronze, deliveries
-from imagelake.tables.saves import FORMAT, folder, saves
+from imagelake.tables.saves import FORMAT, saves
 from imagelake.writer import writing
 
 log = logging.getLogger(__name__)
@@ -38,11 +40,15 @@ _BLANK: dict[str, Any] = dict.fromkeys(bronze.UPLOADS.names)
 
 @dataclass(frozen=True)
 class _Upload:
-    """An upload to take in: its files, their format, where they came from, and how its archive is kept if it is one."""
+    """An upload to take in: its files, their format, where they came from, the FACTS of those that are known.
+
+    `archived` is how its archive is kept, if it is one.
+    """
 
     source: Source
     choice: Choice
     origin: Mapping[str, str | None]
+    reused: pa.Table
     archived: Archived | None = None
 
 
@@ -75,10 +81,10 @@ def run_all(ctx: Context, dataset: str, requests: Sequence[IngestRequest]) -> tu
 def _saved(ctx: Context, dataset: str) -> list[IngestRequest]:
     """The labelling saves that wait, as an upload; those a build is done with are removed."""
     found = saves(ctx, dataset)
-    ctx.storage.delete_all(f"{folder(dataset)}/{name}" for name in found.finished)
+    ctx.storage.delete_all(f"{dataset_folder(dataset)}/{name}" for name in found.finished)
     if not found.waiting:
         return []
-    upload = ctx.storage.uri(folder(dataset))
+    upload = ctx.storage.uri(dataset_folder(dataset))
     return [IngestRequest(dataset, upload, FORMAT, note="labelling saves", only=frozenset(found.waiting))]
 
 
@@ -91,22 +97,22 @@ def _ingest(ctx: Context, request: IngestRequest, ready: Sequence[Prepared]) -> 
         seen = known.earlier(rows, request.mode, request.format, source=given.uri, source_stamp=stamp)
         if seen is not None:
             return _known(request, rows, seen)
-    if given.kind == "folder" and not request.rehash:
+    doubted = request.rehash or given.kind == "zip"
+    reused = FACTS.empty_table() if doubted else known_files(ctx, request.dataset, given)
+    if given.kind == "folder" and len(reused) == len(given.members):
         # nothing of it is read, not even the documents that tell its format
-        facts = known_facts(ctx, given, request.dataset)
-        same = {"upload_id": rows_of.upload_id(facts)} if facts is not None else None
-        seen = known.earlier(rows, request.mode, request.format, **same) if same else None
+        seen = known.earlier(rows, request.mode, request.format, upload_id=rows_of.upload_id(reused))
         if seen is not None:
             return _known(request, rows, seen)
     origin = {"source": given.uri, "source_stamp": stamp}
     if given.kind != "zip":
-        return _take(ctx, request, ready, _Upload(given, _chosen(ctx, request, given), origin))
+        return _take(ctx, request, ready, _Upload(given, _chosen(ctx, request, given), origin, reused))
     with ThreadPoolExecutor(1) as pool:
         receiving = pool.submit(receive, ctx.storage, given)
         choice = _chosen(ctx, request, given)  # meanwhile
         archived = receiving.result()
     try:
-        return _take(ctx, request, ready, _Upload(archived.source, choice, origin, archived))
+        return _take(ctx, request, ready, _Upload(archived.source, choice, origin, reused, archived))
     finally:
         archived.drop()
 
@@ -114,7 +120,7 @@ def _ingest(ctx: Context, request: IngestRequest, ready: Sequence[Prepared]) -> 
 def _take(ctx: Context, request: IngestRequest, ready: Sequence[Prepared], upload: _Upload) -> RunReport | Prepared:
     """Hash and probe, and keep the bytes that are new; or report that all of it is known."""
     source, choice, archived = upload.source, upload.choice, upload.archived
-    facts = _facts(ctx, request, source)
+    facts = _facts(ctx, source, upload.reused)
     upload_id = rows_of.upload_id(facts)
     rows = _known_rows(ctx, request.dataset, ready)
     seen = known.earlier(rows, request.mode, request.format, upload_id=upload_id)
@@ -148,11 +154,11 @@ def _take(ctx: Context, request: IngestRequest, ready: Sequence[Prepared], uploa
     return Prepared(row, files, places.rows(ctx, request.dataset, attempt_id, kept, held), objects=objects)
 
 
-def _facts(ctx: Context, request: IngestRequest, source: Source) -> pa.Table:
+def _facts(ctx: Context, source: Source, reused: pa.Table) -> pa.Table:
     ctx.progress(f"hashing and checking {len(source.members)} files")
     if source.kind == "zip":
         return archive_facts(ctx, source)
-    return loose_facts(ctx, source, request.dataset, request.rehash)
+    return loose_facts(ctx, source, reused)
 
 
 def _timed(ctx: Context, request: IngestRequest, ready: Sequence[Prepared]) -> RunReport | Prepared:

@@ -125,26 +125,19 @@ def _most(examiner: Examiner) -> int:
     return (examiner.limits.memory_mb << 20) // 4
 
 
-def _runs(items: Sequence[tuple[int, Item]]) -> Iterator[_Run]:
+def _runs(items: Sequence[tuple[int, Item]]) -> list[_Run]:
     rest = iter(items)
-    for span, count in neighbours(Span(i.uri, i.etag, i.offset, i.end) for _, i in items):
-        yield _Run(span, tuple(islice(rest, count)))
+    spans = neighbours(Span(i.uri, i.etag, i.offset, i.end) for _, i in items)
+    return [_Run(span, tuple(islice(rest, count))) for span, count in spans]
 
 
-def _lots(runs: Iterator[_Run], store: S3Storage) -> Iterator[list[tuple[_Run, Fetched]]]:
-    known: list[_Run] = []
-
-    def spans() -> Iterator[Span]:
-        for run in runs:
-            known.append(run)
-            yield run.span
-
+def _lots(runs: Sequence[_Run], store: S3Storage) -> Iterator[list[tuple[_Run, Fetched]]]:
     lot: list[tuple[_Run, Fetched]] = []
     size = files = 0
-    for place, (span, data) in enumerate(fetched(spans(), store)):
-        lot.append((known[place], data))
-        size += span.end - span.start
-        files += len(known[place].items)
+    for run, (_, data) in zip(runs, fetched((run.span for run in runs), store), strict=True):
+        lot.append((run, data))
+        size += run.span.end - run.span.start
+        files += len(run.items)
         if size >= _LOT or files >= _LOT_FILES:
             yield lot
             lot, size, files = [], 0, 0

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from imagelake.errors import IntegrityError
 from imagelake.storage.base import TEMP_PREFIX, Storage
+from imagelake.storage.local import LocalStorage
 
 MOST_BYTES = 10 << 30
 _THREADS = 16
@@ -43,6 +43,7 @@ class FileCache:
         found = [self.folder / path for path, _ in files]
         absent = [(path, size) for place, (path, size) in zip(found, files, strict=True) if not _has(place, size)]
         if absent:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._make_room(sum(size for _, size in absent), keep=set(found))
             with ThreadPoolExecutor(min(_THREADS, len(absent))) as pool:
                 list(pool.map(lambda wanted: self._fetch(*wanted), absent))
@@ -52,14 +53,7 @@ class FileCache:
         data = self.storage.read(path)
         if len(data) != size:
             raise IntegrityError(f"{self.storage.uri(path)} has {len(data)} bytes; the table's log says {size}")
-        target = self.folder / path
-        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        temp = target.parent / f"{TEMP_PREFIX}{uuid.uuid4().hex}"
-        try:
-            temp.write_bytes(data)
-            temp.replace(target)
-        finally:
-            temp.unlink(missing_ok=True)
+        LocalStorage(self.folder).put(path, data)
 
     def _make_room(self, wanted: int, keep: set[Path]) -> None:
         held = sorted(_held(self.folder.parent))

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from imagelake.boxes import clip
 from imagelake.client.label_check import Entry
 from imagelake.client.samples import Annotation
 from imagelake.client.saves import Save
@@ -69,16 +70,6 @@ def as_annotation(row: Mapping[str, Any], classes: Mapping[str, int | None]) -> 
         attributes=json.loads(row["attributes"]) if row["attributes"] else {},
         source_id=row["source_id"],
     )
-
-
-def clip(box: Box, width: int, height: int) -> Box:
-    """The part of a box inside the image, with the very arithmetic of the build: a bit of difference changes hashes."""
-    x, y, w, h = box
-    left, top = max(x, 0.0), max(y, 0.0)
-    over_right, over_bottom = x + w > width, y + h > height
-    new_w = width - left if over_right else (w if left == x else x + w - left)
-    new_h = height - top if over_bottom else (h if top == y else y + h - top)
-    return (left, top, new_w, new_h)
 
 
 def _row(entry: Entry, save: Save) -> Row:

@@ -91,7 +91,7 @@ class Saves:
 
     def waiting(self, dataset: str) -> dict[str, Folder]:
         """The waiting saves of a dataset by folder, with one listing."""
-        found, now = dated_list(self._storage, f"{labels.ROOT}/{dataset}")
+        found, now = dated_list(self._storage, labels.dataset_folder(dataset))
         grouped = labels.by_folder(stat.path for stat in found)
         return {path: Folder(path, tuple(names), now) for path, names in grouped.items()}
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from imagelake import digest
+from imagelake.boxes import Box, clip
 from imagelake.formats import geometry
 from imagelake.silver.records import WAITING, as_json
 from imagelake.silver.space import ORIENTED, TURNS_SIDES
@@ -21,7 +22,6 @@ ADDED = (
 )
 
 Row = dict[str, Any]
-Box = tuple[float, float, float, float]
 
 
 def to_pixels(row: Row) -> Row:
@@ -71,16 +71,6 @@ def raw_box(box: Box, orientation: int, width: int, height: int) -> Box:
     x1, y1, x2, y2 = raw_points((x, y, x + w, y + h), orientation, width, height)
     turned = (h, w) if orientation >= TURNS_SIDES else (w, h)
     return (min(x1, x2), min(y1, y2), *turned)
-
-
-def clip(box: Box, width: int, height: int) -> Box:
-    """The part of the box inside the image; a box inside stays exactly as it is."""
-    x, y, w, h = box
-    left, top = max(x, 0.0), max(y, 0.0)
-    over_right, over_bottom = x + w > width, y + h > height
-    new_w = width - left if over_right else (w if left == x else x + w - left)
-    new_h = height - top if over_bottom else (h if top == y else y + h - top)
-    return (left, top, new_w, new_h)
 
 
 def _raw_point(x: float, y: float, orientation: int, width: int, height: int) -> tuple[float, float]:

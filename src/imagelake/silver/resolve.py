@@ -9,10 +9,11 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from imagelake.storage.labels import NAME as SAVE_NAME
+
 FOUND, MISSING, AMBIGUOUS, DUPLICATE = "found", "missing", "ambiguous", "duplicate"
 
-_SAVE = r"(^|/)\d{20}-[0-9a-f]{1,64}\.json$"
-"""The names of `storage.labels.NAME`, as Java writes it."""
+_SAVE = rf"(^|/){SAVE_NAME.pattern}$"
 
 _BESIDE, _SAME, _ENDS, _INSIDE, _NAME = range(5)
 

@@ -19,17 +19,11 @@ def dated_list(storage: Storage, folder: str) -> tuple[list[Stat], int]:
     """Everything below a folder, and the store's time then, in microseconds since 1970."""
     if isinstance(storage, LocalStorage):
         return list(storage.list(folder)), time.time_ns() // 1000
-    from imagelake.storage.s3 import translated
-
-    bucket = cast("S3Storage", storage)
-    cut = len(bucket.prefix) + 1 if bucket.prefix else 0
     found: list[Stat] = []
     told = ""
-    with translated("list", bucket.uri(folder)):
-        pages = bucket.client.get_paginator("list_objects_v2")
-        for page in pages.paginate(Bucket=bucket.bucket, Prefix=f"{bucket.key(folder)}/"):
-            told = page["ResponseMetadata"]["HTTPHeaders"].get("date", "")
-            found += (Stat(item["Key"][cut:], item["Size"]) for item in page.get("Contents", ()))
+    for date, page in cast("S3Storage", storage).pages(folder):
+        told = date
+        found += page
     return found, _microseconds(told)
 
 

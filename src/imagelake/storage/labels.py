@@ -24,13 +24,18 @@ MOST_BYTES = 8 << 20
 LAST_TIME = 10**20 - 1
 """The last time a name can hold, three million years from now."""
 
-NAME = re.compile(r"(?P<time>\d{20})-[0-9a-f]{1,64}\.json", re.ASCII)
+NAME = re.compile(r"\d{20}-[0-9a-f]{1,64}\.json", re.ASCII)
 FOLDER = re.compile(r"[0-9a-f]{32}", re.ASCII)
+
+
+def dataset_folder(dataset: str) -> str:
+    """The folder of a dataset's saves."""
+    return f"{ROOT}/{dataset}"
 
 
 def folder_of(dataset: str, image_key: str) -> str:
     """The folder of an image's saves."""
-    return f"{ROOT}/{dataset}/{key_hash(image_key)}"
+    return f"{dataset_folder(dataset)}/{key_hash(image_key)}"
 
 
 def key_hash(image_key: str) -> str:

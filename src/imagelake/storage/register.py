@@ -40,27 +40,11 @@ def open_register(storage: Storage, name: str) -> Register:
     return ObjectRegister(cast("S3Storage", storage), f"locks/{name}.json")
 
 
-class Versioned(Protocol):
-    """A storage that tells the versions of an object apart by ETag, and writes on condition of one."""
-
-    def fetch(self, path: str) -> tuple[bytes, str]:
-        """An object's bytes and its ETag; NotFound when there is none."""
-        ...
-
-    def put(self, path: str, data: bytes, *, if_absent: bool = False) -> bool:
-        """Write it; with `if_absent`, False when there is another one."""
-        ...
-
-    def replace(self, path: str, data: bytes, etag: str) -> bool:
-        """Write it if it has this ETag; False when it has not."""
-        ...
-
-
 @dataclass(frozen=True)
 class ObjectRegister:
     """An object holds the record; conditional puts change it. Each record is unique, so a repeated put finds itself."""
 
-    storage: Versioned
+    storage: S3Storage
     path: str
 
     def load(self) -> bytes | None:

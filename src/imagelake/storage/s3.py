@@ -30,9 +30,7 @@ CUT: tuple[type[Exception], ...] = (boto.IncompleteReadError, boto.HTTPClientErr
 """A body that ended early."""
 
 _COPY_PART = 256 << 20  # larger objects are copied in such parts, several at a time
-_ABSENT = frozenset(
-    ("404", "NoSuchKey", "NotFound", "NoSuchUpload", "NoSuchCORSConfiguration", "NoSuchLifecycleConfiguration")
-)
+_ABSENT = frozenset(("404", "NoSuchKey", "NotFound", "NoSuchUpload", "NoSuchCORSConfiguration"))
 _TAKEN = frozenset(("412", "PreconditionFailed"))
 _BUSY = frozenset(("409", "ConditionalRequestConflict", "OperationAborted"))
 _DENIED = frozenset(("403", "AccessDenied", "SignatureDoesNotMatch", "InvalidAccessKeyId", "AllAccessDisabled"))

@@ -25,7 +25,7 @@ class S3Shelf:
 
     lake: S3Storage
     pool: ThreadPoolExecutor
-    waiting: deque[Future[None]] = field(default_factory=deque)
+    waiting: deque[Future[object]] = field(default_factory=deque)
 
     @classmethod
     def of(cls, lake: Storage) -> S3Shelf:
@@ -53,7 +53,7 @@ class S3Shelf:
         """Do this while the caller goes on; not too much is kept waiting."""
         if len(self.waiting) >= 4 * self.lake.settings.connections:
             self.waiting.popleft().result()
-        self.waiting.append(self.pool.submit(lambda: (task(), None)[1]))
+        self.waiting.append(self.pool.submit(task))
 
     def begin(self) -> S3Sink:
         """A new file under blobs/zip."""

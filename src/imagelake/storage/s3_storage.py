@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, islice
@@ -60,21 +60,22 @@ class S3Storage:
 
     def list(self, prefix: str = "") -> Iterator[Stat]:
         """Everything below a prefix, in the server's order, a page of 1,000 at a time."""
-        return (found for found in self._list(prefix) if not _is_temporary(found.path))
+        return (found for _, page in self.pages(prefix) for found in page if not _is_temporary(found.path))
 
     def list_temporary(self, prefix: str) -> Iterator[Stat]:
         """What was written below a prefix and has not got its name: left behind, or still at work."""
-        return (found for found in self._list(prefix) if _is_temporary(found.path))
+        return (found for _, page in self.pages(prefix) for found in page if _is_temporary(found.path))
 
-    def _list(self, prefix: str) -> Iterator[Stat]:
+    def pages(self, prefix: str) -> Iterator[tuple[str, Sequence[Stat]]]:
+        """All below a prefix, page by page, each with the time its server says it is (the header Date)."""
         start = join(self.prefix, prefix.rstrip("/"))
         cut = len(self.prefix) + 1 if self.prefix else 0
         pages = self.client.get_paginator("list_objects_v2")
         with translated("list", self.uri(prefix)):
             for page in pages.paginate(Bucket=self.bucket, Prefix=f"{start}/" if start else ""):
-                for found in page.get("Contents", ()):
-                    if not found["Key"].endswith("/"):
-                        yield _stat(found["Key"][cut:], found["Size"], found)
+                objects = (found for found in page.get("Contents", ()) if not found["Key"].endswith("/"))
+                told = page["ResponseMetadata"]["HTTPHeaders"].get("date", "")
+                yield told, [_stat(found["Key"][cut:], found["Size"], found) for found in objects]
 
     def stat(self, path: str) -> Stat | None:
         """One object, or None."""

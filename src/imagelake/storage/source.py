@@ -92,11 +92,9 @@ class Source:
 
 
 @dataclass(frozen=True)
-class ArchiveTree:
-    """`formats.base.Tree` over an archive."""
+class _Members:
+    """What every `formats.base.Tree` over members has in common; `read` is each one's own."""
 
-    storage: Storage
-    archive: str
     members: Mapping[str, Member]
 
     @property
@@ -105,8 +103,16 @@ class ArchiveTree:
         return tuple(self.members)
 
     def size(self, path: str) -> int:
-        """Size in bytes, as the archive declares it."""
+        """Size in bytes, as it was listed, or as the archive declares it."""
         return _member(self.members, path).length
+
+
+@dataclass(frozen=True)
+class ArchiveTree(_Members):
+    """`formats.base.Tree` over an archive."""
+
+    storage: Storage
+    archive: str
 
     def read(self, path: str, limit: int | None = None) -> bytes:
         """The file, or its first `limit` bytes; UploadRejected (`file.…`) when it is not as declared."""
@@ -116,20 +122,10 @@ class ArchiveTree:
 
 
 @dataclass(frozen=True)
-class FolderTree:
+class FolderTree(_Members):
     """`formats.base.Tree` over files below a local folder."""
 
     folder: Path
-    members: Mapping[str, Member]
-
-    @property
-    def paths(self) -> Sequence[str]:
-        """All paths, sorted."""
-        return tuple(self.members)
-
-    def size(self, path: str) -> int:
-        """Size in bytes, as it was listed."""
-        return _member(self.members, path).length
 
     def read(self, path: str, limit: int | None = None) -> bytes:
         """The file, or its first `limit` bytes."""
@@ -139,20 +135,10 @@ class FolderTree:
 
 
 @dataclass(frozen=True)
-class ObjectTree:
+class ObjectTree(_Members):
     """`formats.base.Tree` over objects below a prefix."""
 
     storage: Storage
-    members: Mapping[str, Member]
-
-    @property
-    def paths(self) -> Sequence[str]:
-        """All paths, sorted."""
-        return tuple(self.members)
-
-    def size(self, path: str) -> int:
-        """Size in bytes, as it was listed."""
-        return _member(self.members, path).length
 
     def read(self, path: str, limit: int | None = None) -> bytes:
         """The object, or its first `limit` bytes."""

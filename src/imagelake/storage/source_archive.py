@@ -22,7 +22,7 @@ def archive_source(storage: Storage, path: str, limits: IngestSettings) -> Sourc
     found = storage.stat(path)
     assert found is not None
     stamp = f"{found.length}-{found.etag or found.mtime_ns}"
-    tree = ArchiveTree(storage, path, {m.path: m for m in members})
+    tree = ArchiveTree({m.path: m for m in members}, storage, path)
     place = Located(storage, path, archive.index, found.etag)
     return Source("zip", storage.uri(path), members, ignored, wrapper, found.length, stamp, tree, place)
 
@@ -36,4 +36,4 @@ def copied_source(source: Source, storage: Storage, path: str) -> Source:
         )
     members = {m.path: m for m in source.members}
     place = Located(storage, path, source.archive.index, None)
-    return replace(source, uri=storage.uri(path), tree=ArchiveTree(storage, path, members), archive=place)
+    return replace(source, uri=storage.uri(path), tree=ArchiveTree(members, storage, path), archive=place)

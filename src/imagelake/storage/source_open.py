@@ -66,7 +66,7 @@ def _folder_source(folder: Path, limits: IngestSettings, only: frozenset[str] | 
         check_folder(str(folder), len(files), total, limits)
     check_distinct((m.path for m in files), (), "folder")
     members, wrapper, junk = arranged(files, "folder")
-    tree = FolderTree(folder, {m.path: m for m in members})
+    tree = FolderTree({m.path: m for m in members}, folder)
     size = sum(m.length for m in members)
     return Source("folder", folder.as_uri(), members, (*odd, *junk), wrapper, size, None, tree)
 
@@ -76,7 +76,7 @@ def _file_source(name: str, place: Path) -> Source:
     found = place.stat()
     member = Member(nfc(name), place.name, found.st_size, mtime_ns=found.st_mtime_ns)
     stamp = f"{found.st_size}-{found.st_mtime_ns}"
-    tree = FolderTree(place.parent, {member.path: member})
+    tree = FolderTree({member.path: member}, place.parent)
     return Source("file", place.as_uri(), (member,), (), "", found.st_size, stamp, tree)
 
 

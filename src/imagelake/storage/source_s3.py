@@ -30,7 +30,7 @@ def s3_source(uri: str, limits: IngestSettings, s3: S3Settings | None, only: fro
         return archive_source(storage, key, limits)
     check_path(name, "file")
     member = Member(nfc(name), name, found.length, etag=found.etag)
-    tree = ObjectTree(open_storage(f"s3://{join(bucket, folder)}", s3), {member.path: member})
+    tree = ObjectTree({member.path: member}, open_storage(f"s3://{join(bucket, folder)}", s3))
     stamp = f"{found.length}-{found.etag}"
     return Source("file", storage.uri(key), (member,), (), "", found.length, stamp, tree)
 
@@ -49,5 +49,5 @@ def _prefix_source(storage: Storage, limits: IngestSettings, only: frozenset[str
         raise NotFound(f"{storage.root} does not exist", hint="name an object, or a prefix with objects below it")
     check_distinct((m.path for m in files), (), "folder")
     members, wrapper, junk = arranged(files, "folder")
-    tree = ObjectTree(storage, {m.path: m for m in members})
+    tree = ObjectTree({m.path: m for m in members}, storage)
     return Source("folder", storage.root, members, junk, wrapper, sum(m.length for m in members), None, tree)

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow.compute as pc
 
 from imagelake.context import Context
-from imagelake.storage.labels import NAME, ROOT, time_of
+from imagelake.storage.labels import NAME, dataset_folder, time_of
 from imagelake.tables import bronze, deliveries
 
 FORMAT = "labels"
@@ -31,7 +31,7 @@ class Saves:
 
 def saves(ctx: Context, dataset: str) -> Saves:
     """The saves that are there, by what has become of them."""
-    prefix = folder(dataset)
+    prefix = dataset_folder(dataset)
     names = [found.path.removeprefix(f"{prefix}/") for found in ctx.storage.list(f"{prefix}/")]
     if not names:
         return Saves((), ())
@@ -45,13 +45,8 @@ def saves(ctx: Context, dataset: str) -> Saves:
 def remove_delivered(ctx: Context, delivery: Mapping[str, Any]) -> None:
     """Remove the saves that a delivery brought, once it is built."""
     if delivery["format"] == FORMAT:
-        prefix = folder(delivery["dataset"])
+        prefix = dataset_folder(delivery["dataset"])
         ctx.storage.delete_all(f"{prefix}/{name}" for name in _delivered(ctx, delivery["dataset"], [delivery]))
-
-
-def folder(dataset: str) -> str:
-    """Where a dataset's saves are."""
-    return f"{ROOT}/{dataset}"
 
 
 def _time(name: str) -> int:

@@ -8,11 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.servers.server import Server
-from tests.spark import helpers
 
 from imagelake.settings import S3Settings, Settings, load
-from imagelake.storage import open_storage
 from imagelake.storage.s3_storage import S3Storage
+
+FAULTS = [
+    ("drop_answer", None),
+    ("late_status", 500),
+    ("status", 500),
+    ("status", 503),
+    ("status", 409),
+    ("reset", None),
+]
+"""What may happen to a write, as kind and status of a tests.servers.faults.Fault."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,3 @@ def upload_folder(storage: S3Storage, folder: Path, prefix: str) -> None:
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             storage.put_file(path, f"{prefix}/{path.relative_to(folder).as_posix()}")
-
-
-__all__ = ["Bucket", "helpers", "open_storage", "reach", "settings", "upload_folder"]

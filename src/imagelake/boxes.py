@@ -1,0 +1,15 @@
+"""Boxes x, y, w, h in pixels, as every part computes with them: a bit of difference changes a row's hash."""
+
+from __future__ import annotations
+
+Box = tuple[float, float, float, float]
+
+
+def clip(box: Box, width: int, height: int) -> Box:
+    """The part of the box inside the image; a box inside stays exactly as it is."""
+    x, y, w, h = box
+    left, top = max(x, 0.0), max(y, 0.0)
+    over_right, over_bottom = x + w > width, y + h > height
+    new_w = width - left if over_right else (w if left == x else x + w - left)
+    new_h = height - top if over_bottom else (h if top == y else y + h - top)
+    return (left, top, new_w, new_h)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 SPARK_TESTS = Path(__file__).parent / "spark"
 S3_TESTS = Path(__file__).parent / "integration"
-CACHE = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
 
 # a busy machine is no defect of the code
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from tests.servers.server import Server
 
 from imagelake.settings import S3Settings, Settings, load
+from imagelake.storage.s3 import connect
 from imagelake.storage.s3_storage import S3Storage
 
 FAULTS = [
@@ -37,6 +39,16 @@ class Bucket:
     def uri(self, path: str) -> str:
         """The URI of a path in it."""
         return f"s3://{self.name}/{path}"
+
+
+_NUMBERS = itertools.count(1)
+
+
+def new_bucket(server: Server) -> Bucket:
+    """A new, empty bucket."""
+    bucket = Bucket(server, f"bucket-{next(_NUMBERS)}")
+    connect(reach(server)).create_bucket(Bucket=bucket.name)
+    return bucket
 
 
 def reach(server: Server) -> S3Settings:

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
-from tests.integration.buckets import FAULTS, Bucket, settings
+from tests.integration.buckets import FAULTS, Bucket, new_bucket, reach, settings
+from tests.integration.racers import Racer, racing
 from tests.servers.faults import Fault, proxy
+from tests.spark import helpers
 
+import imagelake
+from imagelake.context import system_clock
 from imagelake.session import open_session
+from imagelake.storage.lake import create_lake
 
-pytestmark = pytest.mark.nightly  # not yet proven to end on every machine
-
-ROOT = Path(__file__).parents[2]
 RUNS = 20
+COUNT = 50
 
 
 @pytest.fixture
@@ -58,6 +60,30 @@ def commits(bucket: Bucket, path: str) -> list[str]:
     return sorted(name for name in names if name.endswith(".json") and name[0].isdigit())
 
 
+@pytest.fixture(scope="module")
+def lake(rgw_server) -> Bucket:
+    """A bucket with a lake in it."""
+    bucket = new_bucket(rgw_server)
+    chosen = settings(bucket, "lake")
+    create_lake(chosen.lake, system_clock, chosen.s3)
+    return bucket
+
+
+@pytest.fixture(scope="module")
+def four(lake) -> Iterator[list[Racer]]:
+    """Four programs that never wait for a lease."""
+    hadoop = json.dumps({"spark.hadoop.fs.s3n.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem"})
+    with racing(
+        settings(lake, "lake", "spark.master=local[1]", "lease.wait_seconds=0", f"spark.conf={hadoop}"), 4
+    ) as all_:
+        yield all_
+
+
+@pytest.fixture(scope="module")
+def two(four) -> list[Racer]:
+    return four[:2]
+
+
 @pytest.mark.parametrize(("scheme", "lost"), [("s3a", []), ("s3n", ["between"])], ids=["ours", "stock"])
 def test_a_commit_that_is_late_takes_the_place_of_no_other(spark, rgw_bucket, between, scheme, lost):
     """With Delta's stock store (nothing is set for s3n) the late one overwrites what was committed meanwhile."""
@@ -78,29 +104,36 @@ def test_a_commit_that_is_late_takes_the_place_of_no_other(spark, rgw_bucket, be
     assert len(commits(rgw_bucket, "lake/own")) == (3 if not lost else 2)
 
 
-def test_two_drivers_and_a_program_without_spark_lose_nothing_to_each_other(spark, rgw_bucket):
-    chosen, count = settings(rgw_bucket, "lake", "spark.master=local[1]"), 50
-    open_session(chosen, "tests")
-    add(spark, f"s3a://{rgw_bucket.name}/lake/own", "first")
-    command = [sys.executable, "-m", "tests.integration.racers", "append", chosen.model_dump_json()]
-    both = [
-        subprocess.Popen(
-            [*command, f"s3a://{rgw_bucket.name}/lake/own", name, str(count)],
-            cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )
-        for name in ("left", "right")
-    ]  # fmt: skip
-    done = 0
-    while any(process.poll() is None for process in both) or done < count:
-        if done < count and len(commits(rgw_bucket, "lake/own")) > 1 + done:  # in step with the drivers
-            add_with_rust(rgw_bucket, "lake/own", f"rust-{done}")
-            done += 1
-    said = [process.communicate()[0] for process in both]
-    assert [process.returncode for process in both] == [0, 0], said
-    names = [f"{who}-{n}" for who in ("left", "right", "rust") for n in range(count)]
-    assert ids_of(rgw_bucket, "lake/own") == sorted(["first", *names]), "each once"
-    numbers = [int(name.partition(".")[0]) for name in commits(rgw_bucket, "lake/own")]
-    assert numbers == list(range(3 * count + 1)), "without a gap"
+def race(bucket: Bucket, racers: list[Racer], table: str, scheme: str, with_rust: int) -> int:
+    """Two drivers append COUNT rows each, and delta-rs some between them; how many commits came before its last."""
+    add_with_rust(bucket, table, "first")
+    for racer, name in zip(racers, ("left", "right"), strict=True):
+        racer.tell("append", f"{scheme}://{bucket.name}/{table}", name, COUNT)
+    before, held = 0, rust(bucket, table)
+    for number in range(with_rust):
+        while (before := len(commits(bucket, table))) < 2 + number:  # in step with the drivers
+            time.sleep(0.1)
+        write_deltalake(held, pa.table({"id": [f"rust-{number}"]}), mode="append")
+    assert [racer.answer() for racer in racers] == ["done"] * 2
+    return before
+
+
+def test_two_drivers_and_a_program_without_spark_lose_nothing_to_each_other(lake, two):
+    before = race(lake, two, "lake/own", "s3a", with_rust=COUNT)
+    assert before < 3 * COUNT, "they ran side by side"
+    names = [f"{who}-{n}" for who in ("left", "right", "rust") for n in range(COUNT)]
+    assert ids_of(lake, "lake/own") == sorted(["first", *names]), "each once"
+    numbers = [int(name.partition(".")[0]) for name in commits(lake, "lake/own")]
+    assert numbers == list(range(3 * COUNT + 1)), "without a gap"
+
+
+def test_the_same_race_with_the_stock_log_store_loses_commits(lake, two):
+    """Nothing is set for s3n, so Delta takes its own. One race in six ends well."""
+    for attempt in range(6):
+        race(lake, two, f"lake/stock{attempt}", "s3n", with_rust=0)
+        if len(ids_of(lake, f"lake/stock{attempt}")) < 1 + 2 * COUNT:
+            return
+    pytest.fail("nothing was lost: this race proves nothing")
 
 
 @pytest.mark.parametrize(("kind", "status"), FAULTS, ids=[f"{k}-{s or ''}" for k, s in FAULTS])
@@ -121,43 +154,35 @@ def test_whatever_happens_to_a_commit_it_is_made_once(spark, rgw_bucket, between
     assert sum(1 for seen in between.requests if seen.fault) == RUNS
 
 
-def test_the_same_race_with_the_stock_log_store_loses_commits(spark, rgw_bucket):
-    chosen = settings(rgw_bucket, "lake", "spark.master=local[1]")
-    hadoop = json.dumps({"spark.hadoop.fs.s3n.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem"})
-    stock = settings(rgw_bucket, "lake", "spark.master=local[1]", f"spark.conf={hadoop}")
-    open_session(chosen, "tests")
-    command = [sys.executable, "-m", "tests.integration.racers", "append", stock.model_dump_json()]
-    lost = 0
-    for attempt in range(6):
-        add(spark, f"s3a://{rgw_bucket.name}/lake/own{attempt}", "first")
-        table = f"s3n://{rgw_bucket.name}/lake/own{attempt}"
-        both = [subprocess.Popen([*command, table, name, "50"], cwd=ROOT) for name in ("left", "right")]
-        assert [process.wait() for process in both] == [0, 0]
-        lost += 101 - len(ids_of(rgw_bucket, f"lake/own{attempt}"))
-        if lost:
-            break
-    assert lost > 0
-
-
-def test_four_programs_take_five_uploads_each_and_none_waits_for_another(spark, rgw_bucket, tmp_path):
-    from tests.spark import helpers
-
-    import imagelake
-    from imagelake.runtime import open_run
-
-    chosen = settings(rgw_bucket, "lake", "spark.master=local[1]", "lease.wait_seconds=0")
-    with open_run(chosen, "run", None, create=True):
-        pass
-    for number in range(4):
-        (tmp_path / f"set{number}").mkdir()
+def taken_by(four: list[Racer], verb: str, folder: Path) -> None:
+    """Each of them takes five uploads of a dataset of its own; all of them at the same time."""
+    for number, racer in enumerate(four):
+        (folder / f"{verb}{number}").mkdir()
         for upload in range(5):
             files = helpers.small(2, start=100 * number + 10 * upload).files()
-            helpers.write_zip(tmp_path / f"set{number}" / f"{upload}.zip", files)
-    command = [sys.executable, "-m", "tests.integration.racers", "runs", chosen.model_dump_json()]
-    four = [subprocess.Popen([*command, f"set{n}", str(tmp_path / f"set{n}")], cwd=ROOT) for n in range(4)]
-    assert [process.wait() for process in four] == [0] * 4, "nobody had to wait for a lease of another dataset"
-    with imagelake.open(chosen.lake, chosen.s3) as lake:
+            helpers.write_zip(folder / f"{verb}{number}" / f"{upload}.zip", files)
+        racer.tell(verb, f"{verb}{number}", str(folder / f"{verb}{number}"))
+    assert [racer.answer() for racer in four] == ["done"] * 4, "nobody had to wait for the lease of another dataset"
+
+
+def test_four_programs_ingest_five_uploads_each_into_one_lake(lake, four, tmp_path):
+    taken_by(four, "ingest", tmp_path)
+    with imagelake.open(settings(lake, "lake").lake, reach(lake.server)) as opened:
+        landed = opened.sql("select dataset, sequence from uploads where state = 'landed' and dataset like 'ingest%'")
+        runs = opened.sql("select run_id from runs where verb = 'ingest' and status = 'done'")
+    expected = [(f"ingest{number}", sequence) for number in range(4) for sequence in range(1, 6)]
+    assert sorted(landed.rows) == expected, "all of them, each once"
+    assert len(runs.rows) == 20
+    for table in ("bronze/uploads", "bronze/files", "bronze/blobs", "ops/runs"):
+        numbers = [int(name.partition(".")[0]) for name in commits(lake, f"lake/tables/{table}")]
+        assert numbers == list(range(len(numbers))), "without a gap"
+
+
+@pytest.mark.nightly
+def test_four_programs_take_five_uploads_each_the_whole_way(lake, four, tmp_path):
+    taken_by(four, "run", tmp_path)
+    with imagelake.open(settings(lake, "lake").lake, reach(lake.server)) as opened:
         for number in range(4):
-            versions = lake.show(f"set{number}").as_json()["versions"]
-            assert [v["version"] for v in versions] == [f"set{number}@v{n}" for n in range(1, 6)]
-            assert lake.verify(f"set{number}").as_json()["images_checked"] == 10
+            versions = opened.show(f"run{number}").as_json()["versions"]
+            assert [v["version"] for v in versions] == [f"run{number}@v{n}" for n in range(1, 6)]
+            assert opened.verify(f"run{number}").as_json()["images_checked"] == 10

@@ -12,6 +12,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from tests.spark import helpers
@@ -19,7 +20,9 @@ from tests.spark import helpers
 import imagelake
 from imagelake import pipeline
 from imagelake.bronze.request import IngestRequest
-from imagelake.tables import gold, silver
+from imagelake.context import system_clock
+from imagelake.storage.lake import create_lake
+from imagelake.tables import bronze, gold, ops, silver
 from imagelake.tables.store import DeltaStore
 
 ROOT = Path(__file__).parents[2]
@@ -62,6 +65,21 @@ def test_four_datasets_build_at_once_and_none_has_to_try_again(spark, tmp_path):
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(whole_way, range(4))) == ["accepted"] * 4
     assert sorted(Counter(r["dataset"] for r in ctx.tables.collect(silver.IMAGES)).values()) == [2, 2, 2, 2]
+
+
+def test_programs_that_open_a_new_lake_at_once_all_find_its_tables(spark, tmp_path):
+    chosen = helpers.settings(tmp_path / "lake")
+    lake = create_lake(chosen.lake, system_clock)
+    ready = Barrier(4)
+
+    def open_tables(_: int) -> int:
+        tables = DeltaStore(spark.newSession(), lake.storage, chosen.delta)
+        ready.wait()
+        tables.ensure(bronze.UPLOADS, ops.RUNS)
+        return len(tables.collect(bronze.UPLOADS))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(open_tables, range(4))) == [0] * 4
 
 
 @pytest.mark.slow

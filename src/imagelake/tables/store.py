@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from delta.exceptions import ConcurrentTransactionException
+from delta.exceptions import ConcurrentTransactionException, MetadataChangedException, ProtocolChangedException
 from delta.tables import DeltaTable
 from deltalake import DeltaTable as DeltaLog
 from pyspark.sql import DataFrame, SparkSession
@@ -185,7 +185,13 @@ class DeltaStore:
             builder = builder.partitionedBy(*spec.partition_by)
         for name, value in self._properties(spec).items():
             builder = builder.property(name, value)
-        builder.execute()
+        try:
+            builder.execute()
+        except (ProtocolChangedException, MetadataChangedException):
+            # that is how Delta tells of another program that has created it at the same time
+            if not self.exists(spec):
+                raise
+            self._check_schema_number(spec)
         log.debug("created %s", spec.name)
 
     def _properties(self, spec: TableSpec) -> dict[str, str]:

@@ -14,12 +14,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from imagelake.errors import ConfigError
 from imagelake.settings import SparkSettings, load
 
-LOG_STORE = Path(__file__).parent / "jvm" / "imagelake-logstore.jar"
+LOG_STORE = "imagelake-logstore.jar"
 """Our own jar, part of the package."""
 
 _CHUNK = 1 << 20
@@ -50,9 +51,13 @@ class Jar:
         return f"{self.artifact}-{self.version}.jar"
 
 
-def _pinned() -> Iterator[tuple[str, Jar]]:
+def _packaged(name: str) -> Traversable:
     # not by path: the package may be inside a zip
-    for line in resources.files("imagelake").joinpath("jvm/jars.txt").read_text("ascii").splitlines():
+    return resources.files("imagelake").joinpath("jvm", name)
+
+
+def _pinned() -> Iterator[tuple[str, Jar]]:
+    for line in _packaged("jars.txt").read_text("ascii").splitlines():
         if not line.startswith("#"):
             kind, *fields = line.split(" ")
             yield kind, Jar(*fields)
@@ -77,11 +82,27 @@ def resolve(spark: SparkSettings, jars: Sequence[Jar], fetchers: Sequence[Fetch]
     if spark.jars == "preinstalled":
         return ()
     if spark.jars != "auto":
-        return (*_from_folder(Path(spark.jars).expanduser(), jars), LOG_STORE)
+        return (*_from_folder(Path(spark.jars).expanduser(), jars), log_store(spark))
     cache = Path(spark.jar_cache).expanduser()
     if not _complete(cache, jars):
         _fill(cache, jars, (fetch_with_maven, fetch_with_ivy) if fetchers is None else fetchers)
-    return (*(cache.absolute() / jar.file_name for jar in jars), LOG_STORE)
+    return (*(cache.absolute() / jar.file_name for jar in jars), log_store(spark))
+
+
+def log_store(spark: SparkSettings) -> Path:
+    """Our own jar as a file, which Java needs: of a package inside a zip it is put into the cache."""
+    packaged = _packaged(LOG_STORE)
+    if isinstance(packaged, Path):
+        return packaged
+    data = packaged.read_bytes()
+    cache = Path(spark.jar_cache).expanduser().absolute()
+    path = cache / f"{hashlib.sha256(data).hexdigest()[:16]}-{LOG_STORE}"
+    if not path.is_file():
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=cache, delete=False) as temporary:
+            temporary.write(data)
+        Path(temporary.name).replace(path)
+    return path
 
 
 def missing(spark: SparkSettings, jars: Sequence[Jar]) -> tuple[str, ...]:

@@ -75,6 +75,8 @@ def _start(settings: Settings, app_name: str) -> SparkSession:
 def _join(settings: Settings) -> SparkSession:
     """spark-submit has started Java and then this program: only jars may be missing from what it was given."""
     SparkContext._ensure_initialized()
+    # a wheel is a zip, but of --py-files Spark puts only those called .zip, .egg or .jar on the workers' path
+    SparkContext.PACKAGE_EXTENSIONS = (*SparkContext.PACKAGE_EXTENSIONS, ".whl")
     existing = dict(SparkConf().getAll())
     wanted = jars.needed(is_s3(settings.lake))
     lacking = _absent_classes(settings) and "spark.jars" not in existing

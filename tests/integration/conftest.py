@@ -8,7 +8,11 @@ from tests.integration.buckets import Bucket, new_bucket
 from tests.servers.moto import moto
 from tests.servers.rgw import rgw
 from tests.servers.server import Server
+from tests.spark import helpers
 
+import imagelake
+from imagelake import pipeline
+from imagelake.bronze.request import IngestRequest
 from imagelake.settings import load
 
 
@@ -54,6 +58,14 @@ def bucket(server) -> Bucket:
 
 
 @pytest.fixture
-def rgwnew_bucket(rgw_server) -> Bucket:
+def rgw_bucket(rgw_server) -> Bucket:
     """A new, empty bucket on the server that checks signatures and keeps its promises."""
     return new_bucket(rgw_server)
+
+
+@pytest.fixture(scope="session")
+def expected(spark, tmp_path_factory, shared_data):
+    """The report and digest of the same upload on a local disk."""
+    lake = tmp_path_factory.mktemp("local") / "lake"
+    report = pipeline.run_upload(helpers.context(spark, lake), IngestRequest("bccd", str(shared_data / "bccd-voc.zip")))
+    return report, imagelake.open(str(lake)).verify("bccd").as_json()

@@ -18,14 +18,6 @@ def run(chosen, dataset, upload):
         return pipeline.run_upload(ctx, IngestRequest(dataset, str(upload)))
 
 
-@pytest.fixture(scope="module")
-def expected(spark, tmp_path_factory, shared_data):
-    """The report and digest of the same upload on a local disk."""
-    lake = tmp_path_factory.mktemp("local") / "lake"
-    report = pipeline.run_upload(helpers.context(spark, lake), IngestRequest("bccd", str(shared_data / "bccd-voc.zip")))
-    return report, imagelake.open(str(lake)).verify("bccd").as_json()
-
-
 def facts(report):
     found = report.as_json()
     return {name: found[name] for name in found if name not in ("seconds", "hint")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -80,6 +81,16 @@ def test_programs_that_open_a_new_lake_at_once_all_find_its_tables(spark, tmp_pa
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(open_tables, range(4))) == [0] * 4
+
+
+def test_what_a_program_left_that_died_while_it_made_a_table_is_in_nobodys_way(spark, tmp_path):
+    ctx = helpers.context(spark, tmp_path / "lake")
+    begun = tmp_path / "lake" / bronze.UPLOADS.path
+    shutil.rmtree(begun)
+    (begun / "_delta_log").mkdir(parents=True)
+    (begun / "_delta_log" / f".{0:020d}.json.1f2e.tmp").write_text("{")
+    ctx.tables.ensure(bronze.UPLOADS)
+    assert ctx.tables.collect(bronze.UPLOADS) == []
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ import tomllib
 
 from imagelake import jars
 from imagelake.errors import ConfigError
-from imagelake.jars import LOG_STORE, Jar, missing, needed, resolve
+from imagelake.jars import LOG_STORE, Jar, log_store, missing, needed, resolve
 from imagelake.settings import SparkSettings
 
 ROOT = Path(__file__).parents[2]
@@ -56,7 +57,7 @@ def test_jars_are_fetched_once_and_then_taken_from_the_cache(tmp_path: Path) -> 
     second = resolve(auto(tmp_path), WANTED, [shop])
 
     assert first == second
-    assert [p.name for p in first] == ["one-1.0.jar", "two-1.0.jar", LOG_STORE.name]
+    assert [p.name for p in first] == ["one-1.0.jar", "two-1.0.jar", LOG_STORE]
     assert all(p.is_absolute() and p.is_file() for p in first)
     assert shop.asked == [["one", "two"]]
     assert names(tmp_path) == {"one-1.0.jar", "two-1.0.jar"}
@@ -127,7 +128,7 @@ def test_a_folder_must_hold_all_jars_and_the_error_names_those_it_lacks(tmp_path
     with pytest.raises(ConfigError, match=r"lacks two-1\.0\.jar"):
         resolve(spark, WANTED, [])
     (tmp_path / "two-1.0.jar").touch()
-    assert resolve(spark, WANTED, []) == (tmp_path / "one-1.0.jar", tmp_path / "two-1.0.jar", LOG_STORE)
+    assert resolve(spark, WANTED, []) == (tmp_path / "one-1.0.jar", tmp_path / "two-1.0.jar", log_store(spark))
     assert missing(spark, WANTED) == ()
 
 
@@ -154,9 +155,10 @@ def test_the_jars_of_delta_are_those_of_the_python_package() -> None:
 
 
 def test_our_own_jar_is_in_the_package_and_small() -> None:
-    with zipfile.ZipFile(LOG_STORE) as archive:
+    ours = log_store(SparkSettings())
+    with zipfile.ZipFile(ours) as archive:
         assert {f"io/imagelake/{name}LogStore.class" for name in ("Link", "Conditional")} <= set(archive.namelist())
-    assert LOG_STORE.stat().st_size < 20_000
+    assert ours.stat().st_size < 20_000
 
 
 def test_looking_for_jars_needs_no_spark() -> None:
@@ -173,3 +175,20 @@ def test_the_wheel_holds_the_jar_and_the_settings_but_no_java_source(tmp_path: P
         held = set(archive.namelist())
     assert {"imagelake/jvm/imagelake-logstore.jar", "imagelake/base.yaml", "imagelake/session.py"} <= held
     assert [name for name in held if name.endswith((".java", ".xml", ".class"))] == []
+
+
+def test_out_of_a_zipped_package_java_gets_our_jar_as_a_file(tmp_path: Path) -> None:
+    package = shutil.make_archive(str(tmp_path / "imagelake"), "zip", ROOT / "src", "imagelake")
+    code = f"""if True:
+        import sys
+        sys.path.insert(0, {package!r})
+        from imagelake.jars import log_store, needed
+        from imagelake.settings import SparkSettings
+        print(len(needed(s3=True)), *{{log_store(SparkSettings(jar_cache={str(tmp_path / "cache")!r})) for _ in "12"}})
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    count, path = done.stdout.split()
+    assert int(count) == len(needed(s3=True))
+    assert Path(path).read_bytes() == log_store(SparkSettings()).read_bytes()
+    assert len(list((tmp_path / "cache").iterdir())) == 1

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from urllib.parse import unquote
 
-from deltalake import DeltaTable
+from deltalake import DeltaTable, Schema
+from deltalake.exceptions import DeltaError
 
 from imagelake.storage.base import Storage
+from imagelake.tables.spec import TableSpec
 
 _VARIABLE = "SSL_CERT_FILE"
 _changing = threading.Lock()
@@ -26,6 +28,28 @@ def is_delta_table(storage: Storage, path: str) -> bool:
     """Whether a Delta table is at this path of the lake."""
     with _trusting(storage.ca_bundle):
         return bool(DeltaTable.is_deltatable(place(storage, path), storage.delta_options()))
+
+
+def create_delta_table(storage: Storage, spec: TableSpec, schema: str, properties: Mapping[str, str]) -> None:
+    """Create a table unless it is there, with a schema in Delta's JSON, by one commit that only one program can make.
+
+    Spark would refuse a folder in which another program has just begun, or has died.
+    """
+    with _trusting(storage.ca_bundle):
+        try:
+            DeltaTable.create(
+                place(storage, spec.path),
+                Schema.from_json(schema),
+                mode="ignore",
+                partition_by=list(spec.partition_by),
+                description=spec.doc,
+                configuration=properties,
+                storage_options=storage.delta_options(),
+                raise_if_key_not_exists=False,
+            )
+        except DeltaError:
+            if not DeltaTable.is_deltatable(place(storage, spec.path), storage.delta_options()):
+                raise
 
 
 def place(storage: Storage, path: str) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from delta.exceptions import ConcurrentTransactionException, MetadataChangedException, ProtocolChangedException
+from delta.exceptions import ConcurrentTransactionException
 from delta.tables import DeltaTable
 from deltalake import DeltaTable as DeltaLog
 from pyspark.sql import DataFrame, SparkSession
@@ -23,7 +23,7 @@ from pyspark.sql.types import StructType
 from imagelake.errors import LakeFormatError
 from imagelake.settings import DeltaSettings
 from imagelake.storage.base import Storage
-from imagelake.tables.delta_rs import delta_table, is_delta_table, place
+from imagelake.tables.delta_rs import create_delta_table, delta_table, is_delta_table, place
 from imagelake.tables.frames import in_files, together
 from imagelake.tables.spec import SCHEMA_NUMBER, TableSpec
 
@@ -75,9 +75,11 @@ class DeltaStore:
     def ensure(self, *specs: TableSpec) -> None:
         """Create what does not exist yet; refuse a table that a newer imagelake wrote."""
         missing = [s for s in specs if not self.exists(s)]
-        with ThreadPoolExecutor(max_workers=4) as pool:
-            list(pool.map(self._create, missing))
-        for spec in set(specs) - set(missing):
+        for spec in missing:
+            self._create(spec)
+        if missing:
+            self._storage.flush()
+        for spec in specs:
             self._check_schema_number(spec)
 
     def read(self, spec: TableSpec, dataset: str | None = None, version: int | None = None) -> DataFrame:
@@ -178,20 +180,10 @@ class DeltaStore:
         return delta_table(self._storage, spec.path)
 
     def _create(self, spec: TableSpec) -> None:
-        builder = DeltaTable.createIfNotExists(self._spark).location(self.uri(spec)).comment(spec.doc)
-        for column in spec.columns:
-            builder = builder.addColumn(column.name, column.type, comment=column.doc)
-        if spec.partition_by:
-            builder = builder.partitionedBy(*spec.partition_by)
-        for name, value in self._properties(spec).items():
-            builder = builder.property(name, value)
-        try:
-            builder.execute()
-        except (ProtocolChangedException, MetadataChangedException):
-            # that is how Delta tells of another program that has created it at the same time
-            if not self.exists(spec):
-                raise
-            self._check_schema_number(spec)
+        fields = StructType.fromDDL(spec.ddl).jsonValue()["fields"]
+        described = [{**f, "metadata": {"comment": spec.column(f["name"]).doc}} for f in fields]
+        schema = json.dumps({"type": "struct", "fields": described})
+        create_delta_table(self._storage, spec, schema, self._properties(spec))
         log.debug("created %s", spec.name)
 
     def _properties(self, spec: TableSpec) -> dict[str, str]:

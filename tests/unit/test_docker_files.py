@@ -466,7 +466,8 @@ def test_what_is_submitted_is_what_spark_and_imagelake_take(words: list[str]) ->
 
 
 def test_commands_of_the_page_name_files_and_services_that_exist() -> None:
-    made = {"imagelake.zip", "pets.zip", f"dist/imagelake-{PROJECT['version']}-py3-none-any.whl"}
+    wheel = f"imagelake-{PROJECT['version']}-py3-none-any.whl"
+    made = {"pets.zip", wheel, f"dist/{wheel}"}
     for words in command_lines():
         assert words[0] in ("cp", "docker", "export", "imagelake", "kubectl", "pip", "spark-submit", "uv"), words
         named = [w for w in words if re.fullmatch(r"(?!s3:|local:|/|-)[\w./-]+\.(yaml|zip|whl|py|lock)", w)]

@@ -5,14 +5,19 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from tests.servers.server import Server
 
+from imagelake.errors import ConfigError
 from imagelake.settings import S3Settings, Settings, load
 from imagelake.storage.s3 import connect
 from imagelake.storage.s3_storage import S3Storage
+
+ROOT = Path(__file__).parents[2]
 
 FAULTS = [
     ("drop_answer", None),
@@ -89,3 +94,19 @@ def upload_folder(storage: S3Storage, folder: Path, prefix: str) -> None:
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             storage.put_file(path, f"{prefix}/{path.relative_to(folder).as_posix()}")
+
+
+def documented(role: str, bucket: str, user: str) -> str:
+    """The policy of a role as docs/serving.md has it, for a user of RGW: there it belongs to the bucket."""
+    page = (ROOT / "docs" / "serving.md").read_text("utf-8")
+    blocks = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]
+    (found,) = [b for b in blocks if b.get("Statement", [{}])[0].get("Sid", "").startswith(f"{role}-")]
+    for statement in found["Statement"]:
+        statement["Principal"] = {"AWS": [f"arn:aws:iam:::user/{user}"]}
+    return json.dumps(found).replace("lake-acme", bucket)
+
+
+def refused(attempt: Callable[[], object]) -> None:
+    """The server does not let this role do that."""
+    with pytest.raises(ConfigError, match=r"AccessDenied|403"):
+        attempt()

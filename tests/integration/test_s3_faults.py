@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pickle
+import subprocess
+import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -79,3 +83,38 @@ def test_an_upload_in_parts_has_one_effect(between, rgw_bucket, kind, status, st
     left = [u.path for u in unfinished(lake_through(between, rgw_bucket))]
     # an upload whose begin was answered to nobody stays behind, empty, and is listed
     assert len(left) == (RUNS if step == "begin" and kind in ("drop_answer", "late_status") else 0)
+
+
+def test_an_upload_that_was_killed_is_not_seen_and_goes_on_where_it_stopped(rgw_bucket, between, tmp_path):
+    """The second part hangs while its sender is killed."""
+    source, data = tmp_path / "large", os.urandom(60 * MIB)
+    source.write_bytes(data)
+    lake = rgw_bucket.storage("lake", part_megabytes=5)
+    slow = Fault(lambda r: r.method == "PUT" and "partNumber=2" in r.query.split("&"), "held", seconds=60)
+    between.rules.append(slow)
+    sending = pickle.dumps(rgw_bucket.storage("lake", part_megabytes=5, endpoint=between.endpoint))
+    code = "import pathlib, pickle, sys; pickle.load(sys.stdin.buffer).put_file(pathlib.Path(sys.argv[1]), 'large')"
+    child = subprocess.Popen([sys.executable, "-c", code, str(source)], stdin=subprocess.PIPE)
+    assert child.stdin is not None
+    child.stdin.write(sending)
+    child.stdin.close()
+    while not between.has_fired(slow) or parts_there(lake) < 5:
+        assert child.poll() is None
+        time.sleep(0.05)
+    child.kill()
+    child.wait()
+    there = parts_there(lake)
+    assert lake.stat("large") is None
+    assert list(lake.list()) == []
+    sent: list[str] = []
+    lake.client.meta.events.register("before-call.s3.UploadPart", lambda params, **_: sent.append(params["url_path"]))
+    lake.put_file(source, "large")
+    assert len(sent) == 12 - there, "only what was missing"
+    assert lake.read("large") == data
+    assert list(unfinished(lake)) == []
+
+
+def parts_there(lake: S3Storage) -> int:
+    found = list(unfinished(lake))
+    asked = {"Bucket": lake.bucket, "Key": f"lake/{found[0].path}", "UploadId": found[0].upload_id} if found else {}
+    return len(lake.client.list_parts(**asked).get("Parts", ())) if found else 0

@@ -7,7 +7,6 @@ import io
 import json
 import logging
 import pickle
-import re
 import threading
 import time
 import uuid
@@ -19,13 +18,13 @@ from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
-from tests.integration.buckets import Bucket, reach, upload_folder
+from tests.integration.buckets import Bucket, documented, reach, refused, upload_folder
 from tests.lakes import LakeMaker
 from tests.servers.rgw import create_user
 
 from imagelake.cli.main import main
 from imagelake.client.lake import Lake
-from imagelake.errors import ConfigError, Conflict, NotFound
+from imagelake.errors import Conflict, NotFound
 from imagelake.landing import waiting
 from imagelake.storage.blobs import blob_path
 from imagelake.storage.labels import folder_of
@@ -357,16 +356,6 @@ def test_a_url_needs_an_object(lake):
     assert ask("GET", url).status == 404
 
 
-def documented(role: str, bucket: str, user: str) -> str:
-    """The policy of a role as docs/serving.md has it, for a user of RGW: there it belongs to the bucket."""
-    page = (Path(__file__).parents[2] / "docs" / "serving.md").read_text("utf-8")
-    blocks = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]
-    (found,) = [b for b in blocks if b.get("Statement", [{}])[0].get("Sid", "").startswith(f"{role}-")]
-    for statement in found["Statement"]:
-        statement["Principal"] = {"AWS": [f"arn:aws:iam:::user/{user}"]}
-    return json.dumps(found).replace("lake-acme", bucket)
-
-
 @pytest.fixture
 def as_role(rgw_server, rgw_bucket, made):
     """The lake in a bucket of its own, as somebody in a role opens it."""
@@ -382,11 +371,6 @@ def as_role(rgw_server, rgw_bucket, made):
         return Lake(S3Storage(own.bucket, "", own.settings, Keys(*keys)))
 
     return opened
-
-
-def refused(attempt) -> None:
-    with pytest.raises(ConfigError, match=r"AccessDenied|403"):
-        attempt()
 
 
 def test_the_labellers_policy_is_enough_to_label_and_for_nothing_else(as_role):

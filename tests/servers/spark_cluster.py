@@ -45,7 +45,7 @@ def bare_python(folder: Path) -> Path:
 
 @contextmanager
 def standalone(folder: Path, *, workers: int) -> Iterator[Cluster]:
-    """A cluster of so many workers with one core each, all of it on loopback; gone at the end."""
+    """A cluster of so many workers with one core each and no keys, all of it on loopback; gone at the end."""
     port, page = free_ports(2)
     environment = {
         "SPARK_HOME": str(HOME),
@@ -55,7 +55,8 @@ def standalone(folder: Path, *, workers: int) -> Iterator[Cluster]:
         "SPARK_LAUNCHER_OPTS": _SMALL,
     }
     url, start = f"spark://{LOOPBACK}:{port}", [str(HOME / "bin" / "spark-class"), "org.apache.spark.deploy"]
-    assigned = [f"{name}={value}" for name, value in environment.items()]
+    keyless = [word for name in os.environ if name.startswith("AWS_") for word in ("-u", name)]
+    assigned = [*keyless, *(f"{name}={value}" for name, value in environment.items())]
     with processes(folder / "log") as children:
         master = ["--host", LOOPBACK, "--port", str(port), "--webui-port", str(page)]
         children.spawn("master", ["env", *assigned, start[0], f"{start[1]}.master.Master", *master])

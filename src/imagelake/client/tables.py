@@ -78,7 +78,8 @@ class Tables:
             except TableNotFoundError:
                 self._logs[spec.name] = None
             except (DeltaError, OSError) as error:
-                raise IntegrityError(f"table {spec.name} cannot be read: {error}") from None
+                told = next(iter(str(error).splitlines()), "")  # the store's own answer follows
+                raise IntegrityError(f"table {spec.name} cannot be read: {told}") from None
         return self._logs[spec.name]
 
     def files(self, spec: TableSpec, dataset: str | None = None, prune: Prune | None = None) -> list[File]:

@@ -1,0 +1,170 @@
+"""Uploads in a bucket against a bare loop, and saves against a bare put: python -m benchmarks.s3 [--small]
+
+On a Ceph RGW that is started for it (Debian: radosgw ceph-mon ceph-osd ceph-common), over TLS. For a zip of 200 MB,
+as 20,000 images of 10 KB and as 2,000 of 100 KB, header only and with full decode:
+
+    ours      bronze.ingest of s3://…zip in a warm session into a fresh lake of the same bucket, less that of one
+              picture (the fixed cost)
+    bare      two processes that read the same object with boto3, in ranges of 8 MiB and as many at a time as ours,
+              and hash them (sha256); they keep and write nothing
+    requests  what RGW logged for the upload: reads, and copies made by the server; the goal for reads is
+              bytes / 8 MiB + 1 listing + 20
+
+Then, in a draft of 2,000 images with 5 boxes each: the median of 15 saves and pages of 100, and of a bare conditional
+put of the same number of bytes. Each figure of the first part is the better of two runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import math
+import os
+import statistics
+import tempfile
+import time
+import uuid
+import zipfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+from benchmarks.ingest import SETS, one_picture, pictures
+from tests.integration.buckets import Bucket, asked, new_bucket, reach, settings, upload_folder
+from tests.lakes import LakeMaker
+from tests.servers.rgw import ACCESS_KEY, SECRET_KEY, rgw
+
+from imagelake.bronze import ingest
+from imagelake.bronze.request import IngestRequest
+from imagelake.client.lake import Lake
+from imagelake.context import system_clock
+from imagelake.runtime import open_context
+from imagelake.settings import S3Settings
+from imagelake.storage.fetch import RANGE
+from imagelake.storage.lake import create_lake
+from imagelake.storage.s3_storage import S3Storage
+
+PROCESSES = 2
+
+
+def read_and_hash(work: tuple[str, S3Settings, str, int, int]) -> int:
+    """One process: the bytes from start to end of an object, in ranges, so many at a time."""
+    bucket, reached, key, start, end = work
+    client = S3Storage(bucket, "", reached).client
+
+    def one(at: int) -> int:
+        asked_for = f"bytes={at}-{min(at + RANGE, end) - 1}"
+        body = client.get_object(Bucket=bucket, Key=key, Range=asked_for)["Body"].read()
+        hashlib.sha256(body).digest()
+        return len(body)
+
+    with ThreadPoolExecutor(reached.connections) as pool:
+        return sum(pool.map(one, range(start, end, RANGE)))
+
+
+def bare(bucket: Bucket, reached: S3Settings, key: str, size: int) -> float:
+    half = math.ceil(size / RANGE / PROCESSES) * RANGE
+    work = [(bucket.name, reached, key, at, min(at + half, size)) for at in range(0, size, half)]
+    with get_context("spawn").Pool(PROCESSES) as pool:
+        pool.map(read_and_hash, [(*w[:4], w[3] + 1) for w in work])  # imports, and a connection
+        started = time.perf_counter()
+        assert sum(pool.map(read_and_hash, work)) == size
+        return time.perf_counter() - started
+
+
+def ours(bucket: Bucket, key: str, one: str, decode: bool) -> tuple[float, float, int, int]:
+    """(seconds for the upload, seconds for one picture, reads of the upload, copies)."""
+    fixed, big, reads, copies = [], [], 0, 0
+    for _ in range(2):
+        prefix = f"lake-{uuid.uuid4().hex[:8]}"
+        chosen = settings(bucket, prefix, f"ingest.decode={str(decode).lower()}")
+        ctx = open_context(chosen, create_lake(chosen.lake, system_clock, chosen.s3))
+        ingest.run(ctx, IngestRequest("first", bucket.uri(one)))
+        fixed.append(_timed(partial(ingest.run, ctx, IngestRequest("fixed", bucket.uri(one)))))
+        before = len(asked(bucket.server))
+        big.append(_timed(partial(ingest.run, ctx, IngestRequest("bench", bucket.uri(key)))))
+        seen = asked(bucket.server, before)
+        reads = sum(1 for r in seen if r.method in ("GET", "HEAD") and f"/{key}" in r.path.partition("?")[0])
+        copies = sum(1 for r in seen if r.method in ("PUT", "POST") and f"/{prefix}/blobs/" in r.path)
+    return min(big), min(fixed), reads, copies
+
+
+def uploads(bucket: Bucket, scratch: Path, few: bool) -> None:
+    print("| 200 MB as | probe | ours MB/s | bare MB/s | ours/bare | reads | goal | copies | fixed s |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    one = "drops/one.zip"
+    bucket.storage().put_file(one_picture(scratch, loose=False), one)
+    for name, (count, size, shape) in SETS.items():
+        folder = scratch / name.replace(" ", "")
+        folder.mkdir()
+        key = f"drops/{folder.name}.zip"
+        with zipfile.ZipFile(scratch / "up.zip", "w") as out:
+            for path in pictures(folder, count // 10 if few else count, size, shape):
+                out.write(path, path.name)
+        total = (scratch / "up.zip").stat().st_size
+        bucket.storage().put_file(scratch / "up.zip", key)
+        for decode in (False, True):
+            reached = settings(bucket, "x").s3
+            b = min(bare(bucket, reached, key, total) for _ in range(2))
+            seconds, fixed, reads, copies = ours(bucket, key, one, decode)
+            own = max(seconds - fixed, 1e-9)
+            rates = f"{total / own / 1e6:,.0f} | {total / b / 1e6:,.0f} | {b / own:.2f}"
+            goal = math.ceil(total / RANGE) + 1 + 20
+            look = "decode" if decode else "header"
+            print(f"| {count:,} x {name} | {look} | {rates} | {reads} | {goal} | {copies} | {fixed:.1f} |", flush=True)
+
+
+def saves(bucket: Bucket, scratch: Path, few: bool) -> None:
+    maker = LakeMaker(scratch / "served")
+    for number in range(200 if few else 2000):
+        maker.image("pets", f"{number:04}.png", f"{number}".encode(), width=80, height=60)
+        for box in range(5):
+            maker.box("pets", f"{number:04}.png", "cat", (box, 0, 1 + number % 7, 2))
+    maker.deliver("pets")
+    maker.flush()
+    upload_folder(bucket.storage(), maker.root, "served")
+    labels = [{"category": "cat", "bbox": [number, 1, 3, 2]} for number in range(5)]
+    with Lake(bucket.storage("served")) as lake:
+        images = lake.images("pets@draft").images
+        page = _median(lambda _: lake.images("pets@draft"))
+        save = _median(lambda n: lake.save_labels("pets@draft", images[n].key, labels, "ann", base=images[n].etag))
+    written = next(bucket.storage("served").list("labels/"))
+    own, data = bucket.storage("bare"), os.urandom(written.length)
+    put = _median(lambda n: own.put(f"{n}", data, if_absent=True))
+    print("\n| | ms | bare puts |\n|---|---|---|")
+    for what, milliseconds in (("bare put", put), ("save", save), ("page of 100", page)):
+        print(f"| {what} | {milliseconds:.0f} | {milliseconds / put:.1f} |")
+
+
+def _median(work: Callable[[int], object]) -> float:
+    return statistics.median(1000 * _timed(partial(work, number)) for number in range(15))
+
+
+def _timed(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+@contextmanager
+def _bucket(scratch: Path) -> Iterator[Bucket]:
+    os.environ |= {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
+    with rgw(scratch / "rgw") as server:
+        yield new_bucket(server)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--small", action="store_true", help="a tenth of the files")
+    few = parser.parse_args().small
+    with tempfile.TemporaryDirectory(prefix="imagelake-bench-") as folder, _bucket(Path(folder)) as bucket:
+        uploads(bucket, Path(folder), few)
+        saves(bucket, Path(folder), few)
+        print(f"\nthe server was reached at {reach(bucket.server).endpoint} for saves, by TLS for uploads")
+
+
+if __name__ == "__main__":
+    main()

@@ -72,7 +72,7 @@ def test_ingest_takes_and_builds_and_publish_publishes_and_neither_may_do_more(s
         assert lake.verify("pets@v1").as_json()["images_checked"] == 2
     with (
         Lake(owner_of_other) as lake,
-        pytest.raises(IntegrityError, match="gold.versions cannot be read: .*privileges"),
+        pytest.raises(IntegrityError, match=r"gold\.versions cannot be read: .*privileges"),
     ):
         lake.verify("pets@v1")
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+    from tests.spark.helpers import RealUploads
 
     from imagelake.settings import Settings
 
@@ -24,7 +26,11 @@ settings.load_profile("patient")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What lies under tests/spark/ needs Spark, under tests/integration/ servers; some ask for the real uploads."""
+    """What lies under tests/spark/ needs Spark, under tests/integration/ servers; some ask for the real uploads.
+
+    Of two processes that share the work one has the tests in a Spark session: a second session would cost more than it
+    gains, for Java compiles everything anew.
+    """
     for item in items:
         if SPARK_TESTS in item.path.parents:
             item.add_marker(pytest.mark.spark)
@@ -32,6 +38,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.s3)
         if "shared_data" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.data)
+        in_session = "spark" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("spark" if in_session else "apart"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How long each group of the tests on servers took."""
+    seconds: Counter[str] = Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport) and report.nodeid.startswith("tests/integration/"):
+                seconds[Path(report.nodeid.partition("::")[0]).stem] += report.duration
+    if seconds:
+        terminalreporter.section("seconds of each group of the tests on S3 servers")
+        for name, total in seconds.most_common():
+            terminalreporter.write_line(f"{total:6.0f} {name.removeprefix('test_')}")
 
 
 @pytest.fixture(scope="session")
@@ -73,3 +94,11 @@ def spark(spark_settings: Settings) -> Iterator[SparkSession]:
         session = open_session(spark_settings, "imagelake tests")
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="session")
+def real_uploads(spark: SparkSession, shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> RealUploads:
+    """The real uploads, taken into a lake on the local disk."""
+    from tests.spark.helpers import RealUploads
+
+    return RealUploads(spark, tmp_path_factory.mktemp("real") / "lake", shared_data)

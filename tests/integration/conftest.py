@@ -8,11 +8,8 @@ from tests.integration.buckets import Bucket, new_bucket
 from tests.servers.moto import moto
 from tests.servers.rgw import rgw
 from tests.servers.server import Server
-from tests.spark import helpers
 
 import imagelake
-from imagelake import pipeline
-from imagelake.bronze.request import IngestRequest
 from imagelake.settings import load
 
 
@@ -64,8 +61,7 @@ def rgw_bucket(rgw_server) -> Bucket:
 
 
 @pytest.fixture(scope="session")
-def expected(spark, tmp_path_factory, shared_data):
-    """The report and digest of the same upload on a local disk."""
-    lake = tmp_path_factory.mktemp("local") / "lake"
-    report = pipeline.run_upload(helpers.context(spark, lake), IngestRequest("bccd", str(shared_data / "bccd-voc.zip")))
-    return report, imagelake.open(str(lake)).verify("bccd").as_json()
+def expected(real_uploads):
+    """The report and digest of bccd-voc.zip on a local disk."""
+    report, _ = real_uploads.take("bccd-voc")
+    return report, imagelake.open(str(real_uploads.path)).verify("bccd").as_json()

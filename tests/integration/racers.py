@@ -3,7 +3,7 @@
 It reads lines from stdin, each a list in JSON, and answers each with a line when it is done:
 
 append TABLE NAME COUNT     append COUNT rows, each in a commit of its own, to a table of one's own
-ingest DATASET FOLDER       take every zip of a local folder into bronze, one run after the other
+ingest DATASET FOLDER       take every zip of a local folder into bronze, one after the other
 run DATASET FOLDER          take each the whole way
 """
 
@@ -71,13 +71,12 @@ def append(spark: SparkSession, table: str, name: str, count: int) -> str:
 
 
 def take(settings: Settings, verb: str, dataset: str, folder: str) -> str:
-    codes = []
-    for upload in sorted(Path(folder).glob("*.zip")):
-        with open_run(settings, verb, dataset) as ctx:
+    with open_run(settings, verb, dataset) as ctx:
+        for upload in sorted(Path(folder).glob("*.zip")):
             request = IngestRequest(dataset, str(upload))
             report = pipeline.run_upload(ctx, request) if verb == "run" else ingest.run(ctx, request)
             ctx.reports.append(report)
-            codes.append(report.exit_code)
+        codes = [report.exit_code for report in ctx.reports]
     return "done" if not any(codes) else f"exit codes {codes}"
 
 

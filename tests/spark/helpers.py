@@ -19,7 +19,9 @@ from typing import Any
 from PIL import Image
 from pyspark.sql import SparkSession
 
-from imagelake.context import Context, system_clock
+from imagelake import pipeline
+from imagelake.bronze.request import IngestRequest
+from imagelake.context import Context, RunReport, system_clock
 from imagelake.settings import Settings, load
 from imagelake.storage.lake import create_lake, open_lake
 from imagelake.storage.lease_record import this_process
@@ -28,6 +30,9 @@ from imagelake.tables.spec import TableSpec
 from imagelake.tables.store import DeltaStore
 
 Box = tuple[float, float, float, float]
+
+BCCD_DIGEST = "d1:37d2cb32fe643ec05b0435db6b74c85da9f2cd3f7847732d4b6ce744e9075e2a"
+"""Of the version that bccd-voc.zip makes: on whatever disk or server, by whatever release."""
 
 
 def settings(lake: Path, *overrides: str) -> Settings:
@@ -53,6 +58,21 @@ def _empty_lake(spark: SparkSession) -> Path:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     made = create_lake(str(folder / "lake"), system_clock)
     DeltaStore(spark, made.storage, settings(folder / "lake").delta).ensure(*ALL)
+    return folder / "lake"
+
+
+def begun(spark: SparkSession, lake: Path) -> Context:
+    """A context on a new lake in which pets@v1 is small(3): copied, for the way there takes ten seconds."""
+    shutil.copytree(_begun_lake(spark), lake)
+    return context(spark, lake)
+
+
+@cache
+def _begun_lake(spark: SparkSession) -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="imagelake-tests-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    upload = write_zip(folder / "a.zip", small(3).files())
+    pipeline.run_upload(context(spark, folder / "lake"), IngestRequest("pets", str(upload)))
     return folder / "lake"
 
 
@@ -147,3 +167,22 @@ def small(count: int = 4, *, start: int = 0) -> Coco:
         {n: picture(start + i) for i, n in enumerate(names)},
         {n: [("cat", (5.0, 6.0, 20.0, 10.0 + i)), ("dog", (30.0, 8.0, 12.5, 9.25))] for i, n in enumerate(names)},
     )
+
+
+class RealUploads:
+    """The real uploads in one lake on the local disk, each taken the whole way when it is first asked for."""
+
+    def __init__(self, spark: SparkSession, lake: Path, data: Path) -> None:
+        self.path = lake
+        self.ctx = context(spark, lake)
+        self._data = data
+        self._taken: dict[str, tuple[RunReport, int]] = {}
+
+    def take(self, name: str) -> tuple[RunReport, int]:
+        """The report of an upload, and how many commits it made; its dataset is the first word of its name."""
+        if name not in self._taken:
+            before = versions(self.ctx)
+            request = IngestRequest(name.partition("-")[0], str(self._data / f"{name}.zip"))
+            report = pipeline.run_upload(again(self.ctx), request)
+            self._taken[name] = report, sum(commits(before, versions(self.ctx)).values())
+        return self._taken[name]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -26,17 +25,12 @@ BOUNDARIES = (
     "publish:version", "publish:done",
 )  # fmt: skip
 VICTIMS = ("python", "jvm", "both")
-OFTEN = {
-    ("ingest:bronze.blobs", "python"),
-    ("build:silver.annotations", "both"),
-    ("publish:closings", "jvm"),
-    ("publish:version", "both"),
-}
+OFTEN = {("publish:version", "both")}
 
 
 @pytest.fixture(scope="module")
-def uploads(tmp_path_factory):
-    """A first upload, and a second that adds an image, changes boxes, brings a new class and a broken row."""
+def upload(tmp_path_factory):
+    """A second upload to helpers.begun, that adds an image, changes boxes, brings a new class and a broken row."""
     folder = tmp_path_factory.mktemp("uploads")
     a = helpers.small(3)
     images = {**a.images, "p009.jpg": helpers.picture(9)}
@@ -47,23 +41,15 @@ def uploads(tmp_path_factory):
         "p009.jpg": [("cat", (8.0, 8.0, 8.0, 8.0))],
     }
     b = replace(a, images=images, boxes=boxes, categories=("cat", "dog", "bird"))
-    return helpers.write_zip(folder / "a.zip", a.files()), helpers.write_zip(folder / "b.zip", b.files())
+    return helpers.write_zip(folder / "b.zip", b.files())
 
 
 @pytest.fixture(scope="module")
-def base(spark, tmp_path_factory, uploads):
-    """A lake with the first upload published."""
-    path = tmp_path_factory.mktemp("base") / "lake"
-    pipeline.run_upload(helpers.context(spark, path), IngestRequest("pets", str(uploads[0])))
-    return path
-
-
-@pytest.fixture(scope="module")
-def undisturbed(spark, tmp_path_factory, base, uploads):
+def undisturbed(spark, tmp_path_factory, upload):
     """What a lake holds when nobody is killed."""
     path = tmp_path_factory.mktemp("calm") / "lake"
-    shutil.copytree(base, path)
-    return outcome(run(spark, path, uploads[1]))
+    helpers.begun(spark, path)
+    return outcome(run(spark, path, upload))
 
 
 def run(spark, path, upload):
@@ -89,7 +75,7 @@ def crash(path, upload, boundary, victim):
 
 
 def cases():
-    """Every boundary with every victim; a few of each kind are enough for every change."""
+    """Every boundary with every victim; the last moment before a version is there is enough for every change."""
     for boundary in BOUNDARIES:
         for victim in VICTIMS:
             marks = [pytest.mark.slow] if (boundary, victim) in OFTEN else [pytest.mark.nightly]
@@ -97,17 +83,17 @@ def cases():
 
 
 @pytest.mark.parametrize(("boundary", "victim"), cases())
-def test_killed_and_run_again_it_ends_as_undisturbed(spark, tmp_path, base, uploads, undisturbed, boundary, victim):
+def test_killed_and_run_again_it_ends_as_undisturbed(spark, tmp_path, upload, undisturbed, boundary, victim):
     path = tmp_path / "lake"
-    shutil.copytree(base, path)
-    killed = crash(path, uploads[1], boundary, victim)
+    helpers.begun(spark, path)
+    killed = crash(path, upload, boundary, victim)
     assert f"at {boundary}" in killed.stdout, killed.stderr
     assert killed.returncode != 0
     lake = imagelake.open(str(path))
     half = lake.show("pets").as_json()["versions"]
     assert [v["number"] for v in half] in ([1], [2, 1], [1, 2])
     assert lake.verify("pets@v1").as_json()["ok"]
-    ctx = run(spark, path, uploads[1])
+    ctx = run(spark, path, upload)
     assert outcome(ctx) == undisturbed
     # not before: Java outlives a killed Python for seconds, and so long the run still holds its lease
     assert lake.runs().as_json()["runs"][0]["status"] == "died"

@@ -20,6 +20,12 @@ def ctx(spark, tmp_path):
     return helpers.context(spark, tmp_path / "lake")
 
 
+@pytest.fixture
+def begun(spark, tmp_path):
+    """A lake with small(3) in it."""
+    return helpers.begun(spark, tmp_path / "lake")
+
+
 def run(ctx, path, **options):
     return pipeline.run_upload(helpers.again(ctx), IngestRequest("pets", str(path), **options))
 
@@ -34,12 +40,11 @@ def boxes(ctx):
     )
 
 
-def test_the_third_of_a_b_a_is_superseded_and_again_restores_a(ctx, tmp_path):
-    a = helpers.small(3)
+def test_the_third_of_a_b_a_is_superseded_and_again_restores_a(begun, tmp_path):
+    ctx, a = begun, helpers.small(3)
     b = replace(a, boxes={n: [("dog", (1.0, 1.0, 9.0, 9.0))] for n in a.boxes})
     first = helpers.write_zip(tmp_path / "a.zip", a.files())
     second = helpers.write_zip(tmp_path / "b.zip", b.files())
-    run(ctx, first)
     was = boxes(ctx)
     other = run(ctx, second)
     assert boxes(ctx) != was
@@ -52,16 +57,14 @@ def test_the_third_of_a_b_a_is_superseded_and_again_restores_a(ctx, tmp_path):
     assert boxes(ctx) == was
 
 
-def test_two_exports_that_number_from_one_do_not_overwrite_each_other(ctx, tmp_path):
-    run(ctx, helpers.write_zip(tmp_path / "a.zip", helpers.small(2).files()))
-    run(ctx, helpers.write_zip(tmp_path / "b.zip", helpers.small(2, start=10).files()))
-    assert len(draft(ctx)) == 4
-    assert len(draft(ctx, silver.ANNOTATIONS)) == 8
+def test_two_exports_that_number_from_one_do_not_overwrite_each_other(begun, tmp_path):
+    run(begun, helpers.write_zip(tmp_path / "b.zip", helpers.small(2, start=10).files()))
+    assert len(draft(begun)) == 5
+    assert len(draft(begun, silver.ANNOTATIONS)) == 10
 
 
-def test_new_bytes_under_a_known_key_are_refused_with_their_labels_unless_updating(ctx, tmp_path):
-    a = helpers.small(2)
-    run(ctx, helpers.write_zip(tmp_path / "a.zip", a.files()))
+def test_new_bytes_under_a_known_key_are_refused_with_their_labels_unless_updating(begun, tmp_path):
+    ctx, a = begun, helpers.small(3)
     was, labels = {i["image_key"]: i["content_hash"] for i in draft(ctx)}, boxes(ctx)
     other = replace(
         a,
@@ -70,22 +73,21 @@ def test_new_bytes_under_a_known_key_are_refused_with_their_labels_unless_updati
     )
     path = helpers.write_zip(tmp_path / "b.zip", other.files())
     report = run(ctx, path)
-    assert report.images.rejected == 2
+    assert report.images.rejected == 3
     assert {i["image_key"]: i["content_hash"] for i in draft(ctx)} == was
     assert boxes(ctx) == labels
     rules = {r["rule"] for r in draft(ctx, silver.REJECTIONS)}
     assert rules == {"image.key_taken", "annotation.image_rejected"}
     report = run(ctx, path, mode="update")
-    assert report.images.accepted == 2
+    assert report.images.accepted == 3
     assert {i["content_hash"] for i in draft(ctx)}.isdisjoint(was.values())
-    assert [b[1:] for b in boxes(ctx)] == [("cat", 2.0, 4.0)] * 2
+    assert [b[1:] for b in boxes(ctx)] == [("cat", 2.0, 4.0)] * 3
     assert all(r["closed_at"] is not None for r in draft(ctx, silver.REJECTIONS))
 
 
-def test_replace_makes_the_upload_the_whole_dataset(ctx, tmp_path):
-    run(ctx, helpers.write_zip(tmp_path / "a.zip", helpers.small(3).files()))
-    report = run(ctx, helpers.write_zip(tmp_path / "b.zip", helpers.small(2, start=2).files()), mode="replace")
-    assert sorted(i["image_key"] for i in draft(ctx)) == ["p002.jpg", "p003.jpg"]
+def test_replace_makes_the_upload_the_whole_dataset(begun, tmp_path):
+    report = run(begun, helpers.write_zip(tmp_path / "b.zip", helpers.small(2, start=2).files()), mode="replace")
+    assert sorted(i["image_key"] for i in draft(begun)) == ["p002.jpg", "p003.jpg"]
     assert report.images.removed == 2
 
 
@@ -103,9 +105,8 @@ def test_labels_wait_for_their_image_and_enter_when_it_arrives(ctx, tmp_path):
     assert all(r["closed_at"] is not None for r in draft(ctx, silver.REJECTIONS))
 
 
-def test_an_annotation_only_upload_replaces_exactly_the_boxes_it_names(ctx, tmp_path):
-    a = helpers.small(3)
-    run(ctx, helpers.write_zip(tmp_path / "a.zip", a.files()))
+def test_an_annotation_only_upload_replaces_exactly_the_boxes_it_names(begun, tmp_path):
+    ctx, a = begun, helpers.small(3)
     name = "p001.jpg"
     only = replace(a, boxes={name: [("cat", (7.0, 7.0, 3.0, 3.0))]})
     document = tmp_path / "fix.json"
@@ -124,6 +125,7 @@ def test_an_image_listed_without_objects_is_labelled_and_an_unlisted_one_is_not(
     assert labelled == {"p000.jpg": ["box"], "p001.jpg": []}
 
 
+@pytest.mark.nightly
 def test_many_new_loose_files_share_a_package_and_known_bytes_are_not_kept_again(spark, tmp_path):
     path = tmp_path / "lake"
     ctx = helpers.context(spark, path, settings=helpers.settings(path, "ingest.package_files=4"))
@@ -135,6 +137,7 @@ def test_many_new_loose_files_share_a_package_and_known_bytes_are_not_kept_again
     assert imagelake.open(str(path)).verify("pets@v2").as_json()["ok"]
 
 
+@pytest.mark.nightly
 def test_a_file_that_bronze_knows_by_place_size_and_time_is_not_read_again(ctx, tmp_path):
     folder = helpers.write_folder(tmp_path / "a", helpers.small(3).files())
     for file in folder.rglob("*.*"):
@@ -147,9 +150,8 @@ def test_a_file_that_bronze_knows_by_place_size_and_time_is_not_read_again(ctx, 
     assert run(ctx, folder, rehash=True).status != "unchanged"
 
 
-def test_removed_images_go_and_come_back_and_every_version_stays(ctx, tmp_path):
-    path = helpers.write_zip(tmp_path / "a.zip", helpers.small(3).files())
-    run(ctx, path)
+def test_removed_images_go_and_come_back_and_every_version_stays(begun, tmp_path):
+    ctx, path = begun, helpers.write_zip(tmp_path / "a.zip", helpers.small(3).files())
     report = pipeline.remove_images(helpers.again(ctx), "pets", ["p001.jpg"])
     assert (report.images.removed, report.annotations.removed) == (1, 2)
     pipeline.publish_draft(helpers.again(ctx), pipeline.PublishRequest("pets"))

@@ -27,6 +27,7 @@ from imagelake.tables import bronze, gold, ops, silver
 from imagelake.tables.store import DeltaStore
 
 ROOT = Path(__file__).parents[2]
+ROUNDS = 4
 
 
 def driver(*words: object) -> subprocess.Popen[str]:
@@ -34,13 +35,11 @@ def driver(*words: object) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_two_publishers_without_a_lease_give_each_number_once(spark, tmp_path):
     lake = tmp_path / "lake"
-    ctx = helpers.context(spark, lake)
-    upload = helpers.write_zip(tmp_path / "a.zip", helpers.small(2).files())
-    pipeline.run_upload(ctx, IngestRequest("pets", str(upload)))
-    both = [driver("publish", lake, "pets", 4, name) for name in ("left", "right")]
+    ctx = helpers.begun(spark, lake)
+    both = [driver("publish", lake, "pets", ROUNDS, name) for name in ("left", "right")]
     outputs = [process.communicate(timeout=400)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], outputs
     rows = ctx.tables.collect(gold.VERSIONS, "pets")
@@ -50,9 +49,10 @@ def test_two_publishers_without_a_lease_give_each_number_once(spark, tmp_path):
     ids = {r["publish_id"] for r in rows}
     names = Counter(r["name"] for r in ctx.tables.collect(gold.CATEGORY_LOG, "pets") if r["publish_id"] in ids)
     assert max(names.values()) == 1
-    assert len(names) == 2 + 8
+    assert len(names) == 2 + 2 * ROUNDS
 
 
+@pytest.mark.nightly
 def test_four_datasets_build_at_once_and_none_has_to_try_again(spark, tmp_path):
     ctx = helpers.context(spark, tmp_path / "lake")
 
@@ -93,12 +93,11 @@ def test_what_a_program_left_that_died_while_it_made_a_table_is_in_nobodys_way(s
     assert ctx.tables.collect(bronze.UPLOADS) == []
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_builder_that_slept_past_its_lease_does_not_overwrite_newer_labels(spark, tmp_path):
     lake = tmp_path / "lake"
-    a = helpers.small(2)
-    ctx = helpers.context(spark, lake)
-    pipeline.run_upload(ctx, IngestRequest("pets", str(helpers.write_zip(tmp_path / "a.zip", a.files()))))
+    a = helpers.small(3)
+    ctx = helpers.begun(spark, lake)
     for name, x in (("old", 11.0), ("new", 22.0)):
         labels = replace(a, boxes={n: [("cat", (x, 1.0, 5.0, 5.0))] for n in a.boxes})
         (tmp_path / f"{name}.json").write_text(json.dumps(labels.document()))

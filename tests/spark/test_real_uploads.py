@@ -28,39 +28,29 @@ EXPECTED = {
     "chess-coco": (289, 2870, 0, {"train": 202, "val": 58, "test": 29}),
     "exif-orientation": (18, 0, 0, None),
 }
+OFTEN = ("bccd-voc", "exif-orientation")
 
 
 @pytest.fixture(scope="module")
-def lake_path(tmp_path_factory):
-    return tmp_path_factory.mktemp("real") / "lake"
+def ctx(real_uploads):
+    return real_uploads.ctx
 
 
-@pytest.fixture(scope="module")
-def ctx(spark, lake_path):
-    return helpers.context(spark, lake_path)
+@pytest.fixture
+def lake(real_uploads):
+    return imagelake.open(str(real_uploads.path))
 
 
-@pytest.fixture(scope="module")
-def taken(ctx, shared_data):
-    """Every upload taken the whole way: dataset to its report and its number of commits."""
-    found = {}
+def cases():
+    """Two of five are enough for every change."""
     for name in EXPECTED:
-        dataset = name.partition("-")[0]
-        before = helpers.versions(ctx)
-        report = pipeline.run_upload(ctx, IngestRequest(dataset, str(shared_data / f"{name}.zip")))
-        found[name] = report, sum(helpers.commits(before, helpers.versions(ctx)).values())
-    return found
+        yield pytest.param(name, marks=[] if name in OFTEN else [pytest.mark.nightly])
 
 
-@pytest.fixture(scope="module")
-def lake(taken, lake_path):
-    return imagelake.open(str(lake_path))
-
-
-@pytest.mark.parametrize("name", EXPECTED)
-def test_counts_splits_and_rejections_are_as_verified_by_hand(taken, lake, name, capsys):
+@pytest.mark.parametrize("name", cases())
+def test_counts_splits_and_rejections_are_as_verified_by_hand(real_uploads, lake, name, capsys):
     images, annotations, rejected, splits = EXPECTED[name]
-    report, made = taken[name]
+    report, made = real_uploads.take(name)
     with capsys.disabled():
         print(f"\n{name}: {made} commits beside the two of ops.runs")
     assert made + 2 <= 16
@@ -73,13 +63,21 @@ def test_counts_splits_and_rejections_are_as_verified_by_hand(taken, lake, name,
         assert {k: v["images"] for k, v in shown["splits"].items()} == splits
 
 
-def test_degenerate_boxes_of_bccd_are_named(lake):
+def test_the_digest_of_bccd_is_what_it_always_was(real_uploads, lake):
+    real_uploads.take("bccd-voc")
+    assert lake.verify("bccd@v1").as_json()["digest"] == helpers.BCCD_DIGEST
+
+
+def test_degenerate_boxes_of_bccd_are_named(real_uploads, lake):
+    real_uploads.take("bccd-voc")
     found = lake.rejections("bccd").as_json()["rejections"]
     assert sorted(r["path"] for r in found) == ["Annotations/BloodImage_00338.xml", "Annotations/BloodImage_00343.xml"]
     assert {r["rule"] for r in found} == {"annotation.box_degenerate"}
 
 
-def test_identical_bytes_of_raccoon_are_flagged_and_share_a_split(lake):
+@pytest.mark.nightly
+def test_identical_bytes_of_raccoon_are_flagged_and_share_a_split(real_uploads, lake):
+    real_uploads.take("raccoon-voc")
     rows = lake.sql(
         "select content_hash, count(*) n, count(distinct split) splits, "
         "bool_and(list_contains(flags, 'image.duplicate_bytes')) flagged from images where dataset = 'raccoon' "
@@ -89,12 +87,16 @@ def test_identical_bytes_of_raccoon_are_flagged_and_share_a_split(lake):
     assert all(splits == 1 and flagged for _, _, splits, flagged in rows)
 
 
-def test_facemask_ignores_what_the_mac_left(ctx, taken):
+@pytest.mark.nightly
+def test_facemask_ignores_what_the_mac_left(ctx, real_uploads):
+    real_uploads.take("facemask-coco")
     built = [r for r in ctx.tables.collect(bronze.UPLOADS, "facemask") if r["state"] == "built"]
     assert built[0]["files"]["ignored"] == 2
 
 
-def test_chess_keeps_its_oddities(lake):
+@pytest.mark.nightly
+def test_chess_keeps_its_oddities(real_uploads, lake):
+    real_uploads.take("chess-coco")
     duplicates = lake.sql(
         "select count(*) from annotations where dataset = 'chess' and list_contains(flags, 'annotation.duplicate')"
     ).as_json()["rows"][0][0]
@@ -108,7 +110,8 @@ def test_chess_keeps_its_oddities(lake):
     assert empty == 1
 
 
-def test_exif_sizes_are_right_raw_and_oriented(lake):
+def test_exif_sizes_are_right_raw_and_oriented(real_uploads, lake):
+    real_uploads.take("exif-orientation")
     rows = lake.sql(
         "select image_key, width, height, orientation, oriented_width, oriented_height from images "
         "where dataset = 'exif'"
@@ -119,7 +122,8 @@ def test_exif_sizes_are_right_raw_and_oriented(lake):
         assert ((width, height) == (shown_width, shown_height)) == (orientation < 5), key
 
 
-def test_the_same_upload_again_changes_nothing(ctx, taken, shared_data):
+def test_the_same_upload_again_changes_nothing(ctx, real_uploads, shared_data):
+    real_uploads.take("bccd-voc")
     before = helpers.versions(ctx)
     report = pipeline.run_upload(helpers.again(ctx), IngestRequest("bccd", str(shared_data / "bccd-voc.zip")))
     assert report.status == "unchanged"
@@ -127,7 +131,11 @@ def test_the_same_upload_again_changes_nothing(ctx, taken, shared_data):
     assert helpers.commits(before, helpers.versions(ctx)) == {}
 
 
-def test_a_folder_of_the_same_files_is_the_same_upload_and_elsewhere_the_same_version(ctx, lake, shared_data, tmp_path):
+@pytest.mark.nightly
+def test_a_folder_of_the_same_files_is_the_same_upload_and_elsewhere_the_same_version(
+    ctx, real_uploads, lake, shared_data, tmp_path
+):
+    real_uploads.take("bccd-voc")
     folder = tmp_path / "BCCD"
     with zipfile.ZipFile(shared_data / "bccd-voc.zip") as archive:
         archive.extractall(folder)
@@ -142,9 +150,11 @@ def test_a_folder_of_the_same_files_is_the_same_upload_and_elsewhere_the_same_ve
     assert objects == []
 
 
-def test_a_copied_lake_verifies_every_version(lake, lake_path, tmp_path):
+def test_a_copied_lake_verifies_every_version(real_uploads, tmp_path):
+    for name in OFTEN:
+        real_uploads.take(name)
     copy = tmp_path / "elsewhere"
-    shutil.copytree(lake_path, copy)
+    shutil.copytree(real_uploads.path, copy)
     moved = imagelake.open(str(copy))
     for dataset in moved.show().as_json()["datasets"]:
         verdict = moved.verify(dataset.get("dataset") or dataset["name"]).as_json()

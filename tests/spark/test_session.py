@@ -116,7 +116,7 @@ def test_a_machine_without_java_is_told_what_to_type() -> None:
     assert done.stdout == "ConfigError apt-get install -y openjdk-17-jre-headless\n"
 
 
-@pytest.mark.parametrize("jars", ["auto", "given"])
+@pytest.mark.parametrize("jars", [pytest.param("auto", marks=pytest.mark.nightly), "given"])
 def test_under_spark_submit_what_was_submitted_stays(tmp_path: Path, jars: str) -> None:
     program = tmp_path / "program.py"
     program.write_text(SUBMITTED)

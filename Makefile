@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3))
 BIN := .venv/bin
 # two processes: one for the tests in a Spark session, one for all others
-SHARED := $(BIN)/pytest -n 2 --dist loadgroup
+SHARED := $(BIN)/pytest -n 2
 JVM := src/imagelake/jvm
 JAR := $(JVM)/imagelake-logstore.jar
 MAVEN := mvn -B -q -ntp -f $(JVM)/pom.xml
@@ -47,7 +47,7 @@ check: .venv/installed ## formatting, lint, types
 
 .PHONY: unit
 unit: .venv/installed ## the tests that need no Java
-	@$(BIN)/pytest -n 2 tests/unit
+	@$(SHARED) tests/unit
 
 .PHONY: nightly
 nightly: .venv/classes ## the tests that take too long for every change: every boundary, every victim

@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 SPARK_TESTS = Path(__file__).parent / "spark"
 S3_TESTS = Path(__file__).parent / "integration"
+IN_SESSION = (
+    "tests/spark/",
+    *(f"tests/integration/test_{name}.py" for name in ("commits", "lake_on_s3", "roles")),
+)
 
 # a busy machine is no defect of the code
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -26,11 +30,7 @@ settings.load_profile("patient")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What lies under tests/spark/ needs Spark, under tests/integration/ servers; some ask for the real uploads.
-
-    Of two processes that share the work one has the tests in a Spark session: a second session would cost more than it
-    gains, for Java compiles everything anew.
-    """
+    """What lies under tests/spark/ needs Spark, under tests/integration/ servers; some ask for the real uploads."""
     for item in items:
         if SPARK_TESTS in item.path.parents:
             item.add_marker(pytest.mark.spark)
@@ -38,8 +38,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.s3)
         if "shared_data" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.data)
-        in_session = "spark" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("spark" if in_session else "apart"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Of the processes that share the work one has the tests in a Spark session, the others take file by file.
+
+    A second session would cost more than it gains: Java compiles everything anew.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "session" if nodeid.startswith(IN_SESSION) else nodeid.partition("::")[0]
+
+    return Scheduling(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

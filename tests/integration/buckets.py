@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from deltalake import DeltaTable
 from tests.servers.server import Server
 
 from imagelake.errors import ConfigError
@@ -110,3 +111,16 @@ def refused(attempt: Callable[[], object]) -> None:
     """The server does not let this role do that."""
     with pytest.raises(ConfigError, match=r"AccessDenied|403"):
         attempt()
+
+
+def rust(bucket: Bucket, path: str) -> DeltaTable:
+    return DeltaTable(bucket.uri(path), storage_options=bucket.storage().delta_options())
+
+
+def ids_of(bucket: Bucket, path: str) -> list[str]:
+    return sorted(rust(bucket, path).to_pyarrow_table()["id"].to_pylist())
+
+
+def commits(bucket: Bucket, path: str) -> list[str]:
+    names = [s.path.rpartition("/")[2] for s in bucket.storage(f"{path}/_delta_log").list()]
+    return sorted(name for name in names if name.endswith(".json") and name[0].isdigit())

@@ -110,8 +110,8 @@ def _attach(running: SparkContext, settings: Settings) -> SparkSession:
     require_set(existing)
     _check_classes(settings)
     jvm: Any = running._jvm
-    told = jvm.java.lang.System.getProperty("javax.net.ssl.trustStore") is not None
-    store = _store(settings, _scratch(), trust=not told)
+    told = jvm.java.lang.System.getProperty("javax.net.ssl.trustStore")
+    store = _store(settings, _scratch(), trust=told is None or not Path(told).is_file())
     hadoop: Any = running._jsc.hadoopConfiguration()
     for key, value in (store.hadoop if store else {}).items():
         if hadoop.get(key) is None:
@@ -200,5 +200,11 @@ def _environment(additions: Mapping[str, str]) -> Iterator[None]:
 
 def _scratch() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="imagelake-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    atexit.register(_remove, folder, os.getpid())
     return folder
+
+
+def _remove(folder: Path, owner: int) -> None:
+    """At the end of the process that made it: a forked child, which inherits this, ends earlier."""
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,7 +1,8 @@
 """Uploads in a bucket against a bare loop, and saves against a bare put: PYTHONPATH=tests python -m benchmarks.s3
 
-With --small a tenth of the files, to try it: too few to say anything. On a Ceph RGW that is started for it (Debian: radosgw ceph-mon ceph-osd ceph-common), over TLS. For a zip of 200 MB,
-as 20,000 images of 10 KB and as 2,000 of 100 KB, header only and with full decode:
+With --small a tenth of the files, to try it: too few to say anything. On a Ceph RGW that is started for it (Debian:
+radosgw ceph-mon ceph-osd ceph-common), over TLS. For a zip of 200 MB, as 20,000 images of 10 KB and as 2,000 of 100 KB,
+header only and with full decode:
 
     ours      bronze.ingest of s3://…zip in a warm session into a fresh lake of the same bucket, less that of one
               picture (the fixed cost)

@@ -112,8 +112,8 @@ def ours(base: Context, source: Path, decode: bool, scratch: Path) -> tuple[floa
             settings = base.settings.model_copy(update={"lake": str(lake), "ingest": limits})
             ctx = open_context(settings, create_lake(str(lake), system_clock))
             ingest.run(ctx, IngestRequest("first", str(one)))  # makes the tables
-            fixed.append(_timed(partial(ingest.run, ctx, IngestRequest("fixed", str(one)))))
-            big.append(_timed(partial(ingest.run, ctx, IngestRequest("bench", str(source)))))
+            fixed.append(timed(partial(ingest.run, ctx, IngestRequest("fixed", str(one)))))
+            big.append(timed(partial(ingest.run, ctx, IngestRequest("bench", str(source)))))
     return min(big), min(fixed), peak.megabytes
 
 
@@ -143,11 +143,11 @@ def binary_file(spark: SparkSession, folder: Path, scratch: Path, decode: bool) 
 
     one = one_picture(scratch, loose=True)
     route(one)
-    fixed = _timed(lambda: route(one))
-    return min(_timed(lambda: route(folder)) for _ in range(2)) - fixed
+    fixed = timed(lambda: route(one))
+    return min(timed(lambda: route(folder)) for _ in range(2)) - fixed
 
 
-def _timed(work: Callable[[], object]) -> float:
+def timed(work: Callable[[], object]) -> float:
     started = time.perf_counter()
     work()
     return time.perf_counter() - started

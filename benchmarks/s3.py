@@ -33,7 +33,7 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
-from benchmarks.ingest import SETS, one_picture, pictures
+from benchmarks.ingest import SETS, one_picture, pictures, timed
 from tests.integration.buckets import Bucket, asked, new_bucket, reach, settings, upload_folder
 from tests.lakes import LakeMaker
 from tests.servers.rgw import ACCESS_KEY, SECRET_KEY, rgw
@@ -84,9 +84,9 @@ def ours(bucket: Bucket, key: str, one: str, decode: bool) -> tuple[float, float
         chosen = settings(bucket, prefix, f"ingest.decode={str(decode).lower()}")
         ctx = open_context(chosen, create_lake(chosen.lake, system_clock, chosen.s3))
         ingest.run(ctx, IngestRequest("first", bucket.uri(one)))
-        fixed.append(_timed(partial(ingest.run, ctx, IngestRequest("fixed", bucket.uri(one)))))
+        fixed.append(timed(partial(ingest.run, ctx, IngestRequest("fixed", bucket.uri(one)))))
         before = len(asked(bucket.server))
-        big.append(_timed(partial(ingest.run, ctx, IngestRequest("bench", bucket.uri(key)))))
+        big.append(timed(partial(ingest.run, ctx, IngestRequest("bench", bucket.uri(key)))))
         seen = asked(bucket.server, before)
         reads = sum(1 for r in seen if r.method in ("GET", "HEAD") and f"/{key}" in r.path.partition("?")[0])
         copies = sum(1 for r in seen if r.method in ("PUT", "POST") and f"/{prefix}/blobs/" in r.path)
@@ -141,13 +141,7 @@ def saves(bucket: Bucket, scratch: Path, few: bool) -> None:
 
 
 def _median(work: Callable[[int], object]) -> float:
-    return statistics.median(1000 * _timed(partial(work, number)) for number in range(15))
-
-
-def _timed(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
+    return statistics.median(1000 * timed(partial(work, number)) for number in range(15))
 
 
 @contextmanager

@@ -14,7 +14,6 @@ from tests.servers.faults import Fault, proxy
 from imagelake.session import open_session
 
 RUNS = 20
-COUNT = 50
 
 
 @pytest.fixture

@@ -77,7 +77,7 @@ def test_an_upload_in_parts_has_one_effect(between, rgw_bucket, kind, status, st
         lake.put_parts(path, [data[: 5 * MIB], data[5 * MIB :]], digest)
         assert hashlib.sha256(lake.read(path)).hexdigest() == digest
 
-    with ThreadPoolExecutor(5) as pool:
+    with ThreadPoolExecutor(RUNS) as pool:
         list(pool.map(one, range(RUNS)))
     assert fired(between) - before == RUNS
     left = [u.path for u in unfinished(lake_through(between, rgw_bucket))]
@@ -85,25 +85,16 @@ def test_an_upload_in_parts_has_one_effect(between, rgw_bucket, kind, status, st
     assert len(left) == (RUNS if step == "begin" and kind in ("drop_answer", "late_status") else 0)
 
 
-def test_an_upload_that_was_killed_is_not_seen_and_goes_on_where_it_stopped(rgw_bucket, between, tmp_path):
+def test_an_upload_that_was_killed_is_not_seen_and_goes_on_where_it_stopped(rgw_bucket, rgw_server, tmp_path):
     """The second part hangs while its sender is killed."""
     source, data = tmp_path / "large", os.urandom(60 * MIB)
     source.write_bytes(data)
     lake = rgw_bucket.storage("lake", part_megabytes=5)
-    slow = Fault(lambda r: r.method == "PUT" and "partNumber=2" in r.query.split("&"), "held", seconds=60)
-    between.rules.append(slow)
-    sending = pickle.dumps(rgw_bucket.storage("lake", part_megabytes=5, endpoint=between.endpoint))
-    code = "import pathlib, pickle, sys; pickle.load(sys.stdin.buffer).put_file(pathlib.Path(sys.argv[1]), 'large')"
-    child = subprocess.Popen([sys.executable, "-c", code, str(source)], stdin=subprocess.PIPE)
-    assert child.stdin is not None
-    child.stdin.write(sending)
-    child.stdin.close()
-    while not between.has_fired(slow) or parts_there(lake) < 5:
-        assert child.poll() is None
-        time.sleep(0.05)
-    child.kill()
-    child.wait()
+    with proxy(rgw_server, tls=False) as between:
+        send_and_kill(between, rgw_bucket, source)
+    # the proxy is closed: no part is under way any more
     there = parts_there(lake)
+    assert 5 <= there < 12
     assert lake.stat("large") is None
     assert list(lake.list()) == []
     sent: list[str] = []
@@ -112,6 +103,22 @@ def test_an_upload_that_was_killed_is_not_seen_and_goes_on_where_it_stopped(rgw_
     assert len(sent) == 12 - there, "only what was missing"
     assert lake.read("large") == data
     assert list(unfinished(lake)) == []
+
+
+def send_and_kill(between, bucket, source) -> None:
+    held = Fault(lambda r: r.method == "PUT" and "partNumber=2" in r.query.split("&"), "held", seconds=60)
+    between.rules.append(held)
+    sending = pickle.dumps(bucket.storage("lake", part_megabytes=5, endpoint=between.endpoint))
+    code = "import pathlib, pickle, sys; pickle.load(sys.stdin.buffer).put_file(pathlib.Path(sys.argv[1]), 'large')"
+    child = subprocess.Popen([sys.executable, "-c", code, str(source)], stdin=subprocess.PIPE)
+    assert child.stdin is not None
+    child.stdin.write(sending)
+    child.stdin.close()
+    while not between.has_fired(held) or parts_there(bucket.storage("lake")) < 5:
+        assert child.poll() is None
+        time.sleep(0.05)
+    child.kill()
+    child.wait()
 
 
 def parts_there(lake: S3Storage) -> int:

@@ -162,8 +162,8 @@ class _Client:
         return True
 
     def _forward(self, request: Request, raw: bytes, fault: Fault | None) -> bool:
-        if fault is not None and fault.kind == "held":
-            self._proxy.stopping.wait(fault.seconds)
+        if fault is not None and fault.kind == "held" and self._proxy.stopping.wait(fault.seconds):
+            return False
         with self._proxy.connect() as server, server.makefile("rb") as stream:
             server.sendall(raw)
             answer = read_head(stream)

@@ -15,7 +15,7 @@ from imagelake.client.label_check import as_entry
 from imagelake.client.label_index import Index, Matching, Objects, can_be_key
 from imagelake.client.label_state import index_of, newest_saves
 from imagelake.client.refs import Ref
-from imagelake.client.samples import Annotation
+from imagelake.client.samples import Annotation, annotation
 from imagelake.client.text import Row
 from imagelake.client.warm import Warm
 from imagelake.errors import UsageError
@@ -122,7 +122,7 @@ def _page_image(row: Row, labels: Sequence[Row], labelled: tuple[str, ...], inde
         orientation=row["orientation"] or 1,
         media_type=row["media_type"],
         split=row["split"],
-        labels=tuple(label_rows.as_annotation(label, index.classes) for label in labels),
+        labels=tuple(annotation(label, index.classes.get(label["category"])) for label in labels),
         labelled=labelled,
         etag=label_rows.etag_of(labels, labelled),
         url=url,

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from imagelake.boxes import clip
 from imagelake.client.label_check import Entry
-from imagelake.client.samples import Annotation
 from imagelake.client.saves import Save
 from imagelake.client.turn import Box, read_runs
 from imagelake.digest import annotation_hash, canonical_json, set_digest
@@ -52,24 +50,6 @@ def etag_of(rows: Iterable[Mapping[str, Any]], labelled: Sequence[str]) -> str:
     """A hash of an image's labels: equal labels have equal ones, wherever and in whatever order they are kept."""
     data = b"imagelake/labels\n" + set_digest(row["row_hash"] for row in rows).to_bytes()
     return hashlib.sha256(data + "\n".join(sorted(labelled)).encode()).hexdigest()[:32]
-
-
-def as_annotation(row: Mapping[str, Any], classes: Mapping[str, int | None]) -> Annotation:
-    """A row as trainers and tools see it, in pixels of the raw image."""
-    box, size = row["bbox"], row["rle_size"]
-    return Annotation(
-        kind=row["kind"],
-        category=row["category"],
-        class_index=classes.get(row["category"]),
-        bbox=None if box is None else (box["x"], box["y"], box["w"], box["h"]),
-        polygons=None if row["polygons"] is None else tuple(tuple(part) for part in row["polygons"]),
-        rle=None if size is None else (size[0], size[1], row["rle_counts"]),
-        keypoints=None if row["keypoints"] is None else tuple(row["keypoints"]),
-        area=row["area"],
-        is_crowd=bool(row["is_crowd"]),
-        attributes=json.loads(row["attributes"]) if row["attributes"] else {},
-        source_id=row["source_id"],
-    )
 
 
 def _row(entry: Entry, save: Save) -> Row:

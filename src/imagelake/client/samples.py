@@ -121,7 +121,7 @@ class Samples:
         return Sample(
             key=row["image_key"],
             bytes=self._read(i, row["content_hash"]),
-            annotations=tuple(_annotation(b) for b in boxes),
+            annotations=tuple(annotation(b, b["train_index"]) for b in boxes),
             split=row["split"],
             width=row["width"],
             height=row["height"],
@@ -143,12 +143,13 @@ class Samples:
             return read_blob(self.storage, content_hash, found.get(content_hash, ()))
 
 
-def _annotation(row: Mapping[str, Any]) -> Annotation:
+def annotation(row: Mapping[str, Any], class_index: int | None) -> Annotation:
+    """A row of silver or gold as trainers and tools see it, in pixels of the raw image."""
     box, size = row["bbox"], row["rle_size"]
     return Annotation(
         kind=row["kind"],
         category=row["category"],
-        class_index=row["train_index"],
+        class_index=class_index,
         bbox=None if box is None else (box["x"], box["y"], box["w"], box["h"]),
         polygons=None if row["polygons"] is None else tuple(tuple(p) for p in row["polygons"]),
         rle=None if size is None else (size[0], size[1], row["rle_counts"]),

@@ -35,8 +35,8 @@ def create_delta_table(storage: Storage, spec: TableSpec, schema: str, propertie
 
     Spark would refuse a folder in which another program has just begun, or has died.
     """
-    with _trusting(storage.ca_bundle):
-        try:
+    try:
+        with _trusting(storage.ca_bundle):
             DeltaTable.create(
                 place(storage, spec.path),
                 Schema.from_json(schema),
@@ -47,9 +47,9 @@ def create_delta_table(storage: Storage, spec: TableSpec, schema: str, propertie
                 storage_options=storage.delta_options(),
                 raise_if_key_not_exists=False,
             )
-        except DeltaError:
-            if not DeltaTable.is_deltatable(place(storage, spec.path), storage.delta_options()):
-                raise
+    except DeltaError:
+        if not is_delta_table(storage, spec.path):
+            raise
 
 
 def place(storage: Storage, path: str) -> str:

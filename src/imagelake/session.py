@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from imagelake.jvm import java
 from imagelake.jvm.archive import class_archive
 from imagelake.jvm.conf import FAST_START, Launch, Store, require_set, spark_conf
 from imagelake.jvm.submitted import submitted
-from imagelake.jvm.trust import trust_bundle
+from imagelake.jvm.trust import trust_bundle, trusts_others
 from imagelake.settings import Settings
 from imagelake.storage.s3_uri import is_s3, split
 
@@ -65,7 +65,7 @@ def _start(settings: Settings, app_name: str) -> SparkSession:
     with _environment(_worker_python(first) | _launcher_options(settings)):
         if SparkContext._gateway is None:
             _launch(first, launch.scratch / "jvm.log", settings)
-        conf = {**first, **spark_conf(settings, first, own, launch, _store(settings, launch.scratch))}
+        conf = {**first, **spark_conf(settings, first, own, launch, _store(settings, lambda: launch.scratch))}
         _check_classes(settings)
         context = SparkContext(conf=_as_conf(conf), gateway=SparkContext._gateway)
     context.setLogLevel(settings.spark.log_level)
@@ -83,13 +83,13 @@ def _join(settings: Settings) -> SparkSession:
     own = jars.resolve(settings.spark, wanted) if lacking else ()
     _add_to_driver(own)
     _check_classes(settings)
-    conf = existing | spark_conf(settings, existing, own, None, _store(settings, _scratch()))
+    conf = existing | spark_conf(settings, existing, own, None, _store(settings, _scratch))
     with _environment(_worker_python(conf)):
         SparkContext(conf=_as_conf(conf), gateway=SparkContext._gateway)
     return _build(conf)
 
 
-def _store(settings: Settings, scratch: Path, *, trust: bool = True) -> Store | None:
+def _store(settings: Settings, scratch: Callable[[], Path], *, trust: bool = True) -> Store | None:
     """How Java reaches the lake's object store; a profile and a CA bundle are made known to it here."""
     if not is_s3(settings.lake):
         return None
@@ -110,8 +110,7 @@ def _attach(running: SparkContext, settings: Settings) -> SparkSession:
     require_set(existing)
     _check_classes(settings)
     jvm: Any = running._jvm
-    told = jvm.java.lang.System.getProperty("javax.net.ssl.trustStore")
-    store = _store(settings, _scratch(), trust=told is None or not Path(told).is_file())
+    store = _store(settings, _scratch, trust=not trusts_others(jvm))
     hadoop: Any = running._jsc.hadoopConfiguration()
     for key, value in (store.hadoop if store else {}).items():
         if hadoop.get(key) is None:

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
-from tests.integration.buckets import FAULTS, Bucket, commits, ids_of, settings
-from tests.servers.faults import Fault, proxy
+from tests.integration.buckets import FAULTS, Bucket, commits, ids_of, new_bucket, settings
+from tests.servers.faults import Fault, Proxy, proxy
 
 from imagelake.session import open_session
 
@@ -22,10 +22,11 @@ def between(rgw_server):
         yield spoiled
 
 
-def through(spark, bucket: Bucket, endpoint: str) -> None:
-    """Have the session's Java reach this bucket at that endpoint."""
+def through(bucket: Bucket, between: Proxy) -> None:
+    """Have the session's Java reach this bucket through a proxy."""
     chosen = settings(bucket, "lake")
-    open_session(chosen.model_copy(update={"s3": chosen.s3.model_copy(update={"endpoint": endpoint})}), "tests")
+    s3 = chosen.s3.model_copy(update={"endpoint": between.endpoint, "ca_bundle": str(between.ca_bundle)})
+    open_session(chosen.model_copy(update={"s3": s3}), "tests")
 
 
 def add(spark, table: str, *ids: str) -> None:
@@ -41,7 +42,7 @@ def add_with_rust(bucket: Bucket, path: str, *ids: str) -> None:
 @pytest.mark.parametrize(("scheme", "lost"), [("s3a", []), ("s3n", ["between"])], ids=["ours", "stock"])
 def test_a_commit_that_is_late_takes_the_place_of_no_other(spark, rgw_bucket, between, scheme, lost):
     """With Delta's stock store (nothing is set for s3n) the late one overwrites what was committed meanwhile."""
-    through(spark, rgw_bucket, between.endpoint)
+    through(rgw_bucket, between)
     spark._jsc.hadoopConfiguration().set("fs.s3n.impl", "org.apache.hadoop.fs.s3a.S3AFileSystem")
     table = f"{scheme}://{rgw_bucket.name}/lake/own"
     add(spark, table, "first")
@@ -60,7 +61,7 @@ def test_a_commit_that_is_late_takes_the_place_of_no_other(spark, rgw_bucket, be
 
 @pytest.mark.parametrize(("kind", "status"), FAULTS, ids=[f"{k}-{s or ''}" for k, s in FAULTS])
 def test_whatever_happens_to_a_commit_it_is_made_once(spark, rgw_bucket, between, kind, status):
-    through(spark, rgw_bucket, between.endpoint)
+    through(rgw_bucket, between)
 
     def one(number: int) -> list[str]:
         path = f"lake/own{number}"
@@ -74,3 +75,14 @@ def test_whatever_happens_to_a_commit_it_is_made_once(spark, rgw_bucket, between
     assert made == [[f"{0:020d}.json"]] * RUNS
     assert [ids_of(rgw_bucket, f"lake/own{n}") for n in range(RUNS)] == [[str(n)] for n in range(RUNS)]
     assert sum(1 for seen in between.requests if seen.fault) == RUNS
+
+
+def test_a_session_trusts_the_authority_of_each_lake_it_was_opened_for(spark, rgw_server, moto_server):
+    """Each proxy has an authority of its own; Hadoop looks at the trust store once a bucket."""
+    with proxy(rgw_server, tls=True) as one, proxy(moto_server, tls=True) as another:
+        assert one.ca_bundle.read_bytes() != another.ca_bundle.read_bytes()
+        for server, between in ((rgw_server, one), (moto_server, another), (rgw_server, one)):
+            bucket = new_bucket(server)
+            through(bucket, between)
+            add(spark, f"s3a://{bucket.name}/lake/own", "1")
+            assert len(commits(bucket, "lake/own")) == 1

@@ -1,127 +1,24 @@
-"""What a labelling tool gets from a lake in a bucket: URLs that the server itself checks, pages, and saves."""
+"""URLs of a lake in a bucket, which the server itself checks: who may read and write what with them."""
 
 from __future__ import annotations
 
-import http.client
-import io
 import json
 import logging
 import pickle
-import threading
 import time
-import uuid
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
-from PIL import Image
-from tests.integration.buckets import Bucket, documented, reach, refused, upload_folder
-from tests.lakes import LakeMaker
-from tests.servers.rgw import create_user
+from tests.integration.served import IMAGES, REF, ZIPPED, ask, picture
 
 from imagelake.cli.main import main
-from imagelake.client.lake import Lake
-from imagelake.errors import Conflict, NotFound
+from imagelake.errors import NotFound
 from imagelake.landing import waiting
 from imagelake.storage.blobs import blob_path
-from imagelake.storage.labels import folder_of
 from imagelake.storage.presign import presigned_get, presigned_put, put_headers
-from imagelake.storage.s3 import Keys, connect
 from imagelake.storage.s3_probe import unfinished
-from imagelake.storage.s3_storage import S3Storage
 
-REF = "pets@draft"
 SECRET = "lakesecret123"
-IMAGES = 105
-ZIPPED = "zipped.png"
-CAT = {"category": "cat", "bbox": [1, 1, 3, 2]}
-DOG = {"category": "dog", "bbox": [0, 0, 8, 6]}
-
-
-def picture(n: int) -> bytes:
-    """A PNG unlike the others."""
-    out = io.BytesIO()
-    Image.new("RGB", (8, 6), (n, n, 7)).save(out, "PNG")
-    return out.getvalue()
-
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
-def ask(method: str, url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> Answer:
-    """A request as a browser sends it: without credentials."""
-    parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.netloc, timeout=30)
-    try:
-        connection.request(method, f"{parts.path}?{parts.query}", body, dict(headers or {}))
-        answer = connection.getresponse()
-        return Answer(answer.status, dict(answer.getheaders()), answer.read())
-    finally:
-        connection.close()
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> LakeMaker:
-    """A lake in a folder: images as objects, one in a zip, a published version."""
-    maker = LakeMaker(tmp_path_factory.mktemp("made") / "lake")
-    data = [picture(n) for n in range(IMAGES)]
-    for n, content in enumerate(data):
-        maker.image("pets", f"cats/{n:03}.png", content, width=8, height=6, split="train" if n % 2 else "test")
-        maker.box("pets", f"cats/{n:03}.png", "cat", (0, 0, 1 + n % 7, 2))
-    maker.image("pets", ZIPPED, picture(200), width=8, height=6)
-    maker.keep("pets", data, "object")
-    maker.keep("pets", [picture(200)])
-    maker.deliver("pets")
-    maker.publish("pets")
-    maker.flush()
-    return maker
-
-
-def served(bucket: Bucket, made: LakeMaker) -> Lake:
-    upload_folder(bucket.storage(), made.root, "lake")
-    return Lake(bucket.storage("lake"))
-
-
-@pytest.fixture(scope="module")
-def lake(rgw_server, made) -> Iterator[Lake]:
-    """That lake on RGW, for all tests that only read it or save labels of images of their own."""
-    bucket = Bucket(rgw_server, f"serving-{uuid.uuid4().hex[:8]}")
-    connect(reach(rgw_server)).create_bucket(Bucket=bucket.name)
-    with served(bucket, made) as opened:
-        yield opened
-
-
-def again(lake: Lake) -> Lake:
-    """The same lake as another process opens it."""
-    return pickle.loads(pickle.dumps(lake))
-
-
-def names(lake: Lake, key: str) -> list[str]:
-    return [s.path for s in lake.storage.list(folder_of("pets", key))]
-
-
-def test_a_page_and_a_save_on_each_server(bucket, made):
-    lake = served(bucket, made)
-    page = lake.images(REF)
-    assert (len(page.images), page.next) == (100, "cats/099.png")
-    first = page.images[0]
-    assert ask("GET", first.url).body == picture(0)
-    assert (first.width, first.height, len(first.labels)) == (8, 6, 1)
-    etag = lake.save_labels(REF, first.key, [CAT, DOG], "ann", base=first.etag)
-    found = again(lake).images(REF, limit=1).images[0]
-    assert (found.etag, sorted(a.category for a in found.labels)) == (etag, ["cat", "dog"])
-    with pytest.raises(Conflict, match="ann saved them at 20"):
-        again(lake).save_labels(REF, first.key, [], "bob", base=first.etag)
-    rest = lake.images(REF, after=page.next).images
-    assert [i.key for i in rest] == [f"cats/{n}.png" for n in range(100, IMAGES)] + [ZIPPED]
-    assert [i.url is None for i in rest] == [False] * 5 + [True]
 
 
 def test_urls_of_a_selection_can_be_read_by_anybody_and_only_read(lake):
@@ -256,75 +153,6 @@ def test_an_upload_in_parts_can_be_given_up(lake):
     assert list(unfinished(lake.storage)) == []
 
 
-def test_of_two_saves_on_one_base_exactly_one_wins_twenty_times(lake):
-    key, tools = "cats/050.png", [again(lake), again(lake)]
-    gate, lost = threading.Barrier(2), []
-
-    def race(tool: int, round_: int, base: str) -> tuple[int, str] | None:
-        gate.wait()
-        box = {"category": "cat", "bbox": [tool, 0, 1, 1 + round_ / 8]}
-        try:
-            return tool, tools[tool].save_labels(REF, key, [box], f"tool {tool}", base=base)
-        except Conflict as error:
-            lost.append(error.message)
-            return None
-
-    etag = lake.images(REF, where=f"image_key = '{key}'").images[0].etag
-    with ThreadPoolExecutor(2) as pool:
-        for round_ in range(20):
-            sent = [pool.submit(race, tool, round_, etag) for tool in (0, 1)]
-            (won,) = [found for found in (s.result() for s in sent) if found is not None]
-            shown = lake.images(REF, where=f"image_key = '{key}'").images[0]
-            assert (shown.labels[0].bbox[0], shown.etag) == won
-            etag = won[1]
-    assert all("saved them at" in message for message in lost)
-    found = names(lake, key)
-    assert len(found) == 20, "who lost has left nothing"
-    assert found == sorted(found)
-    times = [int(path.rpartition("/")[2][:20]) / 1e6 for path in found]
-    assert abs(times[-1] - time.time()) < 60
-    assert times[0] < times[-1]
-
-
-def test_x_then_y_then_x_has_the_etag_of_x(lake):
-    key = "cats/051.png"
-    shown = lake.images(REF, where=f"image_key = '{key}'").images[0]
-    x = lake.save_labels(REF, key, [CAT], "ann", base=shown.etag)
-    y = again(lake).save_labels(REF, key, [DOG], "bob", base=x)
-    assert len({shown.etag, x, y}) == 3
-    assert lake.save_labels(REF, key, [CAT], "ann", base=y) == x
-    assert len(names(lake, key)) == 3
-
-
-def test_a_save_that_was_withdrawn_while_a_page_is_made_is_not_missed(lake):
-    key = "cats/052.png"
-    shown = lake.images(REF, where=f"image_key = '{key}'").images[0]
-    etag = lake.save_labels(REF, key, [CAT], "ann", base=shown.etag)
-    saves = again(lake)._warm().saves
-    folder = saves.folder(folder_of("pets", key))
-    gone = type(folder)(folder.path, (*folder.names, f"{10**19}-ab.json"), folder.now)
-    assert saves.newest([gone])[folder.path].by == "ann"
-    assert again(lake).images(REF, where=f"image_key = '{key}'").images[0].etag == etag
-
-
-def test_pages_and_saves_are_quick_in_an_open_lake(lake):
-    """Loosely: machines that run tests are busy. docs/serving.md has what was measured."""
-    page, times = lake.images(REF), []
-    for _ in range(5):
-        start = time.perf_counter()
-        page = lake.images(REF)
-        times.append(time.perf_counter() - start)
-    shown = next(i for i in page.images if i.key == "cats/053.png")
-    etag = shown.etag
-    saves = []
-    for n in range(5):
-        start = time.perf_counter()
-        etag = lake.save_labels(REF, shown.key, [{**CAT, "bbox": [n, 0, 1, 1]}], "ann", base=etag)
-        saves.append(time.perf_counter() - start)
-    assert min(times) < 1
-    assert min(saves) < 1
-
-
 def test_nothing_is_told_or_kept_of_secrets_and_urls(lake, caplog, tmp_path):
     caplog.set_level(logging.DEBUG, "imagelake")
     page, found = lake.images(REF), lake.urls("pets@v1", images=["cats/000.png"])
@@ -354,63 +182,3 @@ def test_nothing_is_told_or_kept_of_secrets_and_urls(lake, caplog, tmp_path):
 def test_a_url_needs_an_object(lake):
     url = presigned_get(lake.storage, blob_path("0" * 64), "image/png")
     assert ask("GET", url).status == 404
-
-
-@pytest.fixture
-def as_role(rgw_server, rgw_bucket, made):
-    """The lake in a bucket of its own, as somebody in a role opens it."""
-    own = rgw_bucket.storage()
-    for path in sorted(p for p in made.root.rglob("*") if p.is_file()):
-        own.put_file(path, path.relative_to(made.root).as_posix())
-    own.put("landing/pets/waits.zip", b"PK")
-
-    def opened(role: str) -> Lake:
-        user = f"{role}-{uuid.uuid4().hex[:8]}"
-        keys = create_user(rgw_server, user)
-        own.client.put_bucket_policy(Bucket=own.bucket, Policy=documented(role, own.bucket, user))
-        return Lake(S3Storage(own.bucket, "", own.settings, Keys(*keys)))
-
-    return opened
-
-
-def test_the_labellers_policy_is_enough_to_label_and_for_nothing_else(as_role):
-    lake = as_role("labeller")
-    shown = lake.images(REF).images[0]
-    assert ask("GET", shown.url).body == picture(0)
-    etag = lake.save_labels(REF, shown.key, [CAT], "ann", base=shown.etag)
-    with pytest.raises(Conflict):
-        lake.save_labels(REF, shown.key, [], "bob", base=shown.etag)
-    assert lake.images(REF, limit=1).images[0].etag == etag
-    assert len(lake.urls("pets@v1").rows) == IMAGES
-    ticket = lake.upload_url("pets/a.zip", size=4)
-    assert ask("PUT", ticket.urls[0], b"PK12", ticket.headers).status == 200
-    assert ask("PUT", ticket.ready_url, b"", ticket.ready_headers).status == 200
-    parts = lake.upload_url("pets/a.zip", size=11 << 20, parts=2)
-    assert ask("PUT", parts.urls[1], b"x" * (11 << 19)).status == 200
-    assert ask("DELETE", parts.abort_url).status == 204
-    storage = lake.storage
-    zipped = next(s.path for s in storage.list("blobs/zip"))
-    single = next(s.path for s in storage.list("blobs/obj"))
-    refused(lambda: storage.read(zipped))
-    refused(lambda: storage.read("landing/pets/waits.zip"))
-    refused(lambda: storage.put(single, b"x"))
-    refused(lambda: storage.put("tables/silver/images/_delta_log/00000000000000000009.json", b"{}"))
-    for path in (single, "landing/pets/waits.zip", "imagelake.json"):
-        refused(lambda path=path: storage.delete(path))
-    assert ask("GET", presigned_get(storage, zipped, None)).status == 403, "a URL can do what its signer can"
-
-
-def test_the_trainers_policy_is_enough_to_read_versions_and_for_nothing_else(as_role):
-    lake = as_role("trainer")
-    assert len(lake.load("pets@v1", unlabelled=True)[0].bytes) > 0
-    assert lake.verify("pets@v1").as_json()["ok"]
-    assert lake.show("pets")
-    assert lake.sql("select count(*) from images").rows == ((IMAGES + 1,),)
-    assert lake.runs().runs == ()
-    storage = lake.storage
-    refused(lambda: storage.read("landing/pets/waits.zip"))
-    for path in ("labels/pets/x", "landing/pets/x.zip", "tables/x", "imagelake.json", "blobs/obj/x"):
-        refused(lambda path=path: storage.put(path, b"x"))
-        refused(lambda path=path: storage.delete(path))
-    shown = lake.images(REF).images[0]
-    refused(lambda: lake.save_labels(REF, shown.key, [CAT], "ann", base=shown.etag))

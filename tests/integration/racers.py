@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pyspark.sql import SparkSession
+from pyspark.sql.functions import lit
 
 from imagelake import pipeline
 from imagelake.bronze import ingest
@@ -65,7 +66,7 @@ def racing(settings: Settings, count: int) -> Iterator[list[Racer]]:
 
 def append(spark: SparkSession, table: str, name: str, count: int) -> str:
     for number in range(count):
-        frame = spark.createDataFrame([(f"{name}-{number}",)], "id string").coalesce(1)
+        frame = spark.range(1, numPartitions=1).select(lit(f"{name}-{number}").alias("id"))
         frame.write.format("delta").mode("append").save(table)
     return "done"
 

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
+from pyspark.sql.functions import lit
 from tests.integration.buckets import FAULTS, Bucket, commits, ids_of, new_bucket, settings
 from tests.servers.faults import Fault, Proxy, proxy
 
@@ -29,8 +30,8 @@ def through(bucket: Bucket, between: Proxy) -> None:
     open_session(chosen.model_copy(update={"s3": s3}), "tests")
 
 
-def add(spark, table: str, *ids: str) -> None:
-    rows = spark.createDataFrame([(i,) for i in ids], "id string").coalesce(1)
+def add(spark, table: str, name: str) -> None:
+    rows = spark.range(1, numPartitions=1).select(lit(name).alias("id"))
     rows.write.format("delta").mode("append").save(table)
 
 

@@ -20,6 +20,7 @@ from PIL import Image
 from pyspark.sql import SparkSession
 
 from imagelake import pipeline
+from imagelake.bronze import ingest
 from imagelake.bronze.request import IngestRequest
 from imagelake.context import Context, RunReport, system_clock
 from imagelake.settings import Settings, load
@@ -80,6 +81,12 @@ def again(ctx: Context) -> Context:
     """The same lake as another run."""
     run_id = uuid.uuid4().hex
     return replace(ctx, run_id=run_id, holder=this_process(run_id), reports=[])
+
+
+def into_draft(ctx: Context, dataset: str, path: Path, **options: Any) -> RunReport:
+    """Take an upload into the draft, which is all that tests of drafts need: a publish takes as long again."""
+    run = again(ctx)
+    return pipeline.build_landed(run, ingest.run(run, IngestRequest(dataset, str(path), **options)))
 
 
 def picture(seed: int, size: tuple[int, int] = (64, 48), form: str = "JPEG", **options: Any) -> bytes:

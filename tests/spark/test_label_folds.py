@@ -8,7 +8,6 @@ from tests.spark import helpers
 
 import imagelake
 from imagelake import pipeline
-from imagelake.bronze.request import IngestRequest
 from imagelake.landing import run_landing
 from imagelake.tables import silver
 
@@ -22,9 +21,7 @@ def boxes(ctx, key: str) -> set[float]:
 
 
 def test_saves_are_folded_in_by_the_next_ingest_in_their_order(spark, tmp_path):
-    ctx = helpers.context(spark, tmp_path / "lake")
-    first = helpers.small(3)
-    pipeline.run_upload(ctx, IngestRequest("pets", str(helpers.write_zip(tmp_path / "a.zip", first.files()))))
+    ctx = helpers.begun(spark, tmp_path / "lake")
     lake = imagelake.open(str(tmp_path / "lake"))
     key = "p000.jpg"
     etag = {p.key: p.etag for p in lake.images("pets@draft").images}[key]

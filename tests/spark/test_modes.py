@@ -30,6 +30,10 @@ def run(ctx, path, **options):
     return pipeline.run_upload(helpers.again(ctx), IngestRequest("pets", str(path), **options))
 
 
+def add(ctx, path, **options):
+    return helpers.into_draft(ctx, "pets", path, **options)
+
+
 def draft(ctx, spec=silver.IMAGES):
     return ctx.tables.collect(spec, "pets")
 
@@ -46,19 +50,19 @@ def test_the_third_of_a_b_a_is_superseded_and_again_restores_a(begun, tmp_path):
     first = helpers.write_zip(tmp_path / "a.zip", a.files())
     second = helpers.write_zip(tmp_path / "b.zip", b.files())
     was = boxes(ctx)
-    other = run(ctx, second)
+    other = add(ctx, second)
     assert boxes(ctx) != was
-    third = run(ctx, first)
+    third = add(ctx, first)
     assert third.status == "superseded"
     assert other.upload_id[:12] in third.problem
     assert boxes(ctx) != was
-    fourth = run(ctx, first, again=True)
+    fourth = add(ctx, first, again=True)
     assert fourth.status == "accepted"
     assert boxes(ctx) == was
 
 
 def test_two_exports_that_number_from_one_do_not_overwrite_each_other(begun, tmp_path):
-    run(begun, helpers.write_zip(tmp_path / "b.zip", helpers.small(2, start=10).files()))
+    add(begun, helpers.write_zip(tmp_path / "b.zip", helpers.small(2, start=10).files()))
     assert len(draft(begun)) == 5
     assert len(draft(begun, silver.ANNOTATIONS)) == 10
 
@@ -72,13 +76,13 @@ def test_new_bytes_under_a_known_key_are_refused_with_their_labels_unless_updati
         boxes={n: [("cat", (2.0, 2.0, 4.0, 4.0))] for n in a.boxes},
     )
     path = helpers.write_zip(tmp_path / "b.zip", other.files())
-    report = run(ctx, path)
+    report = add(ctx, path)
     assert report.images.rejected == 3
     assert {i["image_key"]: i["content_hash"] for i in draft(ctx)} == was
     assert boxes(ctx) == labels
     rules = {r["rule"] for r in draft(ctx, silver.REJECTIONS)}
     assert rules == {"image.key_taken", "annotation.image_rejected"}
-    report = run(ctx, path, mode="update")
+    report = add(ctx, path, mode="update")
     assert report.images.accepted == 3
     assert {i["content_hash"] for i in draft(ctx)}.isdisjoint(was.values())
     assert [b[1:] for b in boxes(ctx)] == [("cat", 2.0, 4.0)] * 3
@@ -86,7 +90,7 @@ def test_new_bytes_under_a_known_key_are_refused_with_their_labels_unless_updati
 
 
 def test_replace_makes_the_upload_the_whole_dataset(begun, tmp_path):
-    report = run(begun, helpers.write_zip(tmp_path / "b.zip", helpers.small(2, start=2).files()), mode="replace")
+    report = add(begun, helpers.write_zip(tmp_path / "b.zip", helpers.small(2, start=2).files()), mode="replace")
     assert sorted(i["image_key"] for i in draft(begun)) == ["p002.jpg", "p003.jpg"]
     assert report.images.removed == 2
 
@@ -96,11 +100,11 @@ def test_labels_wait_for_their_image_and_enter_when_it_arrives(ctx, tmp_path):
     document = tmp_path / "labels.json"
     document.write_text(json.dumps(a.document()))
     first = helpers.small(1)
-    run(ctx, helpers.write_zip(tmp_path / "one.zip", {f"images/{n}": d for n, d in first.images.items()}))
-    waiting = run(ctx, document)
+    add(ctx, helpers.write_zip(tmp_path / "one.zip", {f"images/{n}": d for n, d in first.images.items()}))
+    waiting = add(ctx, document)
     assert waiting.annotations.accepted == 2
     assert {r["rule"] for r in draft(ctx, silver.REJECTIONS)} == {"image.file_missing", "annotation.image_unknown"}
-    run(ctx, helpers.write_zip(tmp_path / "rest.zip", {f"images/{n}": d for n, d in a.images.items()}))
+    add(ctx, helpers.write_zip(tmp_path / "rest.zip", {f"images/{n}": d for n, d in a.images.items()}))
     assert len(boxes(ctx)) == 6
     assert all(r["closed_at"] is not None for r in draft(ctx, silver.REJECTIONS))
 
@@ -111,7 +115,7 @@ def test_an_annotation_only_upload_replaces_exactly_the_boxes_it_names(begun, tm
     only = replace(a, boxes={name: [("cat", (7.0, 7.0, 3.0, 3.0))]})
     document = tmp_path / "fix.json"
     document.write_text(json.dumps(only.document()))
-    report = run(ctx, document)
+    report = add(ctx, document)
     assert (report.annotations.accepted, report.annotations.removed) == (1, 2)
     assert [b for b in boxes(ctx) if b[0] == name] == [(name, "cat", 7.0, 3.0)]
     assert len(boxes(ctx)) == 5
@@ -120,7 +124,7 @@ def test_an_annotation_only_upload_replaces_exactly_the_boxes_it_names(begun, tm
 def test_an_image_listed_without_objects_is_labelled_and_an_unlisted_one_is_not(ctx, tmp_path):
     a = helpers.small(2)
     files = replace(a, boxes={"p000.jpg": []}).files()
-    run(ctx, helpers.write_zip(tmp_path / "a.zip", files))
+    add(ctx, helpers.write_zip(tmp_path / "a.zip", files))
     labelled = {i["image_key"]: i["labelled"] for i in draft(ctx)}
     assert labelled == {"p000.jpg": ["box"], "p001.jpg": []}
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from imagelake.bronze import keeping_read
-from imagelake.bronze.keeping import Blob, keep_blobs
+from imagelake.bronze.blob import Blob
+from imagelake.bronze.keeping import keep_blobs
 from imagelake.errors import ImagelakeError
 from imagelake.settings import IngestSettings
 from imagelake.storage import package

@@ -25,7 +25,8 @@ from imagelake.errors import UploadRejected, UsageError
 from imagelake.formats.detect import Choice, choose
 from imagelake.keys import check_dataset_id
 from imagelake.modes import MODES
-from imagelake.storage.keep import Archived, receive
+from imagelake.storage.archived import Archived
+from imagelake.storage.keep import receive
 from imagelake.storage.labels import dataset_folder
 from imagelake.storage.source import Source
 from imagelake.storage.source_open import open_source

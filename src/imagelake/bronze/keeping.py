@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, cast
 
 import pyarrow as pa
 from pyspark.sql.pandas.types import from_arrow_schema
 
+from imagelake.bronze.blob import Blob
 from imagelake.bronze.keeping_read import Reader, is_small, open_reader
 from imagelake.bronze.spread import collected, spread
 from imagelake.context import Context
@@ -25,7 +26,6 @@ from imagelake.storage.codec import decode_all
 from imagelake.storage.package import Package
 from imagelake.storage.s3_uri import is_s3, split
 from imagelake.storage.shelf import Shelf, open_shelf
-from imagelake.storage.zip_directory import Codec
 
 if TYPE_CHECKING:
     from imagelake.storage.s3_shelf import S3Shelf
@@ -35,19 +35,6 @@ KEPT = pa.schema(
     [("content_hash", pa.string()), ("uri", pa.string()), ("offset", pa.int64()), ("problem", pa.string())]
 )
 """Where bytes are kept now, relative to the lake; or why they could not be."""
-
-
-class Blob(NamedTuple):
-    """Bytes to keep, as FACTS has them: where they are now, and what they are."""
-
-    uri: str
-    offset: int
-    stored: int
-    codec: Codec
-    length: int
-    content_hash: str
-    crc32: int
-    etag: str | None = None
 
 
 def keep(ctx: Context, facts: pa.Table, single: bool) -> pa.Table:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from imagelake.bronze.blob import Blob
 from imagelake.bronze.probe_read import WHOLE, Ranges
 from imagelake.storage.codec import decode
 
 if TYPE_CHECKING:
-    from imagelake.bronze.keeping import Blob
     from imagelake.storage.s3_storage import S3Storage
 
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
+from imagelake.bronze.blob import Blob
 from imagelake.errors import IntegrityError
 from imagelake.storage.codec import decode
 from imagelake.storage.fetch import Fetched, Span, fetched, given, neighbours, pieces
 from imagelake.storage.s3_storage import S3Storage
-
-if TYPE_CHECKING:
-    from imagelake.bronze.keeping import Blob
 
 
 class RemoteReader:

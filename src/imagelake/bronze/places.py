@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from imagelake.bronze.facts import first_rows
 from imagelake.bronze.keeping import keep
 from imagelake.context import Context
-from imagelake.storage.keep import Archived
+from imagelake.storage.archived import Archived
 from imagelake.tables import bronze
 
 PLACE = pa.schema(

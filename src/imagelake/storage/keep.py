@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import uuid
 from dataclasses import dataclass
-from typing import Protocol
 
+from imagelake.storage.archived import Archived
 from imagelake.storage.base import TEMP_PREFIX, Storage
 from imagelake.storage.blobs import ARCHIVES
 from imagelake.storage.local import LocalStorage
@@ -14,23 +14,6 @@ from imagelake.storage.source import Source
 from imagelake.storage.source_archive import copied_source
 
 _CHUNK = 1 << 23
-
-
-class Archived(Protocol):
-    """An archive on its way into a lake."""
-
-    @property
-    def source(self) -> Source:
-        """The upload, as its members are to be read: what is read there is what will be kept."""
-        ...
-
-    def keep(self, upload_id: str) -> str:
-        """Keep it; its path in the lake. The same archive twice is kept once."""
-        ...
-
-    def drop(self) -> None:
-        """Remove what is only in the way; nothing happens to what was kept."""
-        ...
 
 
 def receive(lake: Storage, given: Source) -> Archived:

@@ -6,9 +6,9 @@ import hashlib
 from dataclasses import dataclass
 from typing import cast
 
+from imagelake.storage.archived import Archived
 from imagelake.storage.base import Storage
 from imagelake.storage.blobs import ARCHIVES
-from imagelake.storage.keep import Archived
 from imagelake.storage.local import LocalStorage
 from imagelake.storage.s3_storage import S3Storage
 from imagelake.storage.s3_upload import part_bytes, pieces_of

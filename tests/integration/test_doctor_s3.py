@@ -11,6 +11,7 @@ from tests.servers.plain import serving
 
 from imagelake import doctor_s3
 from imagelake.check import Check
+from imagelake.cli.main import main
 from imagelake.errors import ConfigError
 from imagelake.settings import S3Settings, Settings
 from imagelake.storage.s3_probe import require_conditions
@@ -68,3 +69,12 @@ def test_a_store_that_ignores_conditions_is_refused_unless_one_writer_is_declare
         with pytest.raises(ConfigError, match="ignores If-None-Match"):
             require_conditions(bucket.storage("lake"))
         assert checks(bucket, s3.model_copy(update={"single_writer": True}))["conditional put"].ok
+
+
+@pytest.mark.parametrize("upload", ["drops/none.zip", "drops/none/"])
+@pytest.mark.parametrize("verb", ["run", "ingest"])
+def test_an_upload_that_is_not_there_is_told_before_a_lake_is_made(bucket, capsys, verb, upload):
+    where = ["--set", f"s3.endpoint={bucket.server.http}", "--lake", bucket.uri("lake")]
+    assert main([verb, bucket.uri(upload), "--dataset", "pets", *where]) == 6
+    assert f"{bucket.uri(upload).rstrip('/')} does not exist" in capsys.readouterr().err
+    assert list(bucket.storage().list()) == []

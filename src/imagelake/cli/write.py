@@ -16,6 +16,7 @@ from imagelake.cli import options, reports, selection
 from imagelake.cli.flags import lake_of, load_settings
 from imagelake.cli.shell import Progress, Shell, aside, progress
 from imagelake.errors import NotFound, UsageError
+from imagelake.storage.s3_uri import is_s3
 
 if TYPE_CHECKING:
     from imagelake.bronze.request import IngestRequest
@@ -60,7 +61,7 @@ def ingest(  # noqa: PLR0913  the options of a verb are its arguments
     rehash: options.Rehash = False,
 ) -> int:
     """Take an upload into bronze: its bytes are kept, hashed and probed."""
-    _present(upload)
+    _present(context.obj, upload)
     from imagelake.bronze import ingest as stage
     from imagelake.bronze.request import IngestRequest
 
@@ -130,7 +131,7 @@ def run(  # noqa: PLR0913  the options of a verb are its arguments
         return _run_landing(context.obj)
     if upload is None or dataset is None:
         raise UsageError("run needs an UPLOAD and --dataset D, or --landing", hint="imagelake run --help")
-    _present(upload)
+    _present(context.obj, upload)
     from imagelake.bronze.request import IngestRequest
 
     request = IngestRequest(dataset, upload, format, mode, note, again, rehash)
@@ -210,9 +211,13 @@ def _number(text: str) -> float | None:
         return None
 
 
-def _present(upload: str) -> None:
-    """NotFound when there is no such file: asked before Spark starts. Only an ingest can tell whether a URI is."""
-    if not upload.startswith("file:") and "://" not in upload and not Path(upload).exists():
+def _present(shell: Shell, upload: str) -> None:
+    """NotFound when there is no such upload: asked before Spark starts, and before a lake is made for it."""
+    if is_s3(upload):
+        from imagelake.storage.source_s3 import check_there
+
+        check_there(upload, load_settings(shell.flags).s3)
+    elif not upload.startswith("file:") and "://" not in upload and not Path(upload).exists():
         raise NotFound(f"there is no upload at {upload}")
 
 

@@ -35,6 +35,20 @@ def s3_source(uri: str, limits: IngestSettings, s3: S3Settings | None, only: fro
     return Source("file", storage.uri(key), (member,), (), "", found.length, stamp, tree)
 
 
+def check_there(uri: str, s3: S3Settings | None) -> None:
+    """NotFound unless an object has this name, or objects lie below it."""
+    bucket, key = split(uri)
+    storage = open_storage(f"s3://{bucket}", s3)
+    if not key or uri.endswith("/") or storage.stat(key) is None:
+        below = open_storage(uri, s3)
+        if next(iter(below.list()), None) is None:
+            raise _absent(below)
+
+
+def _absent(storage: Storage) -> NotFound:
+    return NotFound(f"{storage.root} does not exist", hint="name an object, or a prefix with objects below it")
+
+
 def _prefix_source(storage: Storage, limits: IngestSettings, only: frozenset[str] | None) -> Source:
     files: list[Member] = []
     total = 0
@@ -46,7 +60,7 @@ def _prefix_source(storage: Storage, limits: IngestSettings, only: frozenset[str
         total += found.length
         check_folder(storage.root, len(files), total, limits)
     if not files:
-        raise NotFound(f"{storage.root} does not exist", hint="name an object, or a prefix with objects below it")
+        raise _absent(storage)
     check_distinct((m.path for m in files), (), "folder")
     members, wrapper, junk = arranged(files, "folder")
     tree = ObjectTree({m.path: m for m in members}, storage)

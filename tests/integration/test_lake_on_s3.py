@@ -46,7 +46,7 @@ def reads_of(requests):
     return [r for r in requests if r.method == "GET" and "/drops/" in r.path.partition("?")[0]]
 
 
-@pytest.mark.parametrize("kind", ["zip", pytest.param("folder", marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("kind", ["zip", "folder"])
 def test_an_upload_in_the_same_store_is_read_in_ranges_and_copied_by_the_server(spark, rgw_bucket, tmp_path, kind):
     files = small_files(6)
     drops = rgw_bucket.storage("drops")

@@ -127,7 +127,7 @@ def saves(bucket: Bucket, scratch: Path, few: bool) -> None:
             maker.box("pets", f"{number:04}.png", "cat", (box, 0, 1 + number % 7, 2))
     maker.deliver("pets")
     maker.flush()
-    upload_folder(bucket.storage(), maker.root, "served")
+    upload_folder(bucket.storage("served"), maker.root)
     labels = [{"category": "cat", "bbox": [number, 1, 3, 2]} for number in range(5)]
     with Lake(bucket.storage("served")) as lake:
         images = lake.images("pets@draft").images

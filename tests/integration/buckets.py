@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, write_deltalake
 from tests.servers.server import Server
 
 from imagelake.errors import ConfigError
@@ -90,11 +91,11 @@ def asked(server: Server, since: int = 0) -> list[Asked]:
     return found[since:]
 
 
-def upload_folder(storage: S3Storage, folder: Path, prefix: str) -> None:
-    """Put every file below a folder under a prefix."""
+def upload_folder(storage: S3Storage, folder: Path) -> None:
+    """Put every file below a folder there."""
     for path in sorted(folder.rglob("*")):
         if path.is_file():
-            storage.put_file(path, f"{prefix}/{path.relative_to(folder).as_posix()}")
+            storage.put_file(path, path.relative_to(folder).as_posix())
 
 
 def documented(role: str, bucket: str, user: str) -> str:
@@ -115,6 +116,11 @@ def refused(attempt: Callable[[], object]) -> None:
 
 def rust(bucket: Bucket, path: str) -> DeltaTable:
     return DeltaTable(bucket.uri(path), storage_options=bucket.storage().delta_options())
+
+
+def add_with_rust(bucket: Bucket, path: str, name: str) -> None:
+    rows, options = pa.table({"id": [name]}), bucket.storage().delta_options()
+    write_deltalake(bucket.uri(path), rows, mode="append", storage_options=options)
 
 
 def ids_of(bucket: Bucket, path: str) -> list[str]:

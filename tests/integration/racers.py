@@ -64,10 +64,14 @@ def racing(settings: Settings, count: int) -> Iterator[list[Racer]]:
             racer.end()
 
 
+def add(spark: SparkSession, table: str, name: str) -> None:
+    rows = spark.range(1, numPartitions=1).select(lit(name).alias("id"))
+    rows.write.format("delta").mode("append").save(table)
+
+
 def append(spark: SparkSession, table: str, name: str, count: int) -> str:
     for number in range(count):
-        frame = spark.range(1, numPartitions=1).select(lit(f"{name}-{number}").alias("id"))
-        frame.write.format("delta").mode("append").save(table)
+        add(spark, table, f"{name}-{number}")
     return "done"
 
 

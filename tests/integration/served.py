@@ -48,5 +48,5 @@ def ask(method: str, url: str, body: bytes | None = None, headers: Mapping[str, 
 
 
 def served(bucket: Bucket, made: LakeMaker) -> Lake:
-    upload_folder(bucket.storage(), made.root, "lake")
+    upload_folder(bucket.storage("lake"), made.root)
     return Lake(bucket.storage("lake"))

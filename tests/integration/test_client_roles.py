@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 
 import pytest
-from tests.integration.buckets import documented, refused
+from tests.integration.buckets import documented, refused, upload_folder
 from tests.integration.served import CAT, IMAGES, REF, ask, picture
 from tests.servers.rgw import create_user
 
@@ -20,8 +20,7 @@ from imagelake.storage.s3_storage import S3Storage
 def as_role(rgw_server, rgw_bucket, made):
     """The lake in a bucket of its own, as somebody in a role opens it."""
     own = rgw_bucket.storage()
-    for path in sorted(p for p in made.root.rglob("*") if p.is_file()):
-        own.put_file(path, path.relative_to(made.root).as_posix())
+    upload_folder(own, made.root)
     own.put("landing/pets/waits.zip", b"PK")
 
     def opened(role: str) -> Lake:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import pyarrow as pa
 import pytest
-from deltalake import write_deltalake
-from pyspark.sql.functions import lit
-from tests.integration.buckets import FAULTS, Bucket, commits, ids_of, new_bucket, settings
+from tests.integration.buckets import FAULTS, Bucket, add_with_rust, commits, ids_of, new_bucket, settings
+from tests.integration.racers import add
 from tests.servers.faults import Fault, Proxy, proxy
 
 from imagelake.session import open_session
@@ -28,16 +26,6 @@ def through(bucket: Bucket, between: Proxy) -> None:
     chosen = settings(bucket, "lake")
     s3 = chosen.s3.model_copy(update={"endpoint": between.endpoint, "ca_bundle": str(between.ca_bundle)})
     open_session(chosen.model_copy(update={"s3": s3}), "tests")
-
-
-def add(spark, table: str, name: str) -> None:
-    rows = spark.range(1, numPartitions=1).select(lit(name).alias("id"))
-    rows.write.format("delta").mode("append").save(table)
-
-
-def add_with_rust(bucket: Bucket, path: str, *ids: str) -> None:
-    rows = pa.table({"id": list(ids)})
-    write_deltalake(bucket.uri(path), rows, mode="append", storage_options=bucket.storage().delta_options())
 
 
 @pytest.mark.parametrize(("scheme", "lost"), [("s3a", []), ("s3n", ["between"])], ids=["ours", "stock"])

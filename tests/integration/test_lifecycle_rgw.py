@@ -109,7 +109,7 @@ def applied(rgw_short_day, tmp_path_factory) -> Applied:
     storage = S3Storage("life-test", "lake", s3)
     client = storage.client
     client.create_bucket(Bucket=storage.bucket)
-    upload_folder(S3Storage(storage.bucket, "", s3), folder, "lake")
+    upload_folder(storage, folder)
     for path in ("landing/.done/pets/1-old.zip", "landing/pets/monday.zip", "landing/pets/monday.ready"):
         storage.put(path, b"bytes")
     client.create_multipart_upload(**storage.at("blobs/zip/never-ended"))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
-from tests.integration.buckets import Bucket, commits, ids_of, new_bucket, reach, rust, settings
+from tests.integration.buckets import Bucket, add_with_rust, commits, ids_of, new_bucket, reach, rust, settings
 from tests.integration.racers import Racer, racing
 from tests.spark import helpers
 
@@ -49,7 +49,7 @@ def two(four) -> list[Racer]:
 def race(bucket: Bucket, racers: list[Racer], table: str, count: int, with_rust: int = 0) -> int:
     """Two drivers append so many rows each, and delta-rs some between them; how many commits came before its last."""
     path = table.partition(f"{bucket.name}/")[2]
-    write_deltalake(bucket.uri(path), pa.table({"id": ["first"]}), storage_options=bucket.storage().delta_options())
+    add_with_rust(bucket, path, "first")
     for racer, name in zip(racers, ("left", "right"), strict=True):
         racer.tell("append", table, name, count)
     before, held = 0, rust(bucket, path)

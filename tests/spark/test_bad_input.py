@@ -16,10 +16,6 @@ def ctx(spark, tmp_path_factory):
     return helpers.context(spark, tmp_path_factory.mktemp("bad") / "lake")
 
 
-def add(ctx, dataset, path, **options):
-    return helpers.into_draft(ctx, dataset, path, **options)
-
-
 def annotation(name):
     """A VOC document with one cat."""
     return (
@@ -39,14 +35,14 @@ def rules(ctx, dataset):
 def test_what_is_no_zip_is_refused_with_exit_code_three(ctx, tmp_path, name, data):
     path = tmp_path / f"{name}.zip"
     path.write_bytes(data)
-    report = add(ctx, f"bad-{name}", path)
+    report = helpers.into_draft(ctx, f"bad-{name}", path)
     assert (report.status, report.exit_code) == ("rejected", 3)
     assert report.problem
 
 
 def test_traversal_is_refused_and_a_refused_upload_is_always_tried_again(ctx, tmp_path):
     path = helpers.write_zip(tmp_path / "t.zip", {"../evil.jpg": helpers.picture(1), "ok.jpg": helpers.picture(2)})
-    assert [add(ctx, "climb", path).status for _ in range(2)] == ["rejected", "rejected"]
+    assert [helpers.into_draft(ctx, "climb", path).status for _ in range(2)] == ["rejected", "rejected"]
 
 
 def test_every_defect_is_named_and_the_good_rows_come_through(ctx, tmp_path):
@@ -68,7 +64,7 @@ def test_every_defect_is_named_and_the_good_rows_come_through(ctx, tmp_path):
     whole["images"].append({"id": 50, "file_name": "gone.jpg", "width": 64, "height": 48})
     files = {**a.files(), "annotations.json": json.dumps(whole).encode()}
     files[f"images/{names[1]}"] = a.images[names[1]][:-40]
-    report = add(ctx, "defects", helpers.write_zip(tmp_path / "d.zip", files))
+    report = helpers.into_draft(ctx, "defects", helpers.write_zip(tmp_path / "d.zip", files))
     assert report.status == "accepted"
     assert rules(ctx, "defects") >= {
         "annotation.image_orphan",
@@ -95,12 +91,12 @@ def test_a_hostile_document_never_comes_through(ctx, tmp_path):
     fine = annotation("q.jpg")
     files = {"Annotations/p.xml": bomb, "Annotations/q.xml": fine}
     files |= {"JPEGImages/p.jpg": helpers.picture(601), "JPEGImages/q.jpg": helpers.picture(602)}
-    report = add(ctx, "xml", helpers.write_zip(tmp_path / "x.zip", files))
+    report = helpers.into_draft(ctx, "xml", helpers.write_zip(tmp_path / "x.zip", files))
     assert (report.annotations.accepted, report.files.rejected) == (1, 1)
     assert rules(ctx, "xml") == {"document.xml_forbidden"}
     yaml = b"names: &a [*a]\n"
     files = {"data.yaml": yaml, "images/r.jpg": helpers.picture(603), "labels/r.txt": b"0 0.5 0.5 0.2 0.2\n"}
-    report = add(ctx, "yaml", helpers.write_zip(tmp_path / "y.zip", files))
+    report = helpers.into_draft(ctx, "yaml", helpers.write_zip(tmp_path / "y.zip", files))
     assert "document.invalid_yaml" in rules(ctx, "yaml")
     assert report.images.accepted == 1
 
@@ -108,11 +104,11 @@ def test_a_hostile_document_never_comes_through(ctx, tmp_path):
 def test_two_formats_at_once_are_refused_unless_one_is_named(ctx, tmp_path):
     a = helpers.small(1, start=700)
     path = helpers.write_zip(tmp_path / "two.zip", {**a.files(), "Annotations/p700.xml": annotation("p700.jpg")})
-    report = add(ctx, "both", path)
+    report = helpers.into_draft(ctx, "both", path)
     assert report.status == "rejected"
     assert "coco" in report.problem
     assert "voc" in report.problem
-    assert add(ctx, "both", path, format="coco").status == "accepted"
+    assert helpers.into_draft(ctx, "both", path, format="coco").status == "accepted"
 
 
 @pytest.mark.nightly
@@ -120,6 +116,6 @@ def test_severities_of_the_dataset_count(ctx, tmp_path):
     a = helpers.small(1, start=800)
     wide = replace(a, boxes={n: [("cat", (50.0, 40.0, 30.0, 30.0))] for n in a.boxes})
     ctx.storage.put("datasets/strict.yaml", b"severities:\n  annotation.box_clipped: reject\n")
-    report = add(ctx, "strict", helpers.write_zip(tmp_path / "l.zip", wide.files()))
+    report = helpers.into_draft(ctx, "strict", helpers.write_zip(tmp_path / "l.zip", wide.files()))
     assert rules(ctx, "strict") == {"annotation.box_clipped"}
     assert report.annotations.rejected == 1

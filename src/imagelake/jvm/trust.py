@@ -24,16 +24,16 @@ def trusts_others(jvm: Any) -> bool:
 
 def trust_bundle(jvm: Any, gateway: Any, bundle: str, scratch: Callable[[], Path]) -> Path:
     """The trust store of these certificates and of all bundles before them; in force for this Java from now on."""
-    system = jvm.java.lang.System
+    system, pem = jvm.java.lang.System, Path(bundle).expanduser()
     try:
-        digest = hashlib.sha256(Path(bundle).expanduser().read_bytes()).hexdigest()
+        digest = hashlib.sha256(pem.read_bytes()).hexdigest()
         before, known = system.getProperty(_PLACE), (system.getProperty(_BUNDLES) or "").split()
         if not known or not Path(before).is_file():
             before, known = None, []
         if digest in known:
             return Path(before)
         target = Path(before) if before else scratch() / "trust.p12"
-        _add(jvm, gateway, Path(bundle).expanduser(), target, digest)
+        _add(jvm, gateway, pem, target, digest)
     except (OSError, Py4JJavaError) as error:
         told = error.java_exception.getMessage() if isinstance(error, Py4JJavaError) else error.strerror
         raise ConfigError(f"s3.ca_bundle = {bundle}: {told}", hint="a PEM file of certificates") from None
@@ -43,14 +43,14 @@ def trust_bundle(jvm: Any, gateway: Any, bundle: str, scratch: Callable[[], Path
     return target
 
 
-def _add(jvm: Any, gateway: Any, bundle: Path, target: Path, digest: str) -> None:
+def _add(jvm: Any, gateway: Any, pem: Path, target: Path, digest: str) -> None:
     password = gateway.new_array(jvm.char, len(TRUST_PASSWORD))
     for place, letter in enumerate(TRUST_PASSWORD):
         password[place] = letter
     store = jvm.java.security.KeyStore.getInstance("PKCS12")
     before = jvm.java.io.FileInputStream(str(target)) if target.is_file() else None
     store.load(before, password)
-    stream = jvm.java.io.FileInputStream(str(bundle))
+    stream = jvm.java.io.FileInputStream(str(pem))
     for number, certificate in enumerate(
         jvm.java.security.cert.CertificateFactory.getInstance("X.509").generateCertificates(stream)
     ):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from imagelake.digest import nfc
 from imagelake.errors import NotFound
 from imagelake.storage import open_storage
-from imagelake.storage.base import Storage
+from imagelake.storage.base import Stat, Storage
 from imagelake.storage.names import check_distinct, check_path
 from imagelake.storage.s3_uri import join, split
 from imagelake.storage.source import ANNOTATION_SUFFIXES, Member, ObjectTree, Source, arranged, check_folder
@@ -22,7 +22,7 @@ def s3_source(uri: str, limits: IngestSettings, s3: S3Settings | None, only: fro
     """The upload at an `s3:` URI: the object of that name, else the prefix."""
     bucket, key = split(uri)
     storage = open_storage(f"s3://{bucket}", s3)
-    found = storage.stat(key) if key and not uri.endswith("/") else None
+    found = _object(storage, uri, key)
     if found is None:
         return _prefix_source(open_storage(uri, s3), limits, only)
     folder, _, name = key.rpartition("/")
@@ -38,11 +38,15 @@ def s3_source(uri: str, limits: IngestSettings, s3: S3Settings | None, only: fro
 def check_there(uri: str, s3: S3Settings | None) -> None:
     """NotFound unless an object has this name, or objects lie below it."""
     bucket, key = split(uri)
-    storage = open_storage(f"s3://{bucket}", s3)
-    if not key or uri.endswith("/") or storage.stat(key) is None:
+    if _object(open_storage(f"s3://{bucket}", s3), uri, key) is None:
         below = open_storage(uri, s3)
         if next(iter(below.list()), None) is None:
             raise _absent(below)
+
+
+def _object(storage: Storage, uri: str, key: str) -> Stat | None:
+    """What the bucket has under that very name; a URI that ends in a slash means what lies below it."""
+    return storage.stat(key) if key and not uri.endswith("/") else None
 
 
 def _absent(storage: Storage) -> NotFound:

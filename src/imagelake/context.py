@@ -78,6 +78,7 @@ class RunReport:
     """The result of ingest, build, publish or run for one upload; `as_json` is what programs rely on.
 
     `status` is landed (ingest), built, published, accepted (the whole way), unchanged, superseded, rejected or failed.
+    `notices` are sentences for people that name what a warning only counts; `sequence` is the number of the upload.
     """
 
     dataset: str
@@ -95,11 +96,14 @@ class RunReport:
     hint: str | None = None
     seconds: float = 0.0
     warnings: dict[str, int] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
     objects: Objects | None = None
+    sequence: int | None = None
     exit_code: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """The report as plain data."""
         data = asdict(self)
         data.pop("exit_code")
+        data["notices"] = list(self.notices)
         return data

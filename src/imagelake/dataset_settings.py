@@ -17,6 +17,9 @@ class GateSettings(Strict):
     """What a draft must fulfil to be published."""
 
     max_rejected_share: float = Field(0.5, ge=0, le=1)
+    max_rejected_images_share: float = Field(0.5, ge=0, le=1)
+    max_rejected_annotations_share: float = Field(0.5, ge=0, le=1)
+    max_rejected_upload_share: float = Field(0.5, ge=0, le=1)
     min_images: int = Field(1, ge=0)
 
 
@@ -42,6 +45,7 @@ class DatasetSettings(Strict):
     splits: SplitSettings = SplitSettings()
     classes: list[str] = []
     renames: dict[str, str] = {}
+    match: Literal["exact", "name"] = "exact"
     unlisted_images: Literal["keep", "reject"] = "keep"
     browse: bool = False
 

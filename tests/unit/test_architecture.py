@@ -45,7 +45,7 @@ ONLY = {
 }
 """A package, and the only file that imports it."""
 
-MOST_LINES, MOST_FUNCTION_LINES = 250, 40
+MOST_LINES, MOST_FUNCTION_LINES = 300, 40
 
 
 def part_of(name: str) -> str | None:

@@ -8,12 +8,12 @@ COUNTS = "struct<read:bigint,accepted:bigint,unchanged:bigint,rejected:bigint,ig
 
 UPLOADS = TableSpec(
     name="bronze.uploads",
-    doc="One row a state of a delivery: landed, then built; or rejected. The newest row of a sequence counts.",
+    doc="One row a state of an upload: landed, then how it ended. The newest row of a sequence counts.",
     columns=(
         Column("dataset", "string", "dataset id"),
         Column("sequence", "bigint", "number of the delivery, rising per dataset; also its build number"),
         Column("upload_id", "string", "sha256 of the sorted list of path and content hash"),
-        Column("state", "string", "landed, built or rejected"),
+        Column("state", "string", "landed; then built, unchanged, superseded, rejected or failed"),
         Column("attempt_id", "string", "the ingest attempt whose rows in bronze.files count"),
         Column("mode", "string", "append, update, replace, remove"),
         Column("requested_format", "string", "what --format asked for, if anything"),
@@ -37,6 +37,7 @@ UPLOADS = TableSpec(
         Column("rules_version", "int", "version of the row rules"),
         Column("run_id", "string", "the run that wrote this row"),
         Column("at", "timestamp", "when this state was reached"),
+        Column("settings", "string", "JSON: the dataset settings it was built with"),
     ),
     key=("dataset", "sequence", "state"),
     stats=("sequence", "upload_id", "state", "at"),
@@ -49,7 +50,7 @@ FILES = TableSpec(
         Column("dataset", "string", "dataset id"),
         Column("attempt_id", "string", "the ingest attempt"),
         Column("path", "string", "path inside the upload, wrapper folder stripped, NFC, /"),
-        Column("role", "string", "image, annotation, meta, ignored or unknown"),
+        Column("role", "string", "image, annotation, meta, mask, ignored or unknown; removed for a key that remove took away"),
         Column("content_hash", "string", "sha256 of the bytes, hex; null for ignored members"),
         Column("length", "bigint", "size in bytes"),
         Column("crc32", "bigint", "CRC-32 of the bytes"),

@@ -95,6 +95,7 @@ VERSIONS = TableSpec(
         Column("author", "string", "who published"),
         Column("run_id", "string", "the run that published"),
         Column("at", "timestamp", "when"),
+        Column("last_sequence", "bigint", "sequence of the newest upload in this version"),
     ),
     key=("dataset", "sequence"),
     stats=("sequence", "number", "recipe", "state", "publish_id", "images", "annotations", "categories", "at"),

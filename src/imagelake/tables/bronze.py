@@ -50,7 +50,7 @@ FILES = TableSpec(
         Column("dataset", "string", "dataset id"),
         Column("attempt_id", "string", "the ingest attempt"),
         Column("path", "string", "path inside the upload, wrapper folder stripped, NFC, /"),
-        Column("role", "string", "image, annotation, meta, mask, ignored or unknown; removed for a key that remove took away"),
+        Column("role", "string", "image, annotation, meta, mask, ignored, unknown; removed: a key that remove took"),
         Column("content_hash", "string", "sha256 of the bytes, hex; null for ignored members"),
         Column("length", "bigint", "size in bytes"),
         Column("crc32", "bigint", "CRC-32 of the bytes"),

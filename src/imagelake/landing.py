@@ -13,18 +13,18 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from imagelake.bronze import ingest
 from imagelake.bronze.request import IngestRequest
 from imagelake.context import Context, RunReport
 from imagelake.dataset_settings import load_dataset_settings
 from imagelake.errors import ConfigError, ImagelakeError, UploadRejected, UsageError
 from imagelake.formats import reader
 from imagelake.modes import Mode
-from imagelake.pipeline import built_landed, publish_built
+from imagelake.pipeline import take_uploads
 from imagelake.settings import Strict, validate
 from imagelake.storage.base import Storage
 from imagelake.storage.labels import ROOT as SAVES
 from imagelake.storage.source import ANNOTATION_SUFFIXES
+from imagelake.tables import deliveries
 
 log = logging.getLogger(__name__)
 
@@ -69,19 +69,18 @@ def waiting(storage: Storage) -> list[Waiting]:
     return [w for _, w in sorted(found, key=lambda pair: (pair[1].dataset, pair[0], pair[1].path))]
 
 
-def labelled(storage: Storage) -> list[str]:
-    """The datasets with labelling saves."""
-    return sorted({found.path.split("/")[1] for found in storage.list(SAVES + "/")})
-
-
 def run_landing(ctx: Context) -> tuple[RunReport, ...]:
-    """Take everything that waits, build it, and publish the datasets that are set to; a report an upload."""
+    """Take everything that waits, build it, and publish the datasets that are set to; a report an upload.
+
+    That is: uploads under landing/, labelling saves, uploads that landed and were never built, and drafts of datasets
+    set to publish by themselves that no version has yet.
+    """
     by_dataset: dict[str, list[Waiting]] = defaultdict(list)
     for upload in waiting(ctx.storage):
         by_dataset[upload.dataset].append(upload)
+    for dataset in (*_with_saves(ctx.storage), *deliveries.datasets_pending(ctx.tables), *_set_to_publish(ctx.storage)):
+        by_dataset[dataset]  # a key is enough: there is something to do with or without an upload
     reports: list[RunReport] = []
-    for dataset in labelled(ctx.storage):
-        by_dataset[dataset]  # a key is enough: its saves are taken in with or without an upload
     for dataset, uploads in by_dataset.items():
         try:
             reports.extend(_take(ctx, dataset, uploads))
@@ -92,6 +91,24 @@ def run_landing(ctx: Context) -> tuple[RunReport, ...]:
             log.exception("%s", dataset)  # whatever it is, the other datasets must not wait for it
             reports.append(_failed(dataset, f"{type(error).__name__}: {error}", None, ImagelakeError.exit_code))
     return tuple(reports)
+
+
+def _with_saves(storage: Storage) -> list[str]:
+    """The datasets with labelling saves."""
+    return sorted({stat.path.split("/")[1] for stat in storage.list(SAVES + "/")})
+
+
+def _set_to_publish(storage: Storage) -> list[str]:
+    """The datasets whose settings say `publish: auto`. Settings that cannot be read are their dataset's problem."""
+    names = [PurePosixPath(stat.path).stem for stat in storage.list("datasets/") if stat.path.endswith(".yaml")]
+    return [name for name in sorted(names) if _publishes(storage, name)]
+
+
+def _publishes(storage: Storage, dataset: str) -> bool:
+    try:
+        return load_dataset_settings(storage, dataset).publish == "auto"
+    except ConfigError:
+        return True  # whoever takes the dataset on says what is wrong
 
 
 def _failed(dataset: str, problem: str, hint: str | None, exit_code: int) -> RunReport:
@@ -108,17 +125,13 @@ def _take(ctx: Context, dataset: str, uploads: list[Waiting]) -> list[RunReport]
         except UploadRejected as error:
             report = RunReport(dataset, "rejected", problem=error.message, hint=error.hint, exit_code=error.exit_code)
             taken.append((upload, report))
-    landed = ingest.run_all(ctx, dataset, [request for _, request in requests])
-    folded = len(landed) - len(requests)
-    reports = built_landed(ctx, dataset, landed)
-    if load_dataset_settings(ctx.storage, dataset).publish == "auto":
-        last = next((i for i in reversed(range(len(reports))) if reports[i].status != "rejected"), None)
-        if last is not None:
-            reports[last] = publish_built(ctx, reports[last], None)
-    taken += zip((upload for upload, _ in requests), reports[folded:], strict=True)
+    auto = load_dataset_settings(ctx.storage, dataset).publish == "auto"
+    reports = take_uploads(ctx, dataset, [request for _, request in requests], auto=auto)
+    others = len(reports) - len(requests)
+    taken += zip((upload for upload, _ in requests), reports[others:], strict=True)
     for upload, report in taken:
         _move(ctx, upload, "rejected" if report.status == "rejected" else "done")
-    return [*reports[:folded], *(report for _, report in taken)]
+    return [*reports[:others], *(report for _, report in taken)]
 
 
 def _request(storage: Storage, upload: Waiting) -> IngestRequest:

@@ -1,4 +1,7 @@
-"""The whole way in one session: ingest, build, publish; for one upload, or for all that wait under landing/."""
+"""The whole way in one session: ingest, build, publish; for one upload, or for all that wait under landing/.
+
+The dataset's lease is held from the first write to the last: what is published is what was built, whole.
+"""
 
 from __future__ import annotations
 
@@ -13,17 +16,44 @@ from imagelake.errors import GateFailed
 from imagelake.gold import publish
 from imagelake.gold.live import published
 from imagelake.gold.plan import PublishRequest
+from imagelake.keys import check_dataset_id
 from imagelake.silver import build
+from imagelake.storage.lease import Lease
+from imagelake.tables import deliveries
+from imagelake.tables.builds import half_built
+from imagelake.writer import writing
+
+_STOPPED = ("rejected", "failed")
 
 
 def run_upload(ctx: Context, request: IngestRequest) -> RunReport:
     """Ingest an upload, build everything of its dataset that waits, publish if anything differs."""
     started = time.monotonic()
-    landed = ingest.run(ctx, request)
-    report = build_landed(ctx, landed)
-    if report.status != "rejected":
-        report = publish_built(ctx, report, request.note)
+    check_dataset_id(request.dataset)
+    with writing(ctx, request.dataset) as lease:
+        report = _built_one(ctx, ingest.run(ctx, request, lease), lease)
+        if report.status not in _STOPPED:
+            report = publish_built(ctx, report, request.note, lease)
     return replace(report, seconds=round(time.monotonic() - started, 3))
+
+
+def land_upload(ctx: Context, request: IngestRequest) -> RunReport:
+    """The verb ingest: take an upload into bronze, to be built later."""
+    check_dataset_id(request.dataset)
+    with writing(ctx, request.dataset) as lease:
+        return ingest.run(ctx, request, lease)
+
+
+def build_dataset(
+    ctx: Context, dataset: str, upload_id: str | None = None, *, again: bool = False
+) -> tuple[RunReport, ...]:
+    """The verb build: all that waits, labelling saves too; or one upload again under today's reader and rules."""
+    check_dataset_id(dataset)
+    with writing(ctx, dataset) as lease:
+        ingest.run_all(ctx, dataset, [], lease)
+        if upload_id is not None:
+            build.land_again(ctx, dataset, upload_id, again=again)
+        return build.run(ctx, dataset, lease)
 
 
 def remove_images(ctx: Context, dataset: str, image_keys: list[str], note: str | None = None) -> RunReport:
@@ -33,38 +63,85 @@ def remove_images(ctx: Context, dataset: str, image_keys: list[str], note: str |
 
 
 def publish_draft(ctx: Context, request: PublishRequest) -> RunReport:
-    """The verb publish: finish a half-built upload, so that the draft is whole, then publish."""
-    if build.half_built(ctx, request.dataset):
-        build.run(ctx, request.dataset)
-    return publish.run(ctx, request)
+    """The verb publish: take in labelling saves and finish a half-built upload, so that the draft is whole; publish."""
+    check_dataset_id(request.dataset)
+    with writing(ctx, request.dataset) as lease:
+        if request.ref_number is None:
+            saved = ingest.run_all(ctx, request.dataset, [], lease)
+            if saved or half_built(ctx.tables, request.dataset):
+                build.run(ctx, request.dataset, lease)
+        return publish.run(ctx, request, lease)
 
 
 def build_landed(ctx: Context, landed: RunReport) -> RunReport:
-    """Build what waits; the account of the delivery that has just landed, or was found waiting."""
-    return built_landed(ctx, landed.dataset, [landed])[0]
+    """Build what waits; what became of the upload that has just landed, or was found waiting."""
+    with writing(ctx, landed.dataset) as lease:
+        return _built_one(ctx, landed, lease)
 
 
-def built_landed(ctx: Context, dataset: str, landed: Sequence[RunReport]) -> list[RunReport]:
-    """Build what waits in the dataset; the accounts of these deliveries, in their order."""
-    if all(report.status == "rejected" for report in landed):
-        return list(landed)
-    built = {report.upload_id: report for report in build.run(ctx, dataset)}
-    return [_account(report, built.get(report.upload_id)) for report in landed]
+def take_uploads(ctx: Context, dataset: str, requests: Sequence[IngestRequest], *, auto: bool) -> list[RunReport]:
+    """Ingest these uploads, build all that waits, and with `auto` publish what differs; a report an upload.
+
+    The last reports are those of the requests, in their order; before them come labelling saves and what was waiting.
+    A publish that no upload of the run reports has a report of its own, at the front.
+    """
+    check_dataset_id(dataset)
+    with writing(ctx, dataset) as lease:
+        landed = ingest.run_all(ctx, dataset, requests, lease)
+        reports = _built(ctx, dataset, landed, lease)
+        if not auto or not _has_unpublished(ctx, dataset):
+            return [replace(report, version=report.version or _current(ctx, dataset)) for report in reports]
+        last = next((i for i in reversed(range(len(reports))) if reports[i].status not in _STOPPED), None)
+        if last is None:
+            return [publish_built(ctx, RunReport(dataset, "unchanged"), None, lease), *reports]
+        reports[last] = publish_built(ctx, reports[last], None, lease)
+        return reports
 
 
-def _account(landed: RunReport, built: RunReport | None) -> RunReport:
+def _has_unpublished(ctx: Context, dataset: str) -> bool:
+    """Whether an upload was built after the newest one that a version includes."""
+    included = max((row["last_sequence"] or 0 for row in published(ctx.tables, dataset).rows), default=0)
+    built = [row["sequence"] for row in deliveries.newest(ctx.tables, dataset) if row["state"] == "built"]
+    return max(built, default=0) > included
+
+
+def _current(ctx: Context, dataset: str) -> str | None:
+    number = published(ctx.tables, dataset).number
+    return f"{dataset}@v{number}" if number else None
+
+
+def _built(ctx: Context, dataset: str, landed: Sequence[RunReport], lease: Lease) -> list[RunReport]:
+    """Build what waits: what became of uploads that were waiting before, then of these in their order."""
+    built = {report.sequence: report for report in build.run(ctx, dataset, lease)}
+    mine = {report.sequence for report in landed}
+    others = [_outcome(report, report) for sequence, report in built.items() if sequence not in mine]
+    return [*others, *(_outcome(report, built.get(report.sequence)) for report in landed)]
+
+
+def _built_one(ctx: Context, landed: RunReport, lease: Lease) -> RunReport:
+    *others, report = _built(ctx, landed.dataset, [landed], lease)
+    ctx.reports.extend(others)
+    return report
+
+
+def _outcome(landed: RunReport, built: RunReport | None) -> RunReport:
     if landed.status == "rejected" or built is None:
         return landed
-    return built if built.status == "rejected" else replace(built, status="accepted", objects=landed.objects)
+    status = "accepted" if built.status == "built" else built.status
+    return replace(built, status=status, objects=landed.objects)
 
 
-def publish_built(ctx: Context, report: RunReport, note: str | None) -> RunReport:
+def publish_built(ctx: Context, report: RunReport, note: str | None, lease: Lease) -> RunReport:
     """The report with the version that is current afterwards; a gate that refuses is its problem."""
     try:
-        result = publish.run(ctx, PublishRequest(report.dataset, note=note))
+        result = publish.run(ctx, PublishRequest(report.dataset, note=note), lease)
     except GateFailed as refused:
-        number = published(ctx.tables, report.dataset).number
-        version = f"{report.dataset}@v{number}" if number else None
+        version = _current(ctx, report.dataset)
         return replace(report, version=version, problem=refused.message, hint=refused.hint, exit_code=refused.exit_code)
-    warnings = {**report.warnings, **result.warnings}
-    return replace(report, version=result.version, published=result.published, warnings=warnings)
+    return replace(
+        report,
+        version=result.version,
+        published=result.published,
+        warnings={**report.warnings, **result.warnings},
+        notices=(*report.notices, *result.notices),
+    )

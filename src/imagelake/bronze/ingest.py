@@ -9,34 +9,32 @@ import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 import pyarrow as pa
 
-from imagelake.bronze import known, places
+from imagelake.bronze import places
 from imagelake.bronze import rows as rows_of
 from imagelake.bronze.facts import archive_facts, known_files, loose_facts
+from imagelake.bronze.known import Past
 from imagelake.bronze.outcome import Prepared, commit, landed, rejected
 from imagelake.bronze.probe import FACTS
 from imagelake.bronze.request import IngestRequest
 from imagelake.context import Context, Objects, RunReport
 from imagelake.dataset_settings import load_dataset_settings
 from imagelake.errors import UploadRejected, UsageError
+from imagelake.formats import reader
 from imagelake.formats.detect import Choice, choose
 from imagelake.keys import check_dataset_id
 from imagelake.modes import MODES
 from imagelake.storage.archived import Archived
 from imagelake.storage.keep import receive
 from imagelake.storage.labels import dataset_folder
+from imagelake.storage.lease import Lease
 from imagelake.storage.source import Source
 from imagelake.storage.source_open import open_source
-from imagelake.tables import bronze, deliveries
 from imagelake.tables.saves import FORMAT, saves
-from imagelake.writer import writing
 
 log = logging.getLogger(__name__)
-
-_BLANK: dict[str, Any] = dict.fromkeys(bronze.UPLOADS.names)
 
 
 @dataclass(frozen=True)
@@ -53,83 +51,84 @@ class _Upload:
     archived: Archived | None = None
 
 
-def run(ctx: Context, request: IngestRequest) -> RunReport:
+def run(ctx: Context, request: IngestRequest, lease: Lease) -> RunReport:
     """Take one upload into bronze, unless it is known. A rejected one is recorded and reported, not raised."""
-    *folded, report = run_all(ctx, request.dataset, [request])
+    *folded, report = run_all(ctx, request.dataset, [request], lease)
     ctx.reports.extend(folded)
     return report
 
 
-def run_all(ctx: Context, dataset: str, requests: Sequence[IngestRequest]) -> tuple[RunReport, ...]:
-    """Take uploads of one dataset in order, with one commit per table for all of them.
+def run_all(ctx: Context, dataset: str, requests: Sequence[IngestRequest], lease: Lease) -> tuple[RunReport, ...]:
+    """Take uploads of one dataset in order, with one commit for all of them in each table of rows.
 
-    Labelling saves that wait are taken before, as an upload of their own, whose report then comes first.
+    Labelling saves that wait are taken before, as an upload of their own, whose report then comes first. With no
+    request at all only those are taken. A report carries the sequence its upload has, or has had before.
     """
     check_dataset_id(dataset)
     for request in requests:
         if request.mode not in MODES:
             raise UsageError(f"mode {request.mode!r} is not one of {', '.join(MODES)}")
-    with writing(ctx, dataset) as lease:
-        outcomes: list[RunReport | Prepared] = []
-        for request in (*_saved(ctx, dataset), *requests):
-            ready = [o for o in outcomes if isinstance(o, Prepared)]
-            outcomes.append(_timed(ctx, request, ready))
-        lease.check()
-        written = iter(commit(ctx, [o for o in outcomes if isinstance(o, Prepared)]))
-        return tuple(landed(next(written), o) if isinstance(o, Prepared) else o for o in outcomes)
+    past = Past.of(ctx, dataset)
+    outcomes: list[RunReport | Prepared] = []
+    for request in (*_saved(ctx, dataset), *requests):
+        outcome = _timed(ctx, request, past)
+        outcomes.append(outcome)
+        if isinstance(outcome, Prepared):
+            past.add(outcome.row)
+    lease.check()
+    written = iter(commit(ctx, [o for o in outcomes if isinstance(o, Prepared)]))
+    return tuple(landed(next(written), o) if isinstance(o, Prepared) else o for o in outcomes)
 
 
 def _saved(ctx: Context, dataset: str) -> list[IngestRequest]:
     """The labelling saves that wait, as an upload; those a build is done with are removed."""
-    found = saves(ctx, dataset)
-    ctx.storage.delete_all(f"{dataset_folder(dataset)}/{name}" for name in found.finished)
-    if not found.waiting:
+    there = saves(ctx, dataset)
+    ctx.storage.delete_all(f"{dataset_folder(dataset)}/{name}" for name in there.finished)
+    if not there.waiting:
         return []
     upload = ctx.storage.uri(dataset_folder(dataset))
-    return [IngestRequest(dataset, upload, FORMAT, note="labelling saves", only=frozenset(found.waiting))]
+    return [IngestRequest(dataset, upload, FORMAT, note="labelling saves", only=frozenset(there.waiting))]
 
 
-def _ingest(ctx: Context, request: IngestRequest, ready: Sequence[Prepared]) -> RunReport | Prepared:
+def _ingest(ctx: Context, request: IngestRequest, past: Past) -> RunReport | Prepared:
     ctx.progress(f"looking at {request.upload}")
-    given = open_source(request.upload, ctx.settings.ingest, ctx.settings.s3, request.only)
-    stamp = rows_of.trusted_stamp(ctx, given.stamp)
-    rows = _known_rows(ctx, request.dataset, ready)
+    source = open_source(request.upload, ctx.settings.ingest, ctx.settings.s3, request.only)
+    stamp = rows_of.trusted_stamp(ctx, source.stamp)
     if stamp is not None and not request.rehash:
-        seen = known.earlier(rows, request.mode, request.format, source=given.uri, source_stamp=stamp)
+        seen = past.find(request, source=source.uri, source_stamp=stamp)
         if seen is not None:
-            return _known(request, rows, seen)
-    doubted = request.rehash or given.kind == "zip"
-    reused = FACTS.empty_table() if doubted else known_files(ctx, request.dataset, given)
-    if given.kind == "folder" and len(reused) == len(given.members):
+            return past.answer(ctx, request, seen)
+    doubted = request.rehash or source.kind == "zip"
+    reused = FACTS.empty_table() if doubted else known_files(ctx, request.dataset, source)
+    if source.kind == "folder" and len(reused) == len(source.members):
         # nothing of it is read, not even the documents that tell its format
-        seen = known.earlier(rows, request.mode, request.format, upload_id=rows_of.upload_id(reused))
+        seen = past.find(request, upload_id=rows_of.upload_id(reused))
         if seen is not None:
-            return _known(request, rows, seen)
-    origin = {"source": given.uri, "source_stamp": stamp}
-    if given.kind != "zip":
-        return _take(ctx, request, ready, _Upload(given, _chosen(ctx, request, given), origin, reused))
+            return past.answer(ctx, request, seen)
+    origin = {"source": source.uri, "source_stamp": stamp}
+    if source.kind != "zip":
+        return _take(ctx, request, past, _Upload(source, _chosen(ctx, request, source), origin, reused))
     with ThreadPoolExecutor(1) as pool:
-        receiving = pool.submit(receive, ctx.storage, given)
-        choice = _chosen(ctx, request, given)  # meanwhile
+        receiving = pool.submit(receive, ctx.storage, source)
+        choice = _chosen(ctx, request, source)  # meanwhile
         archived = receiving.result()
     try:
-        return _take(ctx, request, ready, _Upload(archived.source, choice, origin, reused, archived))
+        return _take(ctx, request, past, _Upload(archived.source, choice, origin, reused, archived))
     finally:
         archived.drop()
 
 
-def _take(ctx: Context, request: IngestRequest, ready: Sequence[Prepared], upload: _Upload) -> RunReport | Prepared:
-    """Hash and probe, and keep the bytes that are new; or report that all of it is known."""
+def _take(ctx: Context, request: IngestRequest, past: Past, upload: _Upload) -> RunReport | Prepared:
+    """Hash and probe, and store the bytes that are new; or report that all of it is known."""
     source, choice, archived = upload.source, upload.choice, upload.archived
     facts = _facts(ctx, source, upload.reused)
     upload_id = rows_of.upload_id(facts)
-    rows = _known_rows(ctx, request.dataset, ready)
-    seen = known.earlier(rows, request.mode, request.format, upload_id=upload_id)
+    seen = past.find(request, upload_id=upload_id)
     if seen is not None:
-        return _known(request, rows, seen)
+        return past.answer(ctx, request, {**seen, **upload.origin})
     attempt_id = uuid.uuid4().hex
     ctx.progress("keeping the bytes")
-    held = places.held(ctx, facts, [p.blobs for p in ready if p.blobs is not None])
+    held = places.held(ctx, facts, past.blobs)
     single = load_dataset_settings(ctx.storage, request.dataset).browse
     if archived is not None:
         kept, kept_uri = places.keep_zip(ctx, archived, upload_id, facts, held, single)
@@ -144,6 +143,7 @@ def _take(ctx: Context, request: IngestRequest, ready: Sequence[Prepared], uploa
         "mode": request.mode,
         "requested_format": request.format,
         "format": choice.reader,
+        "reader_version": reader(choice.reader).version,
         "detection": json.dumps({**choice.as_json(), "wrapper": source.wrapper}),
         **upload.origin,
         "kept_uri": kept_uri,
@@ -152,7 +152,9 @@ def _take(ctx: Context, request: IngestRequest, ready: Sequence[Prepared], uploa
         "note": request.note,
     }
     objects = Objects(len(kept), sum(kept["length"].to_pylist())) if single else None
-    return Prepared(row, files, places.rows(ctx, request.dataset, attempt_id, kept, held), objects=objects)
+    blobs = places.rows(ctx, request.dataset, attempt_id, kept, held)
+    past.blobs.append(blobs)
+    return Prepared(row, files, blobs, objects=objects)
 
 
 def _facts(ctx: Context, source: Source, reused: pa.Table) -> pa.Table:
@@ -162,31 +164,15 @@ def _facts(ctx: Context, source: Source, reused: pa.Table) -> pa.Table:
     return loose_facts(ctx, source, reused)
 
 
-def _timed(ctx: Context, request: IngestRequest, ready: Sequence[Prepared]) -> RunReport | Prepared:
+def _timed(ctx: Context, request: IngestRequest, past: Past) -> RunReport | Prepared:
     """One upload: prepared, known, or refused, which is recorded, for it is tried again whenever it comes again."""
     started = time.monotonic()
     try:
-        found = _ingest(ctx, request, ready)
+        outcome = _ingest(ctx, request, past)
     except UploadRejected as problem:
         log.info("%s: %s rejected: %s", request.dataset, request.upload, problem.message)
         return rejected(request, problem)
-    return replace(found, seconds=round(time.monotonic() - started, 3)) if isinstance(found, RunReport) else found
-
-
-def _known_rows(ctx: Context, dataset: str, ready: Sequence[Prepared]) -> list[Mapping[str, Any]]:
-    """The dataset's deliveries, and those of this batch that come before."""
-    rows: list[Mapping[str, Any]] = list(deliveries.newest(ctx.tables, dataset))
-    last = max((r["sequence"] for r in rows), default=0)
-    return rows + [{**_BLANK, **p.row, "sequence": last + 1 + place} for place, p in enumerate(ready)]
-
-
-def _known(request: IngestRequest, rows: Sequence[Mapping[str, Any]], seen: Mapping[str, Any]) -> RunReport | Prepared:
-    """Report a known upload; with --again deliver it once more, over the bytes that newer ones put under its keys."""
-    if not request.again:
-        return known.report(rows, seen)
-    mode = "update" if request.mode == "append" else request.mode
-    fresh = {"state": "landed", "mode": mode, "note": request.note, "supersedes": None, "confirms": None}
-    return Prepared({**seen, **fresh})
+    return replace(outcome, seconds=round(time.monotonic() - started, 3)) if isinstance(outcome, RunReport) else outcome
 
 
 def _chosen(ctx: Context, request: IngestRequest, source: Source) -> Choice:

@@ -1,57 +1,127 @@
-"""Whether an upload has been here before, and whether newer ones have changed what it brought."""
+"""What a dataset's earlier uploads say of a new one: the same again, and whether anything has happened since."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from imagelake.context import Counts, RunReport
+import pyarrow as pa
 
-_LISTED = 5
+from imagelake.bronze.outcome import Prepared
+from imagelake.bronze.request import IngestRequest
+from imagelake.context import Context, Counts, RunReport
+from imagelake.dataset_settings import load_dataset_settings
+from imagelake.formats import reader
+from imagelake.quality.rules import RULES_VERSION
+from imagelake.tables import bronze, deliveries
+from imagelake.tables.deliveries import DONE, LANDED
+
+_BLANK: dict[str, Any] = dict.fromkeys(bronze.UPLOADS.names)
+_SEEN = (LANDED, "failed", *DONE)
+"""States of an upload whose bytes bronze has: it need not be read again. Rejected ones are always tried anew."""
 
 Row = Mapping[str, Any]
 
 
-def earlier(rows: Sequence[Row], mode: str, requested_format: str | None, **wanted: str | None) -> Row | None:
-    """The newest delivery that was not rejected, of that mode and format, whose columns have these values."""
-    for row in reversed(rows):
-        fits = all(row[name] == value for name, value in wanted.items())
-        # what came with update has brought everything that append would
-        covers = row["mode"] == mode or (mode, row["mode"]) == ("append", "update")
-        if fits and covers and row["state"] != "rejected" and row["requested_format"] == requested_format:
-            return row
-    return None
+@dataclass
+class Past:
+    """The uploads of a dataset before the one that is looked at, those of the same batch at the end.
+
+    `resumable` are sequences that wait for a build since an earlier run: that run was cut short, and this one goes
+    on with it. `blobs` are the rows of bronze.blobs that the batch is about to add.
+    """
+
+    rows: list[Row]
+    resumable: set[int]
+    blobs: list[pa.Table] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, ctx: Context, dataset: str) -> Past:
+        """As the tables have it now."""
+        rows: list[Row] = list(deliveries.newest(ctx.tables, dataset))
+        return cls(rows, {row["sequence"] for row in rows if row["state"] == LANDED})
+
+    def add(self, row: Row) -> None:
+        """An upload of the same batch, which will come right after the others."""
+        last = self.rows[-1]["sequence"] if self.rows else 0
+        self.rows.append({**_BLANK, **row, "sequence": last + 1})
+
+    def find(self, request: IngestRequest, **columns: str | None) -> Row | None:
+        """The newest upload of that mode and format with these columns; one to resume before all others."""
+        same = [row for row in self.rows if _is_same(row, request, columns)]
+        waiting = [row for row in same if row["sequence"] in self.resumable]
+        return waiting[0] if waiting else same[-1] if same else None
+
+    def answer(self, ctx: Context, request: IngestRequest, seen: Row) -> RunReport | Prepared:
+        """The upload again: resumed, unchanged because nothing has happened since, or delivered for a build to decide.
+
+        No byte of it is read again. With --again it is applied over what newer uploads put under its keys.
+        """
+        if seen["sequence"] in self.resumable and not request.again:
+            self.resumable.discard(seen["sequence"])
+            return _resumed(seen)
+        if not request.again and self._is_current(ctx, seen):
+            return report_unchanged(seen)
+        mode = "update" if request.again and request.mode == "append" else request.mode
+        fresh = {"state": LANDED, "mode": mode, "note": request.note, "again": request.again}
+        blank = ("supersedes", "confirms", "settings", "problem", "problem_rule", "images", "annotations", "rejections")
+        return Prepared({**seen, **dict.fromkeys(blank), **fresh})
+
+    def _is_current(self, ctx: Context, seen: Row) -> bool:
+        """Whether the draft is what this upload left: nothing was built since, and rules and reader are the same."""
+        since = [row for row in self.rows if row["sequence"] > seen["sequence"] and row["state"] in (LANDED, "built")]
+        return seen["state"] in DONE and not since and build_conditions(ctx, seen) == stored_conditions(seen)
 
 
-def superseding(rows: Sequence[Row], row: Row) -> list[Row]:
-    """Newer deliveries that changed or dropped rows this one brought, or brought once more."""
-    own = {row["upload_id"], *(row["confirms"] or ())}
-    newer = [r for r in rows if r["sequence"] > row["sequence"] and r["state"] == "built"]
-    return [r for r in newer if own & set(r["supersedes"] or ())]
+def build_conditions(ctx: Context, row: Row) -> tuple[Any, ...]:
+    """What a build of the upload would depend on beside the draft: settings, versions of rules and reader."""
+    settings = load_dataset_settings(ctx.storage, row["dataset"]).model_dump_json()
+    return settings, RULES_VERSION, reader(row["format"]).version
 
 
-def report(rows: Sequence[Row], row: Row) -> RunReport:
-    """What to say of an upload that has been here: unchanged, or superseded by which."""
-    newer = superseding(rows, row)
-    names = ", ".join(f"{r['upload_id'][:12]} ({r['source']})" for r in newer[-_LISTED:])
-    problem = f"newer uploads have changed what it brought: {names}; --again applies it once more" if newer else None
+def stored_conditions(row: Row) -> tuple[Any, ...]:
+    """The same as they were when the upload was built; nulls in rows of older programs."""
+    return row["settings"], row["rules_version"], row["reader_version"]
+
+
+def report_unchanged(row: Row) -> RunReport:
+    """The report of an upload that changes nothing, with the counts it had."""
     return RunReport(
         dataset=row["dataset"],
-        status="superseded" if newer else "unchanged",
+        status="unchanged",
         upload_id=row["upload_id"],
         format=row["format"],
         mode=row["mode"],
         files=_unchanged(row["files"]),
         images=_unchanged(row["images"]),
         annotations=_unchanged(row["annotations"]),
-        problem=problem,
         warnings=json.loads(row["warnings"] or "{}"),
+        sequence=row["sequence"],
+    )
+
+
+def _is_same(row: Row, request: IngestRequest, columns: Mapping[str, str | None]) -> bool:
+    fits = all(row[name] == value for name, value in columns.items())
+    # what came with update has brought everything that append would
+    covers = row["mode"] == request.mode or (request.mode, row["mode"]) == ("append", "update")
+    return fits and covers and row["state"] in _SEEN and row["requested_format"] == request.format
+
+
+def _resumed(row: Row) -> RunReport:
+    return RunReport(
+        row["dataset"],
+        LANDED,
+        upload_id=row["upload_id"],
+        format=row["format"],
+        mode=row["mode"],
+        files=Counts(**row["files"]) if row["files"] else Counts(),
+        sequence=row["sequence"],
     )
 
 
 def _unchanged(counts: Mapping[str, int] | None) -> Counts:
-    """The counts of a delivery as they are when it comes again: what was taken then is unchanged now."""
+    """The counts of an upload as they are when it comes again: what was accepted then is unchanged now."""
     then = Counts(**counts) if counts else Counts()
     return Counts(**{**asdict(then), "accepted": 0, "removed": 0, "unchanged": then.accepted + then.unchanged})

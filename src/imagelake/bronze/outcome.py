@@ -78,5 +78,6 @@ def landed(row: Mapping[str, Any], prepared: Prepared) -> RunReport:
         problem=row["problem"],
         hint=prepared.hint,
         objects=prepared.objects,
+        sequence=row["sequence"],
         exit_code=UploadRejected.exit_code if rejected else 0,
     )

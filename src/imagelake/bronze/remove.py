@@ -42,4 +42,11 @@ def run(ctx: Context, dataset: str, image_keys: Sequence[str], note: str | None 
             "note": note,
         }
         (row,) = deliveries.deliver(ctx, [delivery])
-    return RunReport(dataset, "landed", upload_id=row["upload_id"], mode="remove", files=Counts(read=1, accepted=1))
+    return RunReport(
+        dataset,
+        "landed",
+        upload_id=row["upload_id"],
+        mode="remove",
+        files=Counts(read=1, accepted=1),
+        sequence=row["sequence"],
+    )

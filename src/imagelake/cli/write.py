@@ -62,12 +62,12 @@ def ingest(  # noqa: PLR0913  the options of a verb are its arguments
 ) -> int:
     """Take an upload into bronze: its bytes are kept, hashed and probed."""
     _present(context.obj, upload)
-    from imagelake.bronze import ingest as stage
+    from imagelake import pipeline
     from imagelake.bronze.request import IngestRequest
 
     request = IngestRequest(dataset, upload, format, mode, note, again, rehash)
     with progress(context.obj) as tell, engine(context.obj, "ingest", dataset, tell, create=True) as ctx:
-        report = stage.run(ctx, request)
+        report = pipeline.land_upload(ctx, request)
         ctx.reports.append(report)
     return reports.finish(context.obj, report)
 
@@ -78,12 +78,13 @@ def build(
     upload: Annotated[
         str | None, typer.Option("--upload", metavar="U", help="Build this upload again, under today's rules.")
     ] = None,
+    again: options.Again = False,
 ) -> int:
     """Turn what bronze has landed into validated rows of silver, the draft."""
-    from imagelake.silver import build as stage
+    from imagelake import pipeline
 
     with progress(context.obj) as tell, engine(context.obj, "build", dataset, tell) as ctx:
-        built = stage.run(ctx, dataset, upload)
+        built = pipeline.build_dataset(ctx, dataset, upload, again=again)
         ctx.reports.extend(built)
     return reports.finish_all(context.obj, built, f"{dataset}: nothing waits to be built", one_is_flat=True)
 

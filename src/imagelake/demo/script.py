@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from imagelake import pipeline
-from imagelake.bronze import ingest, remove
 from imagelake.bronze.request import IngestRequest
 from imagelake.client import lake
 from imagelake.context import Context, RunReport
 from imagelake.demo import sample
 from imagelake.gold.plan import PublishRequest
-from imagelake.silver import build
 
 PER_CLASS = "select category, count(*) as objects from annotations group by category order by objects desc, category"
 _AUTHOR = "demo"
@@ -50,11 +48,11 @@ def sample_steps(ctx: Context) -> Iterator[Step]:
         first = IngestRequest(d, str(sample.first_upload(Path(folder))), note="the first pictures")
         yield Ran("An upload of 60 pictures: taken in, checked, published", pipeline.run_upload(ctx, first))
         second = IngestRequest(d, str(sample.second_upload(Path(folder))), note="more pictures, a label mended")
-        landed = ingest.run(ctx, second)
-    gone = remove.run(ctx, d, [sample.REMOVED], "out of the demo")
-    built = {report.upload_id: report for report in build.run(ctx, d)}
-    yield Ran("A second upload: 5 new pictures and one mended label", built.get(landed.upload_id, landed))
-    yield Ran(f"One picture taken out: {sample.REMOVED}", built.get(gone.upload_id, gone))
+        landed = pipeline.land_upload(ctx, second)
+    removed = pipeline.remove_images(ctx, d, [sample.REMOVED], "out of the demo")
+    built = {report.sequence: report for report in (*ctx.reports, removed)}
+    yield Ran("A second upload: 5 new pictures and one mended label", built.get(landed.sequence, landed))
+    yield Ran(f"One picture taken out: {sample.REMOVED}", removed)
     request = PublishRequest(d, note="five more, one mended, one removed", author=_AUTHOR)
     yield Ran("The draft published as the next version", pipeline.publish_draft(ctx, request))
     with lake.open(ctx.storage.root, ctx.settings.s3) as opened:

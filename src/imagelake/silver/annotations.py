@@ -9,14 +9,16 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from imagelake.quality.apply import REJECT, problem, with_problems
-from imagelake.quality.rules import ANNOTATION_RULES
+from imagelake.quality.rules import ANNOTATION_RULES, RowRule
 from imagelake.silver import space
 from imagelake.silver.delivery import Delivery
-from imagelake.silver.frames import map_rows, same, sorted_set, text_array
+from imagelake.silver.frames import map_rows, same, text_array
+from imagelake.silver.match_images import AMBIGUOUS, DUPLICATE, MISSING
 from imagelake.silver.pixels import ADDED, to_pixels
-from imagelake.silver.resolve import AMBIGUOUS, DUPLICATE, MISSING
 from imagelake.tables import silver
 from imagelake.tables.frames import settled
+
+_EQUAL = "same image, category and geometry as another annotation of this upload"
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,10 @@ class IncomingAnnotations:
 
     accepted: DataFrame
     rejected: DataFrame
+
+
+_MATCHED = ("image_key", "status", "waits_for", "by_name", "space", "_width", "_height", "_orientation")
+"""Columns of matched image records, which records that waited have already."""
 
 
 def joined(records: DataFrame, images: DataFrame, accepted: DataFrame, names: DataFrame) -> DataFrame:
@@ -39,17 +45,20 @@ def joined(records: DataFrame, images: DataFrame, accepted: DataFrame, names: Da
         "image_key",
         "status",
         "space",
+        "waits_for",
         F.col("file").alias("_file"),
+        F.col("by_stem").alias("_by_stem"),
+        F.col("absolute").alias("_absolute"),
         F.col("width").alias("_declared_width"),
         F.col("height").alias("_declared_height"),
     )
     sizes = accepted.select("image_key", "width", "height", "orientation", F.lit(True).alias("_in"))
     frame = (
-        records.drop("width", "height", "file", "split")
+        records.drop("width", "height", "file", "split", "by_stem", "absolute", *_MATCHED)
         .join(image.dropDuplicates(["doc", "ref"]), ["doc", "ref"], "left")
         .join(sizes, "image_key", "left")
         .join(names, ["doc", "category_ref"], "left")
-        .withColumn("category", F.trim(F.coalesce("category", "_name")))
+        .withColumn("category", F.coalesce("category", "_name"))
     )
     return frame.withColumn(REJECT, _relations()).withColumn("flags", F.coalesce("warnings", text_array()))
 
@@ -58,9 +67,10 @@ def judge(delivery: Delivery, frame: DataFrame, draft: DataFrame, severities: Ma
     """Turn coordinates into raw pixels, apply the row rules, and key what is left."""
     pixels = map_rows(frame, ADDED, to_pixels)
     judged = with_problems(pixels, ANNOTATION_RULES, severities).withColumn("bbox", F.col("clipped"))
-    known = draft.select("annotation_key", F.col("row_hash").alias("_old_row_hash"))
+    known = draft.select("annotation_key", F.col("row_hash").alias("_old_row_hash"), F.col("area").alias("_old_area"))
     rows = _as_silver(delivery, _keyed(judged, severities)).join(known, "annotation_key", "left")
-    marked = settled(rows.withColumn("_same", same(F.col("row_hash"), F.col("_old_row_hash"))).drop("_old_row_hash"))
+    unchanged = same(F.col("row_hash"), F.col("_old_row_hash")) & same(F.col("area"), F.col("_old_area"))
+    marked = settled(rows.withColumn("_same", unchanged).drop("_old_row_hash", "_old_area"))
     return IncomingAnnotations(marked.where(F.col(REJECT).isNull()), marked.where(F.col(REJECT).isNotNull()))
 
 
@@ -93,19 +103,16 @@ def _relations() -> Column:
 
 
 def _keyed(frame: DataFrame, severities: Mapping[str, str]) -> DataFrame:
-    """annotation_key; equal annotations are told apart by an ordinal, and flagged."""
+    """annotation_key; equal annotations are told apart by an ordinal, and all but the first flagged or rejected."""
     equals = Window.partitionBy(F.col(REJECT).isNull(), "image_key", "kind", "category", "geometry_hash")
     ordinal = F.row_number().over(equals.orderBy("row_hash", "document", "position"))
     key = F.sha2(
         F.concat_ws("\u0000", "image_key", "kind", "category", F.hex("geometry_hash"), ordinal.cast("string")), 256
     )
-    repeated = F.when(F.col("_equal") > 1, F.lit("annotation.duplicate"))
-    flags = F.array_compact(F.array(repeated)) if severities["annotation.duplicate"] != "off" else text_array()
-    return (
-        frame.withColumn("annotation_key", key)
-        .withColumn("_equal", F.count("*").over(equals))
-        .withColumn("flags", sorted_set(F.col("flags"), flags))
-    )
+    numbered = frame.withColumns({"annotation_key": key, "_ordinal": ordinal})
+    again = F.when((F.col("_ordinal") > 1) & F.col(REJECT).isNull(), F.lit(_EQUAL))
+    rule = RowRule("annotation.duplicate", "warn", "", lambda: again)
+    return with_problems(numbered, (rule,), severities)
 
 
 def _as_silver(delivery: Delivery, frame: DataFrame) -> DataFrame:
@@ -114,9 +121,12 @@ def _as_silver(delivery: Delivery, frame: DataFrame) -> DataFrame:
         "dataset": F.lit(delivery.dataset),
         "box_space": box_space,
         "area": F.col("final_area"),
+        "image_key": F.coalesce(
+            "image_key", F.when(F.col(f"{REJECT}.rule") == "annotation.image_unknown", F.col("waits_for"))
+        ),
         "source_document": F.col("document"),
         "upload_id": F.lit(delivery.upload_id),
         "delivery": F.lit(delivery.sequence),
     }
-    mine = ("_scope", "document", "locator", "raw", "record", REJECT)
+    mine = ("_scope", "_upload_id", "_delivery", "document", "locator", "raw", "record", REJECT)
     return frame.withColumns(columns).select(*silver.ANNOTATIONS.names, *mine)

@@ -1,180 +1,255 @@
-"""build: parse, judge and fold what bronze has landed into the draft, then one MERGE per table that differs.
+"""build: parse, judge and apply what bronze has landed to the draft, then one MERGE per table that differs.
 
-Correct with a second builder: every write carries the transaction `build/<dataset>` with the number of the newest
-delivery, so Delta refuses a builder that was overtaken. Restartable between any two writes: what is done shows
-no difference the next time.
+Correct with a second builder: every write carries the transaction `build/<dataset>` with the number of the batch's
+newest upload, so Delta refuses a builder that was overtaken. Restartable between any two writes: the state that a batch
+was computed from is laid down before its first write (`build_plan`), and a batch that was begun is finished first.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from imagelake.context import Context, Counts, RunReport
 from imagelake.dataset_settings import load_dataset_settings
-from imagelake.errors import NotFound, UploadRejected
+from imagelake.errors import ImagelakeError, NotFound, UploadRejected
+from imagelake.formats import reader
 from imagelake.quality.catalogue import severities
 from imagelake.quality.rules import RULES_VERSION
-from imagelake.silver.account import Account, account, removed
-from imagelake.silver.categories import published_index
-from imagelake.silver.changes import SILVER, changes
+from imagelake.silver import build_plan, seen_before
+from imagelake.silver.apply_upload import Draft, Rules, apply, remove
+from imagelake.silver.build_plan import BuildPlan
+from imagelake.silver.changes import Change, changes
+from imagelake.silver.counts import UploadCounts, as_unchanged, count_removal, count_upload
 from imagelake.silver.delivery import Delivery
-from imagelake.silver.fold import Draft, Rules, apply, remove
+from imagelake.silver.published import published_index, published_splits
 from imagelake.storage.lease import Lease
 from imagelake.tables import bronze, deliveries, silver
+from imagelake.tables.builds import SILVER, app_id
 from imagelake.tables.saves import remove_delivered
-from imagelake.tables.spec import TableSpec
 from imagelake.tables.store import Txn
-from imagelake.writer import writing
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class _Built:
-    """A delivery and how it ended: an account, or the reason it was rejected for."""
+class _Ended:
+    """An upload and how it ended: the state, counts where it was read, the problem where there is one."""
 
     delivery: Delivery
-    account: Account | None
-    problem: UploadRejected | None = None
+    state: str
+    counts: UploadCounts | None = None
+    problem: str | None = None
+    rule: str | None = None
+    hint: str | None = None
+    exit_code: int = 0
 
 
-def run(ctx: Context, dataset: str, upload_id: str | None = None) -> tuple[RunReport, ...]:
-    """Build every delivery of the dataset that waits, in order; or one upload again under today's reader and rules."""
-    with writing(ctx, dataset) as lease:
-        if upload_id is not None:
-            _deliver_again(ctx, dataset, upload_id)
-        pending = [Delivery(row) for row in deliveries.pending(ctx.tables, dataset)]
-        if not pending and not lease.suspect:
-            return ()
-        return _build(ctx, dataset, pending, lease)
+@dataclass
+class _Batch:
+    """A batch on its way: the draft as far as it has come, and how its uploads ended."""
+
+    rows: list[dict[str, Any]]
+    rules: Rules
+    draft: Draft
+    ended: list[_Ended] = field(default_factory=list)
 
 
-def half_built(ctx: Context, dataset: str) -> bool:
-    """Whether some silver table already holds writes of a delivery that is not marked built."""
-    pending = deliveries.pending(ctx.tables, dataset)
-    if not pending:
-        return False
-    seen = [ctx.tables.transaction(spec, app_id(dataset)) or 0 for spec in SILVER]
-    return max(seen) >= min(int(row["sequence"]) for row in pending)
+def run(ctx: Context, dataset: str, lease: Lease) -> tuple[RunReport, ...]:
+    """Build every upload of the dataset that waits, in order; first what an earlier build has begun."""
+    reports: list[RunReport] = []
+    while pending := deliveries.pending(ctx.tables, dataset):
+        plan = build_plan.unfinished(ctx, dataset, pending)
+        batch = [row for row in pending if plan is None or row["sequence"] in plan.sequences]
+        reports.extend(_build(ctx, dataset, [Delivery(row) for row in batch], plan, lease))
+    if lease.suspect:
+        _fence(ctx, dataset, lease)
+    return tuple(reports)
 
 
-def app_id(dataset: str) -> str:
-    """The Delta application id of the dataset's builds."""
-    return f"build/{dataset}"
+def land_again(ctx: Context, dataset: str, upload_id: str, *, again: bool = False) -> int:
+    """Let an upload wait once more, to be built under today's reader and rules; its new sequence.
+
+    With `again` also where newer uploads have changed what it brings. NotFound when there is no such upload.
+    """
+    rows = [r for r in deliveries.newest(ctx.tables, dataset) if (r["upload_id"] or "").startswith(upload_id)]
+    if not rows:
+        raise NotFound(f"{dataset} has no upload {upload_id}", hint='imagelake sql "select * from uploads" lists them')
+    blank = dict.fromkeys(("problem", "problem_rule", "settings", "supersedes", "confirms"))
+    (row,) = deliveries.deliver(ctx, [{**rows[-1], **blank, "state": deliveries.LANDED, "again": again}])
+    return int(row["sequence"])
 
 
-def _build(ctx: Context, dataset: str, pending: Sequence[Delivery], lease: Lease) -> tuple[RunReport, ...]:
-    settings = load_dataset_settings(ctx.storage, dataset)
-    rules = Rules(settings, severities(settings), published_index(ctx, dataset))
-    before = draft = _draft(ctx, dataset)
-    built: list[_Built] = []
-    for delivery in pending:
-        ctx.progress(f"reading the annotations of {dataset}, delivery {delivery.sequence}")
-        try:
-            draft, result = _apply(ctx, draft, delivery, rules)
-            built.append(_Built(delivery, result))
-        except UploadRejected as problem:
-            log.warning("%s: delivery %s rejected: %s", dataset, delivery.sequence, problem.message)
-            built.append(_Built(delivery, None, problem))
-    number = max((d.sequence for d in pending), default=0) or _last_number(ctx, dataset)
-    _write(ctx, Txn(app_id(dataset), number), changes(ctx, before, draft), lease)
-    if built:
-        _mark(ctx, Txn(app_id(dataset), number), built)
-        for each in built:
-            remove_delivered(ctx, each.delivery.row)
+def _build(
+    ctx: Context, dataset: str, uploads: Sequence[Delivery], begun: BuildPlan | None, lease: Lease
+) -> list[RunReport]:
+    plan = begun or _new_plan(ctx, dataset, uploads)
+    before = _draft(ctx, dataset, plan)
+    batch = _Batch(deliveries.newest(ctx.tables, dataset), _rules(ctx, dataset, plan), before)
+    for upload in uploads:
+        ctx.progress(f"reading the annotations of {dataset}, upload {upload.sequence}")
+        batch.ended.append(_apply(ctx, batch, upload, plan.failed.get(upload.sequence)))
+    different = [change for change in changes(ctx, before, batch.draft) if change.count]
+    if different and begun is None:
+        failed = {e.delivery.sequence: e.problem or "" for e in batch.ended if e.state == "failed"}
+        laid_down = build_plan.lay_down(ctx, dataset, BuildPlan(**{**vars(plan), "failed": failed}))
+        if laid_down.versions != plan.versions or laid_down.sequences != plan.sequences:
+            return []  # somebody else has begun: the caller looks anew
+    txn = Txn(app_id(dataset), plan.number)
+    _write(ctx, txn, different, lease)
+    _mark(ctx, txn, batch, plan)
+    build_plan.clear(ctx, dataset, plan.number)
     lease.check()
-    lease.clear_suspect()
-    return tuple(_report(b) for b in built)
+    return [_report(ended) for ended in batch.ended]
 
 
-def _draft(ctx: Context, dataset: str) -> Draft:
-    """The draft now, settled: frames are lazy, and must not see this build's own writes."""
+def _new_plan(ctx: Context, dataset: str, uploads: Sequence[Delivery]) -> BuildPlan:
+    sequences = tuple(upload.sequence for upload in uploads)
+    versions = {spec.name: ctx.tables.version(spec) for spec in SILVER}
+    settings = load_dataset_settings(ctx.storage, dataset)
+    return BuildPlan(max(sequences), sequences, versions, settings, ctx.clock(), {})
+
+
+def _rules(ctx: Context, dataset: str, plan: BuildPlan) -> Rules:
+    rows = deliveries.newest(ctx.tables, dataset)
+    lineages = {
+        int(row["sequence"]): tuple(
+            int(other["sequence"])
+            for other in rows
+            if other["source"] == row["source"] or other["upload_id"] == row["upload_id"]
+        )
+        for row in rows
+    }
+    index, splits = published_index(ctx, dataset), published_splits(ctx, dataset)
+    return Rules(plan.settings, severities(plan.settings), index, splits, lineages, plan.now)
+
+
+def _draft(ctx: Context, dataset: str, plan: BuildPlan) -> Draft:
+    """The draft that the plan is computed from, settled: frames are lazy, and must not see this build's own writes."""
     images, annotations, rejections = (
-        ctx.tables.read(spec, dataset) for spec in (silver.IMAGES, silver.ANNOTATIONS, silver.REJECTIONS)
+        ctx.tables.read(spec, dataset, plan.version(spec))
+        for spec in (silver.IMAGES, silver.ANNOTATIONS, silver.REJECTIONS)
     )
-    categories = ctx.tables.collect(silver.CATEGORIES, dataset)
+    categories = ctx.tables.collect(silver.CATEGORIES, dataset, plan.version(silver.CATEGORIES))
     return Draft(images, annotations, categories, rejections.where(F.col("closed_at").isNull())).settled()
 
 
-def _apply(ctx: Context, draft: Draft, delivery: Delivery, rules: Rules) -> tuple[Draft, Account]:
-    if delivery.mode == "remove":
-        files = ctx.tables.read(bronze.FILES, delivery.dataset).where(F.col("attempt_id") == delivery.attempt_id)
+def _apply(ctx: Context, batch: _Batch, upload: Delivery, failure: str | None) -> _Ended:
+    """Apply one upload to the batch's draft. Whatever goes wrong with it sets it aside, and the batch goes on."""
+    if failure is not None:
+        return _failed(upload, failure)
+    try:
+        return _applied(ctx, batch, upload)
+    except UploadRejected as problem:
+        log.warning("%s: upload %s rejected: %s", upload.dataset, upload.sequence, problem.message)
+        return _Ended(upload, "rejected", None, problem.message, problem.rule, problem.hint, UploadRejected.exit_code)
+    except Exception as error:
+        ctx.spark.sparkContext.parallelize([0], 1).count()  # raises when it is the engine that is gone
+        log.exception("%s: upload %s failed", upload.dataset, upload.sequence)
+        return _failed(
+            upload, error.message if isinstance(error, ImagelakeError) else f"{type(error).__name__}: {error}"
+        )
+
+
+def _failed(upload: Delivery, reason: str) -> _Ended:
+    hint = f"imagelake build {upload.dataset} --upload {upload.upload_id[:12]} tries it again"
+    return _Ended(upload, "failed", None, reason, None, hint, ImagelakeError.exit_code)
+
+
+def _applied(ctx: Context, batch: _Batch, upload: Delivery) -> _Ended:
+    draft, rules = batch.draft, batch.rules
+    files = ctx.tables.read(bronze.FILES, upload.dataset).where(F.col("attempt_id") == upload.attempt_id)
+    if upload.mode == "remove":
         keys = files.where("role = 'removed'").select(F.col("path").alias("image_key"))
-        after = remove(ctx, draft, delivery, keys).settled()
-        return after, removed(draft, after)
-    applied = apply(ctx, draft, delivery, rules)
-    return applied.after, account(delivery, applied)
+        batch.draft = remove(draft, upload, keys, rules.now).settled()
+        return _Ended(upload, "built", count_removal(draft, batch.draft))
+    applied = apply(ctx, draft, upload, rules)
+    counts = count_upload(applied, files)
+    done = batch.rows + [{**e.delivery.row, "state": e.state, **_columns(e)} for e in batch.ended]
+    before = seen_before.earlier(done, upload)
+    if before is not None:
+        images, annotations, categories, rejections = changes(ctx, draft, applied.after)
+        if not any(change.count for change in (images, annotations, categories, rejections)):
+            return _Ended(upload, "unchanged", as_unchanged(counts))
+        if upload.mode != "replace" and not upload.again:
+            newer = seen_before.superseding(done, before, applied, (images.rows, annotations.rows))
+            if newer:
+                return _Ended(upload, "superseded", as_unchanged(counts), seen_before.message(newer))
+    batch.draft = applied.after
+    return _Ended(upload, "built", counts)
 
 
-def _write(ctx: Context, txn: Txn, found: Sequence[tuple[TableSpec, DataFrame, int]], lease: Lease) -> None:
-    """One MERGE per table that differs. After a builder was overtaken asleep, tables without a difference get the
-    number too: else it could wake up and merge what it once computed."""
+def _write(ctx: Context, txn: Txn, different: Sequence[Change], lease: Lease) -> None:
+    """One MERGE per table that differs and does not have the batch's rows yet."""
     dataset = txn.app_id.removeprefix("build/")
     ctx.reached("build:rows")
     # rejections last: a waiting label must not leave them before its row is in silver
     for specs in ((silver.IMAGES, silver.ANNOTATIONS, silver.CATEGORIES), (silver.REJECTIONS,)):
         lease.check()
-        differing = [(spec, frame) for spec, frame, count in found if spec in specs and count]
-        if differing:
-            ctx.progress(f"writing changes to {', '.join(spec.name for spec, _ in differing)}")
-            ctx.tables.merge(differing, dataset, txn, lambda spec: ctx.reached(f"build:{spec.name}"))
-    if lease.suspect:
-        for spec in (spec for spec, _, count in found if not count):
-            ctx.tables.append(spec, ctx.tables.frame(spec, []), txn)
+        merging = [(c.spec, c.rows) for c in different if c.spec in specs and not _has(ctx, c, txn)]
+        if merging:
+            ctx.progress(f"writing changes to {', '.join(spec.name for spec, _ in merging)}")
+            ctx.tables.merge(merging, dataset, txn, lambda spec: ctx.reached(f"build:{spec.name}"))
 
 
-def _mark(ctx: Context, txn: Txn, built: Sequence[_Built]) -> None:
+def _has(ctx: Context, change: Change, txn: Txn) -> bool:
+    return (ctx.tables.transaction(change.spec, txn.app_id) or 0) >= txn.version
+
+
+def _fence(ctx: Context, dataset: str, lease: Lease) -> None:
+    """After a builder was overtaken asleep, every table gets the newest number: what it computed is refused."""
+    number = max((r["sequence"] for r in deliveries.newest(ctx.tables, dataset)), default=0)
+    for spec in SILVER:
+        if number > (ctx.tables.transaction(spec, app_id(dataset)) or 0):
+            lease.check()
+            ctx.tables.append(spec, ctx.tables.frame(spec, []), Txn(app_id(dataset), number))
+    lease.clear_suspect()
+
+
+def _mark(ctx: Context, txn: Txn, batch: _Batch, plan: BuildPlan) -> None:
     ctx.reached("build:mark")
-    rows = [_upload_row(ctx, b) for b in built]
+    rows = [_upload_row(ctx, ended, plan) for ended in batch.ended]
     ctx.tables.append(bronze.UPLOADS, ctx.tables.frame(bronze.UPLOADS, rows), txn)
     ctx.reached("build:done")
+    for ended in batch.ended:
+        if ended.state in (*deliveries.DONE, "superseded"):
+            remove_delivered(ctx, ended.delivery.row)
 
 
-def _upload_row(ctx: Context, b: _Built) -> dict[str, Any]:
-    row = {**b.delivery.row, "run_id": ctx.run_id, "at": ctx.clock(), "rules_version": RULES_VERSION}
-    if b.account is not None:
-        return {**row, **b.account.columns(), "state": "built"}
-    assert b.problem is not None
-    return {**row, "state": "rejected", "problem": b.problem.message, "problem_rule": b.problem.rule}
+def _columns(ended: _Ended) -> dict[str, Any]:
+    columns: dict[str, Any] = {"problem": ended.problem, "problem_rule": ended.rule}
+    return columns if ended.counts is None else {**columns, **ended.counts.columns()}
 
 
-def _deliver_again(ctx: Context, dataset: str, upload_id: str) -> None:
-    rows = [r for r in deliveries.newest(ctx.tables, dataset) if r["upload_id"].startswith(upload_id)]
-    if not rows:
-        raise NotFound(f"{dataset} has no upload {upload_id}", hint='imagelake sql "select * from uploads" lists them')
-    deliveries.deliver(ctx, [{**rows[-1], "state": "landed", "problem": None, "problem_rule": None}])
+def _upload_row(ctx: Context, ended: _Ended, plan: BuildPlan) -> dict[str, Any]:
+    row = ended.delivery.row
+    versions = {"rules_version": RULES_VERSION, "settings": plan.settings.model_dump_json()}
+    if ended.delivery.format is not None:
+        versions["reader_version"] = reader(ended.delivery.format).version
+    return {**row, "run_id": ctx.run_id, "at": ctx.clock(), **versions, **_columns(ended), "state": ended.state}
 
 
-def _last_number(ctx: Context, dataset: str) -> int:
-    return max((r["sequence"] for r in deliveries.newest(ctx.tables, dataset)), default=0)
-
-
-def _report(b: _Built) -> RunReport:
-    row = b.delivery.row
-    common = {
-        "dataset": b.delivery.dataset,
-        "upload_id": b.delivery.upload_id,
-        "format": row["format"],
-        "mode": b.delivery.mode,
-    }
-    if b.account is None:
-        assert b.problem is not None
-        files = Counts(**row["files"])
-        return RunReport(
-            **common, status="rejected", files=files, problem=b.problem.message, exit_code=b.problem.exit_code
-        )
+def _report(ended: _Ended) -> RunReport:
+    upload, counts = ended.delivery, ended.counts
+    read = counts or UploadCounts(Counts(**upload.row["files"]), Counts(), Counts(), 0, {}, (), ())
     return RunReport(
-        **common,
-        status="built",
-        files=b.account.files,
-        images=b.account.images,
-        annotations=b.account.annotations,
-        rejections=b.account.rejections,
-        warnings=b.account.warnings,
+        dataset=upload.dataset,
+        upload_id=upload.upload_id,
+        format=upload.format,
+        mode=upload.mode,
+        status=ended.state,
+        files=read.files,
+        images=read.images,
+        annotations=read.annotations,
+        rejections=read.rejections,
+        warnings=read.warnings,
+        notices=read.notices,
+        problem=ended.problem,
+        hint=ended.hint,
+        exit_code=ended.exit_code,
+        sequence=upload.sequence,
     )

@@ -13,10 +13,12 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from imagelake import digest
-from imagelake.context import Context
 from imagelake.dataset_settings import DatasetSettings
+from imagelake.quality.categories import similar_names
 from imagelake.silver.delivery import Delivery
-from imagelake.tables import gold
+
+COMPARED = ("row_hash", "attributes")
+"""Columns that make a changed row: attributes are in no digest."""
 
 
 @dataclass(frozen=True)
@@ -54,15 +56,26 @@ def declared(records: DataFrame, renames: Mapping[str, str]) -> list[Declared]:
 
 def rename(name: str | None, renames: Mapping[str, str]) -> str:
     """The category name as the dataset wants it."""
-    trimmed = (name or "").strip()
-    return renames.get(trimmed, trimmed)
+    return renames.get(name or "", name or "")
 
 
 def roots(categories: Iterable[Declared], used: frozenset[str]) -> frozenset[str]:
     """Parents that own no annotation: exporters prepend such a root, and it must not become a training class."""
     categories = list(categories)
-    parents = {c.supercategory for c in categories}
+    parents = {c.supercategory for c in categories if c.supercategory != c.name}  # one's own parent is no parent
     return frozenset(c.name for c in categories if c.name in parents and c.name not in used)
+
+
+def warnings(
+    declared: Sequence[Declared], rows: Sequence[Mapping[str, Any]], used: frozenset[str], severities: Mapping[str, str]
+) -> dict[str, int]:
+    """How many categories this upload declares break each rule on categories. rows: those of the draft after it."""
+    mine = {c.name for c in declared} | used
+    broken = {
+        "category.root": roots(declared, used),
+        "category.similar_name": similar_names(row["name"] for row in rows) & mine,
+    }
+    return {rule: len(names) for rule, names in broken.items() if names and severities[rule] != "off"}
 
 
 def fold(
@@ -96,12 +109,6 @@ def fold(
     return list(rows.values())
 
 
-def published_index(ctx: Context, dataset: str) -> dict[str, int]:
-    """Name to training index over all versions ever logged."""
-    rows = ctx.tables.collect(gold.CATEGORY_LOG, dataset)
-    return {row["name"]: row["train_index"] for row in rows if row["train_index"] is not None}
-
-
 def _stays(
     delivery: Delivery, name: str, names: Mapping[str, Declared], before: frozenset[str], after: frozenset[str]
 ) -> bool:
@@ -132,7 +139,8 @@ def _row(delivery: Delivery, old: dict[str, Any] | None, category: Declared, tra
         for field in ("supercategory", "source_id", "attributes"):
             new[field] = new[field] if new[field] is not None else old[field]
     made = _stamped(delivery, new, train_index)
-    return old if old is not None and old["row_hash"] == made["row_hash"] else made
+    unchanged = old is not None and all(old[name] == made[name] for name in COMPARED)
+    return old if old is not None and unchanged else made
 
 
 def _stamped(delivery: Delivery, row: dict[str, Any], train_index: int | None) -> dict[str, Any]:

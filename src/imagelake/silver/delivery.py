@@ -1,4 +1,4 @@
-"""One delivery to build, as bronze recorded it."""
+"""One upload to build, as bronze recorded it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from imagelake.formats.base import Detection
 
 @dataclass(frozen=True)
 class Delivery:
-    """The newest row of an upload's delivery; `row` is the whole of it."""
+    """The newest row of an upload; `row` is the whole of it."""
 
     row: Mapping[str, Any]
 
@@ -40,6 +40,16 @@ class Delivery:
     def mode(self) -> str:
         """append, update, replace or remove."""
         return str(self.row["mode"])
+
+    @property
+    def format(self) -> str | None:
+        """The reader that was chosen; None for a removal."""
+        return None if self.row["format"] is None else str(self.row["format"])
+
+    @property
+    def again(self) -> bool:
+        """Whether it is to be applied although newer uploads changed what it brings."""
+        return bool(self.row["again"])
 
     @property
     def detection(self) -> Detection:

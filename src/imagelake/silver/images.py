@@ -17,88 +17,176 @@ from imagelake.silver.space import MISMATCH, SWAPPED
 from imagelake.tables import silver
 from imagelake.tables.frames import settled
 
+BYTES_CHANGED, LABELS_REJECTED = "image.bytes_changed", "image.labels_rejected"
+STICKY = (BYTES_CHANGED, LABELS_REJECTED)
+"""Flags that say something of an image's state, not of the upload it came with: they change a row by themselves."""
+
+_OLD = ("content_hash", "width", "height", "orientation", "labelled", "split", "attributes", "source_id", "flags")
+
 
 @dataclass(frozen=True)
 class Incoming:
-    """The images an upload brings or speaks of: `accepted` rows of silver.images, and `rejected` files.
+    """The images an upload brings or speaks of: `accepted` with what the draft knows of them, and `rejected` files.
 
-    `accepted` has `_same` too: the draft has the key, and nothing of it changes.
+    `accepted` has the columns of an image file, `_old_*` of the draft's row (null without one), what documents say,
+    `flags`, `path` (null for an image of the draft that is only spoken of) and `asked_split`, `published_split`.
     """
 
     accepted: DataFrame
     rejected: DataFrame
 
 
-def with_keys(files: DataFrame) -> DataFrame:
-    """Image files with image_key and the split their folder names; what would collide keeps more of its path."""
-    parts = map_rows(files, "short_key string, split_key string, split string", _keys)
-    by_short, by_split = Window.partitionBy("short_key"), Window.partitionBy("split_key")
-    key = (
-        F.when(F.count("*").over(by_short) == 1, F.col("short_key"))
-        .when(F.count("*").over(by_split) == 1, F.col("split_key"))
-        .otherwise(F.col("path"))
+def with_keys(files: DataFrame, draft: DataFrame) -> DataFrame:
+    """Image files with image_key, short_key, in_role and the split their folder names.
+
+    Of the three names of a file (without split folder, with it, the path) those count that no other file of the upload
+    may go by; the path always does. The key is the longest of them that the draft has, else the shortest.
+    draft: image_key of the draft's images.
+    """
+    parts = map_rows(files, "short_key string, split_key string, split string, in_role boolean", _parts)
+    level = F.when(F.col("name") == F.col("short_key"), 0).when(F.col("name") == F.col("split_key"), 1).otherwise(2)
+    names = parts.select(
+        "path",
+        "short_key",
+        "split_key",
+        F.explode(F.array_distinct(F.array("short_key", "split_key", "path"))).alias("name"),
+    ).withColumn("level", level)
+    known = draft.select(F.col("image_key").alias("name"), F.lit(True).alias("_known"))
+    counted = names.withColumn("_files", F.count("*").over(Window.partitionBy("name"))).join(known, "name", "left")
+    usable = (F.col("_files") == 1) | (F.col("name") == F.col("path"))
+    in_draft = usable & F.col("_known") & (F.col("level") > 0)
+    chosen = counted.groupBy("path").agg(
+        F.max_by("name", F.when(in_draft, F.col("level"))).alias("_in_draft"),
+        F.min_by("name", F.when(usable, F.col("level"))).alias("_own"),
     )
-    return parts.withColumn("image_key", key).drop("short_key", "split_key")
+    key = F.coalesce("_in_draft", "_own", "path")
+    return parts.join(chosen, "path").withColumn("image_key", key).drop("split_key", "_in_draft", "_own")
 
 
-def listed(resolved: DataFrame) -> DataFrame:
+def listed(matched: DataFrame) -> DataFrame:
     """What the documents say of each image, one row a key, from the records that found theirs (`with_space`)."""
     first = F.struct("document", "position")
-    fits = F.col("space") != MISMATCH
-    return resolved.groupBy("image_key").agg(
-        F.flatten(F.collect_list(F.when(fits, F.col("kinds")).otherwise(text_array()))).alias("_kinds"),
-        F.max(~fits).alias("_size_mismatch"),
+    warnings = F.when(F.col("by_name"), F.lit("image.matched_by_name"))
+    return matched.groupBy("image_key").agg(
+        F.max(F.size("kinds") > 0).alias("_listed"),
+        F.max(F.col("space") == MISMATCH).alias("_size_mismatch"),
         F.max(F.col("space") == SWAPPED).alias("_size_swapped"),
         F.min_by("split", F.when(F.col("split").isNotNull(), first)).alias("_list_split"),
         F.count_distinct("split").alias("_list_splits"),
         F.min_by("attributes", F.when(F.col("attributes").isNotNull(), first)).alias("_attributes"),
         F.min_by("source_id", F.when(F.col("source_id").isNotNull(), first)).alias("_source_id"),
+        F.array_distinct(
+            F.concat(F.flatten(F.collect_list(F.coalesce("warnings", text_array()))), F.collect_list(warnings))
+        ).alias("_warnings"),
     )
 
 
 def incoming(
-    delivery: Delivery, uploaded: DataFrame, spoken_of: DataFrame, draft: DataFrame, severities: Mapping[str, str]
+    delivery: Delivery,
+    uploaded: DataFrame,
+    spoken_of: DataFrame,
+    draft: DataFrame,
+    published: DataFrame,
+    severities: Mapping[str, str],
 ) -> Incoming:
-    """Judge the upload's images against the draft, and take along draft images its documents speak of.
+    """Judge the upload's images against the draft, and take along draft images its documents speak of (settled).
 
-    uploaded: `with_keys` of its image files; spoken_of: `listed` of its documents; draft: silver.images.
+    uploaded: `with_keys` of its image files; spoken_of: `listed` of its documents; draft: silver.images; published:
+    image_key and published_split of images that were ever in a version.
     """
-    judged = with_problems(_facts(delivery, uploaded, spoken_of, draft), _rules(), severities)
-    referenced = _referenced(spoken_of, uploaded, draft)
-    rows = settled(_merged(delivery, judged.unionByName(referenced, allowMissingColumns=True)))
+    known = _known(draft)
+    came = uploaded.join(spoken_of, "image_key", "left").join(known, "image_key", "left")
+    judged = with_problems(_facts(delivery, came, uploaded, draft), _rules(), severities)
+    referenced = (
+        draft.drop("flags", "labelled", "split", "source_id", "attributes")
+        .join(spoken_of.join(uploaded.select("image_key"), "image_key", "left_anti"), "image_key")
+        .join(known, "image_key")
+        .withColumn("flags", F.coalesce("_warnings", text_array()))
+    )
+    rows = judged.unionByName(referenced, allowMissingColumns=True).join(published, "image_key", "left")
+    rows = settled(rows.withColumn("asked_split", F.coalesce("split", "_list_split")))
     return Incoming(rows.where(F.col(REJECT).isNull()), rows.where(F.col(REJECT).isNotNull()))
 
 
-def _facts(delivery: Delivery, uploaded: DataFrame, spoken_of: DataFrame, draft: DataFrame) -> DataFrame:
-    known = draft.select(
-        "image_key",
-        F.col("content_hash").alias("_old_hash"),
-        F.col("labelled").alias("_old_labelled"),
-        F.col("split").alias("_old_split"),
-        F.col("attributes").alias("_old_attributes"),
-        F.col("source_id").alias("_old_source_id"),
-        F.col("row_hash").alias("_old_row_hash"),
+def merged(delivery: Delivery, accepted: DataFrame, units: DataFrame) -> DataFrame:
+    """Rows of silver.images as the upload leaves them, without LABELS_REJECTED; `_same` when the draft has that row.
+
+    units: image_key, kind the upload brings. Labels of an image whose bytes have another size or orientation now are
+    gone with those bytes, unless they are brought.
+    """
+    brought = units.groupBy("image_key").agg(F.array_sort(F.collect_set("kind")).alias("_kinds"))
+    rows = accepted.join(brought, "image_key", "left").withColumn("_kinds", F.coalesce("_kinds", text_array()))
+    labelled = F.col("_kinds") if delivery.mode == "replace" else sorted_set(_still_labelled(), F.col("_kinds"))
+    given = {"split": _split(delivery), "labelled": labelled, "upload_id": F.lit(delivery.upload_id)}
+    if delivery.mode == "replace":
+        given |= {"attributes": F.col("_attributes"), "source_id": F.col("_source_id")}
+    else:
+        given |= {name: F.coalesce(f"_{name}", f"_old_{name}") for name in ("attributes", "source_id")}
+    given |= {"dataset": F.lit(delivery.dataset), "phash": F.lit(None).cast("string")}
+    given |= {"delivery": F.lit(delivery.sequence), "flags": sorted_set(F.col("flags"), _label_flags(delivery))}
+    hashed = map_rows(rows.withColumns(given), "row_hash binary", _hash)
+    unchanged = (
+        same(F.col("row_hash"), F.col("_old_row_hash"))
+        & same(F.col("split"), F.col("_old_split"))
+        & same(_has(F.col("flags"), BYTES_CHANGED), _has(F.col("_old_flags"), BYTES_CHANGED))
     )
-    twins = draft.select("content_hash", F.col("image_key").alias("_twin")).join(
-        uploaded.select(F.col("image_key").alias("_twin")), "_twin", "left_anti"
+    return settled(
+        hashed.select(
+            *silver.IMAGES.names,
+            unchanged.alias("_same"),
+            same(F.col("content_hash"), F.col("_old_content_hash")).alias("_same_bytes"),
+            resized().alias("_resized"),
+            F.col("path").isNotNull().alias("_from_upload"),
+            "path",
+            "asked_split",
+            "published_split",
+        )
     )
+
+
+def resized() -> Column:
+    """Whether the bytes are new and their size or orientation too: labels of the old ones mean nothing on them."""
+    differs = F.lit(False)
+    for name in ("width", "height", "orientation"):
+        differs = differs | ~same(F.col(name), F.col(f"_old_{name}"))
+    return F.col("_old_content_hash").isNotNull() & _other_bytes() & differs
+
+
+def with_labels_rejected(images: DataFrame, refused: DataFrame) -> DataFrame:
+    """The images with LABELS_REJECTED where some of the labels of a kind they are labelled for are still refused.
+
+    refused: image_key, kind of open rejections of labels.
+    """
+    kinds = refused.groupBy("image_key").agg(F.collect_set("kind").alias("_refused"))
+    some = F.coalesce(F.arrays_overlap("labelled", "_refused"), F.lit(False))
+    flags = F.array_remove("flags", LABELS_REJECTED)
+    marked = F.when(some, sorted_set(flags, text_array(LABELS_REJECTED))).otherwise(flags)
+    return images.join(kinds, "image_key", "left").withColumn("flags", marked).drop("_refused")
+
+
+def _known(draft: DataFrame) -> DataFrame:
+    renamed = (F.col(name).alias(f"_old_{name}") for name in _OLD)
+    return draft.select("image_key", *renamed, F.col("row_hash").alias("_old_row_hash"))
+
+
+def _facts(delivery: Delivery, came: DataFrame, uploaded: DataFrame, draft: DataFrame) -> DataFrame:
+    own = uploaded.select(F.col("image_key").alias("_twin"))
+    twins = draft.select("content_hash", F.col("image_key").alias("_twin")).join(own, "_twin", "left_anti")
     twins = twins.groupBy("content_hash").agg(F.min("_twin").alias("_twin"))
-    taken = (F.col("_old_hash") != F.col("content_hash")) if delivery.mode == "append" else F.lit(False)
+    taken = _other_bytes() & F.col("_old_content_hash").isNotNull() if delivery.mode == "append" else F.lit(False)
     bytes_twins = Window.partitionBy("content_hash")
     reject = F.when(
         F.col("problem_rule").isNotNull(),
         F.struct(F.col("problem_rule").alias("rule"), F.col("problem").alias("message")),
     ).when(taken, problem("image.key_taken", _taken_message()))
     return (
-        uploaded.join(spoken_of, "image_key", "left")
-        .join(known, "image_key", "left")
-        .join(twins, "content_hash", "left")
+        came.join(twins, "content_hash", "left")
         .withColumn("_copies", F.count("*").over(bytes_twins))
         .withColumn("_byte_splits", F.size(F.collect_set(F.coalesce("split", "_list_split")).over(bytes_twins)))
         .withColumn("_any_listed", F.lit(delivery.has_documents))
         .withColumn("_replacing", F.lit(delivery.mode == "replace"))
         .withColumn(REJECT, reject)
-        .withColumn("flags", text_array())
+        .withColumn("flags", F.coalesce("_warnings", text_array()))
     )
 
 
@@ -106,8 +194,8 @@ def _taken_message() -> Column:
     return F.concat(
         F.lit("key "),
         F.col("image_key"),
-        F.lit(" holds other bytes (sha256 "),
-        F.substring("_old_hash", 1, 12),
+        F.lit(" has other bytes (sha256 "),
+        F.substring("_old_content_hash", 1, 12),
         F.lit("…); rename the file, or use --mode update to replace them"),
     )
 
@@ -117,8 +205,8 @@ def _rules() -> tuple[RowRule, ...]:
     several = (F.col("_copies") > 1) | (F.col("_twin").isNotNull() & ~F.col("_replacing"))
     both = F.col("split").isNotNull() & F.col("_list_split").isNotNull() & (F.col("split") != F.col("_list_split"))
     conflict = both | (F.col("_list_splits") > 1) | (F.col("_byte_splits") > 1)
-    unlisted = F.col("_any_listed") & F.col("_kinds").isNull()
-    renamed = F.col("_twin").isNotNull() & F.col("_replacing") & F.col("_old_hash").isNull()
+    unlisted = F.col("_any_listed") & ~F.coalesce("_listed", F.lit(False))
+    renamed = F.col("_twin").isNotNull() & F.col("_replacing") & F.col("_old_content_hash").isNull()
     return (
         *IMAGE_RULES,
         RowRule("image.duplicate_bytes", "warn", "", lambda: F.when(several, "byte-identical to another image")),
@@ -130,54 +218,44 @@ def _rules() -> tuple[RowRule, ...]:
     )
 
 
-def _referenced(spoken_of: DataFrame, uploaded: DataFrame, draft: DataFrame) -> DataFrame:
-    """Draft images that documents speak of and the upload does not bring."""
-    speaking = spoken_of.join(uploaded.select("image_key"), "image_key", "left_anti")
-    return draft.join(speaking, "image_key", "inner").select(
-        "*",
-        F.col("content_hash").alias("_old_hash"),
-        F.col("labelled").alias("_old_labelled"),
-        F.col("split").alias("_old_split"),
-        F.col("attributes").alias("_old_attributes"),
-        F.col("source_id").alias("_old_source_id"),
-        F.col("row_hash").alias("_old_row_hash"),
+def _other_bytes() -> Column:
+    return ~same(F.col("content_hash"), F.col("_old_content_hash"))
+
+
+def _still_labelled() -> Column:
+    """The kinds the draft's labels of the image are of, as far as they outlive its bytes."""
+    return F.when(resized(), text_array()).otherwise(F.coalesce("_old_labelled", text_array()))
+
+
+def _split(delivery: Delivery) -> Column:
+    """The newest uploaded split; of an image that has a published split the one that was there."""
+    newest = F.col("asked_split") if delivery.mode == "replace" else F.coalesce("asked_split", "_old_split")
+    return F.when(F.col("published_split").isNotNull(), F.coalesce("_old_split", "asked_split")).otherwise(newest)
+
+
+def _label_flags(delivery: Delivery) -> Column:
+    """What new bytes have done to labels that the upload does not bring."""
+    if delivery.mode == "replace":
+        return text_array()
+    lost = F.size(F.array_except(F.coalesce("_old_labelled", text_array()), "_kinds")) > 0
+    known = F.col("_old_content_hash").isNotNull()
+    stays = F.when(known & _other_bytes(), ~resized() & lost).otherwise(
+        _has(F.col("_old_flags"), BYTES_CHANGED) & (F.size("_kinds") == 0)
     )
+    flags = F.array(F.when(stays, F.lit(BYTES_CHANGED)), F.when(resized() & lost, F.lit("image.labels_dropped")))
+    return F.array_compact(flags)
 
 
-def _merged(delivery: Delivery, rows: DataFrame) -> DataFrame:
-    """Rows of silver.images: what the draft knew, with what the upload says."""
-    replacing = delivery.mode == "replace"
-    new_split = F.coalesce("split", "_list_split")
-    merged = (
-        rows.withColumn("dataset", F.lit(delivery.dataset))
-        .withColumn("split", new_split if replacing else F.coalesce("_old_split", new_split))
-        .withColumn(
-            "labelled",
-            sorted_set(F.col("_kinds")) if replacing else sorted_set(F.col("_old_labelled"), F.col("_kinds")),
-        )
-        .withColumn("attributes", F.col("_attributes") if replacing else F.coalesce("_attributes", "_old_attributes"))
-        .withColumn("source_id", F.coalesce("_source_id", "_old_source_id"))
-        .withColumn("phash", F.lit(None).cast("string"))
-        .withColumn("upload_id", F.lit(delivery.upload_id))
-        .withColumn("delivery", F.lit(delivery.sequence))
-        .withColumn("_from_upload", F.col("path").isNotNull())
-    )
-    hashed = map_rows(merged, "row_hash binary", _hash)
-    unchanged = same(F.col("row_hash"), F.col("_old_row_hash")) & same(F.col("split"), F.col("_old_split"))
-    return hashed.select(
-        *silver.IMAGES.names,
-        unchanged.alias("_same"),
-        "_from_upload",
-        same(F.col("content_hash"), F.col("_old_hash")).alias("_same_bytes"),
-        "path",
-        REJECT,
-    )
+def _has(flags: Column, flag: str) -> Column:
+    return F.coalesce(F.array_contains(flags, flag), F.lit(False))
 
 
-def _keys(row: Row) -> Row:
-    parts = keys.take_apart(row["path"])
-    return {"short_key": parts.key, "split_key": parts.split_key, "split": parts.split}
+def _parts(row: Row) -> Row:
+    path = row["path"]
+    parts = keys.take_apart(path)
+    in_role = any(map(keys.is_role_folder, path.split("/")[:-1]))
+    return {"short_key": parts.key, "split_key": parts.split_key, "split": parts.split, "in_role": in_role}
 
 
 def _hash(row: Row) -> Row:
-    return {"row_hash": digest.image_hash(row) if row[REJECT] is None else None}
+    return {"row_hash": digest.image_hash(row)}

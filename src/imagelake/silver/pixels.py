@@ -89,9 +89,15 @@ def _raw_point(x: float, y: float, orientation: int, width: int, height: int) ->
 def _untouched(row: Row) -> Row:
     box = _struct(None if row["bbox"] is None else tuple(row["bbox"]))
     kept = {name: row[name] for name in ("polygons", "rle_size", "rle_counts")}
-    record = as_json(row) if row["_reject"]["rule"] in WAITING else None
+    record = as_json(row | _of_image(row)) if row["_reject"]["rule"] in WAITING else None
     none = {"final_area": None, "row_hash": None, "geometry_hash": None}
     return {**kept, **none, "bbox": box, "clipped": box, "record": record}
+
+
+def _of_image(row: Row) -> Row:
+    """What the record of the image says, for an annotation that waits for it: it will be read without its document."""
+    sizes = {side: row[f"_declared_{side}"] for side in ("width", "height")}
+    return {**sizes, "file": row["_file"], "by_stem": row["_by_stem"], "absolute": row["_absolute"]}
 
 
 def _shown_size(row: Row) -> tuple[int, int]:

@@ -22,6 +22,7 @@ SCHEMA = pa.schema(
         ("position", pa.int64()),
         ("file", pa.string()),
         ("by_stem", pa.bool_()),
+        ("absolute", pa.bool_()),
         ("width", pa.int32()),
         ("height", pa.int32()),
         ("split", pa.string()),
@@ -50,7 +51,8 @@ SCHEMA = pa.schema(
 
 DDL = (
     "type string, document string, ref string, locator string, position bigint, file string, by_stem boolean, "
-    "width int, height int, split string, kinds array<string>, kind string, category string, category_ref string, "
+    "absolute boolean, width int, height int, split string, kinds array<string>, kind string, category string, "
+    "category_ref string, "
     "supercategory string, bbox array<double>, unit boolean, polygons array<array<double>>, rle_size array<int>, "
     "rle_counts string, area double, is_crowd boolean, keypoints array<double>, source_id string, "
     "attributes string, warnings array<string>, entity string, rule string, message string, raw string"
@@ -92,6 +94,7 @@ def _image(r: ImageRecord) -> dict[str, Any]:
         "locator": r.locator,
         "file": r.file,
         "by_stem": r.by_stem,
+        "absolute": r.absolute,
         "width": _int32(r.width),
         "height": _int32(r.height),
         "split": r.split,

@@ -1,4 +1,4 @@
-"""Everything refused, as rows of silver.rejections, and which open ones a delivery closes."""
+"""Everything refused, as rows of silver.rejections, and which open ones an upload closes."""
 
 from __future__ import annotations
 
@@ -11,35 +11,58 @@ from pyspark.sql import functions as F
 from imagelake.quality.apply import REJECT
 from imagelake.silver.delivery import Delivery
 from imagelake.silver.frames import Row, map_rows
-from imagelake.silver.records import DDL, WAITING, as_json
-from imagelake.silver.resolve import AMBIGUOUS, DUPLICATE, MISSING
+from imagelake.silver.match_images import AMBIGUOUS, DUPLICATE, FOUND, MISSING
+from imagelake.silver.records import WAITING, as_json
+from imagelake.silver.units import UNIT
+from imagelake.silver.waiting import Entering
 from imagelake.tables import silver
 
+NO_LABELS = (
+    "annotation.image_orphan",
+    "annotation.image_unknown",
+    "annotation.image_ambiguous",
+    "annotation.image_rejected",
+)
+"""Rules that say nothing of the labels themselves, only that their image is not the one meant, or not there."""
+
 _NAMES = ("entity", "image_key", "kind", "path", "locator", "rule", "message", "raw", "record")
+_FROM = ("_upload_id", "_delivery")
 
 
-def of_files(rejected: DataFrame) -> DataFrame:
+def of_images(rejected: DataFrame) -> DataFrame:
     """Rejected image files."""
     raw = F.to_json(F.struct("path", "content_hash", "media_type", "length"))
     return _shape(rejected, entity=F.lit("image"), path=F.col("path"), raw=raw, locator=F.lit("file"))
 
 
-def of_image_records(resolved: DataFrame) -> DataFrame:
-    """Listed images that were not found, or not unambiguously; members of mere split lists are no images."""
-    bad = resolved.where((F.col("status") != "found") & (F.size("kinds") > 0))
+def of_files(damaged: DataFrame) -> DataFrame:
+    """Files that are no images and cannot be read."""
+    raw = F.to_json(F.struct("path", "content_hash", "role", "length"))
+    refusal = F.struct(F.col("problem_rule").alias("rule"), F.col("problem").alias("message"))
+    named = damaged.withColumn(REJECT, refusal).select("path", REJECT, raw.alias("raw"))
+    return _shape(named, entity=F.lit("file"), locator=F.lit("file"))
+
+
+def of_image_records(matched: DataFrame) -> DataFrame:
+    """Listed images that were not found, or not unambiguously, and members of split lists that were not."""
+    bad = matched.where(F.col("status") != FOUND)
+    member = F.size("kinds") == 0
     rule = (
-        F.when(F.col("status") == MISSING, "image.file_missing")
+        F.when(member & (F.col("status") == AMBIGUOUS), "split.member_ambiguous")
+        .when(member, "split.member_unknown")
+        .when(F.col("status") == MISSING, "image.file_missing")
         .when(F.col("status") == AMBIGUOUS, "image.ambiguous")
         .when(F.col("status") == DUPLICATE, "image.duplicate_file_name")
     )
     message = (
-        F.when(F.col("status") == MISSING, F.concat(F.col("file"), F.lit(" is neither in the upload nor in the draft")))
-        .when(F.col("status") == AMBIGUOUS, F.concat(F.lit("several images fit "), F.col("file")))
+        F.when(F.col("status") == MISSING, F.concat("file", F.lit(" is neither in the upload nor in the draft")))
+        .when(F.col("status") == AMBIGUOUS, F.concat("file", F.lit(" fits several images; give more of its path")))
         .otherwise(F.concat(F.lit("the document lists "), F.col("file"), F.lit(" under several ids")))
     )
-    with_reject = bad.withColumn(REJECT, F.struct(rule.alias("rule"), message.alias("message")))
-    waiting = map_rows(with_reject, "record string", _record)
-    return _shape(waiting, entity=F.lit("image"), path=F.col("document"), kind=F.lit(None))
+    refused = bad.withColumn(REJECT, F.struct(rule.alias("rule"), message.alias("message")))
+    waits = F.when(F.col(f"{REJECT}.rule").isin(*WAITING), F.col("waits_for"))
+    recorded = map_rows(refused.withColumn("image_key", waits), "record string", _record)
+    return _shape(recorded, entity=F.lit("image"), path=F.col("document"), kind=F.lit(None))
 
 
 def of_annotations(rejected: DataFrame) -> DataFrame:
@@ -47,77 +70,118 @@ def of_annotations(rejected: DataFrame) -> DataFrame:
     return _shape(rejected, entity=F.lit("annotation"), path=F.col("document"))
 
 
-def of_issues(issues: DataFrame, resolved: DataFrame) -> DataFrame:
+def of_issues(issues: DataFrame, matched: DataFrame) -> DataFrame:
     """What the readers could not turn into records."""
-    keys = resolved.select("doc", "ref", "image_key").dropDuplicates(["doc", "ref"])
+    keys = matched.select("doc", "ref", "image_key").dropDuplicates(["doc", "ref"])
     frame = issues.drop("image_key").join(keys, ["doc", "ref"], "left")
     with_reject = frame.withColumn(REJECT, F.struct("rule", "message"))
     return _shape(with_reject, entity=F.col("entity"), path=F.col("document"))
 
 
-def stamped(delivery: Delivery, found: DataFrame, now: datetime) -> DataFrame:
-    """Rows of silver.rejections. The id leaves upload and time out: the same defect again is the same row."""
+def stamped(delivery: Delivery, refused: DataFrame, now: datetime) -> DataFrame:
+    """Rows of silver.rejections. The id leaves upload and time out: the same defect again is the same row.
+
+    A row that waited for its image keeps the upload that brought it.
+    """
     parts = [F.coalesce(F.col(c), F.lit("")) for c in ("entity", "path", "locator", "rule", "raw")]
-    none = F.lit(None)
     columns = {
         "dataset": F.lit(delivery.dataset),
         "rejection_id": F.sha2(F.concat_ws("\u0000", *parts), 256),
         "severity": F.lit("reject"),
-        "upload_id": F.lit(delivery.upload_id),
-        "delivery": F.lit(delivery.sequence),
+        "upload_id": F.coalesce("_upload_id", F.lit(delivery.upload_id)),
+        "delivery": F.coalesce(F.col("_delivery"), F.lit(delivery.sequence)),
         "opened_at": F.lit(now),
-        "closed_at": none.cast("timestamp"),
-        "closed_by": none.cast("string"),
+        "closed_at": F.lit(None).cast("timestamp"),
+        "closed_by": F.lit(None).cast("string"),
     }
-    return found.withColumns(columns).select(*silver.REJECTIONS.names).dropDuplicates(["rejection_id"])
+    return refused.withColumns(columns).select(*silver.REJECTIONS.names).dropDuplicates(["rejection_id"])
 
 
 @dataclass(frozen=True)
 class Taken:
-    """What a delivery brought and when: units (image_key, kind), accepted images, files."""
+    """What an upload has done, as far as it ends rejections.
+
+    units: image_key, kind it brings; changed: those of them that differ from the draft; images: accepted image files
+    (image_key, `_same_bytes`); paths: files without a problem; unknown: image records it lists that are nowhere;
+    lineage: sequences of the uploads from the same source or with the same content.
+    """
 
     units: DataFrame
+    changed: DataFrame
     images: DataFrame
-    files: DataFrame
-    at: datetime
+    paths: DataFrame
+    unknown: DataFrame
+    entering: Entering | None
+    lineage: tuple[int, ...]
 
 
-def after(delivery: Delivery, before: DataFrame, refused: DataFrame, taken: Taken) -> DataFrame:
-    """Open rejections stay unless what they name has now been taken, or delivered anew without that defect."""
-    still_open = before.where("closed_at IS NULL")
-    again = still_open.join(refused.select("rejection_id"), "rejection_id", "left_semi")
+def after(delivery: Delivery, before: DataFrame, refused: DataFrame, taken: Taken, now: datetime) -> DataFrame:
+    """The open rejections, those that end with this upload closed, and the new ones.
+
+    A row that is refused again stays as it is. Else it ends when its own key was accepted: the unit of a label, the
+    key of an image, the file in a later upload of the same lineage. What leaves everything as it was ends nothing of
+    other lineages: an old upload that comes every night is no answer to them.
+    """
+    names = before.columns
+    again = before.join(refused.select("rejection_id"), "rejection_id", "left_semi").select(*names)
     others = before.join(refused.select("rejection_id"), "rejection_id", "left_anti")
-    units = taken.units.withColumn("_unit", F.lit(True))
-    keys = taken.images.select("image_key", F.lit(True).alias("_image")).dropDuplicates(["image_key"])
-    paths = taken.files.select("path", F.lit(True).alias("_path"))
-    joined = (
-        others.join(units, ["image_key", "kind"], "left").join(keys, "image_key", "left").join(paths, "path", "left")
-    )
-    named = (
-        F.when(F.col("rule").isin(*WAITING), F.lit(True))  # their records were tried again, and not refused
-        .when(F.col("image_key").isNull(), F.col("_path").isNotNull())
-        .when(F.col("entity") == "annotation", F.col("_unit").isNotNull())
-        .otherwise(F.col("_image").isNotNull() | F.col("_path").isNotNull())
-    )
-    ends = (named | F.lit(delivery.mode == "replace")) & F.col("closed_at").isNull()
-    closed = joined.withColumns(
+    fresh = refused.join(again.select("rejection_id"), "rejection_id", "left_anti").select(*names)
+    if delivery.mode == "replace":
+        closed = closed_by(delivery, others, F.lit(True), now)
+    else:
+        marked = _marked(others, taken)
+        waits, own = F.col("rule").isin(*WAITING), F.col("delivery").isin(*taken.lineage)
+        ends = (
+            F.when(waits, F.coalesce("_entered", F.lit(False)) | _overtaken())
+            .when(F.col("image_key").isNull(), F.col("_path").isNotNull() & own)
+            .when(F.col("entity") == "annotation", F.col("_unit").isNotNull() & (own | F.col("_changed").isNotNull()))
+            .otherwise(F.col("_same_bytes").isNotNull() & (own | ~F.col("_same_bytes")))
+        )
+        closed = closed_by(delivery, marked, ends, now)
+    return closed.select(*names).unionByName(again).unionByName(fresh)
+
+
+def closed_by(delivery: Delivery, rows: DataFrame, ends: Column, now: datetime) -> DataFrame:
+    """The rows, those for which `ends` holds closed."""
+    closes = F.coalesce(ends, F.lit(False)) & F.col("closed_at").isNull()
+    return rows.withColumns(
         {
-            "closed_at": F.when(ends, F.lit(taken.at)).otherwise(F.col("closed_at")),
-            "closed_by": F.when(ends, F.lit(delivery.upload_id)).otherwise(F.col("closed_by")),
+            "closed_at": F.when(closes, F.lit(now)).otherwise(F.col("closed_at")),
+            "closed_by": F.when(closes, F.lit(delivery.upload_id)).otherwise(F.col("closed_by")),
         }
     )
-    fresh = refused.join(again.select("rejection_id"), "rejection_id", "left_anti")
-    names = before.columns
-    return closed.select(*names).unionByName(again.select(*names)).unionByName(fresh.select(*names))
 
 
-def waiting_records(open_rejections: DataFrame) -> DataFrame:
-    """The records that wait for an image, as the readers once yielded them."""
-    kept = open_rejections.where(
-        F.col("closed_at").isNull() & F.col("rule").isin(*WAITING) & F.col("record").isNotNull()
+def refused_labels(open_rejections: DataFrame) -> DataFrame:
+    """image_key, kind of the labels that are refused for what they are."""
+    labels = (F.col("entity") == "annotation") & ~F.col("rule").isin(*NO_LABELS) & F.col("closed_at").isNull()
+    return open_rejections.where(labels & F.col("image_key").isNotNull() & F.col("kind").isNotNull()).select(*UNIT)
+
+
+def _marked(rows: DataFrame, taken: Taken) -> DataFrame:
+    """The rows with what of their key the upload has: _unit, _changed, _same_bytes, _path, _entered, _kinds_now."""
+    units = taken.units.withColumn("_unit", F.lit(True))
+    changed = taken.changed.withColumn("_changed", F.lit(True))
+    images = taken.images.groupBy("image_key").agg(F.min("_same_bytes").alias("_same_bytes"))
+    paths = taken.paths.select("path", F.lit(True).alias("_path")).distinct()
+    spoken = taken.unknown.select(F.col("waits_for").alias("image_key"), F.explode("kinds").alias("k"))
+    joined = (
+        rows.join(units, [*UNIT], "left")
+        .join(changed, [*UNIT], "left")
+        .join(images, "image_key", "left")
+        .join(paths, "path", "left")
+        .join(spoken.groupBy("image_key").agg(F.collect_set("k").alias("_kinds_now")), "image_key", "left")
     )
-    parsed = kept.select(F.from_json("record", DDL).alias("r"), F.col("delivery").alias("_from"))
-    return parsed.select("r.*", F.concat(F.lit("waiting:"), F.col("_from")).alias("_scope"))
+    if taken.entering is None:
+        return joined.withColumn("_entered", F.lit(False))
+    return joined.join(taken.entering.ended.withColumn("_entered", F.lit(True)), "rejection_id", "left")
+
+
+def _overtaken() -> Column:
+    """A row that still waits, all of whose kinds a newer upload speaks of for the same unknown image."""
+    of_image = F.from_json("record", "kinds array<string>")["kinds"]
+    kinds = F.when(F.col("entity") == "image", of_image).otherwise(F.array("kind"))
+    return F.col("_kinds_now").isNotNull() & (F.size(F.array_except(kinds, "_kinds_now")) == 0)
 
 
 def _record(row: Row) -> Row:
@@ -125,14 +189,16 @@ def _record(row: Row) -> Row:
 
 
 def _shape(frame: DataFrame, **columns: Column) -> DataFrame:
-    """COLUMNS from a frame with REJECT: given ones, else the frame's own, else null."""
-    known = set(frame.columns)
+    """_NAMES and _FROM from a frame with REJECT: given ones, else the frame's own, else null."""
+    there = set(frame.columns)
     made = {
         "rule": F.col(f"{REJECT}.rule"),
         "message": F.col(f"{REJECT}.message"),
         **columns,
     }
     picked = [
-        made.get(name, F.col(name) if name in known else F.lit(None)).cast("string").alias(name) for name in _NAMES
+        made.get(name, F.col(name) if name in there else F.lit(None)).cast("string").alias(name) for name in _NAMES
     ]
-    return frame.select(*picked)
+    types = {"_upload_id": "string", "_delivery": "bigint"}
+    origin = [(F.col(name) if name in there else F.lit(None)).cast(types[name]).alias(name) for name in _FROM]
+    return frame.select(*picked, *origin)

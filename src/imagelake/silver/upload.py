@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,6 +11,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from imagelake.context import Context
+from imagelake.formats import reader
+from imagelake.formats.base import Detection
+from imagelake.formats.detect import choose
+from imagelake.silver.delivery import Delivery
 from imagelake.storage.base import Storage
 from imagelake.storage.places import Place, read_place
 from imagelake.tables import bronze
@@ -47,10 +51,25 @@ def files_of(ctx: Context, dataset: str, attempt_id: str) -> DataFrame:
     return files.where((F.col("attempt_id") == attempt_id) & (F.col("role") != "ignored"))
 
 
+def current_detection(delivery: Delivery, tree: UploadTree) -> Detection:
+    """What the chosen reader made of the upload: anew where that reader has changed since, without unreadable files."""
+    detection = delivery.detection
+    if delivery.row["reader_version"] not in (None, reader(detection.format).version):
+        detection = choose(tree, delivery.row["requested_format"] or detection.format).detection
+    there = set(tree.sizes)
+    documents, meta = (tuple(p for p in paths if p in there) for paths in (detection.documents, detection.meta))
+    return replace(detection, documents=documents, meta=meta)
+
+
 def upload_tree(ctx: Context, dataset: str, attempt_id: str) -> UploadTree:
-    """The tree of an attempt's files. Documents are told from images by role: readers never open an image."""
-    wanted = (pc.field("attempt_id") == attempt_id) & (pc.field("role") != "ignored")
-    files = ctx.tables.arrow(bronze.FILES, dataset, ("path", "role", "content_hash", "length"), wanted)
+    """The tree of an attempt's files. Documents are told from images by role: readers never open an image.
+
+    Files that cannot be read are not in it, for no reader is to stumble over them, nor are masks.
+    """
+    is_image = pc.field("role") == "image"
+    readable = pc.is_null(pc.field("problem_rule")) & ~pc.field("role").isin(("ignored", "mask"))
+    seen = (pc.field("attempt_id") == attempt_id) & (is_image | readable)
+    files = ctx.tables.arrow(bronze.FILES, dataset, ("path", "role", "content_hash", "length"), seen)
     sizes = dict(zip(files["path"].to_pylist(), files["length"].to_pylist(), strict=True))
     opened = files.filter((pc.field("role") != "image") & pc.field("content_hash").is_valid())
     places = _places(ctx, dataset, opened["content_hash"])

@@ -38,6 +38,7 @@ UPLOADS = TableSpec(
         Column("run_id", "string", "the run that wrote this row"),
         Column("at", "timestamp", "when this state was reached"),
         Column("settings", "string", "JSON: the dataset settings it was built with"),
+        Column("again", "boolean", "whether it was asked for once more although newer uploads changed what it brings"),
     ),
     key=("dataset", "sequence", "state"),
     stats=("sequence", "upload_id", "state", "at"),

@@ -92,16 +92,18 @@ class DeltaStore:
             frame = frame.where(F.col("dataset") == F.lit(dataset))
         return frame.select(*spec.names)
 
-    def collect(self, spec: TableSpec, dataset: str | None = None) -> list[dict[str, Any]]:
-        """All rows of a small table, or of one dataset in it, read without a Spark job."""
-        return cast(list[dict[str, Any]], self.arrow(spec, dataset, spec.names).to_pylist())
+    def collect(self, spec: TableSpec, dataset: str | None = None, version: int | None = None) -> list[dict[str, Any]]:
+        """All rows of a small table, or of one dataset in it, at a Delta version if given; without a Spark job."""
+        log = self._log(spec)
+        if version is not None:
+            log.load_as_version(version)
+        return cast(list[dict[str, Any]], _rows(log, dataset, spec.names, None).to_pylist())
 
     def arrow(
         self, spec: TableSpec, dataset: str | None, columns: Sequence[str], where: pc.Expression | None = None
     ) -> pa.Table:
         """These columns of the rows that meet the condition, of one dataset if given, without a Spark job."""
-        partitions = [("dataset", "=", dataset)] if dataset is not None else None
-        return self._log(spec).to_pyarrow_table(partitions=partitions, columns=list(columns), filters=where)
+        return _rows(self._log(spec), dataset, columns, where)
 
     def frame(self, spec: TableSpec, rows: Sequence[Mapping[str, Any]]) -> DataFrame:
         """A few rows as a frame of the table; a name a row lacks is null."""
@@ -209,3 +211,8 @@ class DeltaStore:
                 f"table {spec.name} has schema {found}; this imagelake writes up to {SCHEMA_NUMBER}",
                 hint="update imagelake before writing to this lake",
             )
+
+
+def _rows(log: DeltaLog, dataset: str | None, columns: Sequence[str], where: pc.Expression | None) -> pa.Table:
+    partitions = [("dataset", "=", dataset)] if dataset is not None else None
+    return log.to_pyarrow_table(partitions=partitions, columns=list(columns), filters=where)

@@ -1,0 +1,176 @@
+"""Apply one upload to the draft: frames in, frames out, nothing written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from imagelake.context import Context
+from imagelake.dataset_settings import DatasetSettings
+from imagelake.silver import categories as cat
+from imagelake.silver import images as img
+from imagelake.silver import rejections as rej
+from imagelake.silver.delivery import Delivery
+from imagelake.silver.judge_labels import JudgedLabels, judge_labels
+from imagelake.silver.match_images import FOUND
+from imagelake.silver.read_upload import UploadRecords, read_upload
+from imagelake.silver.units import UNIT, changed_units
+from imagelake.tables.frames import all_settled, settled, tally
+
+
+@dataclass(frozen=True)
+class Draft:
+    """The silver rows of one dataset; categories are few and stay on the driver, `rejections` are the open ones."""
+
+    images: DataFrame
+    annotations: DataFrame
+    categories: Sequence[Mapping[str, Any]]
+    rejections: DataFrame
+
+    def settled(self) -> Draft:
+        """The same draft, cut from its lineage, for the next upload to build on."""
+        images, annotations, rejections = all_settled(self.images, self.annotations, self.rejections)
+        return Draft(images, annotations, self.categories, rejections)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What an upload is judged by beside the draft, all of it pinned before the first write of a build.
+
+    `published_index` is the training index each category name has had in any version, `published_splits` has image_key
+    and published_split; `lineages` gives each sequence the sequences of its lineage.
+    """
+
+    settings: DatasetSettings
+    severities: Mapping[str, str]
+    published_index: Mapping[str, int]
+    published_splits: DataFrame
+    lineages: Mapping[int, tuple[int, ...]]
+    now: datetime
+
+
+@dataclass(frozen=True)
+class Applied:
+    """The draft after an upload, and the frames its counts are drawn from (all settled).
+
+    `images` are the rows of accepted images, uploaded ones and those its documents speak of.
+    """
+
+    before: Draft
+    after: Draft
+    upload: UploadRecords
+    images: DataFrame
+    rejected_images: DataFrame
+    labels: JudgedLabels
+    rejections: DataFrame
+    category_warnings: Mapping[str, int]
+
+
+def apply(ctx: Context, draft: Draft, delivery: Delivery, rules: Rules) -> Applied:
+    """The draft with this upload's images, annotations, categories and rejections; UploadRejected as a whole."""
+    upload = read_upload(ctx, delivery, draft.images, rules.settings.match == "name")
+    listed = img.listed(upload.matched.where(F.col("status") == FOUND))
+    images = img.incoming(delivery, upload.images, listed, draft.images, rules.published_splits, rules.severities)
+    before = (draft.annotations, draft.rejections)
+    labels = judge_labels(delivery, upload, images, before, (rules.settings, rules.severities))
+    judged = _Judged(delivery, draft, upload, images, labels, img.merged(delivery, images.accepted, labels.brought))
+    refused = settled(rej.stamped(delivery, _refused(judged), rules.now))
+    taken = _taken(judged, rules.lineages[delivery.sequence])
+    rejections = settled(rej.after(delivery, draft.rejections, refused, taken, rules.now))
+    flagged = img.with_labels_rejected(_images_after(judged), rej.refused_labels(rejections))
+    new_images = settled(flagged)
+    annotations = settled(_annotations_after(judged, new_images))
+    categories, warnings = _categories_after(judged, annotations, rules)
+    after = Draft(new_images, annotations, categories, rejections)
+    return Applied(draft, after, upload, judged.merged, images.rejected, labels, refused, warnings)
+
+
+def remove(draft: Draft, delivery: Delivery, keys: DataFrame, now: datetime) -> Draft:
+    """The draft without these image keys, their annotations, and what was open about them."""
+    images = draft.images.join(keys, "image_key", "left_anti")
+    annotations = draft.annotations.join(keys, "image_key", "left_anti")
+    marked = draft.rejections.join(keys.withColumn("_removed", F.lit(True)), "image_key", "left")
+    closed = rej.closed_by(delivery, marked, F.col("_removed").isNotNull(), now)
+    return Draft(images, annotations, draft.categories, closed.select(*draft.rejections.columns))
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """An upload and the draft before it, judged: `merged` are the rows of its accepted images."""
+
+    delivery: Delivery
+    draft: Draft
+    upload: UploadRecords
+    images: img.Incoming
+    labels: JudgedLabels
+    merged: DataFrame
+
+
+def _refused(judged: _Judged) -> DataFrame:
+    files, records, matched = judged.upload.files, judged.upload.records, judged.upload.matched
+    damaged = files.where("problem_rule IS NOT NULL AND role NOT IN ('image', 'mask')")
+    return (
+        rej.of_images(judged.images.rejected)
+        .unionByName(rej.of_files(damaged))
+        .unionByName(rej.of_image_records(matched))
+        .unionByName(rej.of_annotations(judged.labels.annotations.rejected))
+        .unionByName(rej.of_issues(records.where("type = 'issue'"), matched))
+    )
+
+
+def _taken(judged: _Judged, lineage: tuple[int, ...]) -> rej.Taken:
+    labels, matched = judged.labels, judged.upload.matched
+    accepted = labels.annotations.accepted
+    return rej.Taken(
+        labels.brought,
+        changed_units(labels.brought, judged.draft.annotations, accepted, judged.images.accepted),
+        judged.merged.where("_from_upload").select("image_key", "_same_bytes"),
+        judged.upload.files.where("problem_rule IS NULL"),
+        matched.where((F.col("status") != FOUND) & (F.size("kinds") > 0)),
+        labels.entering,
+        lineage,
+    )
+
+
+def _images_after(judged: _Judged) -> DataFrame:
+    before, merged = judged.draft.images, judged.merged
+    changed = merged.where(~F.col("_same")).select(*before.columns)
+    unchanged = before.join(merged.where("_same").select("image_key"), "image_key", "left_semi")
+    if judged.delivery.mode == "replace":
+        return unchanged.unionByName(changed)
+    untouched = before.join(merged.select("image_key"), "image_key", "left_anti")
+    return unchanged.unionByName(untouched).unionByName(changed)
+
+
+def _annotations_after(judged: _Judged, images: DataFrame) -> DataFrame:
+    before, labels = judged.draft.annotations, judged.labels
+    accepted = labels.annotations.accepted
+    changed = accepted.where(~F.col("_same")).select(*before.columns)
+    unchanged = before.join(accepted.where("_same").select("annotation_key"), "annotation_key", "left_semi")
+    rows = unchanged.unionByName(changed)
+    if judged.delivery.mode != "replace":
+        others = before.join(labels.brought, [*UNIT], "left_anti")
+        # labels of bytes that have another size now mean nothing any more
+        resized = judged.merged.where("_resized").select("image_key")
+        rows = rows.unionByName(others.join(resized, "image_key", "left_anti"))
+    return rows.join(images.select("image_key"), "image_key", "left_semi").select(*before.columns)
+
+
+def _categories_after(
+    judged: _Judged, annotations: DataFrame, rules: Rules
+) -> tuple[list[dict[str, Any]], dict[str, int]]:
+    draft = judged.draft
+    used = tally(
+        draft.annotations.select(F.concat(F.lit("-"), "category")).distinct(),
+        annotations.select(F.concat(F.lit("+"), "category")).distinct(),
+    )
+    before, after = (frozenset(name[1:] for name in used if name[0] == sign) for sign in "-+")
+    declared = cat.declared(judged.upload.records, rules.settings.renames)
+    usage = (before, after)
+    rows = cat.fold(judged.delivery, draft.categories, declared, usage, rules.published_index, rules.settings)
+    return rows, cat.warnings(declared, rows, after, rules.severities)

@@ -1,0 +1,244 @@
+"""What an upload did, counted: nothing may be read without being accounted for.
+
+What was read is counted from the upload's own files and records; what became of it from the rows that came out. So the
+two can differ, and then the upload fails.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from imagelake.context import Counts
+from imagelake.silver.apply_upload import Applied, Draft
+from imagelake.silver.frames import text_array
+from imagelake.silver.images import LABELS_REJECTED
+from imagelake.silver.match_images import FOUND
+from imagelake.tables.frames import tally
+
+_FLAG, _CHANGED, _CAME, _CONTRADICTS = "flag ", "changed of ", "came of ", "contradicts "
+"""Labels of the one query that counts everything: they end in a rule, an upload id, or a name."""
+
+_NAMED = 10
+
+
+@dataclass(frozen=True)
+class UploadCounts:
+    """Counts by entity, warnings by rule, sentences for people, and whose rows were changed or confirmed."""
+
+    files: Counts
+    images: Counts
+    annotations: Counts
+    rejections: int
+    warnings: dict[str, int]
+    supersedes: tuple[str, ...]
+    confirms: tuple[str, ...]
+    notices: tuple[str, ...] = ()
+
+    def columns(self) -> dict[str, Any]:
+        """The counts as columns of bronze.uploads."""
+        return {
+            "files": asdict(self.files),
+            "images": asdict(self.images),
+            "annotations": asdict(self.annotations),
+            "rejections": self.rejections,
+            "warnings": json.dumps(self.warnings, sort_keys=True),
+            "supersedes": list(self.supersedes),
+            "confirms": list(self.confirms),
+        }
+
+
+def count_upload(applied: Applied, files: DataFrame) -> UploadCounts:
+    """The counts of an applied upload; AssertionError when they do not add up.
+
+    files: all rows of bronze.files of the upload, ignored ones too.
+    """
+    n = tally(*_read(applied, files), *_accepted(applied), *_refused(applied), *_outcomes(applied), *_said(applied))
+    counts = {entity: _counts(entity, n) for entity in ("images", "annotations")}
+    counts["files"] = _files(n, counts["images"])
+    for entity, found in counts.items():
+        found.check(entity)
+    warnings = {label.removeprefix(_FLAG): count for label, count in n.items() if label.startswith(_FLAG)}
+    contradictions = sorted(label.removeprefix(_CONTRADICTS) for label in n if label.startswith(_CONTRADICTS))
+    if contradictions:
+        warnings["split.contradicts"] = n["contradiction"]
+    warnings |= applied.category_warnings
+    return UploadCounts(
+        **counts,
+        rejections=n.get("rejection", 0),
+        warnings=warnings,
+        supersedes=_ends(_CHANGED, n),
+        confirms=_ends(_CAME, n),
+        notices=_notices(n, contradictions),
+    )
+
+
+def count_removal(before: Draft, after: Draft) -> UploadCounts:
+    """The counts of a removal: nothing is read, images and annotations go."""
+    pairs = (
+        ("images", "image_key", before.images, after.images),
+        ("annotations", "annotation_key", before.annotations, after.annotations),
+    )
+    removed = [(entity, old.join(new.select(key), key, "left_anti")) for entity, key, old, new in pairs]
+    n = tally(
+        *(_marked(rows, F.lit(f"{entity} removed"), F.concat(F.lit(_CHANGED), "upload_id")) for entity, rows in removed)
+    )
+    images, annotations = (Counts(removed=n.get(f"{entity} removed", 0)) for entity in ("images", "annotations"))
+    return UploadCounts(Counts(read=1, accepted=1), images, annotations, 0, {}, _ends(_CHANGED, n), ())
+
+
+def as_unchanged(counts: UploadCounts) -> UploadCounts:
+    """The counts of an upload that was read and not applied: what would have been accepted changes nothing."""
+    files, images, annotations = (
+        replace(c, accepted=0, removed=0, unchanged=c.accepted + c.unchanged)
+        for c in (counts.files, counts.images, counts.annotations)
+    )
+    return replace(counts, files=files, images=images, annotations=annotations, supersedes=(), confirms=())
+
+
+def _marked(frame: DataFrame, *labels: Column) -> DataFrame:
+    """A row for each label that is not null."""
+    return frame.select(F.explode(F.array_compact(F.array(*labels))))
+
+
+def _counts(entity: str, n: Mapping[str, int]) -> Counts:
+    return Counts(**{name: n.get(f"{entity} {name}", 0) for name in Counts.__dataclass_fields__})
+
+
+def _ends(prefix: str, n: Mapping[str, int]) -> tuple[str, ...]:
+    return tuple(sorted(label.removeprefix(prefix) for label in n if label.startswith(prefix)))
+
+
+def _read(applied: Applied, files: DataFrame) -> list[DataFrame]:
+    """What there was to read, from the upload alone: its files, and its documents' records."""
+    records = applied.upload.records
+    label = (F.col("type") == "annotation") | ((F.col("type") == "issue") & (F.col("entity") == "annotation"))
+    listed = (F.col("type") == "issue") & (F.col("entity") == "image")
+    left_out = F.col("role").isin("ignored", "unknown", "mask") & F.col("problem_rule").isNull()
+    return [
+        _marked(files, F.lit("files read"), F.when(left_out, F.lit("files ignored"))),
+        _marked(files.where("role = 'image'"), F.lit("images read")),
+        _marked(records.where(label), F.lit("annotations read")),
+        _marked(records.where(listed), F.lit("images read")),
+        _marked(_unknown(applied), F.lit("images read")),
+    ]
+
+
+def _unknown(applied: Applied) -> DataFrame:
+    """Images that documents list and nobody has; members of mere split lists are no images."""
+    missing = applied.upload.matched.where((F.col("status") != FOUND) & (F.size("kinds") > 0))
+    return missing.select("document", "ref").distinct()
+
+
+def _accepted(applied: Applied) -> list[DataFrame]:
+    """Accepted or unchanged, for rows of the upload itself; and the warnings on rows it changed."""
+    now = F.col("_scope") == "now"
+    labels = applied.labels.annotations.accepted
+    return [
+        _taken("images", applied.images, F.col("_from_upload")),
+        _taken("annotations", labels, now),
+        _marked(labels.where(~now), F.lit("entered")),
+        _marked(applied.upload.files.where("role = 'mask'"), F.lit(f"{_FLAG}file.mask")),
+        _marked(
+            applied.upload.files.where("role IN ('annotation', 'meta') AND problem_rule IS NULL").join(
+                _broken_documents(applied), F.col("path") == F.col("document"), "left_anti"
+            ),
+            F.lit("files accepted"),
+        ),
+    ]
+
+
+def _taken(entity: str, rows: DataFrame, counted: Column) -> DataFrame:
+    outcome = F.when(counted, F.when(F.col("_same"), f"{entity} unchanged").otherwise(f"{entity} accepted"))
+    flags = F.when(~F.col("_same"), F.transform("flags", lambda flag: F.concat(F.lit(_FLAG), flag)))
+    return rows.select(F.explode(F.array_compact(F.concat(F.array(outcome), F.coalesce(flags, text_array())))))
+
+
+def _broken_documents(applied: Applied) -> DataFrame:
+    return applied.upload.records.where("type = 'issue' AND entity = 'file'").select("document").distinct()
+
+
+def _refused(applied: Applied) -> list[DataFrame]:
+    now = F.col("_scope") == "now"
+    issues = applied.upload.records.where("type = 'issue' AND entity IN ('image', 'annotation')")
+    damaged = applied.upload.files.where("role NOT IN ('image', 'mask') AND problem_rule IS NOT NULL")
+    return [
+        _marked(applied.rejected_images, F.lit("images rejected"), F.lit("image file")),
+        _marked(_unknown(applied), F.lit("images rejected")),
+        _marked(applied.labels.annotations.rejected.where(now), F.lit("annotations rejected")),
+        _marked(issues, F.concat("entity", F.lit("s rejected"))),
+        _marked(_broken_documents(applied), F.lit("document")),
+        _marked(damaged, F.lit("document")),
+        _marked(applied.rejections, F.lit("rejection")),
+    ]
+
+
+def _outcomes(applied: Applied) -> list[DataFrame]:
+    """What became of the rows that were there: removed, changed, or come once more; and whose they were.
+
+    An image that is only labelled for more kinds does not count as changed.
+    """
+    came = applied.images.select("image_key", "_same", "_same_bytes", F.col("attributes").alias("_is"))
+    relabelled = F.col("_same_bytes") & F.col("attributes").eqNullSafe(F.col("_is"))
+    labels = applied.labels.annotations.accepted.select("annotation_key", "_same")
+    before, after = applied.before, applied.after
+    return [
+        _outcome("image", before.images.join(came, "image_key", "left"), after.images, ~relabelled),
+        _outcome(
+            "annotation", before.annotations.join(labels, "annotation_key", "left"), after.annotations, ~F.col("_same")
+        ),
+    ]
+
+
+def _outcome(entity: str, before: DataFrame, after: DataFrame, changed: Column) -> DataFrame:
+    key = f"{entity}_key"
+    rows = before.join(after.select(key, F.lit(True).alias("_there")), key, "left")
+    removed = F.col("_there").isNull()
+    return _marked(
+        rows,
+        F.when(removed, f"{entity}s removed"),
+        F.when(removed | (F.col("_same").isNotNull() & changed), F.concat(F.lit(_CHANGED), "upload_id")),
+        F.when(F.col("_same"), F.concat(F.lit(_CAME), "upload_id")),
+    )
+
+
+def _said(applied: Applied) -> list[DataFrame]:
+    """Images some of whose labels are refused since this upload; and those that it puts into another split than the
+    published one, counted, and some of them by name."""
+    other = F.col("published_split").isNotNull() & (F.col("asked_split") != F.col("published_split"))
+    odd = applied.images.where(other)
+    name = F.concat(F.lit(_CONTRADICTS), "image_key", F.lit(" is "), "published_split", F.lit(", not "), "asked_split")
+    partly = F.array_contains("flags", LABELS_REJECTED)
+    since = applied.after.images.where(partly).join(applied.before.images.where(partly), "image_key", "left_anti")
+    return [
+        _marked(since, F.lit(f"{_FLAG}{LABELS_REJECTED}")),
+        _marked(odd, F.lit("contradiction")),
+        _marked(odd.orderBy("image_key").limit(_NAMED), name),
+    ]
+
+
+def _notices(n: Mapping[str, int], contradictions: list[str]) -> tuple[str, ...]:
+    notices = []
+    if contradictions:
+        more = n["contradiction"] - len(contradictions)
+        rest = f", and {more} more" if more else ""
+        notices.append(f"published images stay in their split: {'; '.join(contradictions)}{rest}")
+    if n.get("entered"):
+        notices.append(f"{n['entered']} annotations that waited for their image have entered the draft")
+    return tuple(notices)
+
+
+def _files(n: Mapping[str, int], images: Counts) -> Counts:
+    """Files fare as their images do; a document that cannot be read is rejected, any other that is used accepted."""
+    return Counts(
+        read=n.get("files read", 0),
+        accepted=images.accepted + n.get("files accepted", 0),
+        unchanged=images.unchanged,
+        rejected=n.get("image file", 0) + n.get("document", 0),
+        ignored=n.get("files ignored", 0),
+    )

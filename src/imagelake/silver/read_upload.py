@@ -1,0 +1,93 @@
+"""An upload as records: its files, its images with keys, what its documents say, and which image each record means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from imagelake.context import Context
+from imagelake.errors import UploadRejected
+from imagelake.formats import reader
+from imagelake.formats.records import EVERY_KIND
+from imagelake.silver.delivery import Delivery
+from imagelake.silver.images import with_keys
+from imagelake.silver.match_images import match
+from imagelake.silver.parse import parse
+from imagelake.silver.space import with_space
+from imagelake.silver.upload import current_detection, files_of, upload_tree
+from imagelake.tables.frames import all_settled, settled
+
+_BOX = "box"
+
+
+@dataclass(frozen=True)
+class UploadRecords:
+    """Frames of one upload: `files` of bronze, `images` of them with keys, `records`, `matched` image records.
+
+    All but `files` are settled. `matched` has image_key, status, by_name, waits_for, space and the image's raw size.
+    """
+
+    files: DataFrame
+    images: DataFrame
+    records: DataFrame
+    matched: DataFrame
+
+
+def read_upload(ctx: Context, delivery: Delivery, draft_images: DataFrame, by_name: bool) -> UploadRecords:
+    """Parse and match an upload; UploadRejected when none of its documents can be read.
+
+    draft_images: silver.images of the draft. by_name: labels may find an image of the draft by its base name.
+    """
+    files = files_of(ctx, delivery.dataset, delivery.attempt_id)
+    keyed = with_keys(files.where("role = 'image'"), draft_images.select("image_key"))
+    records, images = all_settled(_records(ctx, delivery), keyed)
+    _check_documents(delivery, files, records)
+    records = _with_kinds(delivery, records)
+    named = match(records.where("type = 'image'"), images, draft_images.select("image_key"), by_name)
+    size = ("image_key", "width", "height", "orientation")
+    others = draft_images.select(*size).join(images.select("image_key"), "image_key", "left_anti")
+    matched = settled(with_space(named, images.select(*size).unionByName(others)))
+    return UploadRecords(files, images, records, matched)
+
+
+def _records(ctx: Context, delivery: Delivery) -> DataFrame:
+    tree = upload_tree(ctx, delivery.dataset, delivery.attempt_id)
+    detection = current_detection(delivery, tree)
+    records = parse(ctx, tree, reader(detection.format).plan(tree, detection))
+    none = {"_upload_id": F.lit(None).cast("string"), "_delivery": F.lit(None).cast("bigint")}
+    return records.withColumns({"_scope": F.lit("now"), "doc": F.col("document"), **none})
+
+
+def _check_documents(delivery: Delivery, files: DataFrame, records: DataFrame) -> None:
+    """An upload none of whose documents can be read says nothing: it is refused, with the first reason."""
+    documents = set(delivery.detection.documents)
+    if not documents:
+        return
+    issues = records.where("type = 'issue' AND entity = 'file'").select("document", "message", "rule")
+    damaged = files.where("problem_rule IS NOT NULL AND role <> 'image'").select(
+        F.col("path").alias("document"), F.col("problem").alias("message"), F.col("problem_rule").alias("rule")
+    )
+    broken = issues.unionByName(damaged).orderBy("document").collect()
+    if documents <= {row["document"] for row in broken}:
+        first = next(row for row in broken if row["document"] in documents)
+        raise UploadRejected(
+            f"{first['document']}: {first['message']}",
+            hint="no annotation document of this upload can be read; mend it and deliver again",
+            rule=first["rule"],
+        )
+
+
+def _with_kinds(delivery: Delivery, records: DataFrame) -> DataFrame:
+    """The records with EVERY_KIND replaced by the kinds that the upload's annotations have, refused ones too."""
+    if delivery.format not in _FORMATS_WITH_EVERY_KIND:
+        return records
+    labels = records.where("type IN ('annotation', 'issue') AND kind IS NOT NULL")
+    kinds = sorted(row["kind"] for row in labels.select("kind").distinct().collect()) or [_BOX]
+    every = F.array_contains("kinds", EVERY_KIND)
+    return records.withColumn("kinds", F.when(every, F.array(*map(F.lit, kinds))).otherwise(F.col("kinds")))
+
+
+_FORMATS_WITH_EVERY_KIND = frozenset(("yolo",))
+"""Formats of many small documents, of which one without annotations says that there are none of any kind."""

@@ -1,0 +1,119 @@
+"""Labels that came before their image: open rejections whose record is tried again when an image arrives.
+
+Each such row says all that is needed to read it: the record with its image's name, and the name it waits for. It
+fits an image by exact key only, for the image is of another upload. Of several uploads that spoke of one image and kind
+the newest counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from imagelake.silver.frames import Row, map_rows
+from imagelake.silver.match_images import FOUND, draft_names
+from imagelake.silver.records import DDL, WAITING
+from imagelake.tables.frames import settled
+
+_NARROW = ("rejection_id", "document", "file", "by_stem", "absolute")
+
+
+@dataclass(frozen=True)
+class Entering:
+    """What enters with an upload's images: `records` (images found, and annotations), and all rejections that end.
+
+    More end than enter: those whose labels the upload or a newer one brings too.
+    """
+
+    records: DataFrame
+    ended: DataFrame
+
+
+def entering(open_rejections: DataFrame, arrived: DataFrame, units: DataFrame) -> Entering | None:
+    """The waiting records whose image is among `arrived` (image_key); None when there are none.
+
+    units: image_key, kind that the upload labels itself: its labels are newer.
+    """
+    rows = _records(open_rejections)
+    if rows.isEmpty():
+        return None
+    located = settled(rows.join(_located(rows, arrived), "rejection_id"))
+    if located.isEmpty():
+        return None
+    newest = _newest(_without_units(located, units))
+    images = newest.withColumn("type", F.lit("image"))
+    annotations = (
+        newest.where("type = 'annotation'").drop("kinds").withColumn("kinds", F.lit(None).cast("array<string>"))
+    )
+    return Entering(images.unionByName(annotations), located.select("rejection_id"))
+
+
+def _records(open_rejections: DataFrame) -> DataFrame:
+    waits = F.col("closed_at").isNull() & F.col("rule").isin(*WAITING) & F.col("record").isNotNull()
+    rows = open_rejections.where(waits).select(
+        "rejection_id",
+        F.col("image_key").alias("waits_for"),
+        F.col("upload_id").alias("_upload_id"),
+        F.col("delivery").alias("_delivery"),
+        F.from_json("record", DDL).alias("r"),
+    )
+    kinds = F.when(F.col("type") == "annotation", F.array("kind")).otherwise(F.col("kinds"))
+    return (
+        rows.select("*", "r.*")
+        .drop("r")
+        .withColumns(
+            {
+                "kinds": kinds,
+                "ref": F.coalesce("ref", F.lit("")),
+                "doc": F.concat(F.lit("waiting|"), "rejection_id"),
+                "_scope": F.lit("waiting"),
+                "status": F.lit(FOUND),
+                "by_name": F.lit(False),
+            }
+        )
+    )
+
+
+def _located(rows: DataFrame, arrived: DataFrame) -> DataFrame:
+    """rejection_id and image_key: the first name of a record that is the key of an image, and of one only."""
+    named = map_rows(rows.select(*_NARROW), "names array<string>", _names)
+    asked = named.select("rejection_id", "by_stem", F.posexplode("names").alias("place", "name"))
+    plain = arrived.select(F.col("image_key").alias("name"), "image_key", F.lit(False).alias("by_stem"))
+    stem = F.regexp_replace("image_key", r"\.[^./]*$", "")
+    bare = arrived.select(stem.alias("name"), "image_key", F.lit(True).alias("by_stem"))
+    first = Window.partitionBy("rejection_id")
+    return (
+        asked.join(plain.unionByName(bare), ["name", "by_stem"])
+        .where(F.col("place") == F.min("place").over(first))
+        .groupBy("rejection_id")
+        .agg(F.min("image_key").alias("image_key"), F.count_distinct("image_key").alias("_images"))
+        .where("_images = 1")
+        .drop("_images")
+    )
+
+
+def _without_units(located: DataFrame, units: DataFrame) -> DataFrame:
+    brought = units.groupBy("image_key").agg(F.collect_set("kind").alias("_units"))
+    left = located.join(brought, "image_key", "left").withColumn("kinds", _except("kinds", F.col("_units")))
+    return left.where(F.size("kinds") > 0).drop("_units")
+
+
+def _newest(rows: DataFrame) -> DataFrame:
+    """Of the names one image was waited for by, per kind, those of the newest upload."""
+    by_kind = rows.select("image_key", "waits_for", "_delivery", F.explode("kinds").alias("kind"))
+    best = by_kind.groupBy("image_key", "kind").agg(
+        F.max_by("waits_for", F.struct("_delivery", "waits_for")).alias("waits_for")
+    )
+    kinds = best.groupBy("image_key", "waits_for").agg(F.collect_set("kind").alias("_best"))
+    chosen = rows.join(kinds, ["image_key", "waits_for"]).withColumn("kinds", F.array_intersect("kinds", "_best"))
+    return chosen.where(F.size("kinds") > 0).drop("_best")
+
+
+def _except(kinds: str, taken: Column) -> Column:
+    return F.array_except(kinds, F.coalesce(taken, F.array().cast("array<string>")))
+
+
+def _names(row: Row) -> Row:
+    return {"names": draft_names(row)}

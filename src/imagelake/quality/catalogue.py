@@ -63,6 +63,7 @@ RULES: tuple[Rule, ...] = (
         ("archive.prepended_data", "bytes precede the zip's first member"),
         ("archive.multi_disk", "the zip is one part of several"),
         ("archive.entry_count", "the directory does not hold as many entries as it says"),
+        ("archive.zip64_inconsistent", "the zip64 fields contradict the zip's other fields"),
         ("archive.sizes", "a stored member declares two different sizes"),
         ("archive.overlap", "two members share bytes"),
         ("archive.encrypted", "a member is encrypted"),

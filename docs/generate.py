@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from imagelake.formats.rules import FORMAT_RULES
 from imagelake.quality.catalogue import RULES
-from imagelake.quality.fixed_rules import FILE_RULES, PUBLISH_RULES, UPLOAD_RULES
 from imagelake.tables import ALL
 
 HERE = Path(__file__).parent
@@ -37,24 +35,27 @@ def _tables() -> Iterator[str]:
             yield f"| {column.name} | `{column.type}` | {column.doc} |"
 
 
+SECTIONS: tuple[tuple[str, str, str], ...] = (
+    ("upload", "Uploads", "Nothing of a refused upload is taken (exit 3)."),
+    ("file", "Files and documents", "The rest of the upload goes on."),
+    ("image", "Images", "A refused image file or entry of a document is not in the draft; neither are its labels."),
+    ("annotation", "Annotations", "Boxes, polygons, masks and classes of an image, one by one."),
+    ("category", "Categories", "Classes as documents declare them and annotations use them."),
+    ("dataset", "Datasets", "Counted in the warnings of a report."),
+)
+"""Entity, title and introduction of each part of the page of checks."""
+
+
 def _checks() -> Iterator[str]:
-    yield "# Checks\n\nGenerated from the code by `docs/generate.py`. `reject` keeps a row out of silver and"
-    yield "records it in silver.rejections; `warn` flags the row. A dataset may override the severity"
-    yield "(reject, warn, off) of every rule that is not fixed, in `datasets/<D>.yaml` under `severities`.\n"
-    yield "## Rules on rows and their relations\n\n| rule | severity | fixed | meaning |\n|---|---|---|---|"
-    for rule in RULES:
-        yield f"| `{rule.id}` | {rule.severity} | {'yes' if rule.fixed else ''} | {rule.doc} |"
-    yield "\n## What readers report\n\nFixed: what could not be read cannot be let through.\n"
-    yield "| rule | severity | meaning |\n|---|---|---|"
-    for found in FORMAT_RULES:
-        yield f"| `{found.id}` | {found.severity} | {found.doc} |"
-    for title, rules in (
-        ("What rejects a file\n\nFixed. The rest of the upload goes on.", FILE_RULES),
-        ("What refuses an upload\n\nFixed. Nothing of it is taken (exit 3).", UPLOAD_RULES),
-        ("What publish reports\n\nCounted in the warnings of its report.", PUBLISH_RULES),
-    ):
-        yield f"\n## {title}\n\n| rule | meaning |\n|---|---|"
-        yield from (f"| `{rule_id}` | {doc} |" for rule_id, doc in rules)
+    yield "# Checks\n\nGenerated from `src/imagelake/quality/catalogue.py` by `docs/generate.py`. `reject` refuses"
+    yield "what the rule judges and records it in silver.rejections, or, for a whole upload, in its report; `warn`"
+    yield "flags or counts it. A dataset may override the severity (reject, warn, off) of every rule that is not fixed,"
+    yield "in `datasets/<D>.yaml` under `severities`."
+    for entity, title, introduction in SECTIONS:
+        yield f"\n## {title}\n\n{introduction}\n\n| rule | severity | fixed | meaning |\n|---|---|---|---|"
+        for rule in RULES:
+            if rule.entity == entity:
+                yield f"| `{rule.id}` | {rule.severity} | {'yes' if rule.fixed else ''} | {rule.doc} |"
 
 
 if __name__ == "__main__":

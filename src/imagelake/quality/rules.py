@@ -1,4 +1,4 @@
-"""Row rules: each a column that is null when the row is fine and a message when it is not.
+"""Row rules: catalogue rules with a column that is null when the row is fine and a message when it is not.
 
 Rules see pixels of the raw image: `width` and `height` are the image's, `bbox` is the box as delivered (turned
 into raw pixels), NaN and infinity have been refused by the readers. The order is the order of evaluation: a row is
@@ -8,28 +8,19 @@ rejected with the first rejecting rule it breaks, and flagged with every warning
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-RULES_VERSION = 1
+from imagelake.quality.catalogue import BY_ID, FAR, MIN_SIDE, Rule
 
-FAR = 10
-"""Coordinates may lie outside the image by this many times its larger side before they are nonsense."""
-
-MIN_SIDE = 10
-"""Images with a shorter side are flagged: trainers of the YOLO family refuse them."""
+RULES_VERSION = 2
 
 
-@dataclass(frozen=True)
-class RowRule:
-    """A rule on a row: id, default severity (reject or warn), what it means, and its column."""
-
-    id: str
-    severity: str
-    doc: str
-    message: Callable[[], Column]
+def with_message(rule_id: str, message: Callable[[], Column]) -> Rule:
+    """The catalogue's rule with the column that judges a row: null for a good one. KeyError for an unknown id."""
+    return replace(BY_ID[rule_id], message=message)
 
 
 def _when(condition: Column, *parts: Column | str) -> Column:
@@ -81,49 +72,37 @@ def _mask_size_differs() -> Column:
     )
 
 
-ANNOTATION_RULES: tuple[RowRule, ...] = (
-    RowRule(
+ANNOTATION_RULES: tuple[Rule, ...] = (
+    with_message(
         "annotation.bbox_missing",
-        "reject",
-        "a box, polygon or mask has no box and none could be derived",
         lambda: _when(_needs_box(), "no bbox; give [x, y, width, height] in pixels"),
     ),
-    RowRule(
+    with_message(
         "annotation.polygon_out_of_bounds",
-        "reject",
-        f"a polygon coordinate lies further than {FAR} image sides away",
         lambda: _when(
             F.exists("polygons", _far),
             F.lit(f"a polygon coordinate lies more than {FAR} image sides outside the image of "),
             _size_text(),
         ),
     ),
-    RowRule(
+    with_message(
         "annotation.box_degenerate",
-        "reject",
-        "a box side is zero or negative",
         lambda: _when(
             (F.col("bbox.w") <= 0) | (F.col("bbox.h") <= 0), _box_text(), ": width and height must be positive"
         ),
     ),
-    RowRule(
+    with_message(
         "annotation.box_out_of_bounds",
-        "reject",
-        f"a box corner lies further than {FAR} image sides away",
         lambda: _when(
             _far(_box_corners()), _box_text(), f" lies more than {FAR} image sides outside the image of ", _size_text()
         ),
     ),
-    RowRule(
+    with_message(
         "annotation.box_outside",
-        "reject",
-        "a box shares no pixel with its image",
         lambda: _when(_outside(), _box_text(), " lies outside the image of ", _size_text()),
     ),
-    RowRule(
+    with_message(
         "annotation.rle_size",
-        "reject",
-        "a mask has another size than its image",
         lambda: _when(
             _mask_size_differs(),
             F.format_string("mask of %s x %s pixels", F.col("rle_size")[1], F.col("rle_size")[0]),
@@ -131,34 +110,24 @@ ANNOTATION_RULES: tuple[RowRule, ...] = (
             _size_text(),
         ),
     ),
-    RowRule(
+    with_message(
         "annotation.box_clipped",
-        "warn",
-        "a box reached outside its image and was cut to it; the upload's own numbers stay in bronze",
         lambda: _when(_overhang() > 0, _box_text(), " reaches outside the image of ", _size_text()),
     ),
-    RowRule(
+    with_message(
         "annotation.box_tiny",
-        "warn",
-        "a box side is shorter than a pixel",
         lambda: _when((F.col("bbox.w") < 1) | (F.col("bbox.h") < 1), _box_text(), " is thinner than a pixel"),
     ),
-    RowRule(
+    with_message(
         "annotation.box_normalised",
-        "warn",
-        "all coordinates lie in 0..1 although they should be pixels",
         lambda: _when(_normalised(), _box_text(), " looks normalised; pixels are expected"),
     ),
-    RowRule(
+    with_message(
         "annotation.area_above_box",
-        "warn",
-        "the given area is larger than the box",
         lambda: _when(F.col("area") > F.col("bbox.w") * F.col("bbox.h") * 1.001 + 1, "area exceeds the box"),
     ),
-    RowRule(
+    with_message(
         "annotation.area_recomputed",
-        "warn",
-        "the given area was not positive and has been computed from the box",
         lambda: _when((F.col("area") <= 0) & (F.col("bbox.w") > 0) & (F.col("bbox.h") > 0), "area is not positive"),
     ),
 )
@@ -171,35 +140,27 @@ def _suffix_fits() -> Column:
     return known == kind
 
 
-IMAGE_RULES: tuple[RowRule, ...] = (
-    RowRule(
+IMAGE_RULES: tuple[Rule, ...] = (
+    with_message(
         "image.small",
-        "warn",
-        f"a side is shorter than {MIN_SIDE} pixels",
         lambda: _when(F.least("width", "height") < MIN_SIDE, _size_text(), " pixels"),
     ),
-    RowRule(
+    with_message(
         "image.suffix",
-        "warn",
-        "the file's suffix disagrees with its content",
         lambda: _when(~_suffix_fits(), F.lit("content is "), F.col("media_type")),
     ),
-    RowRule(
+    with_message(
         "image.mode",
-        "warn",
-        "the pixel mode is neither RGB nor L",
         lambda: _when(~F.col("mode").isin("RGB", "L"), "mode ", F.col("mode")),
     ),
-    RowRule(
+    with_message(
         "image.rotated",
-        "warn",
-        "EXIF orientation is not 1: shown and raw pixels differ",
         lambda: _when(F.col("orientation") != 1, "EXIF orientation ", F.col("orientation")),
     ),
-    RowRule(
-        "image.multi_frame",
-        "warn",
-        "the file holds several frames; the first counts",
-        lambda: _when(F.col("frames") > 1, F.col("frames"), " frames"),
-    ),
 )
+
+
+DUPLICATE_RULE = with_message(
+    "annotation.duplicate", lambda: _when(F.col("_ordinal") > 1, "equal to another annotation of this upload")
+)
+"""On rows with `_ordinal`, which counts equal annotations from 1: the first of them breaks nothing."""

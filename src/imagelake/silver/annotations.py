@@ -9,7 +9,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from imagelake.quality.apply import REJECT, problem, with_problems
-from imagelake.quality.rules import ANNOTATION_RULES, RowRule
+from imagelake.quality.rules import ANNOTATION_RULES, DUPLICATE_RULE
 from imagelake.silver import space
 from imagelake.silver.delivery import Delivery
 from imagelake.silver.frames import map_rows, same, text_array
@@ -17,8 +17,6 @@ from imagelake.silver.match_images import AMBIGUOUS, DUPLICATE, MISSING
 from imagelake.silver.pixels import ADDED, to_pixels
 from imagelake.tables import silver
 from imagelake.tables.frames import settled
-
-_EQUAL = "same image, category and geometry as another annotation of this upload"
 
 
 @dataclass(frozen=True)
@@ -110,9 +108,7 @@ def _keyed(frame: DataFrame, severities: Mapping[str, str]) -> DataFrame:
         F.concat_ws("\u0000", "image_key", "kind", "category", F.hex("geometry_hash"), ordinal.cast("string")), 256
     )
     numbered = frame.withColumns({"annotation_key": key, "_ordinal": ordinal})
-    again = F.when((F.col("_ordinal") > 1) & F.col(REJECT).isNull(), F.lit(_EQUAL))
-    rule = RowRule("annotation.duplicate", "warn", "", lambda: again)
-    return with_problems(numbered, (rule,), severities)
+    return with_problems(numbered, (DUPLICATE_RULE,), severities)
 
 
 def _as_silver(delivery: Delivery, frame: DataFrame) -> DataFrame:

@@ -5,7 +5,7 @@ Categories are few (thousands at most), so they are folded in Python on the driv
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from imagelake import digest
 from imagelake.dataset_settings import DatasetSettings
-from imagelake.quality.categories import similar_names
+from imagelake.quality.categories import root_names, similar_names
 from imagelake.silver.delivery import Delivery
 
 COMPARED = ("row_hash", "attributes")
@@ -59,21 +59,15 @@ def rename(name: str | None, renames: Mapping[str, str]) -> str:
     return renames.get(name or "", name or "")
 
 
-def roots(categories: Iterable[Declared], used: frozenset[str]) -> frozenset[str]:
-    """Parents that own no annotation: exporters prepend such a root, and it must not become a training class."""
-    categories = list(categories)
-    parents = {c.supercategory for c in categories if c.supercategory != c.name}  # one's own parent is no parent
-    return frozenset(c.name for c in categories if c.name in parents and c.name not in used)
-
-
 def warnings(
     declared: Sequence[Declared], rows: Sequence[Mapping[str, Any]], used: frozenset[str], severities: Mapping[str, str]
 ) -> dict[str, int]:
-    """How many categories this upload declares break each rule on categories. rows: those of the draft after it."""
-    mine = {c.name for c in declared} | used
+    """How many categories of an upload break each rule on categories. rows: those of the draft after it."""
+    mine = {c.name for c in declared}
+    order = sorted((row["name"] for row in rows), key=lambda name: (name in mine, name))
     broken = {
-        "category.root": roots(declared, used),
-        "category.similar_name": similar_names(row["name"] for row in rows) & mine,
+        "category.root": root_names({c.name: c.supercategory for c in declared}, used),
+        "category.similar_name": similar_names(order).keys() & mine,
     }
     return {rule: len(names) for rule, names in broken.items() if names and severities[rule] != "off"}
 
@@ -96,7 +90,7 @@ def fold(
     names = {c.name: c for c in brought}
     for name in sorted(after - names.keys() - {r["name"] for r in old}):
         names[name] = Declared(name, None, None, None)
-    root = roots(brought, after)
+    root = root_names({c.name: c.supercategory for c in brought}, after)
     kept = [r for r in old if _stays(delivery, r["name"], names, before, after)]
     index = dict(published)
     index.update({r["name"]: r["train_index"] for r in kept if r["train_index"] is not None})

@@ -10,7 +10,8 @@ from pyspark.sql import functions as F
 
 from imagelake import digest, keys
 from imagelake.quality.apply import REJECT, problem, with_problems
-from imagelake.quality.rules import IMAGE_RULES, RowRule
+from imagelake.quality.catalogue import Rule
+from imagelake.quality.rules import IMAGE_RULES, with_message
 from imagelake.silver.delivery import Delivery
 from imagelake.silver.frames import Row, map_rows, same, sorted_set, text_array
 from imagelake.silver.space import MISMATCH, SWAPPED
@@ -200,7 +201,7 @@ def _taken_message() -> Column:
     )
 
 
-def _rules() -> tuple[RowRule, ...]:
+def _rules() -> tuple[Rule, ...]:
     """The row rules, and those that need the rest of the upload or the draft beside the row."""
     several = (F.col("_copies") > 1) | (F.col("_twin").isNotNull() & ~F.col("_replacing"))
     both = F.col("split").isNotNull() & F.col("_list_split").isNotNull() & (F.col("split") != F.col("_list_split"))
@@ -209,12 +210,12 @@ def _rules() -> tuple[RowRule, ...]:
     renamed = F.col("_twin").isNotNull() & F.col("_replacing") & F.col("_old_content_hash").isNull()
     return (
         *IMAGE_RULES,
-        RowRule("image.duplicate_bytes", "warn", "", lambda: F.when(several, "byte-identical to another image")),
-        RowRule("image.renamed", "warn", "", lambda: F.when(renamed, F.concat(F.lit("was "), F.col("_twin")))),
-        RowRule("image.split_conflict", "warn", "", lambda: F.when(conflict, "named for several splits")),
-        RowRule("image.size_mismatch", "warn", "", lambda: F.when(F.col("_size_mismatch"), "declared size differs")),
-        RowRule("image.size_swapped", "warn", "", lambda: F.when(F.col("_size_swapped"), "declared sides are swapped")),
-        RowRule("image.unlisted", "warn", "", lambda: F.when(unlisted, "no document lists this file")),
+        with_message("image.duplicate_bytes", lambda: F.when(several, "byte-identical to another image")),
+        with_message("image.renamed", lambda: F.when(renamed, F.concat(F.lit("was "), F.col("_twin")))),
+        with_message("image.split_conflict", lambda: F.when(conflict, "named for several splits")),
+        with_message("image.size_mismatch", lambda: F.when(F.col("_size_mismatch"), "declared size differs")),
+        with_message("image.size_swapped", lambda: F.when(F.col("_size_swapped"), "declared sides are swapped")),
+        with_message("image.unlisted", lambda: F.when(unlisted, "no document lists this file")),
     )
 
 

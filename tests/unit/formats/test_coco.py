@@ -16,8 +16,8 @@ from imagelake.formats.coco import CocoReader
 from imagelake.formats.coco_split import split
 from imagelake.formats.detect import choose
 from imagelake.formats.records import AnnotationRecord, ImageRecord, Issue, Record
-from imagelake.formats.rules import FORMAT_RULES
 from imagelake.formats.trees import DictTree
+from imagelake.quality.catalogue import BY_ID
 
 SOURCES = Path(__file__).parents[3] / "src" / "imagelake" / "formats"
 UPLOADS = Path(__file__).parents[4] / "shared" / "data"
@@ -36,7 +36,7 @@ COCO: dict[str, Any] = {
     "categories": [{"id": 1, "name": "cat", "supercategory": "animal"}],
     "info": {"year": 2024},
 }
-RULES = {rule.id: rule for rule in FORMAT_RULES}
+RULES = BY_ID
 
 
 def parse(data: bytes) -> list[Record]:

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from imagelake.formats import detect, reader
 from imagelake.formats.labels import KINDS, LabelsReader
 from imagelake.formats.records import AnnotationRecord, ImageRecord, Issue, Record
-from imagelake.formats.rules import FORMAT_RULES
 from imagelake.formats.small_documents import MAX_BYTES
 from imagelake.formats.trees import DictTree
+from imagelake.quality.catalogue import BY_ID
 from imagelake.storage.labels import MAGIC, key_hash, save_name
 
 KEY = "cats/a.png"
@@ -164,7 +164,7 @@ def test_a_broken_save_is_one_issue(data: bytes, rule: str) -> None:
     (found,) = parsed(data)
     assert isinstance(found, Issue)
     assert (found.rule, found.document) == (rule, path())
-    assert rule in {r.id for r in FORMAT_RULES}
+    assert rule in BY_ID
 
 
 BROKEN: list[tuple[Any, str]] = [
@@ -258,7 +258,7 @@ def test_no_document_stops_the_reader(changed: dict[str, Any], annotations: list
     for document in ({**SAVE, **changed}, {**SAVE, "kinds": list(KINDS), "annotations": annotations}):
         found = parsed(json.dumps(document).encode())
         assert all(isinstance(r, ImageRecord | AnnotationRecord | Issue) for r in found)
-        assert {r.rule for r in found if isinstance(r, Issue)} <= {r.id for r in FORMAT_RULES}
+        assert {r.rule for r in found if isinstance(r, Issue)} <= set(BY_ID)
 
 
 @given(st.binary(max_size=60))

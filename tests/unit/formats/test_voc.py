@@ -15,13 +15,13 @@ from imagelake.formats import small_documents
 from imagelake.formats.base import Unit
 from imagelake.formats.detect import choose
 from imagelake.formats.records import AnnotationRecord, ImageRecord, Issue, Record
-from imagelake.formats.rules import FORMAT_RULES
 from imagelake.formats.trees import DictTree
 from imagelake.formats.voc import VocReader
 from imagelake.formats.voc_xml import MAX_DEPTH, MAX_ELEMENTS
+from imagelake.quality.catalogue import BY_ID
 
 UPLOADS = Path(__file__).parents[4] / "shared" / "data"
-RULES = {rule.id for rule in FORMAT_RULES}
+RULES = set(BY_ID)
 CORNERS = {"xmin": "11", "ymin": "21", "xmax": "30", "ymax": "60"}
 
 

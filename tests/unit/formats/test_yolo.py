@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from imagelake.formats import small_documents, yolo_names
 from imagelake.formats.base import Unit
 from imagelake.formats.records import AnnotationRecord, CategoryRecord, ImageRecord, Issue, Record
-from imagelake.formats.rules import FORMAT_RULES
 from imagelake.formats.trees import DictTree
 from imagelake.formats.yolo import YoloReader
+from imagelake.quality.catalogue import BY_ID
 
-RULES = {rule.id for rule in FORMAT_RULES}
+RULES = set(BY_ID)
 BOX = "0 0.5 0.5 0.2 0.4"
 DATA = b"train: images/train\nval: images/val\nnc: 2\nnames: [cat, dog]\n"
 PATH = "labels/a.txt"

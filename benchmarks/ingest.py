@@ -34,7 +34,7 @@ import pyarrow as pa
 from PIL import Image
 from pyspark.sql import SparkSession
 
-from imagelake.bronze import ingest
+from imagelake import pipeline
 from imagelake.bronze.request import IngestRequest
 from imagelake.context import Context, system_clock
 from imagelake.runtime import open_context
@@ -111,9 +111,9 @@ def ours(base: Context, source: Path, decode: bool, scratch: Path) -> tuple[floa
             limits = base.settings.ingest.model_copy(update={"decode": decode})
             settings = base.settings.model_copy(update={"lake": str(lake), "ingest": limits})
             ctx = open_context(settings, create_lake(str(lake), system_clock))
-            ingest.run(ctx, IngestRequest("first", str(one)))  # makes the tables
-            fixed.append(timed(partial(ingest.run, ctx, IngestRequest("fixed", str(one)))))
-            big.append(timed(partial(ingest.run, ctx, IngestRequest("bench", str(source)))))
+            pipeline.land_upload(ctx, IngestRequest("first", str(one)))  # makes the tables
+            fixed.append(timed(partial(pipeline.land_upload, ctx, IngestRequest("fixed", str(one)))))
+            big.append(timed(partial(pipeline.land_upload, ctx, IngestRequest("bench", str(source)))))
     return min(big), min(fixed), peak.megabytes
 
 

@@ -38,7 +38,7 @@ from tests.integration.buckets import Bucket, asked, new_bucket, reach, settings
 from tests.lakes import LakeMaker
 from tests.servers.rgw import ACCESS_KEY, SECRET_KEY, rgw
 
-from imagelake.bronze import ingest
+from imagelake import pipeline
 from imagelake.bronze.request import IngestRequest
 from imagelake.client.lake import Lake
 from imagelake.context import system_clock
@@ -84,10 +84,10 @@ def ours(bucket: Bucket, key: str, one: str, decode: bool) -> tuple[float, float
         prefix = f"lake-{uuid.uuid4().hex[:8]}"
         chosen = settings(bucket, prefix, f"ingest.decode={str(decode).lower()}")
         ctx = open_context(chosen, create_lake(chosen.lake, system_clock, chosen.s3))
-        ingest.run(ctx, IngestRequest("first", bucket.uri(one)))
-        fixed += [timed(partial(ingest.run, ctx, IngestRequest(f"fixed{n}", bucket.uri(one)))) for n in range(2)]
+        pipeline.land_upload(ctx, IngestRequest("first", bucket.uri(one)))
+        fixed += [timed(partial(pipeline.land_upload, ctx, IngestRequest(f"fixed{n}", bucket.uri(one)))) for n in range(2)]
         before = len(asked(bucket.server))
-        big.append(timed(partial(ingest.run, ctx, IngestRequest("bench", bucket.uri(key)))))
+        big.append(timed(partial(pipeline.land_upload, ctx, IngestRequest("bench", bucket.uri(key)))))
         seen = asked(bucket.server, before)
         reads = sum(1 for r in seen if r.method in ("GET", "HEAD") and f"/{key}" in r.path.partition("?")[0])
         copies = sum(1 for r in seen if r.method in ("PUT", "POST") and f"/{prefix}/blobs/" in r.path)

@@ -20,7 +20,6 @@ from pyspark.sql import SparkSession
 from pyspark.sql.functions import lit
 
 from imagelake import pipeline
-from imagelake.bronze import ingest
 from imagelake.bronze.request import IngestRequest
 from imagelake.runtime import open_run
 from imagelake.session import open_session
@@ -79,7 +78,7 @@ def take(settings: Settings, verb: str, dataset: str, folder: str) -> str:
     with open_run(settings, verb, dataset) as ctx:
         for upload in sorted(Path(folder).glob("*.zip")):
             request = IngestRequest(dataset, str(upload))
-            report = pipeline.run_upload(ctx, request) if verb == "run" else ingest.run(ctx, request)
+            report = pipeline.run_upload(ctx, request) if verb == "run" else pipeline.land_upload(ctx, request)
             ctx.reports.append(report)
         codes = [report.exit_code for report in ctx.reports]
     return "done" if not any(codes) else f"exit codes {codes}"

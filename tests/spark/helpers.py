@@ -20,7 +20,6 @@ from PIL import Image
 from pyspark.sql import SparkSession
 
 from imagelake import pipeline
-from imagelake.bronze import ingest
 from imagelake.bronze.request import IngestRequest
 from imagelake.context import Context, RunReport, system_clock
 from imagelake.settings import Settings, load
@@ -85,8 +84,7 @@ def again(ctx: Context) -> Context:
 
 def into_draft(ctx: Context, dataset: str, path: Path, **options: Any) -> RunReport:
     """Take an upload into the draft, which is all that tests of drafts need: a publish takes as long again."""
-    run = again(ctx)
-    return pipeline.build_landed(run, ingest.run(run, IngestRequest(dataset, str(path), **options)))
+    return pipeline.take_uploads(again(ctx), dataset, [IngestRequest(dataset, str(path), **options)], auto=False)[-1]
 
 
 def picture(seed: int, size: tuple[int, int] = (64, 48), form: str = "JPEG", **options: Any) -> bytes:

@@ -86,7 +86,8 @@ def _located(rows: DataFrame, arrived: DataFrame) -> DataFrame:
     first = Window.partitionBy("rejection_id")
     return (
         asked.join(plain.unionByName(bare), ["name", "by_stem"])
-        .where(F.col("place") == F.min("place").over(first))
+        .withColumn("_first", F.min("place").over(first))
+        .where(F.col("place") == F.col("_first"))
         .groupBy("rejection_id")
         .agg(F.min("image_key").alias("image_key"), F.count_distinct("image_key").alias("_images"))
         .where("_images = 1")

@@ -29,7 +29,8 @@ _REJECTED: tuple[tuple[str, str], ...] = (
     ("image.id_invalid", "the image has no whole number as id"),
     ("image.duplicate_id", "several images of the document have this id"),
     ("image.file_name_missing", "the image names no file"),
-    ("image.path_hostile", "the file name is absolute, a URL, or reaches outside the upload"),
+    ("image.path_hostile", "the file name is a URL, reaches outside the upload, or holds control characters"),
+    ("split.member_malformed", "an entry of a split list is not the name of an image"),
     ("annotation.row_malformed", "the annotation is no readable object or line"),
     ("annotation.image_id_invalid", "the annotation names no image"),
     ("annotation.image_ambiguous", "several images fit what the annotation names"),
@@ -69,7 +70,7 @@ def _rules(severity: str, entries: tuple[tuple[str, str], ...]) -> tuple[FormatR
 
 def _entity(rule: str) -> str:
     subject = rule.partition(".")[0]
-    return "file" if subject == "document" else subject
+    return {"document": "file", "split": "image"}.get(subject, subject)
 
 
 FORMAT_RULES: tuple[FormatRule, ...] = (*_rules("reject", _REJECTED), *_rules("warn", _WARNED))

@@ -51,8 +51,8 @@ def judge(tree: Tree, path: str, *, is_only: bool) -> Finding:
     size = tree.size(path)
     data = read_or_none(tree, path, HEAD)
     if data is None:
-        named = is_only or _NAMED.search(path) is not None
-        return Finding(path, BROKEN if named else 0, "the file cannot be read", damaged=True)
+        is_taken = is_only or _NAMED.search(path) is not None
+        return Finding(path, BROKEN if is_taken else 0, "the file cannot be read", damaged=True)
     try:
         outline = _outline(data, size)
         if len(data) < size <= MAX_WHOLE and (_is_worth_more(outline) or _is_panoptic(outline)):

@@ -57,10 +57,10 @@ class VocReader:
     def plan(self, tree: Tree, detection: Detection) -> tuple[Unit, ...]:
         """Units of many documents, each with what the tree says about their images; one for each split list."""
         images = Images(tree.paths)
-        found = present(tree, detection.documents)
-        heads = _heads(tree, spread(found))
+        listed = present(tree, detection.documents)
+        heads = _heads(tree, spread(listed))
         shared = {"filenames_hold": filenames_hold(heads, images), "folder_splits": not detection.meta}
-        documents, refused = too_large(self.name, tree, found)
+        documents, refused = too_large(self.name, tree, listed)
         lists, refused_lists = too_large(self.name, tree, present(tree, detection.meta))
         mates = images.mates(documents)
         units = [

@@ -85,7 +85,9 @@ def ours(bucket: Bucket, key: str, one: str, decode: bool) -> tuple[float, float
         chosen = settings(bucket, prefix, f"ingest.decode={str(decode).lower()}")
         ctx = open_context(chosen, create_lake(chosen.lake, system_clock, chosen.s3))
         pipeline.land_upload(ctx, IngestRequest("first", bucket.uri(one)))
-        fixed += [timed(partial(pipeline.land_upload, ctx, IngestRequest(f"fixed{n}", bucket.uri(one)))) for n in range(2)]
+        fixed += [
+            timed(partial(pipeline.land_upload, ctx, IngestRequest(f"fixed{n}", bucket.uri(one)))) for n in range(2)
+        ]
         before = len(asked(bucket.server))
         big.append(timed(partial(pipeline.land_upload, ctx, IngestRequest("bench", bucket.uri(key)))))
         seen = asked(bucket.server, before)

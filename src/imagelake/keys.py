@@ -27,6 +27,7 @@ _SPLITS = {
 }
 _SPLIT_FOLDER = re.compile(r"^([a-z]+)(?:[-_]?(?:19|20)\d\d)?$")
 _ROLE_FOLDERS = frozenset(("images", "image", "imgs", "img", "jpegimages", "photos", "pictures"))
+_MASK_FOLDERS = frozenset(("segmentationclass", "segmentationobject"))
 _JUNK_NAMES = frozenset((".ds_store", "thumbs.db", "desktop.ini", "icon\r", ".gitkeep", ".gitignore", ".gitattributes"))
 
 
@@ -71,6 +72,16 @@ def is_image_name(path: str) -> bool:
     return dot > 0 and name[dot:].lower() in IMAGE_SUFFIXES
 
 
+def is_mask_path(path: str) -> bool:
+    """True when a folder of the path holds segmentation masks: SegmentationClass or SegmentationObject, in any case."""
+    return any(folder.lower() in _MASK_FOLDERS for folder in path.split("/")[:-1])
+
+
+def is_dataset_image(path: str) -> bool:
+    """True when the path is that of an image file and lies in no mask folder: masks are no images of a dataset."""
+    return is_image_name(path) and not is_mask_path(path)
+
+
 def is_role_folder(name: str) -> bool:
     """True when a folder's name says that images lie in it, and nothing about them."""
     return name.lower() in _ROLE_FOLDERS
@@ -79,7 +90,7 @@ def is_role_folder(name: str) -> bool:
 def wrapper_folder(paths: Iterable[str]) -> str:
     """The single folder that all files lie in, with a slash at its end; empty when there is none.
 
-    Split and role folders are no wrappers: they say something about the images.
+    Split, role and mask folders are no wrappers: they say something about the images.
     """
     first: str | None = None
     for path in paths:
@@ -87,7 +98,7 @@ def wrapper_folder(paths: Iterable[str]) -> str:
         if not slash or (first is not None and head != first):
             return ""
         first = head
-    if first is None or split_name(first) is not None or first.lower() in _ROLE_FOLDERS:
+    if first is None or split_name(first) is not None or first.lower() in _ROLE_FOLDERS | _MASK_FOLDERS:
         return ""
     return first + "/"
 

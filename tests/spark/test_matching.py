@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-
 import pytest
 from tests.spark import helpers
 from tests.spark.drafts import annotations, boxes, coco, images, open_rules, rejections
-
 
 
 @pytest.fixture
@@ -97,7 +95,11 @@ def voc(name: str, x: int) -> bytes:
 
 
 def test_three_names_of_an_image_are_checked_against_each_other_and_the_draft(ctx, tmp_path):
-    nested = {"train/a.jpg": helpers.picture(1), "train/train/a.jpg": helpers.picture(2), "val/a.jpg": helpers.picture(3)}
+    nested = {
+        "train/a.jpg": helpers.picture(1),
+        "train/train/a.jpg": helpers.picture(2),
+        "val/a.jpg": helpers.picture(3),
+    }
     add(ctx, tmp_path, "a.zip", nested)
     assert [i["image_key"] for i in images(ctx)] == ["train/a.jpg", "train/train/a.jpg", "val/a.jpg"]
     add(ctx, tmp_path, "b.zip", {"train/a.jpg": helpers.picture(4), "other/b.jpg": helpers.picture(5)}, mode="update")

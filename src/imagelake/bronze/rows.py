@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from imagelake.context import Context, Counts
 from imagelake.formats.detect import Choice
-from imagelake.keys import is_image_name
+from imagelake.keys import is_image_name, is_mask_path
 from imagelake.storage.source import Source
 from imagelake.tables import bronze
 
@@ -21,6 +21,7 @@ _RACY_NS = 2_000_000_000
 _TYPES = {"string": pa.string(), "bigint": pa.int64(), "int": pa.int32()}
 _SCHEMA = pa.schema([(c.name, _TYPES[c.type]) for c in bronze.FILES.columns])
 
+_IGNORED_ROLES = ("ignored", "unknown", "mask")
 _META_STEMS = ("license", "licence", "readme", "notice", "citation", "changelog", "meta")
 
 
@@ -35,13 +36,13 @@ def upload_id(facts: pa.Table) -> str:
 
 def files(ctx: Context, dataset: str, attempt_id: str, source: Source, choice: Choice, facts: pa.Table) -> pa.Table:
     """Rows of bronze.files: every member with its role and facts, and what was ignored."""
-    documents, meta = frozenset(choice.detection.documents), frozenset(choice.detection.meta)
+    roles = _named_roles(choice)
     members = {m.path: m for m in source.members}
     rows: dict[str, list[Any]] = {name: [] for name in bronze.FILES.names}
     for path, media_type in zip(facts["path"].to_pylist(), facts["media_type"].to_pylist(), strict=True):
         member = members[path]
         loose = member.entry is None
-        rows["role"].append(_role(path, media_type, documents, meta))
+        rows["role"].append(roles.get(path) or _role(path, media_type))
         rows["source"].append(source.member_uri(member) if loose else None)
         rows["source_mtime_ns"].append(trusted_mtime(ctx, member.mtime_ns) if loose else None)
         rows["source_etag"].append(member.etag)
@@ -60,11 +61,11 @@ def files(ctx: Context, dataset: str, attempt_id: str, source: Source, choice: C
 
 
 def landed_counts(rows: pa.Table) -> Counts:
-    """File counts as far as ingest can tell: unknown files are ignored, files with a problem rejected."""
-    found = list(zip(rows["role"].to_pylist(), rows["problem_rule"].to_pylist(), strict=True))
-    ignored = sum(role in ("ignored", "unknown") for role, _ in found)
-    rejected = sum(role not in ("ignored", "unknown") and rule is not None for role, rule in found)
-    return Counts(read=len(found), ignored=ignored, rejected=rejected, accepted=len(found) - ignored - rejected)
+    """File counts as far as ingest can tell: masks and unknown files are ignored, files with a problem rejected."""
+    members = list(zip(rows["role"].to_pylist(), rows["problem_rule"].to_pylist(), strict=True))
+    ignored = sum(role in _IGNORED_ROLES for role, _ in members)
+    rejected = sum(role not in _IGNORED_ROLES and rule is not None for role, rule in members)
+    return Counts(read=len(members), ignored=ignored, rejected=rejected, accepted=len(members) - ignored - rejected)
 
 
 def _table(count: int, columns: Mapping[str, Any]) -> pa.Table:
@@ -87,13 +88,23 @@ def trusted_mtime(ctx: Context, mtime_ns: int | None) -> int | None:
     return mtime_ns
 
 
-def _role(path: str, media_type: str | None, documents: frozenset[str], meta: frozenset[str]) -> str:
-    """The role by what the format's reader uses, by name, and by the bytes."""
-    if path in documents:
-        return "annotation"
-    if path in meta or path.rpartition("/")[2].lower().partition(".")[0] in _META_STEMS:
+def _named_roles(choice: Choice) -> dict[str, str]:
+    """The roles of the files that the format's reader names, by path."""
+    detection = choice.detection
+    return {
+        **dict.fromkeys(detection.masks, "mask"),
+        **dict.fromkeys(detection.meta, "meta"),
+        **dict.fromkeys(detection.documents, "annotation"),
+    }
+
+
+def _role(path: str, media_type: str | None) -> str:
+    """The role of any other file, by its name, its folders, and its bytes."""
+    if path.rpartition("/")[2].lower().partition(".")[0] in _META_STEMS:
         return "meta"
-    return "image" if is_image_name(path) or (media_type or "").startswith("image/") else "unknown"
+    if not is_image_name(path) and not (media_type or "").startswith("image/"):
+        return "unknown"
+    return "mask" if is_mask_path(path) else "image"
 
 
 def trusted_stamp(ctx: Context, stamp: str | None) -> str | None:

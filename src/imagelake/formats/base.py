@@ -6,7 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
+from imagelake.errors import NotFound, UploadRejected
 from imagelake.formats.records import Record
+
+BY_NAME_SCORE = 30
+"""Score of a detection that rests on names, because no document could be read."""
 
 
 class Tree(Protocol):
@@ -22,8 +26,25 @@ class Tree(Protocol):
         ...
 
     def read(self, path: str, limit: int | None = None) -> bytes:
-        """The file, or its first `limit` bytes."""
+        """The file, or its first `limit` bytes; UploadRejected, NotFound or OSError when it is damaged."""
         ...
+
+
+def read_or_none(tree: Tree, path: str, limit: int | None = None) -> bytes | None:
+    """The file, or its first `limit` bytes; None when it is damaged.
+
+    A damaged file is a rejection of its own, which needs no reader: all that a reader does is to go on without it.
+    """
+    try:
+        return tree.read(path, limit)
+    except (UploadRejected, NotFound, OSError):
+        return None
+
+
+def present(tree: Tree, paths: Sequence[str]) -> tuple[str, ...]:
+    """Those of the paths that are in the tree: what is damaged may have been left out of it since detection."""
+    in_tree = frozenset(tree.paths)
+    return tuple(path for path in paths if path in in_tree)
 
 
 @dataclass(frozen=True)
@@ -31,7 +52,8 @@ class Detection:
     """A reader's judgement of a tree: score 0 (no) to 100 (certain), its documents, what it lacked.
 
     `meta` are files the reader uses without their being annotation documents (data.yaml, classes.txt, ImageSets),
-    `unsupported` says which documents are of the format but of a kind no reader takes yet.
+    `unsupported` says which documents are of the format but of a kind no reader takes yet. `masks` are image files that
+    documents name as masks. `by_name` says that no document could be read, so that names alone speak for the format.
     """
 
     format: str
@@ -40,6 +62,8 @@ class Detection:
     meta: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
     unsupported: tuple[str, ...] = ()
+    masks: tuple[str, ...] = ()
+    by_name: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,11 +82,11 @@ class Reader(Protocol):
     version: ClassVar[int]
 
     def detect(self, tree: Tree) -> Detection:
-        """How sure it is that the tree is of this format."""
+        """How sure it is that the tree is of this format. A damaged file is judged by its name and its neighbours."""
         ...
 
     def plan(self, tree: Tree, detection: Detection) -> tuple[Unit, ...]:
-        """The parsing work, cut into units of a few MB; UploadRejected when a key document is unusable."""
+        """The parsing work for the documents that are in the tree, cut into units of a few MB."""
         ...
 
     def parse(self, unit: Unit, read: Callable[[str], bytes]) -> Iterator[Record]:

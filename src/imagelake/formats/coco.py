@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from imagelake.formats import coco_records as records
-from imagelake.formats.base import Detection, Tree, Unit
-from imagelake.formats.coco_detect import LISTS, judge
+from imagelake.formats.base import Detection, Tree, Unit, present
+from imagelake.formats.coco_detect import LISTS, Finding, judge
+from imagelake.formats.coco_masks import mask_paths
 from imagelake.formats.coco_records import Item, Seen
 from imagelake.formats.coco_scan import NotSplit
 from imagelake.formats.coco_split import Outline, split
 from imagelake.formats.coco_values import raw
-from imagelake.formats.records import AnnotationRecord, Issue, Record
+from imagelake.formats.records import Issue, Record
 from imagelake.keys import split_name
 
 _MAX_LACKS = 5
@@ -28,15 +29,17 @@ class CocoReader:
     """Reads COCO instance documents, any number of them in one upload.
 
     The split of a document is that of its folder (`train/_annotations.coco.json`) or of a word in its name
-    (`instances_val2017.json`). Images come last, because only then it is known what the document labels them for.
+    (`instances_val2017.json`). Every image of a document is labelled for the kinds of all its annotations, refused ones
+    too, and for boxes when it has none. So images come last, because only then the kinds are known.
     """
 
     name: ClassVar[str] = "coco"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def detect(self, tree: Tree) -> Detection:
         """Which .json files are instance documents; those of keypoints only count where there are no others."""
-        findings = [judge(tree, path) for path in tree.paths if path.lower().endswith(".json")]
+        paths = [path for path in tree.paths if path.lower().endswith(".json")]
+        findings = [judge(tree, path, is_only=len(paths) == 1) for path in paths]
         taken = [f for f in findings if f.score and not f.keypoints]
         lacks = [f"{f.path}: {f.lack}" for f in findings if not f.score]
         persons = [f for f in findings if f.score and f.keypoints]
@@ -52,12 +55,15 @@ class CocoReader:
             documents=tuple(f.path for f in taken),
             lacks=tuple(lacks[:_MAX_LACKS]),
             unsupported=tuple(f"{f.path}: {f.lack}" for f in findings if f.unsupported)[:_MAX_LACKS],
+            masks=_masks(findings, tree.paths) if taken else (),
+            by_name=bool(taken) and all(f.damaged for f in taken),
         )
 
     def plan(self, tree: Tree, detection: Detection) -> tuple[Unit, ...]:
         """One unit a document: ids mean something only within one."""
         return tuple(
-            Unit(self.name, (path,), json.dumps({"split": document_split(path)})) for path in detection.documents
+            Unit(self.name, (path,), json.dumps({"split": document_split(path)}))
+            for path in present(tree, detection.documents)
         )
 
     def parse(self, unit: Unit, read: Callable[[str], bytes]) -> Iterator[Record]:
@@ -65,6 +71,12 @@ class CocoReader:
         split_word = json.loads(unit.context).get("split")
         for path in unit.paths:
             yield from _document(path, read(path), split_word)
+
+
+def _masks(findings: Sequence[Finding], paths: Sequence[str]) -> tuple[str, ...]:
+    """The image files that panoptic documents name as masks."""
+    masks = (mask_paths(f.path, f.masks, paths) for f in findings if f.masks is not None)
+    return tuple(sorted(set[str]().union(*masks)))
 
 
 def document_split(path: str) -> str | None:
@@ -109,13 +121,15 @@ def _records(path: str, outline: Outline, split_word: str | None) -> Iterator[Re
     categories = Seen()
     for item in _items(path, outline, "categories"):
         yield records.category(item, categories)
-    kinds = {"box"} if "annotations" in outline.members else set()
+    kinds: set[str] = set()
     seen = Seen(repeated)
     for item in _items(path, outline, "annotations"):
         record = records.annotation(item, seen)
-        if isinstance(record, AnnotationRecord):
+        if record.kind is not None:
             kinds.add(record.kind)
         yield record
+    if not kinds and "annotations" in outline.members:
+        kinds.add("box")
     for item in _items(path, outline, "images"):
         yield records.image(item, seen, split_word, tuple(sorted(kinds)))
 

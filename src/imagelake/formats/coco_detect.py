@@ -9,7 +9,8 @@ from itertools import islice
 from typing import Any
 
 from imagelake.formats import coco_values as values
-from imagelake.formats.base import Tree
+from imagelake.formats.base import BY_NAME_SCORE, Tree, read_or_none
+from imagelake.formats.coco_masks import MaskNames, mask_names
 from imagelake.formats.coco_scan import NotSplit
 from imagelake.formats.coco_split import Outline, split, split_head
 
@@ -21,7 +22,7 @@ MAX_WHOLE = 256 << 20
 
 LISTS = ("images", "annotations", "categories")
 
-ALL_LISTS, TWO_LISTS, ONE_LIST, BROKEN = 95, 85, 60, 30
+ALL_LISTS, TWO_LISTS, ONE_LIST, BROKEN = 95, 85, 60, BY_NAME_SCORE
 
 _SAMPLE = 20
 _LIST_KEYS = re.compile(rb'"(images|annotations|categories)"\s*:')
@@ -32,7 +33,8 @@ _NAMED = re.compile(r"(^|/)(_annotations\.coco|[^/]*\.coco|instances_[^/]*)\.jso
 class Finding:
     """The judgement of one file: score 0 to 100 with why it is 0.
 
-    `keypoints` when its boxes are those of keypoints, `unsupported` when it is COCO of a kind that is not read yet.
+    `keypoints` when its boxes are those of keypoints, `unsupported` when it is COCO of a kind that is not read yet,
+    `damaged` when it could not be read; `masks` are the names in a panoptic document.
     """
 
     path: str
@@ -40,19 +42,26 @@ class Finding:
     lack: str = ""
     keypoints: bool = False
     unsupported: bool = False
+    damaged: bool = False
+    masks: MaskNames | None = None
 
 
-def judge(tree: Tree, path: str) -> Finding:
-    """What a .json file is."""
+def judge(tree: Tree, path: str, *, is_only: bool) -> Finding:
+    """What a .json file is. One that cannot be read is taken if its name is one of COCO's, or `is_only` of its kind."""
     size = tree.size(path)
-    data = tree.read(path, HEAD)
+    data = read_or_none(tree, path, HEAD)
+    if data is None:
+        is_taken = is_only or _NAMED.search(path) is not None
+        return Finding(path, BROKEN if is_taken else 0, "the file cannot be read", damaged=True)
     try:
         outline = _outline(data, size)
-        if len(data) < size <= MAX_WHOLE and _is_worth_more(outline):
-            data = tree.read(path)
+        if len(data) < size <= MAX_WHOLE and (_is_worth_more(outline) or _is_panoptic(outline)):
+            data = read_or_none(tree, path)
+            if data is None:
+                return Finding(path, BROKEN, "the file cannot be read to its end", damaged=True)
             outline = _outline(data, size)
     except NotSplit as problem:
-        return _unsplit(path, data, problem)
+        return _unsplit(path, data or b"", problem)
     return _judge_outline(path, outline, cut=len(data) < size or not data.rstrip().endswith(b"}"))
 
 
@@ -68,7 +77,8 @@ def _judge_outline(path: str, outline: Outline, *, cut: bool) -> Finding:
     lists = _lists(outline)
     unsupported = _unsupported(outline)
     if unsupported:
-        return Finding(path, 0, f"{unsupported} not supported yet", unsupported=True)
+        masks = mask_names(outline) if _is_panoptic(outline) else None
+        return Finding(path, 0, f"{unsupported} not supported yet", unsupported=True, masks=masks)
     if len(lists) >= 2:
         score = ALL_LISTS if len(lists) == 3 else TWO_LISTS
         return Finding(path, score, keypoints=any("keypoints" in a for a in _sample(outline, "annotations")))
@@ -82,15 +92,19 @@ def _unsupported(outline: Outline) -> str | None:
     """Which other kind of document this is."""
     if any("annotations" in i or "annotation" in i for i in _sample(outline, "images")):
         return "annotations inside images are"
-    found = _sample(outline, "annotations")
-    if any("segments_info" in a for a in found):
+    if _is_panoptic(outline):
         return "panoptic annotations are"
+    found = _sample(outline, "annotations")
     outlined = any("bbox" in a or "segmentation" in a for a in found)
     if not outlined and any("caption" in a for a in found):
         return "captions are"
     if not outlined and any("keypoints" in a for a in found):
         return "keypoints without boxes are"
     return None
+
+
+def _is_panoptic(outline: Outline) -> bool:
+    return any("segments_info" in annotation for annotation in _sample(outline, "annotations"))
 
 
 def _looks_right(outline: Outline, name: str) -> bool:

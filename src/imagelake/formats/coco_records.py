@@ -8,7 +8,7 @@ from typing import Any
 
 from imagelake.formats import coco_shapes as shapes
 from imagelake.formats import coco_values as values
-from imagelake.formats.names import FileName, file_name
+from imagelake.formats.names import FileName, category_name, file_name
 from imagelake.formats.records import AnnotationRecord, CategoryRecord, ImageRecord, Issue
 from imagelake.formats.refused import Refused, shown
 
@@ -72,6 +72,7 @@ def image(item: Item, seen: Seen, split: str | None, kinds: tuple[str, ...]) -> 
         ref=str(own_id),
         file=name.file,
         locator=item.locator(own_id),
+        absolute=name.absolute,
         width=width,
         height=height,
         split=split,
@@ -88,12 +89,13 @@ def category(item: Item, seen: Seen) -> CategoryRecord | Issue:
     if isinstance(value, Issue):
         return value
     own_id, _ = values.reference(value.get("id"))
-    name, parent = value.get("name"), value.get("supercategory")
+    name, parent = _category_name(value.get("name")), _category_name(value.get("supercategory"))
     try:
         if own_id is None:
             raise Refused("category.id_invalid", f"category id {shown(value.get('id'))}; a number is needed")
-        if not isinstance(name, str) or not name.strip():
-            raise Refused("category.name_missing", f"category {own_id} has the name {shown(name)}; a text is needed")
+        if not name:
+            given = shown(value.get("name"))
+            raise Refused("category.name_missing", f"category {own_id} has the name {given}; a text is needed")
         if not seen.is_new(own_id):
             raise Refused("category.duplicate_id", f"category id {own_id} was given before; the first one counts")
     except Refused as problem:
@@ -103,7 +105,7 @@ def category(item: Item, seen: Seen) -> CategoryRecord | Issue:
         ref=own_id,
         name=name,
         order=item.place,
-        supercategory=parent if isinstance(parent, str) and parent.strip() else None,
+        supercategory=parent or None,
         source_id=own_id,
         attributes=values.attributes(value, CATEGORY_FIELDS)[0],
     )
@@ -178,6 +180,11 @@ def _issue(
     )
 
 
+def _category_name(written: Any) -> str:
+    """The name of a category; empty when there is none."""
+    return category_name(written) if isinstance(written, str) else ""
+
+
 def _image_name(value: Mapping[str, Any], own_id: str | None, seen: Seen) -> FileName:
     name = value.get("file_name")
     if own_id is None:
@@ -185,7 +192,7 @@ def _image_name(value: Mapping[str, Any], own_id: str | None, seen: Seen) -> Fil
     if own_id in seen.repeated_images:
         raise Refused("image.duplicate_id", f"image id {own_id} stands for several images of this document")
     if not isinstance(name, str) or not name.strip():
-        raise Refused("image.file_name_missing", f"file_name {shown(name)}; a relative path is needed")
+        raise Refused("image.file_name_missing", f"file_name {shown(name)}; a path is needed")
     try:
         return file_name(name)
     except ValueError as problem:

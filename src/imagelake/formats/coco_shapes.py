@@ -35,7 +35,8 @@ def kind_of(segmentation: Any) -> str:
     """The kind a segmentation means to be, sound or not."""
     if isinstance(segmentation, dict):
         return "rle"
-    return "polygon" if segmentation not in (None, []) else "box"
+    is_empty = segmentation is None or (isinstance(segmentation, list) and all(part == [] for part in segmentation))
+    return "box" if is_empty else "polygon"
 
 
 def shape(segmentation: Any, warnings: list[str]) -> Shape:

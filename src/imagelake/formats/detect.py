@@ -30,6 +30,7 @@ class Choice:
                 "score": found.score,
                 "documents": list(found.documents),
                 "meta": list(found.meta),
+                "masks": list(found.masks),
                 "lacks": list(found.lacks),
             },
             "all": [{"format": d.format, "score": d.score, "lacks": list(d.lacks)} for d in self.all],
@@ -39,6 +40,8 @@ class Choice:
 def choose(tree: Tree, requested: str | None) -> Choice:
     """The format of the tree; `requested` decides where it is given.
 
+    Formats that names alone speak for give way to one whose documents could be read.
+
     UploadRejected when no reader or several can use the tree, or the requested one cannot; UsageError for an
     unknown name.
     """
@@ -47,10 +50,11 @@ def choose(tree: Tree, requested: str | None) -> Choice:
     found = tuple(r.detect(tree) for r in READERS)
     usable = [d for d in found if d.score > 0]
     documents = [d for d in usable if d.format not in _WITHOUT_DOCUMENTS]
-    if len(documents) > 1:
+    certain = [d for d in documents if not d.by_name]
+    if len(certain) > 1:
         raise UploadRejected(
             f"several formats fit this upload: {_listed(found)}",
-            hint=f"name the one that counts with --format {' or --format '.join(d.format for d in documents)}",
+            hint=f"name the one that counts with --format {' or --format '.join(d.format for d in certain)}",
             rule="format.ambiguous",
         )
     if not usable:
@@ -60,7 +64,8 @@ def choose(tree: Tree, requested: str | None) -> Choice:
             rule="format.unknown",
         )
     if documents:
-        return Choice(documents[0].format, documents[0], found)
+        winner = max(certain or documents, key=lambda d: d.score)
+        return Choice(winner.format, winner, found)
     unread = [text for d in found for text in d.unsupported]
     if unread:  # taking the images alone would lose the labels without a word
         raise UploadRejected(

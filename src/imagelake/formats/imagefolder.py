@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from imagelake.formats.base import Detection, Tree, Unit
+from imagelake.formats.names import category_name
 from imagelake.formats.records import AnnotationRecord, ImageRecord, Record
-from imagelake.keys import KeyParts, is_image_name, take_apart
+from imagelake.keys import KeyParts, is_dataset_image, take_apart
 
 KIND = "class"
 
@@ -81,11 +82,11 @@ class ImagesReader:
 
 def class_folder(parts: KeyParts) -> str:
     """The folder part of an image's key: its class; empty when it lies in none."""
-    return parts.key.rpartition("/")[0]
+    return category_name(parts.key.rpartition("/")[0])
 
 
 def _images(tree: Tree) -> list[str]:
-    return [path for path in tree.paths if is_image_name(path)]
+    return [path for path in tree.paths if is_dataset_image(path)]
 
 
 def _lack(images: list[str]) -> str:

@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 from imagelake.digest import nfc
 from imagelake.formats import coco_shapes as shapes
 from imagelake.formats import coco_values as values
-from imagelake.formats.base import Detection, Tree, Unit
+from imagelake.formats.base import Detection, Tree, Unit, present, read_or_none
+from imagelake.formats.names import category_name
 from imagelake.formats.records import AnnotationRecord, Box, ImageRecord, Issue, Record
 from imagelake.formats.refused import Refused, shown
 from imagelake.formats.small_documents import (
@@ -26,7 +27,7 @@ from imagelake.formats.small_documents import (
 )
 from imagelake.storage.labels import MAGIC, SCHEMA, by_folder, key_hash
 
-SCORE = 95
+SCORE, _DAMAGED_SCORE = 95, 40
 
 KINDS = ("box", "polygon", "rle", "class")
 
@@ -46,18 +47,25 @@ class LabelsReader:
     version: ClassVar[int] = 1
 
     def detect(self, tree: Tree) -> Detection:
-        """Fits when there are files named like saves and one of those looked at says that it is one."""
+        """Fits when there are files named like saves and one of those looked at says that it is one.
+
+        Damaged ones count as saves: nothing else is named like them.
+        """
         saves = by_folder(path for path in tree.paths if path.endswith(".json"))
         newest = sorted(_path(folder, names[-1]) for folder, names in saves.items())
-        if not any(_MAGIC.match(tree.read(path, HEAD)) for path in spread(newest)):
+        heads = [read_or_none(tree, path, HEAD) for path in spread(newest)]
+        readable = [head for head in heads if head is not None]
+        is_sure = any(map(_MAGIC.match, readable))
+        if not is_sure and len(readable) == len(heads):
             lack = f"no <key hash>/<time>-<id>.json that begins with {MAGIC}"
             return Detection(self.name, 0, lacks=(lack,))
         older = sorted(_path(folder, name) for folder, names in saves.items() for name in names[:-1])
-        return Detection(self.name, SCORE, documents=tuple(newest), meta=tuple(older))
+        score = SCORE if is_sure else _DAMAGED_SCORE
+        return Detection(self.name, score, documents=tuple(newest), meta=tuple(older), by_name=not is_sure)
 
     def plan(self, tree: Tree, detection: Detection) -> tuple[Unit, ...]:
         """Some hundred saves a unit."""
-        paths, refused = too_large(self.name, tree, detection.documents)
+        paths, refused = too_large(self.name, tree, present(tree, detection.documents))
         return (*(Unit(self.name, group) for group in cut(tree, paths)), *refused)
 
     def parse(self, unit: Unit, read: Callable[[str], bytes]) -> Iterator[Record]:
@@ -154,9 +162,10 @@ def _annotation(path: str, place: int, entry: Any, kinds: tuple[str, ...]) -> An
         if not isinstance(entry, dict) or kind not in kinds:
             raise Refused("annotation.row_malformed", f"{shown(entry)} is no annotation of kind {' or '.join(kinds)}")
         shape, box = _shape(entry, warnings)
-        category = entry.get("category")
-        if not isinstance(category, str) or not category.strip():
-            raise Refused("annotation.category_unknown", f"category {shown(category)}; a name is needed")
+        written = entry.get("category")
+        category = category_name(written) if isinstance(written, str) else ""
+        if not category:
+            raise Refused("annotation.category_unknown", f"category {shown(written)}; a name is needed")
     except Refused as problem:
         known = kind if kind in kinds else None
         return Issue(path, "annotation", locator, problem.rule, problem.message, raw, image_ref=path, kind=known)

@@ -8,15 +8,23 @@ from typing import Any
 
 Box = tuple[float, float, float, float]
 
+EVERY_KIND = "*"
+"""In `ImageRecord.kinds`: the image is labelled for the kinds of all annotations of its upload.
+
+They are the distinct kinds of all annotation records and annotation issues of the upload's documents of that format,
+box if there are none: what an empty label file says there are none of, only all the other files together tell.
+"""
+
 
 @dataclass(frozen=True)
 class ImageRecord:
     """An image as a document names it.
 
     `ref` identifies it within the document (a COCO id, else the file itself); `file` is the name as written, with
-    `/` separators; with `by_stem` the file's suffix is unknown and only the stem must match. `kinds` are
-    the annotation kinds the document labels it for: an image listed without objects is labelled with nothing,
-    and one that a mere list of split members names has no kinds.
+    `/` separators; with `by_stem` the file's suffix is unknown and only the stem must match; with `absolute` it is the
+    path on another machine, without its root. `kinds` are the annotation kinds the document labels it for, or
+    EVERY_KIND: an image listed without objects is labelled with nothing, and one that a mere list of split members
+    names has no kinds.
     """
 
     document: str
@@ -24,6 +32,7 @@ class ImageRecord:
     file: str
     locator: str
     by_stem: bool = False
+    absolute: bool = False
     width: int | None = None
     height: int | None = None
     split: str | None = None

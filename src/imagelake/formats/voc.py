@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from imagelake.formats.base import Detection, Tree, Unit
+from imagelake.formats.base import BY_NAME_SCORE, Detection, Tree, Unit, present, read_or_none
 from imagelake.formats.names import file_name
 from imagelake.formats.records import ImageRecord, Issue, Record
-from imagelake.formats.small_documents import HEAD, cut, spread, stem, too_large, too_large_issues
-from imagelake.formats.voc_images import Images, filenames_hold, placed
+from imagelake.formats.small_documents import HEAD, MAX_RAW, cut, spread, stem, too_large, too_large_issues
+from imagelake.formats.voc_images import Images, filenames_hold, in_annotation_folder, placed
 from imagelake.formats.voc_records import Place, records
 from imagelake.formats.voc_xml import decode_head, root_name
 from imagelake.keys import is_image_name, split_name
@@ -31,30 +31,40 @@ class VocReader:
     """
 
     name: ClassVar[str] = "voc"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def detect(self, tree: Tree) -> Detection:
-        """Fits when one of some .xml files has the root `annotation` and the members VOC puts there."""
+        """Fits when one of some .xml files has the root `annotation` and the members VOC puts there.
+
+        A damaged .xml file counts as a document among others, in a folder for annotations, and beside an image.
+        """
         paths = [path for path in tree.paths if path.lower().endswith(".xml")]
-        heads = [(path, tree.read(path, HEAD)) for path in spread(paths)]
-        others = {path: lack for path, head in heads if (lack := _lack(head))}
-        if len(others) == len(heads):
-            lacks = [f"{path} has {lack}" for path, lack in others.items()]
-            return Detection(self.name, 0, lacks=tuple(lacks[:3]) or ("no .xml document",))
-        roots = {path: root_name(head) for path, head in heads}
+        sample = spread(paths)
+        heads = _heads(tree, sample)
+        lacks = {path: lack for path, head in heads.items() if (lack := _lack(head))}
+        roots = {path: root_name(head) for path, head in heads.items()}
         documents = tuple(path for path in paths if roots.get(path) in (None, "annotation"))
-        return Detection(self.name, _SCORE, documents=documents, meta=_split_lists(tree.paths))
+        if len(lacks) < len(heads):
+            return Detection(self.name, _SCORE, documents=documents, meta=_split_lists(tree.paths))
+        damaged = [path for path in sample if path not in heads]
+        if any(map(in_annotation_folder, damaged)) or (damaged and _have_mates(damaged, tree)):
+            meta = _split_lists(tree.paths)
+            return Detection(self.name, BY_NAME_SCORE, documents=documents, meta=meta, by_name=True)
+        reasons = [f"{path} has {lack}" for path, lack in lacks.items()]
+        reasons += [f"{path} cannot be read" for path in damaged]
+        return Detection(self.name, 0, lacks=tuple(reasons[:3]) or ("no .xml document",))
 
     def plan(self, tree: Tree, detection: Detection) -> tuple[Unit, ...]:
         """Units of many documents, each with what the tree says about their images; one for each split list."""
-        paths = tree.paths
-        images = Images(paths)
-        heads = [(path, tree.read(path, HEAD)) for path in spread(detection.documents)]
+        images = Images(tree.paths)
+        listed = present(tree, detection.documents)
+        heads = _heads(tree, spread(listed))
         shared = {"filenames_hold": filenames_hold(heads, images), "folder_splits": not detection.meta}
-        documents, refused = too_large(self.name, tree, detection.documents)
-        lists, refused_lists = too_large(self.name, tree, detection.meta)
+        documents, refused = too_large(self.name, tree, listed)
+        lists, refused_lists = too_large(self.name, tree, present(tree, detection.meta))
+        mates = images.mates(documents)
         units = [
-            Unit(self.name, group, json.dumps({**shared, "mates": [images.mate(path) for path in group]}))
+            Unit(self.name, group, json.dumps({**shared, "mates": [mates[path] for path in group]}))
             for group in cut(tree, documents)
         ]
         members = [Unit(self.name, (path,), json.dumps({"split": split_name(stem(path))})) for path in lists]
@@ -71,6 +81,16 @@ class VocReader:
         else:
             for path, mate in zip(unit.paths, context["mates"], strict=True):
                 yield from records(_place(path, mate, context), read(path))
+
+
+def _heads(tree: Tree, paths: Sequence[str]) -> dict[str, bytes]:
+    """The beginnings of those of the files that can be read, by path."""
+    heads = ((path, read_or_none(tree, path, HEAD)) for path in paths)
+    return {path: head for path, head in heads if head is not None}
+
+
+def _have_mates(documents: Sequence[str], tree: Tree) -> bool:
+    return any(mate is not None for mate in Images(tree.paths).mates(documents).values())
 
 
 def _lack(head: bytes) -> str:
@@ -110,9 +130,9 @@ def _member(path: str, split: str, written: str, locator: str) -> ImageRecord | 
             document=path,
             entity="image",
             locator=locator,
-            rule="image.path_hostile",
+            rule="split.member_malformed",
             message=str(problem),
-            raw=written,
+            raw=written[:MAX_RAW],
             image_ref=written,
         )
     return ImageRecord(
@@ -121,6 +141,7 @@ def _member(path: str, split: str, written: str, locator: str) -> ImageRecord | 
         file=name.file,
         locator=locator,
         by_stem=not is_image_name(name.file),
+        absolute=name.absolute,
         split=split,
         warnings=("image.backslash",) if name.backslash else (),
     )

@@ -10,10 +10,11 @@ from xml.etree.ElementTree import Element
 
 from imagelake.formats import voc_xml as xml
 from imagelake.formats.geometry import voc_to_bbox
+from imagelake.formats.names import FileName, category_name
 from imagelake.formats.records import AnnotationRecord, Box, ImageRecord, Issue, Record
 from imagelake.formats.refused import Refused, shown
 from imagelake.formats.small_documents import Unreadable, number, stem, unreadable_issue
-from imagelake.formats.voc_images import placed, written_name
+from imagelake.formats.voc_images import ends_alike, placed, written_name
 
 KIND = "box"
 
@@ -51,7 +52,7 @@ def _image(place: Place, root: Element) -> ImageRecord | Issue:
     filename = root.find("filename")
     warnings: list[str] = []
     try:
-        file, by_stem = _file(place, xml.text_of(filename), warnings)
+        name = written_name(xml.text_of(filename))
     except ValueError as problem:
         return Issue(
             document=place.document,
@@ -62,13 +63,17 @@ def _image(place: Place, root: Element) -> ImageRecord | Issue:
             raw=xml.fragment(filename) if filename is not None else "",
             image_ref=place.document,
         )
+    if name is not None and name.backslash:
+        warnings.append("image.backslash")
+    mate = place.mate if _is_of_mate(place, name) else None
     size = root.find("size")
     return ImageRecord(
         document=place.document,
         ref=place.document,
-        file=file,
+        file=mate or _file(place, name),
         locator="filename",
-        by_stem=by_stem,
+        by_stem=mate is None and name is None,
+        absolute=mate is None and name is not None and name.absolute,
         width=_side(size, "width", warnings),
         height=_side(size, "height", warnings),
         split=place.split,
@@ -78,18 +83,29 @@ def _image(place: Place, root: Element) -> ImageRecord | Issue:
     )
 
 
-def _file(place: Place, text: str, warnings: list[str]) -> tuple[str, bool]:
-    """The image's name, and whether only its stem is known; ValueError for a hostile one."""
-    name = written_name(text)
-    if name is not None and name.backslash:
-        warnings.append("image.backslash")
-    own = stem(place.document)
-    if place.mate is not None and (name is None or stem(name.file) == own or not place.filenames_hold):
-        return place.mate, False
-    folder = placed(place.document).key.rpartition("/")[0]
-    file = own if name is None else name.file
-    inside = folder and "/" not in file
-    return f"{folder}/{file}" if inside else file, name is None
+def _is_of_mate(place: Place, name: FileName | None) -> bool:
+    """Whether the document is of the image of its stem: unless its filename element names another one."""
+    if name is None or place.mate is None:
+        return True
+    if stem(name.file) != stem(place.document) and place.filenames_hold:
+        return False
+    is_bare = name.absolute or "/" not in name.file
+    beside = _without_name(place.mate) == _without_name(place.document)
+    return is_bare or beside or ends_alike(name.file, place.mate)
+
+
+def _without_name(path: str) -> str:
+    """The folders of a path but for those that tell documents from images."""
+    return placed(path).key.rpartition("/")[0]
+
+
+def _file(place: Place, name: FileName | None) -> str:
+    """The image's name as written, or the document's stem; in the document's folder when it names none."""
+    if name is not None and name.absolute:
+        return name.file
+    file = stem(place.document) if name is None else name.file
+    folder = _without_name(place.document)
+    return f"{folder}/{file}" if folder and "/" not in file else file
 
 
 def _image_attributes(root: Element, size: Element | None) -> dict[str, Any]:
@@ -121,7 +137,7 @@ def _annotation(document: str, locator: str, element: Element) -> AnnotationReco
     raw = xml.fragment(element)
     try:
         box = _box(element)
-        category = xml.text_of(element.find("name"))
+        category = category_name(xml.text_of(element.find("name")))
         if not category:
             raise Refused("annotation.category_unknown", "the object has no name; a class name is needed")
     except Refused as problem:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass
 from typing import ClassVar
 
-from imagelake.formats.base import Detection, Tree, Unit
+from imagelake.formats.base import BY_NAME_SCORE, Detection, Tree, Unit, present, read_or_none
 from imagelake.formats.records import CategoryRecord, Record
 from imagelake.formats.refused import shown
 from imagelake.formats.small_documents import (
@@ -20,9 +20,9 @@ from imagelake.formats.small_documents import (
     too_large_issues,
     unreadable_issue,
 )
-from imagelake.formats.yolo_names import Classes, chosen, classes, name_documents
-from imagelake.formats.yolo_rows import BOX, Labels, image_file, is_row, lines, records, sound_kind
-from imagelake.keys import is_image_name, split_name
+from imagelake.formats.yolo_names import chosen, classes, name_documents
+from imagelake.formats.yolo_rows import image_file, in_label_folder, is_row, lines, records, sound_kind
+from imagelake.keys import is_dataset_image, split_name
 
 _NAMED_SCORE, _BARE_SCORE, _EMPTY_SCORE = 90, 70, 60
 _OTHER_TEXTS = ("readme", "license", "licence", "requirements", "classes", "notice", "changelog", "trainval")
@@ -37,18 +37,29 @@ class YoloReader:
     """
 
     name: ClassVar[str] = "yolo"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def detect(self, tree: Tree) -> Detection:
-        """Fits when one of some .txt files holds rows, or all are empty, have images, and names are declared."""
+        """Fits when one of some .txt files holds rows, or all are empty, have images, and names are declared.
+
+        A damaged .txt file counts as a label file in a `labels` folder, and beside an image of its stem.
+        """
         paths = [path for path in tree.paths if _may_hold_labels(path)]
-        looks = {path: _look(tree.read(path, HEAD)) for path in spread(paths)}
+        heads = {path: read_or_none(tree, path, HEAD) for path in spread(paths)}
+        looks = {path: _look(head) for path, head in heads.items() if head is not None}
+        images = _images(tree)
+        damaged = {path for path in heads if path not in looks}
+        stray = {path for path in damaged if not in_label_folder(path) and image_file(path) not in images}
+        others = stray | {path for path, look in looks.items() if look.is_other_text}
         names = name_documents(tree)
-        documents = tuple(path for path in paths if path not in looks or not looks[path].is_other_text)
-        if any(look.kinds and (names or look.is_sound) for look in looks.values()):
+        documents = tuple(path for path in paths if path not in others)
+        if any(look.is_sound or (names and look.has_row) for look in looks.values()):
             return Detection(self.name, _NAMED_SCORE if names else _BARE_SCORE, documents=documents, meta=names)
-        if names and looks and not any(look.lines for look in looks.values()) and _beside_images(tree.paths, looks):
+        is_empty = bool(looks) and not any(look.lines for look in looks.values())
+        if names and is_empty and any(image_file(path) in images for path in looks):
             return Detection(self.name, _EMPTY_SCORE, documents=documents, meta=names)
+        if damaged - stray:
+            return Detection(self.name, BY_NAME_SCORE, documents=documents, meta=names, by_name=True)
         lacks = [
             f"{path}: {shown(look.lines[0])} is no row of a class and shares"
             for path, look in looks.items()
@@ -58,13 +69,11 @@ class YoloReader:
 
     def plan(self, tree: Tree, detection: Detection) -> tuple[Unit, ...]:
         """The class names, then units of many label files; each brings the document of the names along."""
-        source = chosen(tree, detection.meta)
-        tried = detection.meta[: detection.meta.index(source) + 1] if source else detection.meta
-        known = _known(source, tree.read)
-        looks = [_look(tree.read(path, HEAD)) for path in spread(detection.documents)]
-        kinds = {BOX} if known is not None and known.keypoints else {kind for look in looks for kind in look.kinds}
-        context = json.dumps({"names": source, "kinds": sorted(kinds) or [BOX]})
-        documents, refused = too_large(self.name, tree, detection.documents)
+        meta = tuple(path for path in present(tree, detection.meta) if read_or_none(tree, path, 1) is not None)
+        source = chosen(tree, meta)
+        tried = meta[: meta.index(source) + 1] if source else meta
+        context = json.dumps({"names": source})
+        documents, refused = too_large(self.name, tree, present(tree, detection.documents))
         units = [Unit(self.name, (*((source,) if source else ()), *g), context) for g in cut(tree, documents)]
         declared = tuple(Unit(self.name, (path,), json.dumps({"declares": True})) for path in tried)
         return (*declared, *units, *refused)
@@ -79,10 +88,10 @@ class YoloReader:
                 yield from _categories(path, read(path))
         else:
             source = context["names"]
-            labels = Labels(_known(source, read), tuple(context["kinds"]))
+            declared = classes(source, read(source)) if source is not None else None
             for path in unit.paths:
                 if path != source:
-                    yield from records(path, read(path), labels)
+                    yield from records(path, read(path), declared)
 
 
 def _may_hold_labels(path: str) -> bool:
@@ -100,12 +109,12 @@ class _Look:
     found: tuple[str | None, ...]
 
     @property
-    def kinds(self) -> frozenset[str]:
-        return frozenset(kind for kind in self.found if kind is not None)
+    def has_row(self) -> bool:
+        return any(kind is not None for kind in self.found)
 
     @property
     def is_sound(self) -> bool:
-        return 2 * sum(kind is not None for kind in self.found) >= len(self.found)
+        return self.has_row and 2 * sum(kind is not None for kind in self.found) >= len(self.found)
 
     @property
     def is_other_text(self) -> bool:
@@ -118,13 +127,9 @@ def _look(head: bytes) -> _Look:
     return _Look(found, tuple(map(sound_kind, found)))
 
 
-def _beside_images(paths: Sequence[str], documents: Iterable[str]) -> bool:
-    images = {path.rpartition(".")[0] for path in paths if is_image_name(path)}
-    return any(image_file(path) in images for path in documents)
-
-
-def _known(source: str | None, read: Callable[[str], bytes]) -> Classes | None:
-    return classes(source, read(source)) if source is not None else None
+def _images(tree: Tree) -> Set[str]:
+    """The paths of the images without their suffixes."""
+    return {path.rpartition(".")[0] for path in tree.paths if is_dataset_image(path)}
 
 
 def _categories(path: str, data: bytes) -> Iterator[Record]:

@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from imagelake.formats.base import Tree
+from imagelake.formats.base import Tree, read_or_none
+from imagelake.formats.names import category_name
 from imagelake.formats.refused import shown
 from imagelake.formats.small_documents import HEAD, SNIFFED, Unreadable
 
@@ -52,23 +53,20 @@ class _Plain(yaml.BaseLoader):
 
 
 def name_documents(tree: Tree) -> tuple[str, ...]:
-    """The files that may declare class names, the one to be believed most first."""
+    """The files that may declare class names, the one to be believed most first; damaged ones are among them."""
     yamls = [path for path in tree.paths if path.lower().endswith(_YAML)]
     yamls = sorted(yamls, key=lambda p: (_base(p) not in ("data.yaml", "data.yml"), *_depth(p)))[:SNIFFED]
-    found = [p for p in yamls if _base(p).startswith("data.") or _KEYS.search(tree.read(p, HEAD))]
+    found = [p for p in yamls if _base(p).startswith("data.") or _may_declare(read_or_none(tree, p, HEAD))]
     lists = [path for path in tree.paths if _base(path) in _LISTS or path.lower().endswith(".names")]
     return (*found, *sorted(lists, key=_depth))
 
 
 def chosen(tree: Tree, documents: tuple[str, ...]) -> str | None:
-    """The first of the documents that can be read."""
+    """The first of the documents that declares classes."""
     for path in documents:
-        try:
-            if tree.size(path) <= MAX_BYTES:
-                classes(path, tree.read(path))
-                return path
-        except Unreadable:
-            continue
+        data = read_or_none(tree, path) if tree.size(path) <= MAX_BYTES else None
+        if data is not None and _declares(path, data):
+            return path
     return None
 
 
@@ -79,11 +77,24 @@ def classes(path: str, data: bytes) -> Classes:
         raise Unreadable("document.too_large", f"{path} has {len(data)} bytes; up to {MAX_BYTES} are read")
     if not path.lower().endswith(_YAML):
         lines = data.decode("utf-8-sig", "replace").split("\n")
-        return Classes({index: name for index, line in enumerate(lines) if (name := line.strip())})
+        return Classes({index: name for index, line in enumerate(lines) if (name := category_name(line))})
     content = _load(data)
     if not isinstance(content, dict):
         raise Unreadable("document.wrong_shape", f"{shown(content)} is no mapping with names")
     return Classes(_names(content), "kpt_shape" in content)
+
+
+def _may_declare(head: bytes | None) -> bool:
+    return head is None or _KEYS.search(head) is not None
+
+
+def _declares(path: str, data: bytes) -> bool:
+    """Whether the classes a document declares can be read; what is wrong with it is reported when it is parsed."""
+    try:
+        classes(path, data)
+    except Unreadable:
+        return False
+    return True
 
 
 def _load(data: bytes) -> Any:
@@ -115,7 +126,7 @@ def _names(content: Mapping[Any, Any]) -> dict[int, str]:
         raise Unreadable(
             "document.wrong_shape", f"names {shown(names)}; give a list of names, or names by class number"
         )
-    return {index: name.strip() for index, name in pairs if name.strip()}
+    return {index: name for index, written in pairs if (name := category_name(written))}
 
 
 def _base(path: str) -> str:

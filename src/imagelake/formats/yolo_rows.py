@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from io import BytesIO
 from itertools import islice
 
 from imagelake.formats.geometry import bounds
-from imagelake.formats.records import AnnotationRecord, Box, ImageRecord, Issue, Record
+from imagelake.formats.records import EVERY_KIND, AnnotationRecord, Box, ImageRecord, Issue, Record
 from imagelake.formats.refused import Refused, shown
 from imagelake.formats.small_documents import MAX_RAW, number
 from imagelake.formats.yolo_names import Classes
@@ -24,14 +23,6 @@ _NEAR = (-0.01, 1.01)
 _INDEX = re.compile(r"(\d{1,6})(?:\.0*)?", re.ASCII)
 _LABEL_FOLDERS = ("labels", "label")
 _LOOKED_AT = 100
-
-
-@dataclass(frozen=True)
-class Labels:
-    """What the plan knows of all label files: the classes, and the kinds that an empty file says there are none of."""
-
-    classes: Classes | None
-    kinds: tuple[str, ...]
 
 
 def is_row(line: str) -> bool:
@@ -67,8 +58,17 @@ def image_file(document: str) -> str:
     return "/".join([*folders, name.rpartition(".")[0]])
 
 
-def records(document: str, data: bytes, labels: Labels) -> Iterator[Record]:
-    """The annotations of a label file and its image; one issue when it is some other text."""
+def in_label_folder(path: str) -> bool:
+    """Whether a file lies somewhere in a folder for label files."""
+    return any(folder.lower() in _LABEL_FOLDERS for folder in path.split("/")[:-1])
+
+
+def records(document: str, data: bytes, classes: Classes | None) -> Iterator[Record]:
+    """The annotations of a label file and its image; one issue when it is some other text.
+
+    The image is labelled for the kinds that any label file of the upload holds: files of boxes and polygons are not
+    told apart, and an empty one says that there are none of either.
+    """
     first = list(islice(lines(data), _LOOKED_AT))
     if first and not any(is_row(line) for _, line in first):
         yield Issue(
@@ -80,11 +80,8 @@ def records(document: str, data: bytes, labels: Labels) -> Iterator[Record]:
             raw=first[0][1][:MAX_RAW],
         )
         return
-    kinds: set[str] = set()
     for place, line in lines(data):
-        record = _annotation(document, place, line, labels)
-        kinds.add(record.kind or BOX)
-        yield record
+        yield _annotation(document, place, line, classes)
     file = image_file(document)
     split = take_apart(file).split
     yield ImageRecord(
@@ -94,17 +91,18 @@ def records(document: str, data: bytes, labels: Labels) -> Iterator[Record]:
         locator="",
         by_stem=True,
         split=split,
-        kinds=tuple(sorted(kinds)) or labels.kinds,
+        kinds=(EVERY_KIND,),
     )
 
 
-def _annotation(document: str, place: int, line: str, labels: Labels) -> AnnotationRecord | Issue:
+def _annotation(document: str, place: int, line: str, classes: Classes | None) -> AnnotationRecord | Issue:
+    """The annotation of a row, or why it is refused; a row of neither kind counts as a box."""
     tokens = line.split()
-    kind = _kind(len(tokens), labels)
+    kind = _kind(len(tokens), classes)
     locator = f"line {place}"
     try:
-        numbers = _numbers(tokens, kind, labels)
-        category = _category(tokens[0], labels.classes)
+        numbers = _numbers(tokens, kind, classes)
+        category = _category(tokens[0], classes)
         box = _box(numbers) if kind == BOX else bounds(numbers)
         if not all(map(math.isfinite, box)):
             raise Refused("annotation.bbox_not_finite", f"{shown(line)}; the box must be finite")
@@ -117,7 +115,7 @@ def _annotation(document: str, place: int, line: str, labels: Labels) -> Annotat
             message=problem.message,
             raw=line[:MAX_RAW],
             image_ref=document,
-            kind=kind or labels.kinds[0],
+            kind=kind or BOX,
         )
     return AnnotationRecord(
         document=document,
@@ -132,18 +130,18 @@ def _annotation(document: str, place: int, line: str, labels: Labels) -> Annotat
     )
 
 
-def _kind(width: int, labels: Labels | None) -> str | None:
+def _kind(width: int, classes: Classes | None) -> str | None:
     """What a row of so many columns is: 9 are a polygon of four points, as in oriented boxes."""
     if width == _BOX_WIDTH:
         return BOX
-    keypoints = labels is not None and labels.classes is not None and labels.classes.keypoints
+    keypoints = classes is not None and classes.keypoints
     return POLYGON if width >= _MIN_POLYGON_WIDTH and width % 2 and not keypoints else None
 
 
-def _numbers(tokens: list[str], kind: str | None, labels: Labels) -> tuple[float, ...]:
+def _numbers(tokens: list[str], kind: str | None, classes: Classes | None) -> tuple[float, ...]:
     """The row's coordinates; Refused unless they are finite and as many as a box or a polygon has."""
     if kind is None:
-        keypoints = labels.classes is not None and labels.classes.keypoints
+        keypoints = classes is not None and classes.keypoints
         taken = f"a box has {_BOX_WIDTH}, a polygon an odd number from {_MIN_POLYGON_WIDTH}"
         why = "keypoints are not supported yet" if keypoints else taken
         raise Refused("annotation.row_malformed", f"{len(tokens)} columns; {why}")

@@ -66,12 +66,8 @@ def draft_names(row: Row) -> list[str]:
     """The image keys that a record's name may stand for in the draft, in their order; by stem, without suffix."""
     if SAVE_NAME.fullmatch(row["document"].rpartition("/")[2]):
         return [row["file"]]
-    names = [row["file"]]
-    folder = row["document"].rpartition("/")[0]
-    if folder and not row["absolute"]:
-        names.insert(0, f"{folder}/{row['file']}")
     candidates: dict[str, None] = {}
-    for name in names:
+    for name in filter(None, (_beside(row), row["file"])):
         parts = keys.take_apart(name)
         candidates.update(dict.fromkeys((name, parts.split_key, parts.key)))
     return list(candidates)
@@ -86,11 +82,11 @@ def _asked(row: Row, by_name: bool) -> Row:
 
 
 def _questions(row: Row, by_name: bool) -> Iterator[tuple[int, str, str]]:
-    file, folder = row["file"], row["document"].rpartition("/")[0]
+    file, beside = row["file"], _beside(row)
     parts = file.split("/")
     if not SAVE_NAME.fullmatch(row["document"].rpartition("/")[2]):  # a save names its image by key: no other will do
-        if folder and not row["absolute"]:
-            yield _FOLDER, "full", f"{folder}/{file}"
+        if beside is not None:
+            yield _FOLDER, "full", beside
         yield _NAME, "full", file
         if row["split"] is not None:
             yield _IN_SPLIT, "split", f"{row['split']}/{file}"
@@ -105,6 +101,15 @@ def _questions(row: Row, by_name: bool) -> Iterator[tuple[int, str, str]]:
     if not row["absolute"]:
         for place, name in enumerate(draft_names(row)):
             yield _DRAFT + place, "draft", name
+
+
+def _beside(row: Row) -> str | None:
+    """The name in the folder of its document, where that lists names as they are from there, as COCO does.
+
+    Readers of other formats say themselves which folder an image is in.
+    """
+    folder, _, name = row["document"].rpartition("/")
+    return f"{folder}/{row['file']}" if folder and name.lower().endswith(".json") and not row["absolute"] else None
 
 
 def _waits_for(row: Row) -> str:

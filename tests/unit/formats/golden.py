@@ -28,8 +28,8 @@ def reading(case: Path) -> dict[str, Any]:
         units = chosen.plan(tree, choice.detection)
     except UploadRejected as problem:
         return {"refused": problem.rule, "lacks": list(reader(case.parent.name).detect(tree).lacks)}
-    found = choice.as_json()["chosen"]
-    return {**found, "records": [plain(r) for unit in units for r in chosen.parse(unit, tree.read)]}
+    detection = {name: value for name, value in choice.as_json()["chosen"].items() if name != "masks" or value}
+    return {**detection, "records": [plain(r) for unit in units for r in chosen.parse(unit, tree.read)]}
 
 
 def plain(record: Record) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from imagelake.formats.base import Unit
 from imagelake.formats.coco import CocoReader
 from imagelake.formats.coco_split import split
 from imagelake.formats.detect import choose
-from imagelake.formats.records import AnnotationRecord, ImageRecord, Issue, Record
+from imagelake.formats.records import AnnotationRecord, CategoryRecord, ImageRecord, Issue, Record
 from imagelake.formats.trees import DictTree
 from imagelake.quality.catalogue import BY_ID
 
@@ -57,9 +57,49 @@ def test_the_order_of_the_lists_in_the_file_makes_no_difference(order: tuple[str
     assert parse(json.dumps(document).encode()) == parse(json.dumps(COCO).encode())
 
 
-def test_images_are_labelled_for_boxes_and_every_kind_the_document_holds() -> None:
-    images = [r for r in parse(json.dumps(COCO).encode()) if isinstance(r, ImageRecord)]
-    assert [i.kinds for i in images] == [("box", "polygon", "rle")] * 2
+POLYGON = {"segmentation": [[1, 1, 5, 1, 5, 3]]}
+NO_NUMBER = {"bbox": [1, 2, 3, None]}
+
+
+@pytest.mark.parametrize(
+    ("annotations", "kinds"),
+    [
+        (COCO["annotations"], ("box", "polygon", "rle")),
+        ([{**BOX, **POLYGON}], ("polygon",)),
+        ([{**BOX, "segmentation": MASK}], ("rle",)),
+        ([{**BOX, **POLYGON, **NO_NUMBER}], ("polygon",)),
+        ([{**BOX, **POLYGON}, {**BOX, **NO_NUMBER}], ("box", "polygon")),
+        ([{**BOX, "segmentation": {"counts": 7}}], ("rle",)),
+        ([{**BOX, "segmentation": [[]], **NO_NUMBER}], ("box",)),
+        ([{**BOX, **POLYGON, "image_id": None}], ("polygon",)),
+        ([7], ("box",)),
+        ([], ("box",)),
+    ],
+)
+def test_images_are_labelled_for_the_kinds_of_all_annotations_and_for_boxes_only_without_any(
+    annotations: list[Any], kinds: tuple[str, ...]
+) -> None:
+    records = parse(json.dumps({**COCO, "annotations": annotations}).encode())
+    assert [r.kinds for r in records if isinstance(r, ImageRecord)] == [kinds] * 2
+
+
+def test_a_document_without_a_list_of_annotations_labels_its_images_for_nothing() -> None:
+    records = parse(json.dumps({name: COCO[name] for name in ("images", "categories")}).encode())
+    assert [r.kinds for r in records if isinstance(r, ImageRecord)] == [(), ()]
+
+
+def test_names_of_categories_are_trimmed_and_in_normal_form() -> None:
+    category = {"id": 1, "name": " koc\u030cka\u2003", "supercategory": "zvi\u0301r\u030ce "}
+    (record,) = (
+        r for r in parse(json.dumps({**COCO, "categories": [category]}).encode()) if isinstance(r, CategoryRecord)
+    )
+    assert (record.name, record.supercategory) == ("ko\u010dka", "zv\u00ed\u0159e")
+
+
+def test_an_absolute_file_name_is_kept_without_its_root() -> None:
+    image = {**IMAGE, "file_name": "D:\\data\\cam1\\1.jpg"}
+    (record,) = (r for r in parse(json.dumps({**COCO, "images": [image]}).encode()) if isinstance(r, ImageRecord))
+    assert (record.file, record.absolute, record.warnings) == ("data/cam1/1.jpg", True, ("image.backslash",))
 
 
 def test_a_broken_number_costs_one_record_and_is_found_again_by_place_and_id() -> None:

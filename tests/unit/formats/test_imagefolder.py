@@ -41,6 +41,7 @@ def classes(*paths: str) -> dict[str, str | None]:
         ("images/valid/cats/1.jpg", "cats", "val"),
         ("test/images/cats/tabby/1.png", "cats/tabby", "test"),
         ("Große Katzen/1.jpg", "Große Katzen", None),
+        (" cats /1.jpg", "cats", None),
     ],
 )
 def test_the_folders_of_an_image_name_its_class(path: str, category: str, split: str | None) -> None:
@@ -65,6 +66,9 @@ def test_only_images_are_classified() -> None:
         (("cats/1.jpg", "dogs/1.jpg"), (40, 0)),
         (("train/cats/1.jpg", "train/dogs/1.jpg"), (40, 0)),
         (("cats/1.jpg", "2.jpg"), (0, 20)),
+        (("cats/1.jpg", " /2.jpg"), (0, 20)),
+        (("cats/1.jpg", "dogs/1.jpg", "SegmentationClass/1.png"), (40, 0)),
+        (("SegmentationClass/1.png", "SegmentationObject/1.png"), (0, 0)),
         (("cats/1.jpg",), (0, 20)),
         (("1.jpg", "2.jpg"), (0, 20)),
         (("train/1.jpg", "test/2.jpg"), (0, 20)),

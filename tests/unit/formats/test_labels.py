@@ -67,6 +67,12 @@ def test_kinds_without_annotations_are_labelled_with_nothing() -> None:
     ]
 
 
+def test_names_of_categories_are_trimmed_and_in_normal_form() -> None:
+    _, annotation = records({path(): save({**CAT, "category": " koc\u030cka\u2003"})})
+    assert isinstance(annotation, AnnotationRecord)
+    assert annotation.category == "ko\u010dka"
+
+
 def test_every_kind_is_read() -> None:
     polygon = {"kind": "polygon", "category": "x", "bbox": [0, 0, 2, 2], "polygons": [[0, 0, 2, 0, 2, 2]]}
     mask = {"kind": "rle", "category": "x", "bbox": [0, 0, 2, 2], "rle": {"size": [30, 40], "counts": [1199, 1]}}

@@ -172,8 +172,7 @@ def test_a_declared_side_is_a_whole_number_or_none(side: str, width: int | None,
     [
         ("photo.JPG", "photo.JPG", False),
         ("images\\photo.jpg", "images/photo.jpg", False),
-        ("C:\\Users\\me\\photo.jpg", "photo.jpg", False),
-        ("\\\\server\\share\\photo.jpg", "photo.jpg", False),
+        ("/etc/passwd", "a", True),
         ("photo", "a", True),
         ("photo.v2", "a", True),
         ("", "a", True),
@@ -183,11 +182,28 @@ def test_a_declared_side_is_a_whole_number_or_none(side: str, width: int | None,
 def test_the_filename_counts_when_it_names_an_image(filename: str | None, file: str, by_stem: bool) -> None:
     record = image(parse(xml(filename=filename)))
     assert (record.file, record.by_stem) == (file, by_stem)
+    assert not record.absolute
     assert record.warnings == (("image.backslash",) if filename and "\\" in filename else ())
 
 
 @pytest.mark.parametrize(
-    "filename", ["/etc/passwd", "/a.jpg", "../a.jpg", "..\\..\\a.jpg", "https://example.org/a.jpg", "file:a.jpg"]
+    ("filename", "file"),
+    [
+        ("C:\\Users\\me\\photo.jpg", "Users/me/photo.jpg"),
+        ("\\\\server\\share\\cam1\\photo.jpg", "cam1/photo.jpg"),
+        ("/home/me/photo.jpg", "home/me/photo.jpg"),
+        ("/photo.jpg", "photo.jpg"),
+    ],
+)
+def test_an_absolute_filename_is_kept_whole_but_for_its_root(filename: str, file: str) -> None:
+    record = image(parse(xml(filename=filename), "Annotations/cats/a.xml"))
+    assert (record.file, record.by_stem, record.absolute) == (file, False, True)
+    beside = {"Annotations/photo.xml": xml(filename=filename), "JPEGImages/photo.jpg": b""}
+    assert files(read(beside)) == {"Annotations/photo.xml": ("JPEGImages/photo.jpg", False)}
+
+
+@pytest.mark.parametrize(
+    "filename", ["../a.jpg", "/x/../a.jpg", "..\\..\\a.jpg", "https://example.org/a.jpg", "file:a.jpg"]
 )
 def test_a_filename_that_leaves_the_upload_is_refused(filename: str) -> None:
     records = parse(xml(thing(), filename=filename))
@@ -264,7 +280,7 @@ def test_split_lists_name_images_by_stem_and_go_before_folders() -> None:
     records = read(
         {
             "train/Annotations/a.xml": xml(),
-            "ImageSets/Main/train.txt": b"a\r\n\r\nb.jpg\na\n",
+            "ImageSets/Main/train.txt": b"a\r\n\r\nb.jpg\na\n/data/c.jpg\n",
             "ImageSets/Main/val.txt": b"../x\n",
             "ImageSets/Main/trainval.txt": b"a\nb\n",
             "ImageSets/Main/cat_train.txt": b"a 1\nb -1\n",
@@ -275,8 +291,50 @@ def test_split_lists_name_images_by_stem_and_go_before_folders() -> None:
         ("train/Annotations/a.xml", "train/Annotations/a.xml", "a.jpg", False, None, ("box",), "filename"),
         ("ImageSets/Main/train.txt", "a", "a", True, "train", (), "line 1"),
         ("ImageSets/Main/train.txt", "b.jpg", "b.jpg", False, "train", (), "line 3"),
+        ("ImageSets/Main/train.txt", "/data/c.jpg", "data/c.jpg", False, "train", (), "line 5"),
     ]
-    assert (issue(records).rule, issue(records).locator) == ("image.path_hostile", "line 1")
+    assert [r.absolute for r in members] == [False, False, False, True]
+    found = issue(records)
+    assert (found.rule, found.locator, found.entity) == ("split.member_malformed", "line 1", "image")
+
+
+@settings(deadline=None)
+@given(st.lists(st.text("ab./\\:\x00 é1", max_size=6), max_size=8))
+def test_every_line_of_a_split_list_is_a_member_or_an_issue(lines: list[str]) -> None:
+    listed = {line.strip() for line in lines} - {""}
+    records = read({"a.xml": xml(), "ImageSets/Main/val.txt": "\n".join(lines).encode()})
+    members = [r for r in records if r.document == "ImageSets/Main/val.txt"]
+    assert sorted(
+        r.ref if isinstance(r, ImageRecord) else str(getattr(r, "image_ref", None)) for r in members
+    ) == sorted(listed)
+    assert {r.rule for r in members if isinstance(r, Issue)} <= {"split.member_malformed"}
+    assert all(r.kinds == () for r in members if isinstance(r, ImageRecord))
+
+
+def test_labels_of_one_camera_are_not_put_on_the_image_of_another() -> None:
+    image_of_cam1 = "JPEGImages/cam1/0001.jpg"
+    document = "Annotations/cam2/0001.xml"
+    assert files(read({document: xml(filename="0001.jpg"), image_of_cam1: b""})) == {document: ("cam2/0001.jpg", False)}
+    flat = "Annotations/0001.xml"
+    assert files(read({flat: xml(filename="cam2/0001.jpg"), image_of_cam1: b""})) == {flat: ("cam2/0001.jpg", False)}
+    assert files(read({flat: xml(filename="0001.png"), image_of_cam1: b""})) == {flat: (image_of_cam1, False)}
+
+
+def test_an_image_beside_its_document_is_not_that_of_another_document() -> None:
+    records = read({f"cam{n}/1.xml": xml(filename="1.jpg") for n in (1, 2)} | {"cam1/1.jpg": b""})
+    assert files(records) == {"cam1/1.xml": ("cam1/1.jpg", False), "cam2/1.xml": ("cam2/1.jpg", False)}
+
+
+def test_a_folder_for_annotations_may_have_any_name() -> None:
+    assert files(read({"boxes/1.xml": xml(filename="1.jpg"), "pics/1.jpg": b""})) == {
+        "boxes/1.xml": ("pics/1.jpg", False)
+    }
+
+
+def test_a_class_name_is_trimmed_and_in_normal_form() -> None:
+    (_, annotation) = parse(xml(thing(name="<name>\u2003koc\u030cka </name>")))
+    assert isinstance(annotation, AnnotationRecord)
+    assert annotation.category == "ko\u010dka"
 
 
 @pytest.mark.parametrize("prefix", [b"", b"\xef\xbb\xbf", b"<?xml version='1.0'?><!-- <annotations> -->\n"])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from imagelake.formats import small_documents, yolo_names
 from imagelake.formats.base import Unit
-from imagelake.formats.records import AnnotationRecord, CategoryRecord, ImageRecord, Issue, Record
+from imagelake.formats.records import EVERY_KIND, AnnotationRecord, CategoryRecord, ImageRecord, Issue, Record
 from imagelake.formats.trees import DictTree
 from imagelake.formats.yolo import YoloReader
 from imagelake.quality.catalogue import BY_ID
@@ -38,7 +38,7 @@ def parse(text: str | bytes, data: bytes | None = None) -> list[Record]:
     """The records of one label file, whatever it holds; names come from `data`."""
     content = {PATH: text.encode() if isinstance(text, str) else text, "data.yaml": data or b""}
     names = "data.yaml" if data else None
-    unit = Unit("yolo", ("data.yaml", PATH) if data else (PATH,), json.dumps({"names": names, "kinds": ["box"]}))
+    unit = Unit("yolo", ("data.yaml", PATH) if data else (PATH,), json.dumps({"names": names}))
     return list(YoloReader().parse(unit, content.__getitem__))
 
 
@@ -66,19 +66,17 @@ def test_a_row_of_five_is_a_box_around_its_centre_in_shares() -> None:
     assert (annotation.unit, annotation.kind, annotation.category) == (True, "box", "cat")
     assert (annotation.image_ref, annotation.locator, annotation.raw) == (PATH, "line 1", BOX)
     assert isinstance(image, ImageRecord)
-    assert (image.ref, image.file, image.by_stem, image.kinds) == (PATH, "images/a", True, ("box",))
+    assert (image.ref, image.file, image.by_stem, image.kinds) == (PATH, "images/a", True, (EVERY_KIND,))
 
 
 @pytest.mark.parametrize("points", [3, 4, 10])
 def test_a_longer_row_of_odd_width_is_a_polygon_with_its_bounds(points: int) -> None:
     polygon = [0.1, 0.2, 0.5, 0.2, 0.5, 0.8] + [0.3, 0.7] * (points - 3)
-    annotation, image = parse(" ".join(map(str, [1, *polygon])), DATA)
+    annotation, _ = parse(" ".join(map(str, [1, *polygon])), DATA)
     assert isinstance(annotation, AnnotationRecord)
     assert (annotation.kind, annotation.category, annotation.unit) == ("polygon", "dog", True)
     assert annotation.polygons == (tuple(polygon),)
     assert annotation.bbox == pytest.approx((0.1, 0.2, 0.4, 0.6))
-    assert isinstance(image, ImageRecord)
-    assert image.kinds == ("polygon",)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +105,7 @@ def test_a_bad_row_is_one_issue_and_its_neighbours_stay(row: str, rule: str) -> 
     found = issue(records)
     assert (found.rule, found.locator, found.raw) == (rule, "line 3", row)
     assert found.image_ref == PATH
-    assert found.kind in ("box", "polygon")
+    assert found.kind == ("polygon" if len(row.split()) == 7 else "box")
     assert [r.locator for r in only(records, AnnotationRecord)] == ["line 1", "line 4"]
 
 
@@ -115,12 +113,29 @@ def test_an_empty_file_is_labelled_with_nothing() -> None:
     for text in ("", "\n \r\n", b"\xef\xbb\xbf"):
         (image,) = parse(text)
         assert isinstance(image, ImageRecord)
-        assert image.kinds == ("box",)
+        assert image.kinds == (EVERY_KIND,)
 
 
-def test_among_polygons_an_empty_file_says_that_there_are_no_polygons() -> None:
-    records = read({"labels/a.txt": "0 .1 .1 .2 .1 .2 .2", "labels/b.txt": ""})
-    assert [r.kinds for r in only(records, ImageRecord)] == [("polygon",), ("polygon",)]
+def test_every_image_is_labelled_for_the_kinds_of_all_label_files_however_many_there_are() -> None:
+    files: dict[str, str | bytes] = {f"labels/{n:03}.txt": BOX for n in range(300)}
+    # between the files that are looked at to recognise the format
+    records = read({**files, "labels/001.txt": "0 .1 .1 .2 .1 .2 .2", "labels/003.txt": "", "labels/005.txt": "0 1"})
+    assert {r.kinds for r in only(records, ImageRecord)} == {(EVERY_KIND,)}
+    assert {r.kind for r in records if isinstance(r, AnnotationRecord | Issue)} == {"box", "polygon"}
+
+
+@pytest.mark.parametrize(
+    ("row", "kind"),
+    [
+        ("0 nan .1 .2 .1 .2 .2", "polygon"),
+        ("0 .1 .1 nan .1", "box"),
+        ("0 .1 .1", "box"),
+        ("0 .1 .1 .2 .1 .2 .2 1", "box"),
+    ],
+)
+def test_a_refused_row_has_a_kind_too_and_counts_as_a_box_where_it_is_no_polygon(row: str, kind: str) -> None:
+    assert issue(parse(row)).kind == kind
+    assert issue(parse(BOX + " 0.1 0.1 0.2 0.2", DATA + b"kpt_shape: [2, 2]\n")).kind == "box"
 
 
 def test_rows_with_keypoints_are_not_misread_as_polygons() -> None:
@@ -163,6 +178,7 @@ def test_the_path_of_a_label_file_tells_image_and_split(path: str, file: str, sp
         (b"nc: 2", {0: "class_0", 1: "class_1"}),
         (b"nc: 9\nnames: [cat]\ndownload: |\n  raise SystemExit\n", {0: "cat"}),
         ("names: [kočka, 猫]".encode(), {0: "kočka", 1: "猫"}),
+        ("names: ['koc\u030cka', '\u2003dog ']".encode(), {0: "ko\u010dka", 1: "dog"}),
         (b"names: [!!python/object/apply:os.getcwd []]", None),
         (b"names: !!python/name:os.system [a]", {0: "a"}),
     ],
@@ -176,7 +192,7 @@ def test_names_are_read_as_words_and_nothing_is_obeyed(data: bytes, expected: di
 
 @pytest.mark.parametrize("path", ["classes.txt", "labels/classes.txt", "obj.names", "train/_darknet.labels"])
 def test_lists_of_names_hold_one_a_line(path: str) -> None:
-    assert names("cat\r\n\r\nbig dog\n", path) == {0: "cat", 2: "big dog"}
+    assert names("cat\r\n\r\nbig dog\ne\u0301\n", path) == {0: "cat", 2: "big dog", 3: "\u00e9"}
 
 
 @pytest.mark.parametrize(

@@ -95,12 +95,8 @@ def voc(name: str, x: int) -> bytes:
 
 
 def test_three_names_of_an_image_are_checked_against_each_other_and_the_draft(ctx, tmp_path):
-    nested = {
-        "train/a.jpg": helpers.picture(1),
-        "train/train/a.jpg": helpers.picture(2),
-        "val/a.jpg": helpers.picture(3),
-    }
-    add(ctx, tmp_path, "a.zip", nested)
+    paths = ("train/a.jpg", "train/train/a.jpg", "val/a.jpg")
+    add(ctx, tmp_path, "a.zip", {path: helpers.picture(n) for n, path in enumerate(paths)})
     assert [i["image_key"] for i in images(ctx)] == ["train/a.jpg", "train/train/a.jpg", "val/a.jpg"]
     add(ctx, tmp_path, "b.zip", {"train/a.jpg": helpers.picture(4), "other/b.jpg": helpers.picture(5)}, mode="update")
     keys = {i["image_key"]: i["content_hash"] for i in images(ctx)}

@@ -21,7 +21,6 @@ _RACY_NS = 2_000_000_000
 _TYPES = {"string": pa.string(), "bigint": pa.int64(), "int": pa.int32()}
 _SCHEMA = pa.schema([(c.name, _TYPES[c.type]) for c in bronze.FILES.columns])
 
-_IGNORED_ROLES = ("ignored", "unknown", "mask")
 _META_STEMS = ("license", "licence", "readme", "notice", "citation", "changelog", "meta")
 
 
@@ -61,10 +60,10 @@ def files(ctx: Context, dataset: str, attempt_id: str, source: Source, choice: C
 
 
 def landed_counts(rows: pa.Table) -> Counts:
-    """File counts as far as ingest can tell: masks and unknown files are ignored, files with a problem rejected."""
+    """File counts as far as ingest can tell: masks and unknown files are ignored, other files with a problem rejected."""
     members = list(zip(rows["role"].to_pylist(), rows["problem_rule"].to_pylist(), strict=True))
-    ignored = sum(role in _IGNORED_ROLES for role, _ in members)
-    rejected = sum(role not in _IGNORED_ROLES and rule is not None for role, rule in members)
+    rejected = sum(role not in ("ignored", "mask") and rule is not None for role, rule in members)
+    ignored = sum(role in ("ignored", "mask") or (role == "unknown" and rule is None) for role, rule in members)
     return Counts(read=len(members), ignored=ignored, rejected=rejected, accepted=len(members) - ignored - rejected)
 
 

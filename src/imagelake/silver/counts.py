@@ -119,7 +119,7 @@ def _read(applied: Applied, files: DataFrame) -> list[DataFrame]:
     records = applied.upload.records
     label = (F.col("type") == "annotation") | ((F.col("type") == "issue") & (F.col("entity") == "annotation"))
     listed = (F.col("type") == "issue") & (F.col("entity") == "image")
-    left_out = F.col("role").isin("ignored", "unknown", "mask") & F.col("problem_rule").isNull()
+    left_out = F.col("role").isin("ignored", "mask") | ((F.col("role") == "unknown") & F.col("problem_rule").isNull())
     return [
         _marked(files, F.lit("files read"), F.when(left_out, F.lit("files ignored"))),
         _marked(files.where("role = 'image'"), F.lit("images read")),

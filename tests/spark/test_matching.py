@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.spark import helpers
-from tests.spark.drafts import annotations, boxes, coco, images, open_rules, rejections
+from tests.spark.drafts import boxes, coco, images, open_rules, rejections
 
 
 @pytest.fixture
@@ -121,4 +121,3 @@ def test_saves_and_labels_wait_for_the_exact_key_only(ctx, tmp_path):
     add(ctx, tmp_path, "b.zip", {"sub/p1.jpg": helpers.picture(3), "z/z.jpg": helpers.picture(4)})
     assert boxes(ctx) == {"sub/p1.jpg": [3.0]}
     assert rejections(ctx) == []
-    assert len(annotations(ctx)) == 1

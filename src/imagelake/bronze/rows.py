@@ -60,7 +60,7 @@ def files(ctx: Context, dataset: str, attempt_id: str, source: Source, choice: C
 
 
 def landed_counts(rows: pa.Table) -> Counts:
-    """File counts as far as ingest can tell: masks and unknown files are ignored, other files with a problem rejected."""
+    """File counts as far as ingest can tell: masks and unknown files are ignored, damaged ones rejected."""
     members = list(zip(rows["role"].to_pylist(), rows["problem_rule"].to_pylist(), strict=True))
     rejected = sum(role not in ("ignored", "mask") and rule is not None for role, rule in members)
     ignored = sum(role in ("ignored", "mask") or (role == "unknown" and rule is None) for role, rule in members)

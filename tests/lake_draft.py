@@ -14,7 +14,7 @@ from lake_tables import Row
 
 @dataclass
 class Draft:
-    """What silver holds of a dataset, and which gold rows live."""
+    """What silver holds of a dataset, which gold rows live, and the split every image ever had in recipe 1."""
 
     dataset: str
     images: dict[str, Row] = field(default_factory=dict)
@@ -22,6 +22,7 @@ class Draft:
     categories: dict[str, Row] = field(default_factory=dict)
     live: dict[str, dict[str, Row]] = field(default_factory=lambda: {"image": {}, "annotation": {}, "category": {}})
     splits: dict[int, dict[str, Row]] = field(default_factory=lambda: {1: {}})
+    placed: dict[str, Row] = field(default_factory=dict)
     deliveries: int = 0
     sequence: int = 0
     alias_sequence: int = 0

@@ -101,11 +101,12 @@ class LakeMaker:
         stamp = {"dataset": dataset, "added_in": number, "publish_id": publish_id}
         for entity, spec in _LOGS.items():
             self._difference(spec, entity, live[entity], draft.rows(entity), stamp)
-        wanted = {k: self._split_row(dataset, 1, r, splits[1].get(k)) for k, r in draft.images.items()}
+        wanted = {k: self._split_row(dataset, r, draft.placed.get(k)) for k, r in draft.images.items()}
         self._difference(gold.SPLIT_LOG, "split", splits[1], wanted, stamp)
         if crash:
             return number
         draft.live, draft.splits, draft.number = live, splits, number
+        draft.placed |= wanted
         self._version(dataset, number, 1, publish_id, values | {"upload_ids": draft.fresh_uploads})
         draft.fresh_uploads = []
         return number
@@ -114,7 +115,9 @@ class LakeMaker:
         """Another split recipe of the newest version's content: image key to split."""
         draft, publish_id = self.draft(dataset), uuid.uuid4().hex
         stamp = {"dataset": dataset, "added_in": draft.number, "publish_id": publish_id}
-        wanted = {k: {"dataset": dataset, "recipe": recipe, "image_key": k, "split": s} for k, s in splits.items()}
+        row = {"dataset": dataset, "recipe": recipe, "origin": "hashed"}
+        groups = {k: draft.images[k]["content_hash"] for k in splits}
+        wanted = {k: {**row, "image_key": k, "split": s, "group_key": groups[k]} for k, s in splits.items()}
         self._difference(gold.SPLIT_LOG, "split", draft.splits.setdefault(recipe, {}), wanted, stamp)
         self._version(dataset, draft.number, recipe, publish_id, {})
 
@@ -185,12 +188,15 @@ class LakeMaker:
                 live[key] = row | stamp | {"row_id": uuid.uuid4().hex}
                 self.add(spec, live[key])
 
-    def _split_row(self, dataset: str, recipe: int, image: Row, known: Row | None) -> Row:
-        if known is not None:
-            return known
+    def _split_row(self, dataset: str, image: Row, placed: Row | None) -> Row:
+        """The image's row of recipe 1: its last split, else the uploaded one, else one by its bytes."""
+        if placed is not None:
+            return placed | {"origin": "kept"}
         draw = int(image["content_hash"][:4], 16) / 0xFFFF
         split = image["split"] or ("train" if draw < 0.8 else "val" if draw < 0.9 else "test")
-        return {"dataset": dataset, "recipe": recipe, "image_key": image["image_key"], "split": split}
+        origin = "uploaded" if image["split"] else "hashed"
+        row: Row = {"dataset": dataset, "recipe": 1, "image_key": image["image_key"], "split": split}
+        return row | {"group_key": image["content_hash"], "origin": origin}
 
     def _version(self, dataset: str, number: int, recipe: int, publish_id: str, values: Row) -> None:
         draft = self.draft(dataset)

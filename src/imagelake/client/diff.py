@@ -2,8 +2,7 @@
 
 An image is changed when its key stays and its row hash differs; renamed when the same bytes are gone under one key and
 come under another. Annotations are paired as imagelake.client.pairing says; those that only followed a renamed image
-have not changed. A draft's images keep the split they have in the version; new ones show the split their upload gave,
-or `unassigned` until a publish decides.
+have not changed. A draft's images have the split that versions of recipe 1 gave them last, new ones `unassigned`.
 """
 
 from __future__ import annotations
@@ -16,11 +15,9 @@ from imagelake import digest
 from imagelake.client.catalog import Target
 from imagelake.client.difference import Sides, sides
 from imagelake.client.pairing import Pair, pair
-from imagelake.client.rows import live
 from imagelake.client.tables import Tables
-from imagelake.client.text import Row, texts
+from imagelake.client.text import Row
 
-UNASSIGNED = "unassigned"
 _GEOMETRY = ("bbox", "polygons", "rle_size", "rle_counts", "keypoints")
 
 
@@ -96,7 +93,7 @@ def diff(tables: Tables, before: Target, after: Target, rows: bool = False) -> D
     renames = _renames(images)
     boxes = list(_annotations(sides(tables, before, after, "annotation"), renames))
     categories = list(_categories(sides(tables, before, after, "category")))
-    moves = list(_splits(_split_sides(tables, before, after, images), renames))
+    moves = list(_splits(sides(tables, before, after, "split"), renames))
     return Diff(before.name, after.name, (*images, *boxes, *categories, *moves), rows)
 
 
@@ -185,23 +182,6 @@ def _categories(found: Sides) -> Iterable[Change]:
         change = "changed" if a and b else "removed" if a else "added"
         what = tuple(c for c in columns if a and b and a[c] != b[c])
         yield Change("category", change, what, None, a and {c: a[c] for c in columns}, b and {c: b[c] for c in columns})
-
-
-def _split_sides(tables: Tables, before: Target, after: Target, images: Sequence[Change]) -> Sides:
-    if before.dataset != after.dataset or bool(before.version) == bool(after.version):
-        return sides(tables, before, after, "split")
-    gone = [c.image_key for c in images if c.change == "removed" and c.image_key]
-    come = [c.image_key for c in images if c.change == "added" and c.image_key]
-    return Sides(_splits_of(tables, before, gone), _splits_of(tables, after, come))
-
-
-def _splits_of(tables: Tables, target: Target, keys: Sequence[str]) -> list[Row]:
-    if not keys:
-        return []
-    source = live(tables, target, "split", ("image_key", "split"))
-    known = tables.query(f"SELECT image_key, split FROM {source} WHERE image_key IN ({texts(keys)})")
-    split = {r["image_key"]: r["split"] for r in known}
-    return [{"image_key": key, "split": split.get(key, UNASSIGNED)} for key in keys]
 
 
 def _splits(found: Sides, renames: dict[str, str]) -> Iterable[Change]:

@@ -10,10 +10,10 @@ from typing import Any
 
 from imagelake.client import catalog
 from imagelake.client.catalog import Target, Version
-from imagelake.client.rows import live
+from imagelake.client.rows import UNASSIGNED, live
 from imagelake.client.runs import iso
 from imagelake.client.tables import Tables
-from imagelake.client.text import Row
+from imagelake.client.text import Row, text
 from imagelake.keys import check_dataset_id
 from imagelake.tables import gold
 
@@ -110,19 +110,20 @@ def _names(version: Version, aliases: Mapping[str, tuple[int, int]]) -> tuple[st
     return tuple(sorted(a for a, of in aliases.items() if of == (version.number, version.recipe)))
 
 
-def _parsed(text: str | None) -> dict[str, Any]:
-    return dict(json.loads(text)) if text else {}
+def _parsed(document: str | None) -> dict[str, Any]:
+    return dict(json.loads(document)) if document else {}
 
 
 def _draft(tables: Tables, target: Target) -> VersionDetails:
-    images = live(tables, target, "image", ("image_key", "split"))
+    images = live(tables, target, "image", ("image_key",))
+    splits = live(tables, target, "split", ("image_key", "split"))
     boxes = live(tables, target, "annotation", ("image_key", "category"))
     classes = live(tables, target, "category", ("name", "train_index"))
     totals = tables.query(f"SELECT (SELECT count(*) FROM {images}) AS i, (SELECT count(*) FROM {boxes}) AS a")[0]
     by_split = tables.query(
-        f"SELECT i.split, count(*) AS images, coalesce(sum(b.n), 0)::BIGINT AS annotations FROM {images} AS i "
+        f"SELECT s.split, count(*) AS images, coalesce(sum(b.n), 0)::BIGINT AS annotations FROM {splits} AS s "
         f"LEFT JOIN (SELECT image_key, count(*) AS n FROM {boxes} GROUP BY image_key) AS b USING (image_key) "
-        "WHERE i.split IS NOT NULL GROUP BY i.split ORDER BY i.split"
+        f"GROUP BY s.split ORDER BY s.split = {text(UNASSIGNED)}, s.split"
     )
     by_class = tables.query(
         f"SELECT c.name, count(DISTINCT b.image_key) AS images, count(b.image_key) AS annotations FROM {classes} AS c "

@@ -36,7 +36,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "runs": _RUN,
 }
 """Columns of each view. Times are TIMESTAMP in UTC, under other names than `at`, which DuckDB reserves; `split` of an
-image is that of the version's recipe."""
+image is that of the version's recipe, in a draft the published one of recipe 1 or `unassigned`."""
 
 
 _SPLITLESS = frozenset(c for columns in COLUMNS.values() for c in columns) - {"split"}

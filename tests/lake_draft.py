@@ -23,6 +23,7 @@ class Draft:
     live: dict[str, dict[str, Row]] = field(default_factory=lambda: {"image": {}, "annotation": {}, "category": {}})
     splits: dict[int, dict[str, Row]] = field(default_factory=lambda: {1: {}})
     placed: dict[str, Row] = field(default_factory=dict)
+    uploads: dict[int, Row] = field(default_factory=dict)
     deliveries: int = 0
     sequence: int = 0
     alias_sequence: int = 0

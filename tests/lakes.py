@@ -66,32 +66,24 @@ class LakeMaker:
         return str(rows[-1]["uri"])
 
     def deliver(self, dataset: str, state: str = "built", **values: Any) -> str:
-        """Write the draft to silver as one delivery; `landed` and `rejected` write the upload row only."""
+        """Write an upload row, `landed` and then this state; `built` writes the draft to silver as well."""
         draft = self.draft(dataset)
         draft.deliveries += 1
-        upload = hashlib.sha256(f"{dataset}#{draft.deliveries}".encode()).hexdigest()
-        for step in ("landed", state) if state != "landed" else ("landed",):
-            counts = dict.fromkeys(("read", "accepted", "unchanged", "rejected", "ignored", "removed"), 0)
-            row = {
-                "dataset": dataset,
-                "sequence": draft.deliveries,
-                "upload_id": upload,
-                "state": step,
-                "mode": "append",
-            }
-            row |= {
-                "files": counts,
-                "images": counts,
-                "annotations": counts,
-                "rejections": 0,
-                "at": self.now(),
-                **values,
-            }
-            self.add(bronze.UPLOADS, row)
+        upload = str(values.get("upload_id") or hashlib.sha256(f"{dataset}#{draft.deliveries}".encode()).hexdigest())
+        counts = dict.fromkeys(("read", "accepted", "unchanged", "rejected", "ignored", "removed"), 0)
+        row: Row = {"dataset": dataset, "sequence": draft.deliveries, "upload_id": upload, "mode": "append"}
+        row |= {"files": counts, "images": counts, "annotations": counts, "rejections": 0, **values}
+        draft.uploads[draft.deliveries] = row
+        for step in dict.fromkeys(("landed", state)):
+            self.again(dataset, draft.deliveries, step)
         if state == "built":
             self._silver.add(dataset)
             draft.fresh_uploads.append(upload)
         return upload
+
+    def again(self, dataset: str, sequence: int, state: str) -> None:
+        """A later state row of an upload."""
+        self.add(bronze.UPLOADS, {**self.draft(dataset).uploads[sequence], "state": state, "at": self.now()})
 
     def publish(self, dataset: str, *, crash: bool = False, **values: Any) -> int:
         """Append the difference of draft and live rows, then the version row; a crash leaves the version row out."""

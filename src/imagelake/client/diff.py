@@ -43,12 +43,17 @@ class Change:
 
 @dataclass(frozen=True)
 class Diff:
-    """What changed from one version to another; `rows` is None unless asked for."""
+    """What changed from one version to another; `with_rows` puts every change into the document.
+
+    `waiting_saves` is the number of labels that were saved for a draft that is compared and not yet delivered; None
+    between versions.
+    """
 
     from_ref: str
     to_ref: str
     changes: tuple[Change, ...]
     with_rows: bool
+    waiting_saves: int | None = None
 
     def count(self, entity: str, change: str) -> int:
         """How many changes of that kind there are."""
@@ -77,6 +82,8 @@ class Diff:
             "splits": self.splits,
             "categories": {c: self._categories(c) for c in ("added", "removed")},
         }
+        if self.waiting_saves is not None:
+            document["waiting_saves"] = self.waiting_saves
         if self.with_rows:
             shown = (c for c in self.changes if c.entity != "split" or c.change == "moved")
             document["rows"] = [c.as_json() for c in shown]
@@ -87,14 +94,14 @@ class Diff:
         return [side["name"] for side in sides if side]
 
 
-def diff(tables: Tables, before: Target, after: Target, rows: bool = False) -> Diff:
-    """What changed from one version or draft to another, of one dataset or two."""
+def diff(tables: Tables, before: Target, after: Target, rows: bool = False, waiting: int | None = None) -> Diff:
+    """What changed from one version or draft to another, of one dataset or two; `waiting` saves are only said."""
     images = list(_images(sides(tables, before, after, "image")))
     renames = _renames(images)
     boxes = list(_annotations(sides(tables, before, after, "annotation"), renames))
     categories = list(_categories(sides(tables, before, after, "category")))
     moves = list(_splits(sides(tables, before, after, "split"), renames))
-    return Diff(before.name, after.name, (*images, *boxes, *categories, *moves), rows)
+    return Diff(before.name, after.name, (*images, *boxes, *categories, *moves), rows, waiting)
 
 
 def _images(found: Sides) -> Iterable[Change]:

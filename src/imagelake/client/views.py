@@ -13,6 +13,7 @@ from imagelake.client.rows import DRAFTS, KEYS, LOGS, check_count, count, live
 from imagelake.client.runs import runs
 from imagelake.client.tables import Tables
 from imagelake.client.text import name, select, text
+from imagelake.client.uploads import furthest
 from imagelake.errors import IntegrityError
 from imagelake.tables import bronze, gold, silver
 
@@ -165,10 +166,8 @@ def _versions(tables: Tables) -> str:
 
 
 def _uploads(tables: Tables) -> str:
-    """Each delivery in its furthest state."""
-    source = tables.relation(bronze.UPLOADS, bronze.UPLOADS.names)
-    rank = "(PARTITION BY dataset, sequence ORDER BY state = 'landed', state, state_at DESC)"
-    return f'(SELECT * FROM (SELECT *, "at" AS state_at FROM {source}) QUALIFY row_number() OVER {rank} = 1)'
+    """Each upload in its furthest state."""
+    return f'(SELECT *, "at" AS state_at FROM {furthest(tables, bronze.UPLOADS.names)})'
 
 
 def _rejections(tables: Tables) -> str:

@@ -14,11 +14,9 @@ from typing import Any
 from imagelake import digest
 from imagelake.client.catalog import Target
 from imagelake.client.difference import Sides, sides
-from imagelake.client.pairing import Pair, pair
+from imagelake.client.pairing import GEOMETRY, Pair, pair
 from imagelake.client.tables import Tables
 from imagelake.client.text import Row
-
-_GEOMETRY = ("bbox", "polygons", "rle_size", "rle_counts", "keypoints")
 
 
 @dataclass(frozen=True)
@@ -169,7 +167,7 @@ def _followed(gone: list[Row], come: list[Row], renames: dict[str, str]) -> tupl
 
 def _pair_change(found: Pair) -> Change:
     a, b = found
-    what = ["moved"] if any(a[c] != b[c] for c in _GEOMETRY) else []
+    what = ["moved"] if any(a[c] != b[c] for c in GEOMETRY) else []
     what += ["relabelled"] if a["category"] != b["category"] else []
     what += ["attributes"] if (a["is_crowd"], a["attributes"]) != (b["is_crowd"], b["attributes"]) else []
     return Change("annotation", "changed", tuple(what), b["image_key"], _annotation(a), _annotation(b))

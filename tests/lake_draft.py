@@ -100,6 +100,26 @@ class Draft:
         """Take an annotation out of the draft."""
         del self.annotations[row["annotation_key"]]
 
+    def placement(self) -> dict[str, Row]:
+        """The split row of every image in recipe 1; images with the same bytes lie together.
+
+        The last split of the smallest key that has one, else the uploaded one, else one by the bytes.
+        """
+        groups: dict[str, list[str]] = {}
+        for key in sorted(self.images):
+            groups.setdefault(self.images[key]["content_hash"], []).append(key)
+        rows = {}
+        for content_hash, keys in groups.items():
+            draw = int(content_hash[:4], 16) / 0xFFFF
+            choices = [(self.placed[k]["split"], "kept") for k in keys if k in self.placed]
+            choices += [(self.images[k]["split"], "uploaded") for k in keys if self.images[k]["split"]]
+            choices.append(("train" if draw < 0.8 else "val" if draw < 0.9 else "test", "hashed"))
+            split, origin = choices[0]
+            for key in keys:
+                row = {"dataset": self.dataset, "recipe": 1, "image_key": key, "split": split}
+                rows[key] = row | {"group_key": content_hash, "origin": origin}
+        return rows
+
     def class_stats(self) -> dict[str, dict[str, int]]:
         """Category to its number of images and annotations."""
         images: dict[str, set[str]] = {name: set() for name in self.categories}

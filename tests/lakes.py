@@ -93,7 +93,7 @@ class LakeMaker:
         stamp = {"dataset": dataset, "added_in": number, "publish_id": publish_id}
         for entity, spec in _LOGS.items():
             self._difference(spec, entity, live[entity], draft.rows(entity), stamp)
-        wanted = {k: self._split_row(dataset, r, draft.placed.get(k)) for k, r in draft.images.items()}
+        wanted = draft.placement()
         self._difference(gold.SPLIT_LOG, "split", splits[1], wanted, stamp)
         if crash:
             return number
@@ -179,16 +179,6 @@ class LakeMaker:
             if key not in live:
                 live[key] = row | stamp | {"row_id": uuid.uuid4().hex}
                 self.add(spec, live[key])
-
-    def _split_row(self, dataset: str, image: Row, placed: Row | None) -> Row:
-        """The image's row of recipe 1: its last split, else the uploaded one, else one by its bytes."""
-        if placed is not None:
-            return placed | {"origin": "kept"}
-        draw = int(image["content_hash"][:4], 16) / 0xFFFF
-        split = image["split"] or ("train" if draw < 0.8 else "val" if draw < 0.9 else "test")
-        origin = "uploaded" if image["split"] else "hashed"
-        row: Row = {"dataset": dataset, "recipe": 1, "image_key": image["image_key"], "split": split}
-        return row | {"group_key": image["content_hash"], "origin": origin}
 
     def _version(self, dataset: str, number: int, recipe: int, publish_id: str, values: Row) -> None:
         draft = self.draft(dataset)

@@ -14,7 +14,7 @@ from lake_tables import Row
 
 @dataclass
 class Draft:
-    """What silver holds of a dataset, and which gold rows live."""
+    """What silver holds of a dataset, which gold rows live, and the split every image ever had in recipe 1."""
 
     dataset: str
     images: dict[str, Row] = field(default_factory=dict)
@@ -22,6 +22,8 @@ class Draft:
     categories: dict[str, Row] = field(default_factory=dict)
     live: dict[str, dict[str, Row]] = field(default_factory=lambda: {"image": {}, "annotation": {}, "category": {}})
     splits: dict[int, dict[str, Row]] = field(default_factory=lambda: {1: {}})
+    placed: dict[str, Row] = field(default_factory=dict)
+    uploads: dict[int, Row] = field(default_factory=dict)
     deliveries: int = 0
     sequence: int = 0
     alias_sequence: int = 0
@@ -97,6 +99,26 @@ class Draft:
     def drop_box(self, row: Row) -> None:
         """Take an annotation out of the draft."""
         del self.annotations[row["annotation_key"]]
+
+    def placement(self) -> dict[str, Row]:
+        """The split row of every image in recipe 1; images with the same bytes lie together.
+
+        The last split of the smallest key that has one, else the uploaded one, else one by the bytes.
+        """
+        groups: dict[str, list[str]] = {}
+        for key in sorted(self.images):
+            groups.setdefault(self.images[key]["content_hash"], []).append(key)
+        rows = {}
+        for content_hash, keys in groups.items():
+            draw = int(content_hash[:4], 16) / 0xFFFF
+            choices = [(self.placed[k]["split"], "kept") for k in keys if k in self.placed]
+            choices += [(self.images[k]["split"], "uploaded") for k in keys if self.images[k]["split"]]
+            choices.append(("train" if draw < 0.8 else "val" if draw < 0.9 else "test", "hashed"))
+            split, origin = choices[0]
+            for key in keys:
+                row = {"dataset": self.dataset, "recipe": 1, "image_key": key, "split": split}
+                rows[key] = row | {"group_key": content_hash, "origin": origin}
+        return rows
 
     def class_stats(self) -> dict[str, dict[str, int]]:
         """Category to its number of images and annotations."""

@@ -66,32 +66,24 @@ class LakeMaker:
         return str(rows[-1]["uri"])
 
     def deliver(self, dataset: str, state: str = "built", **values: Any) -> str:
-        """Write the draft to silver as one delivery; `landed` and `rejected` write the upload row only."""
+        """Write an upload row, `landed` and then this state; `built` writes the draft to silver as well."""
         draft = self.draft(dataset)
         draft.deliveries += 1
-        upload = hashlib.sha256(f"{dataset}#{draft.deliveries}".encode()).hexdigest()
-        for step in ("landed", state) if state != "landed" else ("landed",):
-            counts = dict.fromkeys(("read", "accepted", "unchanged", "rejected", "ignored", "removed"), 0)
-            row = {
-                "dataset": dataset,
-                "sequence": draft.deliveries,
-                "upload_id": upload,
-                "state": step,
-                "mode": "append",
-            }
-            row |= {
-                "files": counts,
-                "images": counts,
-                "annotations": counts,
-                "rejections": 0,
-                "at": self.now(),
-                **values,
-            }
-            self.add(bronze.UPLOADS, row)
+        upload = str(values.get("upload_id") or hashlib.sha256(f"{dataset}#{draft.deliveries}".encode()).hexdigest())
+        counts = dict.fromkeys(("read", "accepted", "unchanged", "rejected", "ignored", "removed"), 0)
+        row: Row = {"dataset": dataset, "sequence": draft.deliveries, "upload_id": upload, "mode": "append"}
+        row |= {"files": counts, "images": counts, "annotations": counts, "rejections": 0, **values}
+        draft.uploads[draft.deliveries] = row
+        for step in dict.fromkeys(("landed", state)):
+            self.again(dataset, draft.deliveries, step)
         if state == "built":
             self._silver.add(dataset)
             draft.fresh_uploads.append(upload)
         return upload
+
+    def again(self, dataset: str, sequence: int, state: str) -> None:
+        """A later state row of an upload."""
+        self.add(bronze.UPLOADS, {**self.draft(dataset).uploads[sequence], "state": state, "at": self.now()})
 
     def publish(self, dataset: str, *, crash: bool = False, **values: Any) -> int:
         """Append the difference of draft and live rows, then the version row; a crash leaves the version row out."""
@@ -101,11 +93,12 @@ class LakeMaker:
         stamp = {"dataset": dataset, "added_in": number, "publish_id": publish_id}
         for entity, spec in _LOGS.items():
             self._difference(spec, entity, live[entity], draft.rows(entity), stamp)
-        wanted = {k: self._split_row(dataset, 1, r, splits[1].get(k)) for k, r in draft.images.items()}
+        wanted = draft.placement()
         self._difference(gold.SPLIT_LOG, "split", splits[1], wanted, stamp)
         if crash:
             return number
         draft.live, draft.splits, draft.number = live, splits, number
+        draft.placed |= wanted
         self._version(dataset, number, 1, publish_id, values | {"upload_ids": draft.fresh_uploads})
         draft.fresh_uploads = []
         return number
@@ -114,7 +107,9 @@ class LakeMaker:
         """Another split recipe of the newest version's content: image key to split."""
         draft, publish_id = self.draft(dataset), uuid.uuid4().hex
         stamp = {"dataset": dataset, "added_in": draft.number, "publish_id": publish_id}
-        wanted = {k: {"dataset": dataset, "recipe": recipe, "image_key": k, "split": s} for k, s in splits.items()}
+        row = {"dataset": dataset, "recipe": recipe, "origin": "hashed"}
+        groups = {k: draft.images[k]["content_hash"] for k in splits}
+        wanted = {k: {**row, "image_key": k, "split": s, "group_key": groups[k]} for k, s in splits.items()}
         self._difference(gold.SPLIT_LOG, "split", draft.splits.setdefault(recipe, {}), wanted, stamp)
         self._version(dataset, draft.number, recipe, publish_id, {})
 
@@ -184,13 +179,6 @@ class LakeMaker:
             if key not in live:
                 live[key] = row | stamp | {"row_id": uuid.uuid4().hex}
                 self.add(spec, live[key])
-
-    def _split_row(self, dataset: str, recipe: int, image: Row, known: Row | None) -> Row:
-        if known is not None:
-            return known
-        draw = int(image["content_hash"][:4], 16) / 0xFFFF
-        split = image["split"] or ("train" if draw < 0.8 else "val" if draw < 0.9 else "test")
-        return {"dataset": dataset, "recipe": recipe, "image_key": image["image_key"], "split": split}
 
     def _version(self, dataset: str, number: int, recipe: int, publish_id: str, values: Row) -> None:
         draft = self.draft(dataset)

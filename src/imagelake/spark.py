@@ -19,9 +19,11 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from imagelake.client import refs
+from imagelake.client import catalog, refs
+from imagelake.client.rows import UNASSIGNED
+from imagelake.client.tables import Tables
 from imagelake.errors import IntegrityError, NotFound, UsageError
-from imagelake.gold.live import Published, live, published
+from imagelake.gold.live import live, published
 from imagelake.settings import DeltaSettings, S3Settings
 from imagelake.storage.lake import open_lake
 from imagelake.tables import gold, silver
@@ -46,7 +48,8 @@ class Lakehouse:
 
     def __init__(self, spark: SparkSession, lake: str, s3: S3Settings | None = None) -> None:
         self._spark = spark
-        self._tables = DeltaStore(spark, open_lake(lake, s3).storage, DeltaSettings())
+        self._storage = open_lake(lake, s3).storage
+        self._tables = DeltaStore(spark, self._storage, DeltaSettings())
 
     def write_bronze(self, name: str, frame: DataFrame, mode: str = "append") -> None:
         """Append to (or with mode `overwrite` replace) a table of one's own in the bronze layer."""
@@ -100,21 +103,19 @@ class Lakehouse:
         self._spark.sql(f"VACUUM delta.{_quoted(self._existing(layer, name))}")
 
     def snapshot(self, ref: str) -> Snapshot:
-        """A version (`pets@v3`), or `pets@draft`, as DataFrames; NotFound when there is no such version."""
-        wanted = refs.parse_ref(ref)
-        if wanted.is_draft:
-            return self._draft(wanted.dataset)
-        known = published(self._tables, wanted.dataset)
-        number, recipe = self._resolve(wanted, known)
-        row = known.find(number, recipe)
-        if row is None:
-            raise NotFound(f"{ref}: there is no such version", hint=f"imagelake show {wanted.dataset}")
+        """A version (`pets@v3`), or `pets@draft`, as DataFrames; NotFound when there is none, or it was retired."""
+        target = catalog.resolve(Tables(self._storage), refs.parse_ref(ref))
+        catalog.require_readable(target)
+        version = target.version
+        if version is None:
+            return self._draft(target.dataset)
+        known, number, recipe = published(self._tables, target.dataset), version.number, version.recipe
         images, annotations, categories = (
             live(self._tables, known, entity, number) for entity in ("image", "annotation", "category")
         )
         found = images.count(), annotations.count()
-        if found != (row["images"], row["annotations"]):
-            expected = row["images"], row["annotations"]
+        expected = version.images, version.annotations
+        if found != expected:
             raise IntegrityError(
                 f"{ref}: found {found} images and annotations, the version was published with {expected}"
             )
@@ -129,22 +130,16 @@ class Lakehouse:
         shown.categories.createOrReplaceTempView("categories")
         shown.splits.createOrReplaceTempView("splits")
 
-    def _resolve(self, wanted: refs.Ref, known: Published) -> tuple[int, int]:
-        if wanted.number is not None:
-            return wanted.number, wanted.recipe
-        if wanted.selector == "latest":
-            return known.number, 1
-        rows = [r for r in self._tables.collect(gold.ALIASES, wanted.dataset) if r["alias"] == wanted.selector]
-        newest = max(rows, key=lambda row: int(row["sequence"]), default=None)
-        if newest is None or newest["number"] is None:
-            raise NotFound(f"{wanted}: there is no such alias", hint=f"imagelake show {wanted.dataset}")
-        return newest["number"], newest["recipe"]
-
     def _draft(self, dataset: str) -> Snapshot:
+        """Its splits are the newest published ones of recipe 1, which a publish keeps."""
         images, annotations, categories = (
             self._tables.read(spec, dataset) for spec in (silver.IMAGES, silver.ANNOTATIONS, silver.CATEGORIES)
         )
-        return Snapshot(images, annotations, categories, images.where("split IS NOT NULL").select("image_key", "split"))
+        is_first = (F.col("recipe") == 1) & F.col("publish_id").isin(published(self._tables, dataset).publish_ids)
+        placed = self._tables.read(gold.SPLIT_LOG, dataset).where(is_first)
+        newest = placed.groupBy("image_key").agg(F.max_by("split", "added_in").alias("split"))
+        splits = images.select("image_key").join(newest, "image_key", "left").fillna(UNASSIGNED, ["split"])
+        return Snapshot(images, annotations, categories, splits)
 
     def _write(self, layer: str, name: str, frame: DataFrame, mode: str) -> None:
         if mode not in ("append", "overwrite"):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _COUNTS = ("read", "accepted", "unchanged", "rejected", "ignored", "removed")
 _ALWAYS = frozenset(("read", "accepted", "rejected"))
 _WORST_FIRST = (1, 5, 4, 3)
+_FAILED = 1
 _SAID = {
     "landed": "landed in bronze, to be built",
     "built": "the draft is built; {now}",
@@ -45,11 +46,16 @@ def worst(codes: Sequence[int]) -> int:
     return next((code for code in _WORST_FIRST if code in found), min(found, default=0))
 
 
+def exit_code(report: RunReport) -> int:
+    """The exit code of a run; a failed upload is never 0."""
+    return report.exit_code or (_FAILED if report.status == "failed" else 0)
+
+
 def finish(shell: Shell, report: RunReport) -> int:
     """Report one run and return its exit code."""
     (known,) = with_versions(shell, [report])
     emit(shell, known.as_json(), lambda to: show(to, shell, known))
-    return report.exit_code
+    return exit_code(report)
 
 
 def finish_all(shell: Shell, taken: Sequence[RunReport], nothing: str, *, one_is_flat: bool) -> int:
@@ -65,7 +71,7 @@ def finish_all(shell: Shell, taken: Sequence[RunReport], nothing: str, *, one_is
             show(to, shell, report)
 
     emit(shell, {"uploads": [report.as_json() for report in known]}, show_all)
-    return worst([report.exit_code for report in taken])
+    return worst([exit_code(report) for report in taken])
 
 
 def with_versions(shell: Shell, taken: Sequence[RunReport]) -> list[RunReport]:
@@ -80,18 +86,16 @@ def _current(shell: Shell, dataset: str) -> str | None:
 
     try:
         with lake.open(*lake_of(shell.flags)) as opened:
-            versions = opened.show(dataset).as_json()["versions"]
+            latest: str | None = opened.show(dataset).as_json()["latest"]
     except (NotFound, UsageError):
         return None
-    live = [v for v in versions if v["state"] == "published"]
-    newest = max(live, key=lambda v: (v["number"], -v["recipe"]), default=None)
-    return str(newest["version"]) if newest else None
+    return latest
 
 
 def show(to: Console, shell: Shell, report: RunReport, *, suggest: bool = True) -> None:
     """The run for people: what happened, counts, rejections and warnings by rule, and what to do next."""
     to.print(headline(report), style="bold")
-    if report.problem and report.exit_code:
+    if report.problem and exit_code(report):
         complain(report.problem, report.hint)
     elif report.problem:
         to.print(f"  {safe(report.problem)}")
@@ -103,6 +107,8 @@ def show(to: Console, shell: Shell, report: RunReport, *, suggest: bool = True) 
     if report.warnings:
         named = ", ".join(f"{count:,} {rule}" for rule, count in sorted(report.warnings.items()))
         to.print(f"  warnings, rows kept: {safe(named)}", soft_wrap=True)
+    for notice in report.notices:
+        to.print(f"  {safe(notice)}", soft_wrap=True)
     if report.objects:
         kept = f"{report.objects.count:,} files kept as objects of their own, {report.objects.bytes:,} bytes"
         to.print(f"  {kept} (browse: true): each can have a URL", soft_wrap=True)
@@ -117,6 +123,8 @@ def headline(report: RunReport) -> str:
         said = f"published {report.version}"
     elif report.status == "rejected":
         said = f"the upload is rejected; {now}"
+    elif report.status == "failed":
+        said = f"{'the upload failed and is set aside' if report.upload_id else 'failed'}; {now}"
     elif report.exit_code:
         said = f"not published; {now}"
     else:
@@ -171,7 +179,9 @@ def where(row: Mapping[str, Any]) -> str:
 def after(report: RunReport) -> tuple[str, ...]:
     """Commands that make sense now, without the program's name."""
     d = report.dataset
-    if report.exit_code:
+    if report.status == "failed" and report.upload_id:
+        return (f"build {d} --upload {report.upload_id}",)
+    if exit_code(report):
         return ()
     if report.status == "landed":
         return (f"build {d}",)

@@ -18,6 +18,11 @@ _SHORT_DIGEST = 15
 _SHORT_HASH = 12
 _ROWS = 200
 """Rejections shown to people; programs get all."""
+_PROBLEM = 200
+_PROBLEMS = 5
+"""Uploads that failed, shown to people: the newest ones."""
+_ONLY_SOME = ("problem_uploads", "waiting_saves")
+"""Counts that are shown where one of them is not zero."""
 
 _TIMES = ("created_at", "started_at", "ended_at", "at", "oldest_at")
 _RUN_DETAILS = ("ended_at", "pid", "host", "program")
@@ -29,23 +34,46 @@ def datasets(to: Console, document: Document) -> None:
     if not found:
         to.print("the lake holds no dataset yet: imagelake run UPLOAD --dataset D")
         return
-    grid(to, [_readable(row) for row in found], filled(found, list(found[0])))
+    columns = [c for c in found[0] if c not in _ONLY_SOME or any(row[c] for row in found)]
+    grid(to, [_readable(row) for row in found], filled(found, columns))
 
 
 def dataset(to: Console, document: Document) -> None:
-    """One dataset's versions, newest first."""
+    """One dataset's versions, newest first; then what failed and what waits."""
     versions = [_readable(v) for v in document["versions"]]
-    if not versions:
+    if versions:
+        newest_first = sorted(versions, key=lambda v: (v["number"], v["recipe"]), reverse=True)
+        grid(to, newest_first, filled(versions, _VERSION), document["dataset"])
+    else:
         to.print(f"{document['dataset']}: nothing is published yet: imagelake publish {document['dataset']}")
-        return
-    newest_first = sorted(versions, key=lambda v: (v["number"], v["recipe"]), reverse=True)
-    grid(to, newest_first, filled(versions, _VERSION), document["dataset"])
+    _problem_uploads(to, document)
+    _waiting_saves(to, document)
+
+
+def _problem_uploads(to: Console, document: Document) -> None:
+    """A line for each of the newest uploads that failed or were rejected."""
+    found = document.get("problems") or ()
+    for upload in found[-_PROBLEMS:]:
+        source = f" ({safe(upload['source'])})" if upload["source"] else ""
+        reason = safe(upload["problem"] or "no reason was recorded", _PROBLEM)
+        to.print(f"upload {upload['sequence']} {upload['state']}{source}: {reason}", soft_wrap=True)
+    if len(found) > _PROBLEMS:
+        to.print(f"and {len(found) - _PROBLEMS:,} earlier uploads: --json prints all of them")
+
+
+def _waiting_saves(to: Console, document: Document) -> None:
+    """How many saves of labels wait; nothing when none does."""
+    count = document.get("waiting_saves")
+    if count:
+        noun = "save of labels waits" if count == 1 else "saves of labels wait"
+        to.print(f"{count:,} {noun}: the next build puts them into the draft")
 
 
 def version(to: Console, document: Document) -> None:
     """One version: its row, its splits, its categories."""
     grid(to, [_readable(document)], filled([document], _VERSION[:-1]))
     to.print(f"digest {document.get('digest') or 'none: not published'}")
+    _waiting_saves(to, document)
     splits = [{"split": name, **counts} for name, counts in (document.get("splits") or {}).items()]
     if splits:
         to.print()
@@ -87,8 +115,9 @@ def table(to: Console, document: Document) -> None:
 
 
 def diff(to: Console, document: Document) -> None:
-    """What changed: first what happened to test, then counts, then rows."""
+    """What changed: first what happened to test, then counts, what waits, then rows."""
     diff_counts(to, document)
+    _waiting_saves(to, document)
     rows = document.get("rows") or ()
     if rows:
         to.print()
@@ -140,10 +169,11 @@ def _changes(counts: Mapping[str, Any]) -> str:
 
 
 def rejections(to: Console, document: Document) -> None:
-    """Every open rejection."""
+    """Uploads that failed or were rejected as a whole, then every open rejection."""
+    _problem_uploads(to, document)
     found = document["rejections"]
     if not found:
-        to.print("nothing is rejected")
+        to.print("no row is rejected" if document.get("problems") else "nothing is rejected")
         return
     columns = filled(found, ("path", "locator", "rule", "message"))
     grid(to, found[:_ROWS], columns, f"{len(found):,} rejected")

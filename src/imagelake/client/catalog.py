@@ -29,6 +29,8 @@ class Version:
     images: int
     annotations: int
     categories: int
+    written: int
+    """When its first row was written, in milliseconds since 1970."""
 
     @property
     def name(self) -> str:
@@ -46,9 +48,14 @@ class History:
 
     @property
     def latest(self) -> Version | None:
-        """The published version with the highest number, in its lowest recipe."""
+        """What D and D@latest name: the published version with the highest number, in its lowest recipe."""
         published = [v for v in self.versions if v.state == "published"]
         return max(published, key=lambda v: (v.number, -v.recipe), default=None)
+
+    @property
+    def newest(self) -> Version | None:
+        """What the next publish compares the draft with: the highest number, in whatever state."""
+        return max(self.versions, key=lambda v: (v.number, -v.sequence), default=None)
 
     def find(self, number: int, recipe: int) -> Version | None:
         """One version."""
@@ -141,7 +148,7 @@ def resolve(tables: Tables, ref: Ref) -> Target:
 
 
 def require_readable(target: Target) -> None:
-    """NotFound when the version was retired."""
+    """NotFound when the version may not be read: it was retired."""
     if target.version and target.version.state == "retired":
         raise NotFound(f"{target.name} was retired", hint="restore it to read it again")
 
@@ -179,6 +186,7 @@ def _history(dataset: str, rows: list[Row]) -> History:
         first.setdefault(key, row)
         state[key] = row["state"]
     versions = tuple(
-        Version(dataset, **{c: row[c] for c in FACTS} | {"state": state[key]}) for key, row in first.items()
+        Version(dataset, **{c: row[c] for c in (*FACTS, "written")} | {"state": state[key]})
+        for key, row in first.items()
     )
     return History(dataset, versions, tuple(sorted({r["publish_id"] for r in rows})))

@@ -2,8 +2,7 @@
 
 An image is changed when its key stays and its row hash differs; renamed when the same bytes are gone under one key and
 come under another. Annotations are paired as imagelake.client.pairing says; those that only followed a renamed image
-have not changed. A draft's images keep the split they have in the version; new ones show the split their upload gave,
-or `unassigned` until a publish decides.
+have not changed. A draft's images have the split that versions of recipe 1 gave them last, new ones `unassigned`.
 """
 
 from __future__ import annotations
@@ -15,13 +14,9 @@ from typing import Any
 from imagelake import digest
 from imagelake.client.catalog import Target
 from imagelake.client.difference import Sides, sides
-from imagelake.client.pairing import Pair, pair
-from imagelake.client.rows import live
+from imagelake.client.pairing import GEOMETRY, Pair, pair
 from imagelake.client.tables import Tables
-from imagelake.client.text import Row, texts
-
-UNASSIGNED = "unassigned"
-_GEOMETRY = ("bbox", "polygons", "rle_size", "rle_counts", "keypoints")
+from imagelake.client.text import Row
 
 
 @dataclass(frozen=True)
@@ -46,12 +41,17 @@ class Change:
 
 @dataclass(frozen=True)
 class Diff:
-    """What changed from one version to another; `rows` is None unless asked for."""
+    """What changed from one version to another; `with_rows` puts every change into the document.
+
+    `waiting_saves` is the number of labels that were saved for a draft that is compared and not yet delivered; None
+    between versions.
+    """
 
     from_ref: str
     to_ref: str
     changes: tuple[Change, ...]
     with_rows: bool
+    waiting_saves: int | None = None
 
     def count(self, entity: str, change: str) -> int:
         """How many changes of that kind there are."""
@@ -80,6 +80,8 @@ class Diff:
             "splits": self.splits,
             "categories": {c: self._categories(c) for c in ("added", "removed")},
         }
+        if self.waiting_saves is not None:
+            document["waiting_saves"] = self.waiting_saves
         if self.with_rows:
             shown = (c for c in self.changes if c.entity != "split" or c.change == "moved")
             document["rows"] = [c.as_json() for c in shown]
@@ -90,14 +92,14 @@ class Diff:
         return [side["name"] for side in sides if side]
 
 
-def diff(tables: Tables, before: Target, after: Target, rows: bool = False) -> Diff:
-    """What changed from one version or draft to another, of one dataset or two."""
+def diff(tables: Tables, before: Target, after: Target, rows: bool = False, waiting: int | None = None) -> Diff:
+    """What changed from one version or draft to another, of one dataset or two; `waiting` saves are only said."""
     images = list(_images(sides(tables, before, after, "image")))
     renames = _renames(images)
     boxes = list(_annotations(sides(tables, before, after, "annotation"), renames))
     categories = list(_categories(sides(tables, before, after, "category")))
-    moves = list(_splits(_split_sides(tables, before, after, images), renames))
-    return Diff(before.name, after.name, (*images, *boxes, *categories, *moves), rows)
+    moves = list(_splits(sides(tables, before, after, "split"), renames))
+    return Diff(before.name, after.name, (*images, *boxes, *categories, *moves), rows, waiting)
 
 
 def _images(found: Sides) -> Iterable[Change]:
@@ -165,7 +167,7 @@ def _followed(gone: list[Row], come: list[Row], renames: dict[str, str]) -> tupl
 
 def _pair_change(found: Pair) -> Change:
     a, b = found
-    what = ["moved"] if any(a[c] != b[c] for c in _GEOMETRY) else []
+    what = ["moved"] if any(a[c] != b[c] for c in GEOMETRY) else []
     what += ["relabelled"] if a["category"] != b["category"] else []
     what += ["attributes"] if (a["is_crowd"], a["attributes"]) != (b["is_crowd"], b["attributes"]) else []
     return Change("annotation", "changed", tuple(what), b["image_key"], _annotation(a), _annotation(b))
@@ -185,23 +187,6 @@ def _categories(found: Sides) -> Iterable[Change]:
         change = "changed" if a and b else "removed" if a else "added"
         what = tuple(c for c in columns if a and b and a[c] != b[c])
         yield Change("category", change, what, None, a and {c: a[c] for c in columns}, b and {c: b[c] for c in columns})
-
-
-def _split_sides(tables: Tables, before: Target, after: Target, images: Sequence[Change]) -> Sides:
-    if before.dataset != after.dataset or bool(before.version) == bool(after.version):
-        return sides(tables, before, after, "split")
-    gone = [c.image_key for c in images if c.change == "removed" and c.image_key]
-    come = [c.image_key for c in images if c.change == "added" and c.image_key]
-    return Sides(_splits_of(tables, before, gone), _splits_of(tables, after, come))
-
-
-def _splits_of(tables: Tables, target: Target, keys: Sequence[str]) -> list[Row]:
-    if not keys:
-        return []
-    source = live(tables, target, "split", ("image_key", "split"))
-    known = tables.query(f"SELECT image_key, split FROM {source} WHERE image_key IN ({texts(keys)})")
-    split = {r["image_key"]: r["split"] for r in known}
-    return [{"image_key": key, "split": split.get(key, UNASSIGNED)} for key in keys]
 
 
 def _splits(found: Sides, renames: dict[str, str]) -> Iterable[Change]:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping, Sequence
 
 from imagelake.client import catalog
-from imagelake.client.catalog import History, Target
+from imagelake.client.catalog import Target
 from imagelake.client.label_index import Index
 from imagelake.client.refs import Ref
 from imagelake.client.rows import DRAFTS, LOGS
@@ -17,15 +17,17 @@ from imagelake.client.warm import Look, Warm
 from imagelake.storage.labels import folder_of
 from imagelake.tables import gold, silver
 
-_DRAFT = tuple(DRAFTS.values())
+_DRAFT = (*DRAFTS.values(), gold.VERSIONS, gold.SPLIT_LOG)
 _VERSION = (gold.VERSIONS, *LOGS.values(), gold.CLOSINGS)
 
 
 def index_of(warm: Warm, ref: Ref) -> Index | None:
     """The images of a version or draft as they are now; None for a draft that is empty."""
-    target = _target(warm, ref)
-    specs = _DRAFT if target.version is None else _VERSION
-    index = warm.piece(target.name, specs, target.dataset, lambda look: _index(look, target))
+    if ref.is_draft and ref.digest is None:
+        index = warm.piece(f"{ref.dataset}@draft", _DRAFT, ref.dataset, lambda look: _draft_index(look, ref.dataset))
+    else:
+        target = warm.piece(f"{ref.dataset} versions", (gold.VERSIONS, gold.ALIASES), ref.dataset, _Refs).target(ref)
+        index = warm.piece(target.name, _VERSION, target.dataset, lambda look: Index(look, target))
     if index is None:
         catalog.require_dataset(Tables(warm.storage), ref.dataset)
     return index
@@ -57,13 +59,7 @@ class _Refs:
             return found
 
 
-def _target(warm: Warm, ref: Ref) -> Target:
-    if ref.is_draft and ref.digest is None:
-        return Target(ref.dataset, None, History(ref.dataset, (), ()))
-    return warm.piece(f"{ref.dataset} versions", (gold.VERSIONS, gold.ALIASES), ref.dataset, _Refs).target(ref)
-
-
-def _index(look: Look, target: Target) -> Index | None:
-    if target.version is None and not look.files(silver.IMAGES, target.dataset):
+def _draft_index(look: Look, dataset: str) -> Index | None:
+    if not look.files(silver.IMAGES, dataset):
         return None
-    return Index(look, target)
+    return Index(look, Target(dataset, None, catalog.history(look, dataset)))

@@ -76,9 +76,8 @@ class Lake:
         from imagelake.client import show
 
         if "@" not in what:
-            return show.versions(self._tables(), what)
-        tables = self._tables()
-        return show.version(tables, catalog.resolve(tables, parse_ref(what)))
+            return show.versions(self._tables(), self.storage, what)
+        return show.version(self._tables(), self.storage, parse_ref(what))
 
     def runs(self) -> Runs:
         """What ran, newest first."""
@@ -95,9 +94,12 @@ class Lake:
     def diff(self, before: str, after: str, rows: bool = False) -> Diff:
         """What changed from one version to another; with `rows` its document lists every change."""
         from imagelake.client import diff
+        from imagelake.client.waiting import waiting_in
 
         tables = self._tables()
-        return diff.diff(tables, _target(tables, before), _target(tables, after), rows)
+        drafts = {ref.dataset for ref in map(parse_ref, (before, after)) if ref.is_draft}
+        waiting = waiting_in(tables, self.storage, drafts) if drafts else None
+        return diff.diff(tables, _target(tables, before), _target(tables, after), rows, waiting)
 
     def rejections(self, dataset: str, *, closed: bool = False) -> Rejections:
         """What is refused and why; with `closed` what was refused and has since been accepted."""

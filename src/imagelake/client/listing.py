@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from imagelake import digest
 from imagelake.client import catalog
-from imagelake.client.refs import version_name
+from imagelake.client.catalog import History, Version
 from imagelake.client.tables import Tables
 from imagelake.client.text import Row
+from imagelake.client.uploads import problem_uploads
+from imagelake.client.waiting import waiting_saves
 from imagelake.errors import NotFound
 from imagelake.storage.base import Storage
-from imagelake.tables import bronze, gold, silver
+from imagelake.tables import bronze, silver
 
 _SETTINGS = "datasets/"
-_VERSION = ("sequence", "number", "recipe", "state", "images", "annotations")
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class Dataset:
     """A dataset: its newest version with counts, its draft with counts, what waits and what is refused.
 
     `draft_differs` says whether a publish would make a new version; `pending_uploads` counts deliveries not yet built
-    or built since the newest version.
+    or built since the newest version, `problem_uploads` those that failed or were rejected (as `show D` lists them),
+    `waiting_saves` labels saved and not yet delivered.
     """
 
     dataset: str
@@ -38,6 +40,8 @@ class Dataset:
     draft_differs: bool
     pending_uploads: int
     rejections: int
+    problem_uploads: int
+    waiting_saves: int
 
 
 @dataclass(frozen=True)
@@ -51,36 +55,59 @@ class Datasets:
         return {"datasets": [vars(d) | {"tags": list(d.tags)} for d in self.datasets]}
 
 
+@dataclass(frozen=True)
+class _Lake:
+    """What is known of every dataset, by its id."""
+
+    tables: Tables
+    versions: Mapping[str, History]
+    uploads: Mapping[str, list[Row]]
+    titles: Mapping[str, Row]
+    images: Mapping[str, int]
+    annotations: Mapping[str, int]
+    rejections: Mapping[str, int]
+    saves: Mapping[str, int]
+
+
 def datasets(tables: Tables, storage: Storage) -> Datasets:
     """Every dataset anything was delivered to, published for, or set up for."""
-    versions = _by_dataset(tables.facts(gold.VERSIONS, _VERSION, "at"))
-    uploads = _by_dataset(tables.facts(bronze.UPLOADS, ("sequence", "state"), "at"))
-    titles = _titles(storage)
-    images, annotations = tables.counts(silver.IMAGES), tables.counts(silver.ANNOTATIONS)
-    refused = tables.counts(silver.REJECTIONS, null="closed_at")
-    found = []
-    for name in sorted({*versions, *uploads, *titles, *images}):
-        rows = sorted(versions.get(name, ()), key=lambda r: int(r["sequence"]))
-        latest = _latest(rows)
-        newest = max(rows, key=lambda r: (r["number"], -r["sequence"]), default=None)
-        pending = _pending(uploads.get(name, ()), newest)
-        size = images.get(name, 0), annotations.get(name, 0)
-        found.append(
-            Dataset(
-                dataset=name,
-                title=titles.get(name, {}).get("title"),
-                tags=tuple(titles.get(name, {}).get("tags") or ()),
-                version=version_name(name, latest["number"], latest["recipe"]) if latest else None,
-                images=latest["images"] if latest else 0,
-                annotations=latest["annotations"] if latest else 0,
-                draft_images=size[0],
-                draft_annotations=size[1],
-                draft_differs=_differs(tables, name, newest, size, bool(pending)),
-                pending_uploads=pending,
-                rejections=refused.get(name, 0),
-            )
-        )
-    return Datasets(tuple(found))
+    saves = waiting_saves(tables, storage)
+    lake = _Lake(
+        tables=tables,
+        versions=catalog.histories(tables),
+        uploads=_by_dataset(tables.facts(bronze.UPLOADS, ("sequence", "state"), "at")),
+        titles=_titles(storage),
+        images=tables.counts(silver.IMAGES),
+        annotations=tables.counts(silver.ANNOTATIONS),
+        rejections=tables.counts(silver.REJECTIONS, null="closed_at"),
+        saves=saves,
+    )
+    names = sorted({*lake.versions, *lake.uploads, *lake.titles, *lake.images})
+    return Datasets(tuple(_dataset(lake, name) for name in names))
+
+
+def _dataset(lake: _Lake, name: str) -> Dataset:
+    past = lake.versions.get(name) or History(name, (), ())
+    title, latest = lake.titles.get(name, {}), past.latest
+    states = _states(lake.uploads.get(name, ()))
+    pending = _pending(states, past.newest)
+    size = lake.images.get(name, 0), lake.annotations.get(name, 0)
+    has_problems = any(row["state"] in ("failed", "rejected") for row in states)
+    return Dataset(
+        dataset=name,
+        title=title.get("title"),
+        tags=tuple(title.get("tags") or ()),
+        version=latest.name if latest else None,
+        images=latest.images if latest else 0,
+        annotations=latest.annotations if latest else 0,
+        draft_images=size[0],
+        draft_annotations=size[1],
+        draft_differs=_differs(lake.tables, past.newest, size, bool(pending)),
+        pending_uploads=pending,
+        rejections=lake.rejections.get(name, 0),
+        problem_uploads=len(problem_uploads(lake.tables, name)) if has_problems else 0,
+        waiting_saves=lake.saves.get(name, 0),
+    )
 
 
 def draft_digest(tables: Tables, dataset: str) -> str:
@@ -99,35 +126,30 @@ def _by_dataset(rows: Iterable[Row]) -> dict[str, list[Row]]:
     return found
 
 
-def _latest(rows: Iterable[Row]) -> Row | None:
-    """As History.latest: the published version with the highest number, in its lowest recipe."""
-    newest = {(r["number"], r["recipe"]): r for r in rows}
-    published = [r for r in newest.values() if r["state"] == "published"]
-    return max(published, key=lambda r: (r["number"], -r["recipe"]), default=None)
+def _states(rows: Iterable[Row]) -> list[Row]:
+    """One row an upload: its newest state, `landed` only while there is no other."""
+    furthest: dict[int, Row] = {}
+    for row in sorted(rows, key=lambda r: (r["state"] != "landed", r["written"])):
+        furthest[row["sequence"]] = row
+    return list(furthest.values())
 
 
-def _pending(rows: Iterable[Row], newest: Row | None) -> int:
-    """Deliveries that wait: landed only, or built after the newest version was written."""
-    since = newest["written"] if newest else 0
-    state: dict[int, Row] = {}
-    for row in sorted(rows, key=lambda r: bool(r["state"] != "landed")):
-        state[row["sequence"]] = row
-    return sum(r["state"] == "landed" or (r["state"] == "built" and r["written"] > since) for r in state.values())
+def _pending(states: Iterable[Row], newest: Version | None) -> int:
+    """Uploads that wait: landed only, or built after the newest version was written."""
+    since = newest.written if newest else 0
+    return sum(r["state"] == "landed" or (r["state"] == "built" and r["written"] > since) for r in states)
 
 
-def _differs(tables: Tables, dataset: str, newest: Row | None, size: tuple[int, int], pending: bool) -> bool:
+def _differs(tables: Tables, newest: Version | None, size: tuple[int, int], pending: bool) -> bool:
     """Counts decide most cases; digests are compared only where something was built since and counts agree."""
     if newest is None:
         return any(size)
-    if size != (newest["images"], newest["annotations"]):
+    if size != (newest.images, newest.annotations):
         return True
     if not pending:
         return False
-    published = catalog.history(tables, dataset).find(newest["number"], newest["recipe"])
-    assert published is not None
-    return draft_digest(tables, dataset) != str(
-        catalog.details(tables, published, ("content_digest",))["content_digest"]
-    )
+    published = catalog.details(tables, newest, ("content_digest",))["content_digest"]
+    return draft_digest(tables, newest.dataset) != str(published)
 
 
 def _titles(storage: Storage) -> dict[str, Row]:

@@ -3,7 +3,8 @@
 Annotations have no lasting ids: exporters renumber them. Within one image and one kind a removed row and an added row
 are paired
 
-1. when both, and no other row of their side, carry the same source document and source id; then the same source id;
+1. when both, and no other row of their side, carry the same source document and source id, and then the same source
+   id, if they overlap or have equal geometry: an id that now stands for something elsewhere was given anew;
 2. else by overlap: of all pairs that overlap the one with the highest intersection over union first, ties by equal
    category and then by annotation key. An annotation without a box covers its whole image.
 """
@@ -15,6 +16,9 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from imagelake.client.text import Row
 
 Pair = tuple[Row, Row]
+
+GEOMETRY = ("bbox", "polygons", "rle_size", "rle_counts", "keypoints")
+"""The columns that say where an annotation is."""
 
 
 def overlap(a: Row | None, b: Row | None) -> float:
@@ -32,7 +36,7 @@ def overlap(a: Row | None, b: Row | None) -> float:
 def pair(gone: Iterable[Row], come: Iterable[Row]) -> tuple[list[Pair], list[Row], list[Row]]:
     """(changed pairs, removed rows, added rows) of annotation rows, in a fixed order.
 
-    Rows are paired within equal (`image_key`, `kind`); besides these they hold annotation_key, category, bbox,
+    Rows are paired within equal (`image_key`, `kind`); besides these they hold annotation_key, category, GEOMETRY,
     source_document and source_id.
     """
     left, right = _groups(gone), _groups(come)
@@ -68,7 +72,8 @@ def _by_source(row: Row) -> Hashable:
 
 def _same_id(before: Sequence[Row], after: Sequence[Row], of: Callable[[Row], Hashable]) -> list[Pair]:
     left, right = _unique(before, of), _unique(after, of)
-    return [(row, right[key]) for key, row in left.items() if key in right]
+    pairs = ((row, right[key]) for key, row in left.items() if key in right)
+    return [(a, b) for a, b in pairs if overlap(a["bbox"], b["bbox"]) > 0 or all(a[c] == b[c] for c in GEOMETRY)]
 
 
 def _unique(rows: Sequence[Row], of: Callable[[Row], Hashable]) -> dict[Hashable, Row]:

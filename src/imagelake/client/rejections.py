@@ -1,4 +1,4 @@
-"""What is refused, and why."""
+"""What is refused, and why: rows, and whole uploads."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from imagelake.client import catalog
 from imagelake.client.tables import Tables
 from imagelake.client.text import Row
+from imagelake.client.uploads import ProblemUpload, problem_uploads
 from imagelake.keys import check_dataset_id
 from imagelake.tables import silver
 
@@ -30,25 +31,33 @@ class Rejection:
 
 @dataclass(frozen=True)
 class Rejections:
-    """Rejections of one dataset, by delivery and place."""
+    """Rejections of one dataset, by delivery and place, and the uploads that failed or were rejected."""
 
     dataset: str
     rejections: tuple[Rejection, ...]
+    problems: tuple[ProblemUpload, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """{"rejections": [...]}."""
-        return {"rejections": [{c: getattr(r, c) for c in _COLUMNS} for r in self.rejections]}
+        """{"rejections": [...], "problems": [...]}."""
+        return {
+            "rejections": [{c: getattr(r, c) for c in _COLUMNS} for r in self.rejections],
+            "problems": [p.as_json() for p in self.problems],
+        }
 
 
 def rejections(tables: Tables, dataset: str, *, closed: bool = False) -> Rejections:
-    """The open rejections of a dataset, or those closed since. NotFound when there is no such dataset."""
+    """The open rejections and problem uploads of a dataset, or the rejections closed since.
+
+    NotFound when there is no such dataset.
+    """
     state = "NOT NULL" if closed else "NULL"
     tail = f"WHERE closed_at IS {state} ORDER BY ALL"
     columns = tuple(dict.fromkeys((*_ORDER, *_COLUMNS, "closed_at")))
     rows = tables.rows(silver.REJECTIONS, columns, check_dataset_id(dataset), tail)
     if not rows:
         catalog.require_dataset(tables, dataset)
-    return Rejections(dataset, tuple(_rejection(r) for r in rows))
+    problems = () if closed else problem_uploads(tables, dataset)
+    return Rejections(dataset, tuple(_rejection(r) for r in rows), problems)
 
 
 def _rejection(row: Row) -> Rejection:

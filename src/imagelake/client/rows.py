@@ -1,7 +1,8 @@
 """The rows of a version or a draft, as SQL: log rows that were added and not closed up to a version number.
 
 Only publish ids that a version row names count, so a crashed publish is invisible. Before a version's rows are
-shown, their number is compared with the version row.
+shown, their number is compared with the version row. A draft's rows are those of silver; its splits are the published
+ones of recipe 1, which a publish keeps.
 """
 
 from __future__ import annotations
@@ -30,25 +31,37 @@ DRAFTS: dict[str, TableSpec] = {
 }
 KEYS = {"image": "image_key", "annotation": "annotation_key", "category": "name", "split": "image_key"}
 
+UNASSIGNED = "unassigned"
+"""The split of a draft's image that no version has placed yet."""
+
 _PLUMBING = ("row_id", "added_in", "publish_id")
+_FIRST_RECIPE = 1
 
 
 def live(tables: Tables, target: Target, entity: str, columns: Sequence[str]) -> str:
-    """SQL, in brackets, for the live rows of an entity. A draft's splits are those the uploads gave."""
-    if target.version is None:
-        return draft(tables, target.dataset, entity, columns)
-    number, recipe = target.version.number, target.version.recipe
-    return published(tables, target.history, entity, columns, (number, recipe))
+    """SQL, in brackets, for the live rows of an entity."""
+    if target.version is not None:
+        number, recipe = target.version.number, target.version.recipe
+        return published(tables, target.history, entity, columns, (number, recipe))
+    if entity == "split":
+        return _draft_splits(tables, target, columns)
+    return tables.relation(DRAFTS[entity], columns, target.dataset)
 
 
-def draft(tables: Tables, dataset: str, entity: str, columns: Sequence[str]) -> str:
-    """SQL, in brackets, for a draft's rows."""
-    if entity != "split":
-        return tables.relation(DRAFTS[entity], columns, dataset)
-    images = tables.relation(silver.IMAGES, ("dataset", "image_key", "split"), dataset)
-    given = {"recipe": "1", "group_key": "NULL::VARCHAR", "origin": "'uploaded'"}
-    items = ", ".join(f"{given[c]} AS {name(c)}" if c in given else name(c) for c in columns)
-    return f"(SELECT {items} FROM {images} WHERE split IS NOT NULL)"
+def _draft_splits(tables: Tables, target: Target, columns: Sequence[str]) -> str:
+    """The newest published split of each of the draft's images, of whatever version; UNASSIGNED without one."""
+    images = tables.relation(silver.IMAGES, ("dataset", "image_key"), target.dataset)
+    placed = ("split", "group_key", "origin")
+    log = tables.relation(gold.SPLIT_LOG, ("recipe", "image_key", *placed, "added_in", "publish_id"), target.dataset)
+    newest = (
+        f"(SELECT image_key, arg_max(struct_pack({select(placed)}), added_in) AS newest FROM {log} "
+        f"SEMI JOIN {named(tables, target.history)} AS p USING (publish_id) "
+        f"WHERE recipe = {_FIRST_RECIPE} GROUP BY image_key)"
+    )
+    values = {c: f"s.newest.{name(c)}" for c in placed} | {"recipe": f"{_FIRST_RECIPE}::INTEGER"}
+    values["split"] = f"coalesce({values['split']}, {text(UNASSIGNED)})"
+    items = ", ".join(f"{values.get(c, f'i.{name(c)}')} AS {name(c)}" for c in columns)
+    return f"(SELECT {items} FROM {images} AS i LEFT JOIN {newest} AS s USING (image_key))"
 
 
 def published(tables: Tables, history: History, entity: str, columns: Sequence[str], version: tuple[int, int]) -> str:

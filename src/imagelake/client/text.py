@@ -74,3 +74,13 @@ def beyond(column: str, value: int) -> Prune:
         return high is None or high > value
 
     return may
+
+
+def any_of(column: str, values: Sequence[str]) -> Prune:
+    """Files that may hold rows with one of these values in a text column; Delta may shorten the bounds it keeps."""
+
+    def may(log: Row) -> bool:
+        low, high = log.get(f"min.{column}"), log.get(f"max.{column}")
+        return low is None or high is None or any(low <= value <= high for value in values)
+
+    return may

@@ -1,4 +1,6 @@
-"""`verify REF`: a version's digest computed anew from its columns, and every image's hash from its bytes."""
+"""`verify REF`: a version's digest computed anew from its columns, what must hold between its rows, and every
+image's hash from its bytes.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +18,7 @@ from imagelake.client.catalog import Target
 from imagelake.client.rows import DRAFTS, KEYS, expected, live
 from imagelake.client.tables import Tables
 from imagelake.client.text import Row, select
+from imagelake.client.verify_rows import Problems, row_problems
 from imagelake.errors import ImagelakeError
 from imagelake.storage.base import Storage
 from imagelake.storage.places import Place, read_places
@@ -79,6 +82,11 @@ class _Findings:
         else:
             self.left_out += 1
 
+    def add_rows(self, problems: Problems) -> None:
+        for sentence in problems.sentences:
+            self.add(sentence)
+        self.left_out += problems.count - len(problems.sentences)
+
     def add_all(self, image_keys: Sequence[str], problem: str) -> None:
         for key in image_keys:
             self.add(f"image {key!r}: {problem}")
@@ -89,7 +97,7 @@ class _Findings:
 
 
 def verify(tables: Tables, storage: Storage, target: Target, rows_only: bool = False, threads: int = 4) -> Verification:
-    """Check a version or draft: row hashes, counts, digests, and unless `rows_only` the bytes of every image."""
+    """Check a version or draft: row hashes, counts, digests, what holds between rows, unless `rows_only` all bytes."""
     found = _Findings()
     sets = {entity: _set_digest(tables, target, entity, found) for entity in DRAFTS}
     content = digest.content_digest(sets["image"], sets["annotation"], sets["category"])
@@ -104,6 +112,8 @@ def verify(tables: Tables, storage: Storage, target: Target, rows_only: bool = F
             found.add(f"the content digest is {content}, published was {stored['content_digest']}")
         if computed != stored["digest"]:
             found.add(f"the digest is {computed}, published was {stored['digest']}")
+    for problems in row_problems(tables, target, _MOST_PROBLEMS):
+        found.add_rows(problems)
     images, size = (0, 0) if rows_only else _check_bytes(tables, storage, target, found, threads)
     return Verification(target.name, computed, images, size, found.all())
 

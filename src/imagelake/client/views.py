@@ -13,6 +13,7 @@ from imagelake.client.rows import DRAFTS, KEYS, LOGS, check_count, count, live
 from imagelake.client.runs import runs
 from imagelake.client.tables import Tables
 from imagelake.client.text import name, select, text
+from imagelake.client.uploads import furthest
 from imagelake.errors import IntegrityError
 from imagelake.tables import bronze, gold, silver
 
@@ -36,7 +37,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "runs": _RUN,
 }
 """Columns of each view. Times are TIMESTAMP in UTC, under other names than `at`, which DuckDB reserves; `split` of an
-image is that of the version's recipe."""
+image is that of the version's recipe, in a draft the published one of recipe 1 or `unassigned`."""
 
 
 _SPLITLESS = frozenset(c for columns in COLUMNS.values() for c in columns) - {"split"}
@@ -165,10 +166,8 @@ def _versions(tables: Tables) -> str:
 
 
 def _uploads(tables: Tables) -> str:
-    """Each delivery in its furthest state."""
-    source = tables.relation(bronze.UPLOADS, bronze.UPLOADS.names)
-    rank = "(PARTITION BY dataset, sequence ORDER BY state = 'landed', state, state_at DESC)"
-    return f'(SELECT * FROM (SELECT *, "at" AS state_at FROM {source}) QUALIFY row_number() OVER {rank} = 1)'
+    """Each upload in its furthest state."""
+    return f'(SELECT *, "at" AS state_at FROM {furthest(tables, bronze.UPLOADS.names)})'
 
 
 def _rejections(tables: Tables) -> str:

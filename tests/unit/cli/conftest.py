@@ -80,6 +80,7 @@ VERSIONS = {
         {"version": "pets@v1.2", "number": 1, "recipe": 2, "state": "published"},
         {"version": "pets@v2", "number": 2, "recipe": 1, "state": "retired"},
     ],
+    "latest": "pets@v1",
 }
 ANSWERS: dict[str, Any] = {"rejections": {"rejections": [ROW] * 3}, "first": FIRST, "show": VERSIONS}
 

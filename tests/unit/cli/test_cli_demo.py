@@ -32,6 +32,7 @@ def answers(client, monkeypatch):
         "categories": [],
         "quality": None,
         "versions": [],
+        "latest": None,
     }
     for upload in ("first_upload", "second_upload"):
         monkeypatch.setattr(f"imagelake.demo.sample.{upload}", lambda folder: folder / "shapes.zip")

@@ -153,6 +153,50 @@ def test_rejections_are_listed_or_none_are(cli, client) -> None:
     assert cli("rejections", "pets").out.strip() == "nothing is rejected"
 
 
+FAILED = {"sequence": 7, "upload_id": "ab" * 32, "source": "s3://up/x.zip", "state": "failed", "problem": "no\x1b[2J"}
+
+
+@pytest.mark.parametrize("verb", ["show", "rejections"])
+def test_uploads_that_failed_are_said_with_their_problem(cli, client, verb) -> None:
+    rejected = {**FAILED, "sequence": 8, "state": "rejected", "source": None, "problem": None}
+    client.answers["show"] = {"dataset": "pets", "versions": [VERSION], "problems": [FAILED, rejected]}
+    client.answers["rejections"] = {"rejections": [], "problems": [FAILED, rejected]}
+    out = cli(verb, "pets").out
+    assert "upload 7 failed (s3://up/x.zip): no\\x1b[2J" in out
+    assert "upload 8 rejected: no reason was recorded" in out
+    many = [{**FAILED, "sequence": number} for number in range(1, 9)]
+    client.answers[verb]["problems"] = many
+    lines = cli(verb, "pets").out.splitlines()
+    assert [line.split()[1] for line in lines if line.startswith("upload ")] == ["4", "5", "6", "7", "8"]
+    assert "and 3 earlier uploads: --json prints all of them" in lines
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "document"),
+    [
+        (("show", "pets"), "show", {"dataset": "pets", "versions": [VERSION]}),
+        (("show", "pets"), "show", {"dataset": "pets", "versions": []}),
+        (("show", "pets@draft"), "show", {**ONE, "version": "pets@draft"}),
+        (("diff", "pets@v1", "pets@draft"), "diff", DIFF),
+    ],
+)
+def test_saves_that_wait_are_said_and_none_is_not(cli, client, line, name, document) -> None:
+    client.answers[name] = {**document, "waiting_saves": 0}
+    assert "wait" not in cli(*line).out
+    client.answers[name] = {**document, "waiting_saves": 1200}
+    assert "1,200 saves of labels wait: the next build puts them into the draft" in cli(*line).out.splitlines()
+    client.answers[name] = {**document, "waiting_saves": 1}
+    assert "1 save of labels waits" in cli(*line).out
+
+
+def test_a_column_of_waiting_saves_only_where_one_waits(cli, client) -> None:
+    row = {"dataset": "pets", "version": "pets@v1", "rejections": 0, "problem_uploads": 0, "waiting_saves": 0}
+    client.answers["show"] = {"datasets": [row]}
+    assert cli("show").out.splitlines()[0].split() == ["dataset", "version", "rejections"]
+    client.answers["show"] = {"datasets": [row, {**row, "waiting_saves": 3}]}
+    assert cli("show").out.splitlines()[0].split() == ["dataset", "version", "rejections", "waiting_saves"]
+
+
 def test_an_empty_lake_says_what_to_do(cli, client) -> None:
     client.answers["show"] = {"datasets": []}
     assert "imagelake run UPLOAD --dataset D" in cli("show").out

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conftest import REPORT
 from imagelake.bronze.request import IngestRequest
 from imagelake.cli.reports import worst
 from imagelake.cli.write import parse_shares, parse_target
@@ -172,7 +173,9 @@ def test_quiet_is_one_line(cli, engine, upload) -> None:
         ({"status": "unchanged", "published": False}, "nothing changed; the current version is pets@v1"),
         ({"status": "landed", "published": False, "version": None}, "landed in bronze"),
         ({"status": "superseded", "published": False}, "newer uploads"),
-        ({"status": "failed", "published": False, "exit_code": 4}, "not published"),
+        ({"published": False, "exit_code": 4}, "not published"),
+        ({"status": "failed", "published": False, "exit_code": 1}, "the upload failed and is set aside; the current"),
+        ({"status": "failed", "published": False, "upload_id": None, "exit_code": 5}, "pets: failed; the current"),
         ({"status": "built", "published": False, "version": None}, "the current version is pets@v1"),
     ],
 )
@@ -181,10 +184,31 @@ def test_every_outcome_has_a_sentence(cli, engine, upload, change, says) -> None
     assert says in cli("run", upload, "-d", "pets").out
 
 
+def test_a_failed_upload_prints_its_problem_and_ends_with_1(cli, engine, upload) -> None:
+    failed = {"status": "failed", "published": False, "problem": "TypeError: no\x1b[2J", "sequence": 7}
+    engine.report = replace(engine.report, **failed)
+    done = cli("run", upload, "-d", "pets")
+    assert done.code == 1
+    assert done.err.splitlines()[-1] == "error: TypeError: no\\x1b[2J"
+    assert f"next: imagelake build pets --upload {'ab' * 32}" in done.out
+    engine.batch = (REPORT, engine.report, RunReport("cats", "rejected", problem="not a zip", exit_code=3))
+    assert cli("run", "--landing").code == 1
+
+
+def test_notices_stand_under_the_warnings(cli, engine, upload) -> None:
+    notices = ("a.jpg and b.jpg stay in test, the upload says train", "no \x1b[2J here")
+    engine.report = replace(engine.report, notices=notices)
+    lines = [line.strip() for line in cli("run", upload, "-d", "pets").out.splitlines()]
+    first = lines.index(notices[0])
+    assert lines[first - 1].startswith("warnings, rows kept")
+    assert lines[first + 1] == "no \\x1b[2J here"
+    assert cli("run", upload, "-d", "pets", "--json").document["notices"] == list(notices)
+
+
 def test_reports_of_earlier_stages_name_the_current_version(cli, engine, client) -> None:
     engine.batch = (replace(engine.report, status="built", published=False, version=None),)
     assert cli("build", "pets", "--json").document["version"] == "pets@v1"
-    client.answers["show"] = {"dataset": "pets", "versions": []}
+    client.answers["show"] = {"dataset": "pets", "versions": [], "latest": None}
     assert cli("build", "pets", "--json").document["version"] is None
     assert "nothing is published yet" in cli("build", "pets").out
 

@@ -165,6 +165,7 @@ def test_an_unknown_version_is_not_found(pets: Pets) -> None:
 def box(key: str, x: float, category: str = "cat", source: str | None = None, **values: Any) -> Row:
     bounds = {"x": x, "y": 0.0, "w": 2.0, "h": 2.0}
     row = {"annotation_key": key, "image_key": "a", "kind": "box", "category": category, "bbox": bounds}
+    row |= dict.fromkeys(("polygons", "rle_size", "rle_counts", "keypoints"))
     return row | {"source_id": source, "source_document": "d.json", **values}
 
 
@@ -172,10 +173,44 @@ def keyed(found: Any) -> list[tuple[str, str]]:
     return [(a["annotation_key"], b["annotation_key"]) for a, b in found]
 
 
-def test_equal_source_ids_pair_before_overlap_does() -> None:
-    gone = [box("a1", 0, source="1"), box("a2", 10, source="2")]
-    come = [box("b1", 10, source="1"), box("b2", 0, source="2")]
+def test_equal_source_ids_that_overlap_pair_before_better_overlap_does() -> None:
+    gone = [box("a1", 0, source="1"), box("a2", 1.5, source="2")]
+    come = [box("b1", 1, source="1"), box("b2", 0.1, source="2")]
     assert keyed(pair(gone, come)[0]) == [("a1", "b1"), ("a2", "b2")]
+
+
+def test_ids_that_an_exporter_gave_anew_pair_nothing() -> None:
+    gone = [box("a1", 0, source="1"), box("a2", 10, source="2"), box("a3", 50, source="3")]
+    come = [box("b1", 10.5, source="1"), box("b2", 0.5, source="2"), box("b3", 80, source="3")]
+    pairs, removed, added = pair(gone, come)
+    assert keyed(pairs) == [("a1", "b2"), ("a2", "b1")]
+    assert [r["annotation_key"] for r in (*removed, *added)] == ["a3", "b3"]
+
+
+def test_equal_geometry_pairs_by_source_id_although_nothing_can_overlap() -> None:
+    point = {"x": 5.0, "y": 5.0, "w": 0.0, "h": 0.0}
+    gone = [box("a1", 0, bbox=point, source="1"), box("a2", 0, bbox=point)]
+    come = [box("b1", 0, "dog", bbox=point, source="1"), box("b2", 0, "dog", bbox={**point, "x": 6.0}, source="2")]
+    pairs, removed, _ = pair(gone, come)
+    assert keyed(pairs) == [("a1", "b1")]
+    assert [r["annotation_key"] for r in removed] == ["a2"]
+
+
+def test_a_renumbered_export_changes_only_what_it_changed(maker: LakeMaker) -> None:
+    maker.image("pets", "a.png", split="train")
+    boxes_of = {1: (0, 0, 5, 5), 2: (20, 20, 5, 5), 3: (40, 40, 5, 5)}
+    rows_of = [maker.box("pets", "a.png", "cat", b, source_id=str(i), source_document="d") for i, b in boxes_of.items()]
+    maker.deliver("pets")
+    maker.publish("pets")
+    for row in rows_of:
+        maker.draft("pets").drop_box(row)
+    for i, b in {1: (20, 20, 5, 5), 2: (41, 40, 5, 5), 3: (60, 10, 4, 4)}.items():
+        maker.box("pets", "a.png", "cat", b, source_id=str(i), source_document="d")
+    maker.deliver("pets")
+    maker.publish("pets")
+    maker.flush()
+    document = imagelake.open(str(maker.root)).diff("pets@v1", "pets@v2").as_json()
+    assert document["annotations"] == {"added": 1, "removed": 1, "changed": 1}
 
 
 def test_a_source_id_that_stands_twice_pairs_nothing() -> None:
@@ -221,7 +256,30 @@ def test_pairing_loses_no_row_and_does_not_depend_on_their_order(gone: Any, come
     ]
     assert sorted(r["annotation_key"] for r in (*(p[1] for p in pairs), *added)) == [f"b{i}" for i in range(len(right))]
     assert pair(left[::-1], right[::-1]) == (pairs, removed, added)
-    assert all(overlap(a["bbox"], b["bbox"]) > 0 or a["source_id"] == b["source_id"] is not None for a, b in pairs)
+    assert all(overlap(a["bbox"], b["bbox"]) > 0 for a, b in pairs)
+    assert not [1 for a in removed for b in added if overlap(a["bbox"], b["bbox"]) > 0], "more could be paired"
+
+
+@given(gone=boxes, come=boxes)
+def test_ids_that_overlap_decide_in_both_directions(gone: Any, come: Any) -> None:
+    left = [box(f"a{i}", x, category, str(i), image_key="a") for i, (x, category, _) in enumerate(gone)]
+    right = [box(f"b{i}", x, category, str(i), image_key="a") for i, (x, category, _) in enumerate(come)]
+    by_id = [
+        (a["annotation_key"], b["annotation_key"])
+        for a, b in zip(left, right, strict=False)
+        if overlap(a["bbox"], b["bbox"]) > 0
+    ]
+    assert set(by_id) <= set(keyed(pair(left, right)[0]))
+    assert set(by_id) <= {(a, b) for b, a in keyed(pair(right, left)[0])}
+
+
+@given(boxes)
+def test_ids_given_anew_change_no_pair(values: Any) -> None:
+    """Rows of different places that keep their place: whatever ids an exporter gives them, each pairs with itself."""
+    places = sorted({x for x, *_ in values})
+    left = [box(f"a{i:02}", 10.0 * x, source=str(i)) for i, x in enumerate(places)]
+    right = [box(f"b{i:02}", 10.0 * x, "dog", str(-i % len(places))) for i, x in enumerate(places)]
+    assert sorted(keyed(pair(left, right)[0])) == [(f"a{i:02}", f"b{i:02}") for i in range(len(places))]
 
 
 def test_the_log_grows_by_what_changed(pets: Pets) -> None:

@@ -36,6 +36,8 @@ def test_show_lists_every_dataset_with_its_newest_version_and_what_waits(pets: P
             "draft_differs": True,
             "pending_uploads": 2,
             "rejections": 0,
+            "problem_uploads": 1,
+            "waiting_saves": 0,
         },
         {
             "dataset": "pets",
@@ -49,6 +51,8 @@ def test_show_lists_every_dataset_with_its_newest_version_and_what_waits(pets: P
             "draft_differs": False,
             "pending_uploads": 0,
             "rejections": 1,
+            "problem_uploads": 0,
+            "waiting_saves": 0,
         },
     ]
 
@@ -179,7 +183,8 @@ def test_rejections_are_the_open_ones_unless_closed_ones_are_asked_for(pets: Pet
                 "message": "box.degenerate broken",
                 "raw": "{}",
             }
-        ]
+        ],
+        "problems": [],
     }
     assert [r.locator for r in pets.lake.rejections("pets", closed=True).rejections] == ["8"]
     with pytest.raises(NotFound):

@@ -119,8 +119,9 @@ def test_an_image_moved_to_another_split_unseen_changes_the_digest(pets: Pets) -
     extra = {"dataset": "pets", "recipe": 1, "image_key": "c.png", "split": "test", "row_id": "x", "added_in": 3}
     write_rows(pets.maker.root, gold.SPLIT_LOG, [extra | {"publish_id": row["publish_id"]}])
     problems = pets.lake.verify("pets@v3", rows_only=True).problems
-    assert len(problems) == 1
+    assert len(problems) == 2
     assert problems[0].startswith("the digest is")
+    assert problems[1] == "image 'c.png': it has 2 splits: test, train"
 
 
 def test_a_long_list_of_problems_is_cut_and_counted(maker: LakeMaker) -> None:

@@ -14,6 +14,7 @@ from imagelake.gold import publish
 from imagelake.gold.live import published
 from imagelake.gold.plan import PublishRequest
 from imagelake.silver import build
+from imagelake.writer import writing
 
 
 def run_upload(ctx: Context, request: IngestRequest) -> RunReport:
@@ -36,7 +37,8 @@ def publish_draft(ctx: Context, request: PublishRequest) -> RunReport:
     """The verb publish: finish a half-built upload, so that the draft is whole, then publish."""
     if build.half_built(ctx, request.dataset):
         build.run(ctx, request.dataset)
-    return publish.run(ctx, request)
+    with writing(ctx, request.dataset) as lease:
+        return publish.run(ctx, request, lease)
 
 
 def build_landed(ctx: Context, landed: RunReport) -> RunReport:
@@ -61,10 +63,12 @@ def _account(landed: RunReport, built: RunReport | None) -> RunReport:
 def publish_built(ctx: Context, report: RunReport, note: str | None) -> RunReport:
     """The report with the version that is current afterwards; a gate that refuses is its problem."""
     try:
-        result = publish.run(ctx, PublishRequest(report.dataset, note=note))
+        with writing(ctx, report.dataset) as lease:
+            result = publish.run(ctx, PublishRequest(report.dataset, note=note), lease)
     except GateFailed as refused:
         number = published(ctx.tables, report.dataset).number
         version = f"{report.dataset}@v{number}" if number else None
         return replace(report, version=version, problem=refused.message, hint=refused.hint, exit_code=refused.exit_code)
     warnings = {**report.warnings, **result.warnings}
-    return replace(report, version=result.version, published=result.published, warnings=warnings)
+    notices = (*report.notices, *result.notices)
+    return replace(report, version=result.version, published=result.published, warnings=warnings, notices=notices)

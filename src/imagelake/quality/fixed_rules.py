@@ -60,4 +60,7 @@ FILE_RULES: tuple[tuple[str, str], ...] = (
 PUBLISH_RULES: tuple[tuple[str, str], ...] = (
     ("split.contradicts", "an upload puts an image that has a split into another; the image stays where it is"),
     ("split.moved", "byte-identical images were to lie in several splits; all were put into one"),
+    ("split.groups_joined", "groups share byte-identical images, so that they lie in one split; counts the groups"),
+    ("split.group_missing", "images lack the attribute that others are grouped by; each is a group by its bytes"),
+    ("split.settings_differ", "the dataset's settings say other splits than recipe 1, which continues as it began"),
 )

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
-from tests.spark import helpers
+from tests.spark import handmade, helpers
+from tests.spark.handmade import Picture
 
 import imagelake
 from imagelake import pipeline
 from imagelake.bronze.request import IngestRequest
-from imagelake.errors import GateFailed, UsageError
+from imagelake.errors import Conflict, GateFailed, NotFound, UsageError
+from imagelake.gold import publish
 from imagelake.gold.plan import PublishRequest
 from imagelake.tables import gold, silver
+from imagelake.tables.builds import half_built
+from imagelake.tables.store import Txn
+from imagelake.writer import writing
 
 
 @pytest.fixture(scope="module")
@@ -108,9 +114,107 @@ def test_the_gate_refuses_a_draft_that_is_mostly_rejected(ctx, tmp_path):
     ctx.storage.put("datasets/gated.yaml", b"gate:\n  max_rejected_share: 0.3\n")
     report = run(ctx, "gated", helpers.write_zip(tmp_path / "a.zip", replace(a, boxes=bad).files()))
     assert (report.exit_code, report.published) == (4, False)
-    assert "max_rejected_share" in report.problem
+    assert "gate.max_rejected_share allows 30.0%" in report.problem
     with pytest.raises(GateFailed, match="gated is not published"):
         pipeline.publish_draft(helpers.again(ctx), PublishRequest("gated"))
+
+
+def test_an_upload_all_of_whose_boxes_are_bad_is_refused_by_default_and_named(ctx, tmp_path):
+    a = helpers.small(6, start=120)
+    bad = {n: [("cat", (1.0, 1.0, 0.0, 5.0))] for n in a.images}
+    report = run(ctx, "bad", helpers.write_zip(tmp_path / "bad.zip", replace(a, boxes=bad).files()))
+    assert (report.images.accepted, report.exit_code, report.published) == (6, 4, False)
+    assert "6 of 6 annotations rejected (100.0%), gate.max_rejected_annotations_share allows 50.0%" in report.problem
+    source = (tmp_path / "bad.zip").as_uri()
+    assert f"upload {report.upload_id[:8]} ({source}): 6 of 6 annotations rejected" in report.problem
+
+
+def test_one_bad_upload_is_refused_in_a_large_draft_and_waiting_labels_are_no_defect(ctx):
+    pictures = [Picture(f"{n}.png", classes=("cat",) * 3) for n in range(20)]
+    handmade.add(ctx, "large", pictures)
+    refuse(ctx, "large", handmade.upload_row(ctx, "large", annotations=2), "annotation.image_unknown", 2)
+    assert handmade.released(ctx, "large").version == "large@v1"
+    stored = json.loads(handmade.version(ctx, "large", 1)["quality"])
+    assert (stored["images"], stored["annotations"], stored["rejected"], stored["rejected_annotations"]) == (
+        20,
+        60,
+        2,
+        0,
+    )
+    assert [(upload["upload_id"], upload["read"], upload["rejected"]) for upload in stored["uploads"]] == [
+        ("upload-1", 60, 0),
+        ("upload-2", 2, 0),
+    ]
+    sequence = handmade.add(ctx, "large", [Picture("new.png")])
+    refuse(ctx, "large", handmade.upload_row(ctx, "large", annotations=4), "annotation.box_degenerate", 3)
+    problem = (
+        r"upload upload-4 \(file:///uploads/4.zip\): 3 of 4 annotations rejected \(75.0%\), gate.max_rejected_upload"
+    )
+    with pytest.raises(GateFailed, match=problem):
+        handmade.released(ctx, "large")
+    ctx.storage.put("datasets/large.yaml", b"gate:\n  max_rejected_upload_share: 0.75\n")
+    assert handmade.released(ctx, "large").version == "large@v2"
+    row = handmade.version(ctx, "large", 2)
+    assert (row["upload_ids"], row["last_sequence"]) == (
+        [f"upload-{n}" for n in (sequence, sequence + 1)],
+        sequence + 1,
+    )
+
+
+def refuse(ctx, dataset, sequence, rule, count):
+    rows = [
+        {
+            "dataset": dataset,
+            "rejection_id": f"{sequence} {n}",
+            "entity": "annotation",
+            "rule": rule,
+            "upload_id": f"upload-{sequence}",
+            "delivery": sequence,
+        }
+        for n in range(count)
+    ]
+    ctx.tables.append(silver.REJECTIONS, ctx.tables.frame(silver.REJECTIONS, rows))
+
+
+def test_a_half_built_draft_and_an_unknown_dataset_are_not_published(ctx):
+    with pytest.raises(NotFound, match="there is no dataset 'nobody' in this lake"):
+        handmade.released(ctx, "nobody")
+    handmade.add(ctx, "half", [Picture("a.png")])
+    sequence = handmade.upload_row(ctx, "half", state="landed")
+    assert not half_built(ctx.tables, "half")
+    images = ctx.tables.frame(silver.IMAGES, [handmade.image_row("half", Picture("b.png"))])
+    ctx.tables.append(silver.IMAGES, images, Txn("build/half", sequence))
+    with writing(ctx, "half") as lease, pytest.raises(Conflict, match="half-built") as error:
+        publish.run(ctx, PublishRequest("half"), lease)
+    assert error.value.hint == "imagelake build half"
+    assert ctx.tables.collect(gold.VERSIONS, "half") == []
+
+
+def test_images_keep_their_splits_when_they_are_removed_and_come_back(ctx, tmp_path):
+    picture = helpers.picture(500)
+    files = {f"{name}.jpg": helpers.picture(500 + k) for k, name in enumerate("abcdef")} | {"twin.jpg": picture}
+    run(ctx, "back", helpers.write_zip(tmp_path / "a.zip", {f"test/{name}": data for name, data in files.items()}))
+    pipeline.remove_images(helpers.again(ctx), "back", ["a.jpg", "b.jpg", "twin.jpg"])
+    assert handmade.released(ctx, "back").version == "back@v2"
+    moved = {f"train/{name}": files[name] for name in ("b.jpg", "twin.jpg")} | {"train/new.jpg": helpers.picture(507)}
+    report = run(ctx, "back", helpers.write_zip(tmp_path / "b.zip", moved))
+    assert report.version == "back@v3"
+    rows = imagelake.open(ctx.settings.lake).sql("select image_key, split from images", at="back").as_json()["rows"]
+    assert dict(rows) == {f"{k}.jpg": "test" for k in "bcdef"} | {"twin.jpg": "test", "new.jpg": "train"}
+
+
+def test_an_alias_names_the_recipe_that_it_is_given_with_also_when_that_exists(ctx):
+    handmade.add(ctx, "named", [Picture(f"{n}.png", split="train") for n in range(4)])
+    handmade.released(ctx, "named")
+    halves = {"left": 0.5, "right": 0.5}
+    report = handmade.released(ctx, "named", ref_number=1, split=halves, alias="half")
+    assert (report.status, report.version) == ("published", "named@v1.2")
+    again = handmade.released(ctx, "named", ref_number=1, split=halves, alias="again")
+    assert (again.status, again.version, again.published) == ("unchanged", "named@v1.2", False)
+    rows = {row["alias"]: (row["number"], row["recipe"]) for row in ctx.tables.collect(gold.ALIASES, "named")}
+    assert rows == {"half": (1, 2), "again": (1, 2)}
+    row = handmade.version(ctx, "named", 1, 2)
+    assert (row["upload_ids"], row["last_sequence"]) == ([], 1)
 
 
 def test_an_alias_is_checked_first_and_names_the_current_version_when_nothing_differs(spark, tmp_path):

@@ -32,5 +32,5 @@ Split = Annotated[str | None, typer.Option("--split", metavar="SHARES", help="tr
 GroupBy = Annotated[
     str | None, typer.Option("--group-by", metavar="ATTR", help="Images with one value of it share a split.")
 ]
-Stratify = Annotated[bool, typer.Option("--stratify", help="Give each split its share of every class.")]
+Stratify = Annotated[bool | None, typer.Option("--stratify", help="Give each split its share of every class.")]
 Alias = Annotated[str | None, typer.Option("--alias", metavar="A", help="A name for the new version.")]

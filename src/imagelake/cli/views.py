@@ -85,7 +85,7 @@ def version(to: Console, document: Document) -> None:
     quality = document.get("quality")
     if quality:
         to.print()
-        to.print("gate: " + ", ".join(_measure(k, v) for k, v in quality.items() if v not in ([], None)))
+        to.print("gate: " + ", ".join(_measure(k, v) for k, v in quality.items() if not isinstance(v, list)))
 
 
 def _measure(name: str, value: Any) -> str:

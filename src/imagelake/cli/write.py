@@ -94,7 +94,7 @@ def publish(  # noqa: PLR0913  the options of a verb are its arguments
     target: Annotated[str, typer.Argument(metavar="D", help="Dataset id; D@v3 adds a split recipe to that version.")],
     split: options.Split = None,
     group_by: options.GroupBy = None,
-    stratify: options.Stratify = False,
+    stratify: options.Stratify = None,
     note: options.Note = None,
     alias: options.Alias = None,
     author: Annotated[str | None, typer.Option("--author", help="Who publishes; you by default.")] = None,

@@ -43,6 +43,16 @@ class Published:
         """The attempts whose rows count."""
         return sorted({row["publish_id"] for row in self.rows})
 
+    @property
+    def first(self) -> dict[str, Any] | None:
+        """The row that published the first version; None before it."""
+        return next((row for row in self.rows if row["recipe"] == 1), None)
+
+    @property
+    def newest(self) -> dict[str, Any] | None:
+        """The row that published the newest version under recipe 1; None before the first."""
+        return next((row for row in self.rows if (row["number"], row["recipe"]) == (self.number, 1)), None)
+
     def find(self, number: int, recipe: int = 1) -> dict[str, Any] | None:
         """The newest row of that version."""
         found = [row for row in self.rows if (row["number"], row["recipe"]) == (number, recipe)]

@@ -8,146 +8,66 @@ sequence number; Delta lets one through, and the loser sees that the row is not 
 from __future__ import annotations
 
 import logging
-import uuid
 from functools import partial, reduce
 
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from imagelake.context import Context, RunReport
 from imagelake.dataset_settings import DatasetSettings, load_dataset_settings
-from imagelake.errors import Conflict, GateFailed, NotFound
+from imagelake.errors import Conflict, NotFound
 from imagelake.gold.aliases import check_alias, set_alias
-from imagelake.gold.difference import Attempt, Difference, difference
-from imagelake.gold.live import LOGS, Published, live, published
-from imagelake.gold.plan import Content, Plan, PublishRequest
-from imagelake.gold.recipes import FIRST, choose_recipe, history
-from imagelake.gold.splits import Recipe, assign
+from imagelake.gold.live import LOGS, Published, published
+from imagelake.gold.make_plan import make_plan
+from imagelake.gold.plan import Current, Plan, PublishRequest, Remarks
 from imagelake.gold.version_row import version_row
-from imagelake.quality.gate import Verdict, judge
 from imagelake.storage.lease import Lease
-from imagelake.tables import gold, silver
-from imagelake.tables.frames import all_settled, settled, tally, together
+from imagelake.tables import deliveries, gold
+from imagelake.tables.builds import half_built
+from imagelake.tables.frames import together
 from imagelake.tables.spec import TableSpec
 from imagelake.tables.store import Txn
-from imagelake.writer import writing
 
 log = logging.getLogger(__name__)
 _TRIES = 20
 
 
-def run(ctx: Context, request: PublishRequest) -> RunReport:
-    """Publish, unless nothing differs from the newest version; GateFailed when the draft is not good enough."""
+def run(ctx: Context, request: PublishRequest, lease: Lease) -> RunReport:
+    """Publish under the caller's lease on the dataset, unless nothing differs from the newest version.
+
+    GateFailed when the draft is not good enough, UsageError for options that do not fit the recipe, NotFound when
+    there is no such dataset or version, Conflict when the draft is half-built or others publish faster.
+    """
     if request.alias is not None:
         check_alias(request.alias)
-    with writing(ctx, request.dataset) as lease:
-        settings = load_dataset_settings(ctx.storage, request.dataset)
-        for _ in range(_TRIES):
-            known = published(ctx.tables, request.dataset)
-            plan = _plan(ctx, request, settings, known)
-            if plan is None:
-                if request.alias and known.number and request.ref_number is None:
-                    set_alias(ctx, request.dataset, request.alias, known.number, FIRST, request.author)
-                return _report(request, known.number, None)
-            if _write(ctx, request, settings, known, plan, lease):
-                return _report(request, plan.attempt.number, plan)
-            log.info("%s: another publisher was faster, comparing anew", request.dataset)
+    _check_whole(ctx, request.dataset)
+    settings = load_dataset_settings(ctx.storage, request.dataset)
+    for _ in range(_TRIES):
+        known = published(ctx.tables, request.dataset)
+        plan = make_plan(ctx, request, settings, known)
+        if isinstance(plan, Current):
+            _name(ctx, request, plan.number, plan.recipe_number)
+            return _report(request, "unchanged", plan.number, plan.recipe_number, plan.remarks)
+        if _write(ctx, request, settings, known, plan, lease):
+            _name(ctx, request, plan.attempt.number, plan.recipe_number)
+            return _report(request, "published", plan.attempt.number, plan.recipe_number, plan.remarks)
+        log.info("%s: another publisher was faster, comparing anew", request.dataset)
     raise Conflict(f"{request.dataset}: other publishers were faster {_TRIES} times", hint="run the command again")
 
 
-def _plan(ctx: Context, request: PublishRequest, settings: DatasetSettings, known: Published) -> Plan | None:
-    if request.ref_number is not None:
-        return _recipe_plan(ctx, request, settings, known)
-    return _content_plan(ctx, request, settings, known)
-
-
-def _content_plan(ctx: Context, request: PublishRequest, settings: DatasetSettings, known: Published) -> Plan | None:
-    attempt = Attempt(request.dataset, known.number + 1, uuid.uuid4().hex)
-    ctx.progress(f"comparing the draft of {request.dataset} with version {known.number}")
-    content = _draft(ctx, request.dataset)
-
-    def compared(entity: str, key: str, frame: DataFrame) -> Difference:
-        return difference(attempt, entity, key, frame, live(ctx.tables, known, entity, known.number), "row_hash")
-
-    found = together(
-        lambda: compared("image", "image_key", content.images),
-        lambda: compared("annotation", "annotation_key", content.annotations),
-        lambda: compared("category", "name", content.categories),
-    )
-    if known.number and not any(d.added + d.removed + d.changed for d in found):
-        return None
-    verdict = _gate(ctx, request.dataset, content, settings)
-    recipe = choose_recipe(request, settings, known)
-    splits = _splits(ctx, known, 1, recipe, content, settings)
-    found.append(_split_difference(ctx, attempt, 1, splits, known))
-    parent = f"v{known.number}.1" if known.number else None
-    return Plan(attempt, 1, recipe, content, splits, found, verdict, parent, *_odd(splits))
-
-
-def _recipe_plan(ctx: Context, request: PublishRequest, settings: DatasetSettings, known: Published) -> Plan | None:
-    number = request.ref_number or known.number
-    base = known.find(number)
-    if base is None:
-        raise NotFound(f"{request.dataset} has no version v{number}", hint=f"imagelake show {request.dataset}")
-    recipe = choose_recipe(request, settings, known)
-    recipe_number, of_recipe = history(known, recipe, number)
-    if known.find(number, recipe_number) is not None:
-        return None
-    frames = (live(ctx.tables, known, entity, number) for entity in ("image", "annotation", "category"))
-    content = Content(*all_settled(*frames))
-    attempt = Attempt(request.dataset, number, uuid.uuid4().hex)
-    splits = _splits(ctx, known, of_recipe, recipe, content, settings)
-    found = [_split_difference(ctx, attempt, recipe_number, splits, known)]
-    return Plan(attempt, recipe_number, recipe, content, splits, found, None, f"v{number}.1", *_odd(splits))
-
-
-def _draft(ctx: Context, dataset: str) -> Content:
-    """The draft now, settled: what is compared, appended and digested are the same rows."""
-    pinned = [(spec, ctx.tables.version(spec)) for spec in (silver.IMAGES, silver.ANNOTATIONS, silver.CATEGORIES)]
-    return Content(*all_settled(*(ctx.tables.read(spec, dataset, version) for spec, version in pinned)))
-
-
-def _gate(ctx: Context, dataset: str, content: Content, settings: DatasetSettings) -> Verdict:
-    refused = ctx.tables.read(silver.REJECTIONS, dataset).where("closed_at IS NULL")
-    frames = {"images": content.images, "annotations": content.annotations, "refused": refused}
-    n = tally(*(frame.select(F.lit(label)) for label, frame in frames.items()))
-    verdict = judge(n.get("images", 0), n.get("annotations", 0), n.get("refused", 0), settings.gate)
-    if not verdict.passed:
-        raise GateFailed(
-            f"{dataset} is not published: {'; '.join(verdict.problems)}",
-            hint=f"imagelake rejections {dataset} shows them; thresholds are in datasets/{dataset}.yaml",
+def _check_whole(ctx: Context, dataset: str) -> None:
+    """NotFound for a dataset without any upload, Conflict for a draft that an interrupted build left half-written."""
+    if not deliveries.newest(ctx.tables, dataset) and not published(ctx.tables, dataset).rows:
+        raise NotFound(f"there is no dataset {dataset!r} in this lake", hint="imagelake show lists those there are")
+    if half_built(ctx.tables, dataset):
+        raise Conflict(
+            f"the draft of {dataset} is half-built: a build was interrupted between two tables",
+            hint=f"imagelake build {dataset}",
         )
-    return verdict
 
 
-def _splits(
-    ctx: Context, known: Published, recipe_number: int, recipe: Recipe, content: Content, settings: DatasetSettings
-) -> DataFrame:
-    past = ctx.tables.read(gold.SPLIT_LOG, known.dataset).where(
-        F.col("publish_id").isin(known.publish_ids) & (F.col("recipe") == recipe_number)
-    )
-    splits = settled(assign(content.images, past, content.annotations, recipe))
-    if settings.splits.on_conflict == "refuse":
-        moved = [r["image_key"] for r in splits.where("origin = 'moved'").select("image_key").limit(3).collect()]
-        if moved:
-            raise GateFailed(
-                f"{known.dataset}: the same bytes or group lie in several splits, for example {', '.join(moved)}",
-                hint="mend the upload, or set splits.on_conflict: move",
-            )
-    return splits
-
-
-def _odd(splits: DataFrame) -> tuple[int, int]:
-    """How many images were asked into another split than they have, and how many were moved to lie together."""
-    asked, moved = splits.where("contradicts"), splits.where("origin = 'moved'")
-    n = tally(asked.select(F.lit("asked")), moved.select(F.lit("moved")))
-    return n.get("asked", 0), n.get("moved", 0)
-
-
-def _split_difference(ctx: Context, attempt: Attempt, recipe: int, splits: DataFrame, known: Published) -> Difference:
-    old = live(ctx.tables, known, "split", attempt.number).where(F.col("recipe") == recipe)
-    wanted = splits.withColumn("recipe", F.lit(recipe))
-    return difference(attempt, "split", "image_key", wanted.drop("contradicts"), old, "split")
+def _name(ctx: Context, request: PublishRequest, number: int, recipe: int) -> None:
+    if request.alias:
+        set_alias(ctx, request.dataset, request.alias, number, recipe, request.author)
 
 
 def _write(
@@ -171,11 +91,7 @@ def _write(
     ctx.tables.append(gold.VERSIONS, ctx.tables.frame(gold.VERSIONS, [row]), txn)
     ctx.reached("publish:done")
     won = [r for r in published(ctx.tables, request.dataset).rows if r["sequence"] == row["sequence"]]
-    if not won or won[0]["publish_id"] != plan.attempt.publish_id:
-        return False
-    if request.alias:
-        set_alias(ctx, request.dataset, request.alias, plan.attempt.number, plan.recipe_number, request.author)
-    return True
+    return bool(won) and won[0]["publish_id"] == plan.attempt.publish_id
 
 
 def _append(ctx: Context, what: str, spec: TableSpec, rows: DataFrame) -> None:
@@ -183,12 +99,13 @@ def _append(ctx: Context, what: str, spec: TableSpec, rows: DataFrame) -> None:
     ctx.reached(f"publish:{what}")
 
 
-def _report(request: PublishRequest, number: int, plan: Plan | None) -> RunReport:
-    if plan is None:
-        version = f"{request.dataset}@v{number}" if number else None
-        return RunReport(request.dataset, "unchanged", version=version)
-    suffix = f".{plan.recipe_number}" if plan.recipe_number > 1 else ""
-    odd = {"split.contradicts": plan.contradictions, "split.moved": plan.moved}
-    warnings = {rule: count for rule, count in odd.items() if count}
-    version = f"{request.dataset}@v{number}{suffix}"
-    return RunReport(request.dataset, "published", version=version, published=True, warnings=warnings)
+def _report(request: PublishRequest, status: str, number: int, recipe: int, remarks: Remarks) -> RunReport:
+    suffix = f".{recipe}" if recipe > 1 else ""
+    return RunReport(
+        request.dataset,
+        status,
+        version=f"{request.dataset}@v{number}{suffix}",
+        published=status == "published",
+        warnings=dict(remarks.warnings),
+        notices=remarks.notices,
+    )

@@ -1,8 +1,9 @@
-"""Which split each image lies in: sticky, by group, never the same bytes in two splits.
+"""Which split each image lies in: kept once published, by group, never the same bytes in two splits.
 
-An image or group that has had a split in any version keeps it. Else recipe 1 takes the uploaded split, and what has
-none is placed by a hash of its group key: u = first 52 bits of sha256("<seed>:<group key>") / 2^52, against cumulated
-shares. A group's images lie together; its split is the kept one, else the uploaded one, else the hashed one.
+The split of a group is, first of what there is: the published split of its smallest image key that has one; in recipe 1
+the uploaded split of its smallest image key that has one; with `stratify` the split that is short of its class
+(`stratify`); else u = first 52 bits of sha256("<seed>:<root>") / 2^52 against cumulated shares, where the root is the
+smallest group key of the groups that byte-identical images join.
 """
 
 from __future__ import annotations
@@ -10,16 +11,18 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from imagelake.errors import UsageError
-from imagelake.gold.groups import with_groups
+from imagelake.gold.groups import grouped
+from imagelake.gold.stratify import stratified
+from imagelake.tables.frames import settled
 
 _BITS = 52
-_KEPT, _UPLOADED, _HASHED = 0, 1, 2
+_KEPT, _UPLOADED, _PLACED = 0, 1, 2
 _TOLERANCE = 1e-6
 
 
@@ -43,79 +46,86 @@ class Recipe:
         """The recipe as a version row stores it; equal recipes have equal text."""
         return json.dumps(asdict(self) | {"fractions": list(self.fractions.items())}, sort_keys=True)
 
+    @classmethod
+    def from_json(cls, text: str) -> Recipe:
+        """The recipe a version row stores."""
+        values = json.loads(text)
+        known = {f.name: values[f.name] for f in fields(cls) if f.name in values}
+        return cls(**{**known, "fractions": dict(values["fractions"])})
 
-def assign(images: DataFrame, history: DataFrame, annotations: DataFrame, recipe: Recipe) -> DataFrame:
-    """(image_key, split, group_key, origin, contradicts) for every image.
 
-    images: image_key, content_hash, split (uploaded), attributes; history: split rows ever published for this recipe;
-    `contradicts`: the upload asked for another split than the image gets.
+@dataclass(frozen=True)
+class Assigned:
+    """Splits of a content, and what is odd about its groups.
+
+    images: (image_key, split, group_key, origin, contradicts), one row an image; `contradicts`: never published, and
+    uploaded for another split than it gets. joined_groups: the group keys that byte-identical images join to another,
+    sorted. ungrouped: the number of images that lack the attribute to group by.
     """
-    grouped = with_groups(images, recipe.group_by)
-    by_key = _newest(history, "image_key", "_key_split")
-    by_group = _newest(history, "group_key", "_group_split")
-    known = grouped.join(by_key, "image_key", "left").join(by_group, "group_key", "left")
-    asked = F.col("split") if recipe.uploaded else F.lit(None).cast("string")
-    candidates = known.withColumn("_asked", asked).withColumn("_wish", _wish())
-    return _together(_placed(candidates, annotations, recipe))
+
+    images: DataFrame
+    joined_groups: tuple[str, ...]
+    ungrouped: int
 
 
-def _newest(history: DataFrame, key: str, name: str) -> DataFrame:
-    return history.groupBy(key).agg(F.max_by("split", F.struct("added_in", "image_key")).alias(name))
+def assign(images: DataFrame, history: DataFrame, annotations: DataFrame, recipe: Recipe) -> Assigned:
+    """The split of every image.
+
+    images: image_key, content_hash, split (uploaded), attributes; history: image_key, split, added_in, all split rows
+    ever published for this recipe; annotations: image_key, category. UsageError when no image has the attribute to
+    group by.
+    """
+    groups = grouped(images.select("image_key", "content_hash", "split", "attributes"), recipe.group_by)
+    published = history.groupBy("image_key").agg(F.max_by("split", "added_in").alias("_kept"))
+    uploaded = F.col("split") if recipe.uploaded else F.lit(None).cast("string")
+    frame = groups.images.join(published, "image_key", "left").withColumn("_asked", uploaded)
+    decided = _decided(frame.withColumn("_wish", _wish()))
+    placed = _stratified(decided, annotations, recipe) if recipe.stratify else _hashed(decided, recipe)
+    return Assigned(_together(placed), groups.joined, groups.missing)
 
 
 def _wish() -> Column:
-    """What an image brings itself: (rank, split), or null when only the hash can decide."""
-    kept = F.coalesce("_key_split", "_group_split")
-    return F.when(kept.isNotNull(), F.struct(F.lit(_KEPT).alias("rank"), kept.alias("split"))).when(
+    """What an image brings itself: (rank, split), or null when its group is placed."""
+    return F.when(F.col("_kept").isNotNull(), F.struct(F.lit(_KEPT).alias("rank"), F.col("_kept").alias("split"))).when(
         F.col("_asked").isNotNull(), F.struct(F.lit(_UPLOADED).alias("rank"), F.col("_asked").alias("split"))
     )
 
 
-def _placed(candidates: DataFrame, annotations: DataFrame, recipe: Recipe) -> DataFrame:
-    """`_hashed`: the split the group's hash gives; with `stratify`, its rank among new groups of its class."""
-    frame = candidates.withColumn("_u", _uniform(recipe.seed, F.col("_root")))
-    if recipe.stratify:
-        frame = _stratified(frame, annotations)
-    names = list(recipe.fractions)
+def _decided(frame: DataFrame) -> DataFrame:
+    """`_best`: rank, image key and split of the wish that decides for the whole group; null for a new group."""
+    wish = F.when(F.col("_wish").isNotNull(), F.struct("_wish.rank", "image_key", "_wish.split"))
+    return frame.withColumn("_best", F.min(wish).over(Window.partitionBy("_root")))
+
+
+def _hashed(frame: DataFrame, recipe: Recipe) -> DataFrame:
+    """`_placed`: the first split whose cumulated share is above the group's hash, else the last."""
+    names, shares = list(recipe.fractions), list(recipe.fractions.values())
+    u = F.conv(_digits(recipe.seed), 16, 10).cast("double") / F.lit(float(1 << _BITS))
     placed = F.lit(names[-1])
     for place in range(len(names) - 2, -1, -1):
-        edge = math.fsum(list(recipe.fractions.values())[: place + 1])
-        placed = F.when(F.col("_u") < edge, F.lit(names[place])).otherwise(placed)
-    return frame.withColumn("_hashed", placed)
+        placed = F.when(u < math.fsum(shares[: place + 1]), F.lit(names[place])).otherwise(placed)
+    return frame.withColumn("_placed", placed)
 
 
-def _uniform(seed: int, key: Column) -> Column:
-    digits = F.substring(F.sha2(F.concat(F.lit(f"{seed}:"), key), 256), 1, _BITS // 4)
-    return F.conv(digits, 16, 10).cast("double") / F.lit(float(1 << _BITS))
+def _digits(seed: int) -> Column:
+    """The hash of a group as hexadecimal digits, of which text and number have one order."""
+    return F.substring(F.sha2(F.concat(F.lit(f"{seed}:"), F.col("_root")), 256), 1, _BITS // 4)
 
 
-def _stratified(frame: DataFrame, annotations: DataFrame) -> DataFrame:
-    """`_u` becomes the middle of a new group's rank within its class (the rarest one among its objects)."""
-    counts = annotations.groupBy("category").agg(F.count("*").alias("_n"))
-    rarest = (
-        annotations.select("image_key", "category")
-        .join(counts, "category")
-        .join(frame.select("image_key", "_root"), "image_key")
-        .groupBy("_root")
-        .agg(F.min(F.struct("_n", "category")).alias("_class"))
-    )
-    new = (
-        frame.groupBy("_root", "_u").agg(F.max(F.col("_wish").isNotNull()).alias("_decided")).where(~F.col("_decided"))
-    )
-    inside = Window.partitionBy("_class")
-    rank = (F.row_number().over(inside.orderBy("_u", "_root")) - 0.5) / F.count("*").over(inside)
-    ranked = new.join(rarest, "_root", "left").withColumn("_rank_u", rank).select("_root", "_rank_u")
-    return frame.join(ranked, "_root", "left").withColumn("_u", F.coalesce("_rank_u", "_u")).drop("_rank_u")
+def _stratified(frame: DataFrame, annotations: DataFrame, recipe: Recipe) -> DataFrame:
+    """`_placed`: the split that is short of the group's class; null where the group has a split."""
+    rows = settled(frame)
+    groups = rows.groupBy("_root").agg(F.max("_best.split").alias("_decided")).withColumn("_u", _digits(recipe.seed))
+    placed = stratified(groups, rows.select("_root", "image_key"), annotations, recipe.fractions)
+    return rows.join(placed, "_root", "left")
 
 
 def _together(frame: DataFrame) -> DataFrame:
-    group = Window.partitionBy("_root")
-    best = F.min(F.when(F.col("_wish").isNotNull(), F.struct("_wish.rank", "image_key", "_wish.split"))).over(group)
-    chosen = frame.withColumn("_best", best).withColumn("_split", F.coalesce("_best.split", "_hashed"))
-    rank = F.coalesce("_best.rank", F.lit(_HASHED))
+    chosen = frame.withColumn("_split", F.coalesce("_best.split", "_placed"))
+    rank = F.coalesce("_best.rank", F.lit(_PLACED))
     moved = F.col("_wish").isNotNull() & (F.col("_wish.split") != F.col("_split"))
     origin = F.when(moved, "moved").when(rank == _KEPT, "kept").when(rank == _UPLOADED, "uploaded").otherwise("hashed")
-    contradicts = F.col("_asked").isNotNull() & (F.col("_asked") != F.col("_split"))
+    contradicts = F.col("_kept").isNull() & F.col("_asked").isNotNull() & (F.col("_asked") != F.col("_split"))
     return chosen.select(
         "image_key",
         F.col("_split").alias("split"),

@@ -12,9 +12,9 @@ from imagelake.dataset_settings import DatasetSettings
 from imagelake.gold.difference import Difference
 from imagelake.gold.digests import digests
 from imagelake.gold.live import LOGS, Published
-from imagelake.gold.plan import Plan, PublishRequest
+from imagelake.gold.plan import CONTRADICTS, Plan, PublishRequest
 from imagelake.gold.statistics import class_stats, split_stats
-from imagelake.tables import deliveries, gold
+from imagelake.tables import gold
 from imagelake.tables.frames import together
 
 _PLURAL = {"image": "images", "annotation": "annotations", "category": "categories", "split": "splits"}
@@ -52,11 +52,12 @@ def version_row(
         "recipe_spec": plan.recipe.as_json(),
         "settings": settings.model_dump_json(),
         "quality": json.dumps(plan.verdict.as_json()) if plan.verdict else None,
-        "upload_ids": _uploads_since(ctx, request.dataset, known),
+        "upload_ids": plan.uploads.ids,
         "note": request.note,
         "author": request.author,
         "run_id": ctx.run_id,
         "at": ctx.clock(),
+        "last_sequence": plan.uploads.last_sequence,
     }
 
 
@@ -79,12 +80,5 @@ def _changes(plan: Plan) -> dict[str, Any]:
     counts: dict[str, Any] = {
         _PLURAL[d.entity]: {"added": d.added, "removed": d.removed, "changed": d.changed} for d in plan.differences
     }
-    counts["split_contradictions"] = plan.contradictions
+    counts["split_contradictions"] = plan.remarks.warnings.get(CONTRADICTS, 0)
     return counts
-
-
-def _uploads_since(ctx: Context, dataset: str, known: Published) -> list[str]:
-    """The uploads built since the newest version."""
-    last = known.rows[-1]["at"] if known.rows else None
-    built = [row for row in deliveries.newest(ctx.tables, dataset) if row["state"] == "built"]
-    return sorted({row["upload_id"] for row in built if last is None or row["at"] > last})

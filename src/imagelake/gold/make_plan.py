@@ -1,0 +1,147 @@
+"""What a publish would write: the draft compared with the newest version, or another recipe for a version."""
+
+from __future__ import annotations
+
+import uuid
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from imagelake.context import Context
+from imagelake.dataset_settings import DatasetSettings
+from imagelake.errors import GateFailed, NotFound
+from imagelake.gold.difference import Attempt, Difference, difference
+from imagelake.gold.draft import measure, pinned, uploads_since
+from imagelake.gold.live import Published, live
+from imagelake.gold.plan import CONTRADICTS, Content, Current, Plan, PublishRequest, Remarks, Uploads
+from imagelake.gold.recipes import FIRST, choose_recipe, history, settings_that_differ
+from imagelake.gold.splits import Assigned, Recipe, assign
+from imagelake.quality.gate import Verdict, judge
+from imagelake.tables import deliveries, gold, silver
+from imagelake.tables.frames import all_settled, settled, tally, together
+
+_NAMED = 10
+
+
+def make_plan(ctx: Context, request: PublishRequest, settings: DatasetSettings, known: Published) -> Plan | Current:
+    """The version to write, or the one that is there already.
+
+    UsageError for options that do not fit the recipe, NotFound for a version that does not exist, GateFailed when the
+    draft is not good enough.
+    """
+    if request.ref_number is not None:
+        return _recipe_plan(ctx, request, settings, known)
+    return _content_plan(ctx, request, settings, known)
+
+
+def _content_plan(ctx: Context, request: PublishRequest, settings: DatasetSettings, known: Published) -> Plan | Current:
+    recipe = choose_recipe(request, settings, known)
+    said = _of_settings(request.dataset, settings, known)
+    attempt = Attempt(request.dataset, known.number + 1, uuid.uuid4().hex)
+    ctx.progress(f"comparing the draft of {request.dataset} with version {known.number}")
+    # before the rows are pinned: an upload that ends in between belongs to the next version
+    uploads = uploads_since(known.newest, deliveries.newest(ctx.tables, request.dataset))
+    content = pinned(ctx.tables, request.dataset)
+    differences = _content_differences(ctx, attempt, content, known)
+    if known.number and not any(d.added + d.removed + d.changed for d in differences):
+        return Current(known.number, FIRST, said)
+    verdict = _gate(ctx, request.dataset, content, uploads, settings)
+    splits, odd = _splits(ctx, known, FIRST, recipe, content, settings)
+    differences.append(_split_difference(ctx, attempt, FIRST, splits, known))
+    parent = f"v{known.number}.1" if known.number else None
+    return Plan(attempt, FIRST, recipe, content, splits, differences, verdict, parent, uploads, said + odd)
+
+
+def _recipe_plan(ctx: Context, request: PublishRequest, settings: DatasetSettings, known: Published) -> Plan | Current:
+    number = request.ref_number or known.number
+    base = known.find(number)
+    if base is None:
+        raise NotFound(f"{request.dataset} has no version v{number}", hint=f"imagelake show {request.dataset}")
+    recipe = choose_recipe(request, settings, known)
+    recipe_number, of_recipe = history(known, recipe, number)
+    if known.find(number, recipe_number) is not None:
+        return Current(number, recipe_number, Remarks())
+    frames = (live(ctx.tables, known, entity, number) for entity in ("image", "annotation", "category"))
+    content = Content(*all_settled(*frames))
+    attempt = Attempt(request.dataset, number, uuid.uuid4().hex)
+    splits, odd = _splits(ctx, known, of_recipe, recipe, content, settings)
+    differences = [_split_difference(ctx, attempt, recipe_number, splits, known)]
+    uploads = Uploads((), base["last_sequence"])
+    return Plan(attempt, recipe_number, recipe, content, splits, differences, None, f"v{number}.1", uploads, odd)
+
+
+def _content_differences(ctx: Context, attempt: Attempt, content: Content, known: Published) -> list[Difference]:
+    def compared(entity: str, key: str, frame: DataFrame) -> Difference:
+        return difference(attempt, entity, key, frame, live(ctx.tables, known, entity, known.number), "row_hash")
+
+    return together(
+        lambda: compared("image", "image_key", content.images),
+        lambda: compared("annotation", "annotation_key", content.annotations),
+        lambda: compared("category", "name", content.categories),
+    )
+
+
+def _gate(ctx: Context, dataset: str, content: Content, uploads: Uploads, settings: DatasetSettings) -> Verdict:
+    rejections = ctx.tables.read(silver.REJECTIONS, dataset).where("closed_at IS NULL")
+    verdict = judge(measure(content, rejections, uploads), settings.gate)
+    if not verdict.passed:
+        raise GateFailed(
+            f"{dataset} is not published: {'; '.join(verdict.problems)}",
+            hint=f"imagelake rejections {dataset} shows them; thresholds are in datasets/{dataset}.yaml",
+        )
+    return verdict
+
+
+def _splits(
+    ctx: Context, known: Published, recipe_number: int, recipe: Recipe, content: Content, settings: DatasetSettings
+) -> tuple[DataFrame, Remarks]:
+    """The split rows of the content (settled), with `origin`; and what is odd about them."""
+    past = ctx.tables.read(gold.SPLIT_LOG, known.dataset).where(
+        F.col("publish_id").isin(known.publish_ids) & (F.col("recipe") == recipe_number)
+    )
+    assigned = assign(content.images, past, content.annotations, recipe)
+    rows = settled(assigned.images)
+    if settings.splits.on_conflict == "refuse":
+        moved = [r["image_key"] for r in rows.where("origin = 'moved'").select("image_key").limit(3).collect()]
+        if moved:
+            raise GateFailed(
+                f"{known.dataset}: the same bytes or group lie in several splits, for example {', '.join(moved)}",
+                hint="mend the upload, or set splits.on_conflict: move",
+            )
+    return rows.drop("contradicts"), _of_splits(rows, assigned)
+
+
+def _of_splits(rows: DataFrame, assigned: Assigned) -> Remarks:
+    n = tally(
+        rows.where("contradicts").select(F.lit(CONTRADICTS)),
+        rows.where("origin = 'moved'").select(F.lit("split.moved")),
+    )
+    joined = assigned.joined_groups
+    counts = {**n, "split.groups_joined": len(joined), "split.group_missing": assigned.ungrouped}
+    warnings = {rule: count for rule, count in counts.items() if count}
+    return Remarks(warnings, (_joined_sentence(joined),) if joined else ())
+
+
+def _joined_sentence(groups: tuple[str, ...]) -> str:
+    more = f" and {len(groups) - _NAMED} more" if len(groups) > _NAMED else ""
+    return (
+        f"{len(groups)} groups share byte-identical images, so that they lie in one split: "
+        f"{', '.join(groups[:_NAMED])}{more}"
+    )
+
+
+def _of_settings(dataset: str, settings: DatasetSettings, known: Published) -> Remarks:
+    keys = settings_that_differ(settings, known)
+    if not keys:
+        return Remarks()
+    named = ", ".join(f"splits.{key}" for key in keys)
+    sentence = (
+        f"recipe 1 continues as {dataset}@v1 began it: {named} in datasets/{dataset}.yaml differ from it; "
+        f"for other shares: imagelake publish {dataset}@v{known.number} --split …"
+    )
+    return Remarks({"split.settings_differ": 1}, (sentence,))
+
+
+def _split_difference(ctx: Context, attempt: Attempt, recipe: int, splits: DataFrame, known: Published) -> Difference:
+    old = live(ctx.tables, known, "split", attempt.number).where(F.col("recipe") == recipe)
+    return difference(attempt, "split", "image_key", splits.withColumn("recipe", F.lit(recipe)), old, "split")

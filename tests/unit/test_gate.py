@@ -1,0 +1,80 @@
+"""The gate: which numbers refuse a draft, what it says, and what is stored."""
+
+from __future__ import annotations
+
+import pytest
+
+from imagelake.dataset_settings import GateSettings
+from imagelake.quality.gate import Measures, UploadRows, judge
+
+DEFAULT = GateSettings()
+
+
+def problems(measures: Measures, gate: GateSettings = DEFAULT) -> tuple[str, ...]:
+    return judge(measures, gate).problems
+
+
+def test_a_clean_draft_passes_and_an_empty_one_does_not() -> None:
+    assert problems(Measures(images=1)) == ()
+    assert problems(Measures()) == ("0 images accepted, gate.min_images asks for 1",)
+    assert problems(Measures(), GateSettings(min_images=0)) == ()
+
+
+def test_six_of_six_bad_boxes_on_accepted_images_are_refused_by_default() -> None:
+    upload = UploadRows("ab" * 32, "file:///uploads/week 3.zip", read=6, rejected=6)
+    assert problems(Measures(images=6, rejected=6, rejected_annotations=6, uploads=(upload,))) == (
+        "6 of 6 annotations rejected (100.0%), gate.max_rejected_annotations_share allows 50.0%",
+        "upload abababab (file:///uploads/week 3.zip): 6 of 6 annotations rejected (100.0%), "
+        "gate.max_rejected_upload_share allows 50.0%",
+    )
+
+
+@pytest.mark.parametrize(
+    ("measures", "setting"),
+    [
+        (Measures(images=4, rejected=5), "max_rejected_share"),
+        (Measures(images=4, annotations=40, rejected=5, rejected_images=5), "max_rejected_images_share"),
+        (Measures(images=40, annotations=4, rejected=5, rejected_annotations=5), "max_rejected_annotations_share"),
+        (Measures(images=40, uploads=(UploadRows("u", "s", 9, 5),)), "max_rejected_upload_share"),
+    ],
+)
+def test_each_share_has_its_threshold(measures: Measures, setting: str) -> None:
+    (problem,) = problems(measures)
+    assert f"gate.{setting} allows 50.0%" in problem
+    assert "5 of 9 " in problem
+    assert problems(measures, GateSettings(**{setting: 0.6})) == ()
+    assert problems(measures, GateSettings(**{setting: 5 / 9})) == ()
+
+
+def test_rows_that_wait_count_for_the_whole_alone() -> None:
+    assert problems(Measures(images=10, annotations=10, rejected=19)) == ()
+    assert len(problems(Measures(images=10, annotations=10, rejected=21))) == 1
+
+
+def test_of_many_bad_uploads_ten_are_named() -> None:
+    uploads = tuple(UploadRows(f"{n:064}", f"s{n}", 1, 1) for n in range(12))
+    found = problems(Measures(images=1, uploads=(*uploads, UploadRows("good", "s", 5, 0))))
+    assert len(found) == 11
+    assert found[-1] == "2 more uploads above gate.max_rejected_upload_share"
+
+
+def test_the_stored_verdict_has_every_number() -> None:
+    uploads = (UploadRows("a", "s", 4, 1), UploadRows("b", "t", 0, 0))
+    stored = judge(Measures(6, 3, 4, 2, 1, uploads), DEFAULT).as_json()
+    assert stored == {
+        "images": 6,
+        "annotations": 3,
+        "rejected": 4,
+        "rejected_share": 4 / 13,
+        "rejected_images": 2,
+        "rejected_images_share": 0.25,
+        "rejected_annotations": 1,
+        "rejected_annotations_share": 0.25,
+        "rejected_upload_share": 0.25,
+        "uploads": [
+            {"upload_id": "a", "source": "s", "read": 4, "rejected": 1, "rejected_share": 0.25},
+            {"upload_id": "b", "source": "t", "read": 0, "rejected": 0, "rejected_share": 0.0},
+        ],
+        "problems": [],
+        "passed": True,
+    }

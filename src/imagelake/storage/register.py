@@ -84,7 +84,9 @@ class FileRegister:
         with self._exclusive():
             if self.load() != expected:
                 return False
-            return self.storage.put(f"{self.path}.json", new)
+            # renewed all the time, and a record that a power cut has damaged is taken over like that of a killed run
+            self.storage.put_unsynced(f"{self.path}.json", new)
+            return True
 
     @contextmanager
     def _exclusive(self) -> Iterator[None]:

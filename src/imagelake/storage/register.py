@@ -33,6 +33,11 @@ class Register(Protocol):
         ...
 
 
+def lock_paths(name: str) -> tuple[str, str]:
+    """The files of a name in a lake: its record, and what a local lake locks while it changes."""
+    return f"locks/{name}.json", f"locks/{name}.lock"
+
+
 def open_register(storage: Storage, name: str) -> Register:
     """The register of a name in a lake."""
     if isinstance(storage, LocalStorage):

@@ -26,9 +26,11 @@ def run_upload(ctx: Context, request: IngestRequest) -> RunReport:
     return replace(report, seconds=round(time.monotonic() - started, 3))
 
 
-def remove_images(ctx: Context, dataset: str, image_keys: list[str], note: str | None = None) -> RunReport:
+def remove_images(
+    ctx: Context, dataset: str, image_keys: list[str], note: str | None = None, ignore_missing: bool = False
+) -> RunReport:
     """The verb remove: land the removal and build it."""
-    landed = remove.run(ctx, dataset, image_keys, note)
+    landed = remove.run(ctx, dataset, image_keys, note, ignore_missing)
     return build_landed(ctx, landed)
 
 
@@ -55,7 +57,10 @@ def built_landed(ctx: Context, dataset: str, landed: Sequence[RunReport]) -> lis
 def _account(landed: RunReport, built: RunReport | None) -> RunReport:
     if landed.status == "rejected" or built is None:
         return landed
-    return built if built.status == "rejected" else replace(built, status="accepted", objects=landed.objects)
+    if built.status == "rejected":
+        return built
+    warnings, notices = {**landed.warnings, **built.warnings}, (*landed.notices, *built.notices)
+    return replace(built, status="accepted", objects=landed.objects, warnings=warnings, notices=notices)
 
 
 def publish_built(ctx: Context, report: RunReport, note: str | None) -> RunReport:

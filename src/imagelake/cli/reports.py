@@ -103,6 +103,8 @@ def show(to: Console, shell: Shell, report: RunReport, *, suggest: bool = True) 
     if report.warnings:
         named = ", ".join(f"{count:,} {rule}" for rule, count in sorted(report.warnings.items()))
         to.print(f"  warnings, rows kept: {safe(named)}", soft_wrap=True)
+    for notice in report.notices:
+        to.print(f"  {safe(notice)}", soft_wrap=True)
     if report.objects:
         kept = f"{report.objects.count:,} files kept as objects of their own, {report.objects.bytes:,} bytes"
         to.print(f"  {kept} (browse: true): each can have a URL", soft_wrap=True)

@@ -167,16 +167,23 @@ def remove(
     images: Annotated[
         Path | None, typer.Option("--images", metavar="FILE", help="A file of image keys, one a line; - is stdin.")
     ] = None,
+    ignore_missing: Annotated[
+        bool, typer.Option("--ignore-missing", help="Skip keys of --images that the draft does not have.")
+    ] = False,
     note: options.Note = None,
 ) -> int:
     """Take images out of the draft, as an upload of its own; publish then makes a version without them."""
     from imagelake import pipeline
 
+    if ignore_missing and images is None:
+        raise UsageError("--ignore-missing skips keys of a list, and there is none", hint="name it with --images FILE")
     keys = selection.image_keys(context.obj.flags, dataset, where, images)
+
+    def work(ctx: Context) -> list[RunReport]:
+        return [pipeline.remove_images(ctx, dataset, keys, note, ignore_missing)]
+
     with progress(context.obj) as tell:
-        (report,) = perform(
-            context.obj, "remove", dataset, tell, lambda ctx: [pipeline.remove_images(ctx, dataset, keys, note)]
-        )
+        (report,) = perform(context.obj, "remove", dataset, tell, work)
     return reports.finish(context.obj, report)
 
 

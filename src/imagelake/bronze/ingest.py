@@ -19,7 +19,7 @@ from imagelake.bronze.facts import archive_facts, known_files, loose_facts
 from imagelake.bronze.outcome import Prepared, commit, landed, rejected
 from imagelake.bronze.probe import FACTS
 from imagelake.bronze.request import IngestRequest
-from imagelake.context import Context, Objects, RunReport
+from imagelake.context import Context, RunReport
 from imagelake.dataset_settings import load_dataset_settings
 from imagelake.errors import UploadRejected, UsageError
 from imagelake.formats.detect import Choice, choose
@@ -97,14 +97,14 @@ def _ingest(ctx: Context, request: IngestRequest, ready: Sequence[Prepared]) -> 
     if stamp is not None and not request.rehash:
         seen = known.earlier(rows, request.mode, request.format, source=given.uri, source_stamp=stamp)
         if seen is not None:
-            return _known(request, rows, seen)
+            return _known(ctx, request, rows, seen)
     doubted = request.rehash or given.kind == "zip"
     reused = FACTS.empty_table() if doubted else known_files(ctx, request.dataset, given)
     if given.kind == "folder" and len(reused) == len(given.members):
         # nothing of it is read, not even the documents that tell its format
         seen = known.earlier(rows, request.mode, request.format, upload_id=rows_of.upload_id(reused))
         if seen is not None:
-            return _known(request, rows, seen)
+            return _known(ctx, request, rows, seen)
     origin = {"source": given.uri, "source_stamp": stamp}
     if given.kind != "zip":
         return _take(ctx, request, ready, _Upload(given, _chosen(ctx, request, given), origin, reused))
@@ -126,7 +126,7 @@ def _take(ctx: Context, request: IngestRequest, ready: Sequence[Prepared], uploa
     rows = _known_rows(ctx, request.dataset, ready)
     seen = known.earlier(rows, request.mode, request.format, upload_id=upload_id)
     if seen is not None:
-        return _known(request, rows, seen)
+        return _known(ctx, request, rows, seen)
     attempt_id = uuid.uuid4().hex
     ctx.progress("keeping the bytes")
     held = places.held(ctx, facts, [p.blobs for p in ready if p.blobs is not None])
@@ -135,6 +135,8 @@ def _take(ctx: Context, request: IngestRequest, ready: Sequence[Prepared], uploa
         kept, kept_uri = places.keep_zip(ctx, archived, upload_id, facts, held, single)
     else:
         kept, kept_uri = places.keep_files(ctx, facts, held, single), None
+    if single:
+        kept = pa.concat_tables([kept, places.make_objects(ctx, request.dataset, facts["content_hash"], held)])
     files = rows_of.files(ctx, request.dataset, attempt_id, source, choice, facts)
     row = {
         "dataset": request.dataset,
@@ -151,7 +153,7 @@ def _take(ctx: Context, request: IngestRequest, ready: Sequence[Prepared], uploa
         "files": asdict(rows_of.landed_counts(files)),
         "note": request.note,
     }
-    objects = Objects(len(kept), sum(kept["length"].to_pylist())) if single else None
+    objects = places.objects(kept) if single else None
     return Prepared(row, files, places.rows(ctx, request.dataset, attempt_id, kept, held), objects=objects)
 
 
@@ -180,13 +182,17 @@ def _known_rows(ctx: Context, dataset: str, ready: Sequence[Prepared]) -> list[M
     return rows + [{**_BLANK, **p.row, "sequence": last + 1 + place} for place, p in enumerate(ready)]
 
 
-def _known(request: IngestRequest, rows: Sequence[Mapping[str, Any]], seen: Mapping[str, Any]) -> RunReport | Prepared:
+def _known(
+    ctx: Context, request: IngestRequest, rows: Sequence[Mapping[str, Any]], seen: Mapping[str, Any]
+) -> RunReport | Prepared:
     """Report a known upload; with --again deliver it once more, over the bytes that newer ones put under its keys."""
+    browse = load_dataset_settings(ctx.storage, request.dataset).browse
+    objects = places.make_objects_again(ctx, request.dataset, seen["attempt_id"]) if browse else None
     if not request.again:
-        return known.report(rows, seen)
+        return replace(known.report(rows, seen), objects=objects)
     mode = "update" if request.mode == "append" else request.mode
     fresh = {"state": "landed", "mode": mode, "note": request.note, "supersedes": None, "confirms": None}
-    return Prepared({**seen, **fresh})
+    return Prepared({**seen, **fresh}, objects=objects)
 
 
 def _chosen(ctx: Context, request: IngestRequest, source: Source) -> Choice:

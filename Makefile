@@ -36,7 +36,7 @@ demo: .venv/jars ## the whole way on a generated sample, into ./lake
 	@$(BIN)/imagelake demo
 
 .PHONY: test
-test: check .venv/jar-checked .venv/classes rgw ## everything that CI judges
+test: check .venv/jar-checked .venv/classes rgw strace ## everything that CI judges
 	@$(SHARED)
 
 .PHONY: check
@@ -46,7 +46,7 @@ check: .venv/installed ## formatting, lint, types
 	@$(BIN)/mypy
 
 .PHONY: unit
-unit: .venv/installed ## the tests that need no Java
+unit: .venv/installed strace ## the tests that need no Java
 	@$(SHARED) tests/unit
 
 .PHONY: nightly
@@ -72,6 +72,10 @@ lock: .venv/installed ## remake both lock files
 rgw: ## the S3 server that the tests run against
 	@$(call need,command -v radosgw && command -v ceph-mon && command -v ceph-osd && command -v ceph && command -v openssl,\
 	  --no-install-recommends radosgw ceph-mon ceph-osd ceph-common openssl)
+
+.PHONY: strace
+strace: ## what shows the tests which files are on disk, and when
+	@$(call need,command -v strace,strace)
 
 .PHONY: java
 java:

@@ -6,7 +6,7 @@ The dataset's lease is held from the first write to the last: what is published 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from imagelake.bronze import ingest, remove
@@ -56,10 +56,18 @@ def build_dataset(
         return build.run(ctx, dataset, lease)
 
 
-def remove_images(ctx: Context, dataset: str, image_keys: list[str], note: str | None = None) -> RunReport:
-    """The verb remove: land the removal and build it."""
-    landed = remove.run(ctx, dataset, image_keys, note)
-    return build_landed(ctx, landed)
+def remove_images(
+    ctx: Context, dataset: str, image_keys: Collection[str], note: str | None = None, *, ignore_missing: bool = False
+) -> RunReport:
+    """The verb remove: land the removal and build it. NotFound for keys the draft lacks, unless they are ignored."""
+    check_dataset_id(dataset)
+    with writing(ctx, dataset) as lease:
+        landed = remove.run(ctx, dataset, image_keys, note, ignore_missing=ignore_missing)
+        built = _built_one(ctx, landed, lease)
+    if built.sequence is None:
+        return built  # nothing was removed: the report says so already
+    warnings = {**landed.warnings, **built.warnings}
+    return replace(built, warnings=warnings, notices=(*landed.notices, *built.notices))
 
 
 def publish_draft(ctx: Context, request: PublishRequest) -> RunReport:
@@ -71,12 +79,6 @@ def publish_draft(ctx: Context, request: PublishRequest) -> RunReport:
             if saved or half_built(ctx.tables, request.dataset):
                 build.run(ctx, request.dataset, lease)
         return publish.run(ctx, request, lease)
-
-
-def build_landed(ctx: Context, landed: RunReport) -> RunReport:
-    """Build what waits; what became of the upload that has just landed, or was found waiting."""
-    with writing(ctx, landed.dataset) as lease:
-        return _built_one(ctx, landed, lease)
 
 
 def take_uploads(ctx: Context, dataset: str, requests: Sequence[IngestRequest], *, auto: bool) -> list[RunReport]:

@@ -7,8 +7,7 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
@@ -21,55 +20,67 @@ from imagelake.storage.lake import Lake, create_lake, open_lake
 from imagelake.storage.lease import acquire
 from imagelake.storage.lease_record import this_process
 from imagelake.storage.process import process
+from imagelake.storage.register import lock_paths
 from imagelake.tables import ALL, ops
 from imagelake.tables.store import DeltaStore
 
+Work = Callable[[Context], Sequence[RunReport]]
+"""What a verb does in a run; what it returns is what is recorded of it."""
 
-@contextmanager
-def open_run(
+
+def run_verb(
     settings: Settings,
     verb: str,
     dataset: str | None,
+    work: Work,
     *,
     create: bool = False,
     progress: Callable[[str], None] = lambda _: None,
-    clock: Clock = system_clock,
-) -> Iterator[Context]:
-    """A context to run stages in. With `create` an empty root becomes a lake; else it must be one (NotFound).
+) -> tuple[RunReport, ...]:
+    """Do a verb's work as a run and return its reports. With `create` an empty root becomes a lake.
 
-    ops.runs gets a row now and one at the end; a run that was killed has no end and holds no lease: it `died`.
+    ops.runs gets a row now and one at the end, whose status follows from the reports or the error; a run that was
+    killed has no end and holds no lease: it `died`. NotFound where there is no lake.
     """
-    lake = create_lake(settings.lake, clock, settings.s3) if create else open_lake(settings.lake, settings.s3)
+    root, s3 = settings.lake, settings.s3
+    lake = create_lake(root, system_clock, s3) if create else open_lake(root, s3)
     progress("starting Spark")
-    context = replace(open_context(settings, lake, clock), progress=progress)
+    context = replace(open_context(settings, lake), progress=progress)
     name = f"run-{context.run_id}"
     try:
-        with acquire(context.storage, name, context.holder, settings.lease, clock), _recorded(context, verb, dataset):
-            yield context
+        with acquire(context.storage, name, context.holder, settings.lease, context.clock):
+            return _recorded(context, {"verb": verb, "dataset": dataset}, work)
     finally:
-        context.storage.delete(f"locks/{name}.json")
-        context.storage.delete(f"locks/{name}.lock")
+        context.storage.delete_all(lock_paths(name))
 
 
-@contextmanager
-def _recorded(context: Context, verb: str, dataset: str | None) -> Iterator[None]:
-    """The run's two rows in ops.runs, the second with how it ended."""
+def _recorded(context: Context, run: Mapping[str, Any], work: Work) -> tuple[RunReport, ...]:
+    """Do the work between the run's two rows in ops.runs, the second with how it ended."""
     started = time.monotonic()
-    run = {"verb": verb, "dataset": dataset}
     _record(context, {**run, "phase": "start", "status": "running"})
     end: dict[str, Any] = {**run, "phase": "end", "status": "failed"}
     try:
-        yield
-        bad = [report for report in context.reports if report.exit_code]
-        refusal = {UploadRejected.exit_code, GateFailed.exit_code}
-        end["status"] = "failed" if {r.exit_code for r in bad} - refusal else "rejected" if bad else "done"
-        end["problem"] = bad[0].problem if bad else None
+        reports = tuple(work(context))
+        context.reports.extend(reports)
+        end |= _outcome(context.reports)
+        return reports
     except ImagelakeError as error:
         end["problem"] = error.message
         raise
+    except Exception as error:
+        end["problem"] = f"{type(error).__name__}: {error}"
+        raise
     finally:
         seconds = round(time.monotonic() - started, 3)
-        _record(context, {**end, "seconds": seconds, "report": _reports(context)})
+        _record(context, {**end, "seconds": seconds, "report": _as_json(context.reports)})
+
+
+def _outcome(reports: Sequence[RunReport]) -> dict[str, Any]:
+    """Status and problem of a run by its reports: `rejected` when nothing worse happened than a refusal."""
+    bad = [report for report in reports if report.exit_code]
+    refusals = {UploadRejected.exit_code, GateFailed.exit_code}
+    status = "failed" if {report.exit_code for report in bad} - refusals else "rejected" if bad else "done"
+    return {"status": status, "problem": bad[0].problem if bad else None}
 
 
 def open_context(settings: Settings, lake: Lake, clock: Clock = system_clock) -> Context:
@@ -95,6 +106,5 @@ def _record(context: Context, values: dict[str, Any]) -> None:
     context.tables.append(ops.RUNS, context.tables.frame(ops.RUNS, [row]))
 
 
-def _reports(context: Context) -> str | None:
-    found: list[RunReport] = list(context.reports)
-    return json.dumps([r.as_json() for r in found], ensure_ascii=False) if found else None
+def _as_json(reports: Sequence[RunReport]) -> str | None:
+    return json.dumps([report.as_json() for report in reports], ensure_ascii=False) if reports else None

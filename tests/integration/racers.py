@@ -21,7 +21,7 @@ from pyspark.sql.functions import lit
 
 from imagelake import pipeline
 from imagelake.bronze.request import IngestRequest
-from imagelake.runtime import open_run
+from imagelake.runtime import run_verb
 from imagelake.session import open_session
 from imagelake.settings import Settings
 
@@ -75,12 +75,10 @@ def append(spark: SparkSession, table: str, name: str, count: int) -> str:
 
 
 def take(settings: Settings, verb: str, dataset: str, folder: str) -> str:
-    with open_run(settings, verb, dataset) as ctx:
-        for upload in sorted(Path(folder).glob("*.zip")):
-            request = IngestRequest(dataset, str(upload))
-            report = pipeline.run_upload(ctx, request) if verb == "run" else pipeline.land_upload(ctx, request)
-            ctx.reports.append(report)
-        codes = [report.exit_code for report in ctx.reports]
+    stage = pipeline.run_upload if verb == "run" else pipeline.land_upload
+    requests = [IngestRequest(dataset, str(upload)) for upload in sorted(Path(folder).glob("*.zip"))]
+    reports = run_verb(settings, verb, dataset, lambda ctx: [stage(ctx, request) for request in requests])
+    codes = [report.exit_code for report in reports]
     return "done" if not any(codes) else f"exit codes {codes}"
 
 

@@ -10,12 +10,13 @@ import imagelake
 from imagelake import pipeline
 from imagelake.bronze.request import IngestRequest
 from imagelake.landing import run_landing
-from imagelake.runtime import open_run
+from imagelake.runtime import run_verb
 
 
 def run(chosen, dataset, upload):
-    with open_run(chosen, "run", dataset, create=True) as ctx:
-        return pipeline.run_upload(ctx, IngestRequest(dataset, str(upload)))
+    request = IngestRequest(dataset, str(upload))
+    (report,) = run_verb(chosen, "run", dataset, lambda ctx: [pipeline.run_upload(ctx, request)], create=True)
+    return report
 
 
 def facts(report):
@@ -84,8 +85,7 @@ def test_a_night_takes_what_waits_in_the_buckets_landing(spark, rgw_bucket, tmp_
     for marker in ("pets/monday", "birds/all"):
         lake.put(f"landing/{marker}.ready", b"")
     lake.put("datasets/pets.yaml", b"publish: auto\nbrowse: true\n")
-    with open_run(chosen, "run", None, create=True) as ctx:
-        found = run_landing(ctx)
+    found = run_verb(chosen, "run", None, run_landing, create=True)
     assert sorted((r.dataset, r.status) for r in found) == [("birds", "accepted"), ("pets", "accepted")]
     kept = {r.dataset: r.objects for r in found}
     assert kept["birds"] is None

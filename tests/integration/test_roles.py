@@ -18,7 +18,7 @@ from imagelake.context import system_clock
 from imagelake.errors import IntegrityError
 from imagelake.gold.plan import PublishRequest
 from imagelake.landing import run_landing
-from imagelake.runtime import open_run
+from imagelake.runtime import run_verb
 from imagelake.settings import Settings
 from imagelake.storage.lake import create_lake
 from imagelake.storage.s3 import Keys
@@ -51,8 +51,7 @@ def test_ingest_takes_and_builds_and_publish_publishes_and_neither_may_do_more(s
     owner.put_file(helpers.write_zip(tmp_path / "a.zip", files), "landing/pets/a.zip")
     owner.put("landing/pets/a.ready", b"")
     chosen, own = become("ingest", rgw_bucket)
-    with open_run(chosen, "run", None, create=True) as ctx:
-        (report,) = run_landing(ctx)
+    (report,) = run_verb(chosen, "run", None, run_landing, create=True)
     assert (report.status, report.images.accepted) == ("accepted", 2)
     kept = next(s.path for s in own.list("blobs/zip"))
     refused(lambda: own.put("datasets/pets.yaml", b""))
@@ -62,8 +61,8 @@ def test_ingest_takes_and_builds_and_publish_publishes_and_neither_may_do_more(s
     for found in own.list():  # a lake can be copied
         owner_of_other.put(found.path, own.read(found.path))
     chosen, own = become("publish", other)
-    with open_run(chosen, "publish", "pets") as ctx:
-        assert pipeline.publish_draft(ctx, PublishRequest("pets")).version == "pets@v1"
+    (report,) = run_verb(chosen, "publish", "pets", lambda ctx: [pipeline.publish_draft(ctx, PublishRequest("pets"))])
+    assert report.version == "pets@v1"
     for path in (kept, "landing/pets/b.zip", "datasets/pets.yaml", "imagelake.json"):
         refused(lambda path=path: own.put(path, b"x"))
     for path in (kept, "imagelake.json", next(s.path for s in own.list("tables"))):

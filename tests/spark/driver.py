@@ -17,9 +17,10 @@ from tests.spark import helpers
 
 from imagelake import pipeline
 from imagelake.bronze.request import IngestRequest
+from imagelake.context import Context, RunReport
 from imagelake.errors import ImagelakeError
 from imagelake.gold import publish
-from imagelake.runtime import open_context, open_run
+from imagelake.runtime import open_context, run_verb
 from imagelake.session import jvm_pid
 from imagelake.storage.lake import open_lake
 from imagelake.tables import silver
@@ -46,10 +47,14 @@ def run(lake: str, dataset: str, upload: str, boundary: str, victim: str) -> int
     settings = helpers.settings(
         Path(lake), "lease.ttl_seconds=3", "spark.master=local[2]", "spark.shuffle_partitions=2"
     )
+
+    def work(ctx: Context) -> list[RunReport]:
+        ctx = replace(ctx, reached=strike(boundary, victim, jvm_pid(ctx.spark)))
+        return [pipeline.run_upload(ctx, IngestRequest(dataset, upload))]
+
     try:
-        with open_run(settings, "run", dataset) as ctx:
-            ctx = replace(ctx, reached=strike(boundary, victim, jvm_pid(ctx.spark)))
-            return pipeline.run_upload(ctx, IngestRequest(dataset, upload)).exit_code
+        (report,) = run_verb(settings, "run", dataset, work)
+        return report.exit_code
     except ImagelakeError as error:
         print(error.kind, error.message)
         return error.exit_code

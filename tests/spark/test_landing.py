@@ -8,15 +8,12 @@ from tests.spark import helpers
 
 import imagelake
 from imagelake.landing import run_landing
-from imagelake.runtime import open_run
+from imagelake.runtime import run_verb
 
 
 def night(lake):
     settings = helpers.settings(lake, "spark.master=local[2]", "spark.shuffle_partitions=2")
-    with open_run(settings, "run", None) as ctx:
-        found = run_landing(ctx)
-        ctx.reports.extend(found)
-    return found
+    return run_verb(settings, "run", None, run_landing)
 
 
 def test_a_night_takes_what_is_complete_and_one_failure_stops_nothing_else(spark, tmp_path):

@@ -19,7 +19,7 @@ from imagelake.bronze.known import Past
 from imagelake.bronze.outcome import Prepared, commit, landed, rejected
 from imagelake.bronze.probe import FACTS
 from imagelake.bronze.request import IngestRequest
-from imagelake.context import Context, Objects, RunReport
+from imagelake.context import Context, RunReport
 from imagelake.dataset_settings import load_dataset_settings
 from imagelake.errors import UploadRejected, UsageError
 from imagelake.formats import reader
@@ -151,7 +151,7 @@ def _take(ctx: Context, request: IngestRequest, past: Past, upload: _Upload) -> 
         "files": asdict(rows_of.landed_counts(files)),
         "note": request.note,
     }
-    objects = Objects(len(kept), sum(kept["length"].to_pylist())) if single else None
+    objects = places.objects(kept) if single else None
     blobs = places.rows(ctx, request.dataset, attempt_id, kept, held)
     past.blobs.append(blobs)
     return Prepared(row, files, blobs, objects=objects)

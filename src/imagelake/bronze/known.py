@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
 
+from imagelake.bronze import places
 from imagelake.bronze.outcome import Prepared
 from imagelake.bronze.request import IngestRequest
 from imagelake.context import Context, Counts, RunReport
@@ -59,15 +60,17 @@ class Past:
 
         No byte of it is read again. With --again it is applied over what newer uploads put under its keys.
         """
+        browse = load_dataset_settings(ctx.storage, request.dataset).browse
+        objects = places.make_objects_again(ctx, request.dataset, seen["attempt_id"]) if browse else None
         if seen["sequence"] in self.resumable and not request.again:
             self.resumable.discard(seen["sequence"])
-            return _resumed(seen)
+            return replace(_resumed(seen), objects=objects)
         if not request.again and self._is_current(ctx, seen):
-            return report_unchanged(seen)
+            return replace(report_unchanged(seen), objects=objects)
         mode = "update" if request.again and request.mode == "append" else request.mode
         fresh = {"state": LANDED, "mode": mode, "note": request.note, "again": request.again}
         blank = ("supersedes", "confirms", "settings", "problem", "problem_rule", "images", "annotations", "rejections")
-        return Prepared({**seen, **dict.fromkeys(blank), **fresh})
+        return Prepared({**seen, **dict.fromkeys(blank), **fresh}, objects=objects)
 
     def _is_current(self, ctx: Context, seen: Row) -> bool:
         """Whether the draft is what this upload left: nothing was built since, and rules and reader are the same."""

@@ -12,8 +12,9 @@ import pyarrow.compute as pc
 
 from imagelake.bronze.facts import first_rows
 from imagelake.bronze.keeping import keep
-from imagelake.context import Context
+from imagelake.context import Context, Objects
 from imagelake.storage.archived import Archived
+from imagelake.storage.blobs import OBJECTS
 from imagelake.tables import bronze
 
 PLACE = pa.schema(
@@ -62,11 +63,56 @@ def keep_files(ctx: Context, facts: pa.Table, held: pa.Table, single: bool) -> p
     return _kept(ctx, _unknown(facts, held), single)
 
 
+def make_objects(ctx: Context, dataset: str, content_hashes: pa.ChunkedArray, held: pa.Table) -> pa.Table:
+    """PLACE rows of objects of their own, made of bytes that the lake holds without the dataset having them as objects.
+
+    The bytes are copied out of the kept zips and packages of the lake; what is held nowhere is left out.
+    """
+    own = held.filter(pc.and_(pc.equal(held["dataset"], dataset), pc.starts_with(held["uri"], f"{OBJECTS}/")))
+    wanted = pa.table({"content_hash": content_hashes.unique().drop_null()}).join(
+        own.select(["content_hash"]), "content_hash", join_type="left anti"
+    )
+    places = first_rows(held.join(wanted, "content_hash", join_type="left semi"), "content_hash")
+    if len(places) == 0:
+        return PLACE.empty_table()
+    count = len(places)
+    blobs = {
+        "uri": pa.array([ctx.storage.uri(path) for path in places["uri"].to_pylist()], pa.string()),
+        "offset": places["offset"],
+        "stored": places["length"],
+        "codec": places["codec"],
+        "length": places["size"],
+        "content_hash": places["content_hash"],
+        "crc32": places["crc32"],
+        "etag": pa.nulls(count, pa.string()),
+    }
+    return _kept(ctx, pa.table(blobs), single=True)
+
+
+def make_objects_again(ctx: Context, dataset: str, attempt_id: str) -> Objects:
+    """Objects of the bytes of an upload that is in bronze already, and how many were made; their rows are appended."""
+    attempt = (pc.field("attempt_id") == attempt_id) & pc.field("content_hash").is_valid()
+    files = ctx.tables.arrow(bronze.FILES, dataset, ["content_hash"], attempt)
+    files = files.cast(pa.schema([("content_hash", pa.string())]))
+    places = held(ctx, files, ())
+    made = make_objects(ctx, dataset, files["content_hash"], places)
+    if len(made):
+        ctx.storage.flush()
+        ctx.tables.append_table(bronze.BLOBS, rows(ctx, dataset, attempt_id, made, places))
+    return objects(made)
+
+
+def objects(kept: pa.Table) -> Objects:
+    """The number and the bytes of objects, by their PLACE rows."""
+    return Objects(len(kept), sum(kept["length"].to_pylist()))
+
+
 def rows(ctx: Context, dataset: str, attempt_id: str, kept: pa.Table, held: pa.Table) -> pa.Table:
     """Rows of bronze.blobs: new places, and those of other datasets that this dataset now uses too."""
     own = held.filter(pc.equal(held["dataset"], dataset))
     foreign = first_rows(held.filter(pc.not_equal(held["dataset"], dataset)), "content_hash")
-    borrowed = foreign.join(own.select(["content_hash"]), "content_hash", join_type="left anti").select(PLACE.names)
+    placed = pa.concat_tables([own.select(["content_hash"]), kept.select(["content_hash"])])
+    borrowed = foreign.join(placed, "content_hash", join_type="left anti").select(PLACE.names)
     table = pa.concat_tables([kept.select(PLACE.names), borrowed])
     count = len(table)
     return (

@@ -12,13 +12,13 @@ from imagelake.cli import reports, views
 from imagelake.cli.flags import command
 from imagelake.cli.shell import Progress, Shell, console, progress, write_json
 from imagelake.cli.text import safe
-from imagelake.cli.write import engine
+from imagelake.cli.write import perform
 from imagelake.errors import NotFound
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from imagelake.context import RunReport
+    from imagelake.context import Context, RunReport
     from imagelake.demo.script import Step
 
 _EXAMPLE = "select image_key, width, height from images limit 5"
@@ -66,11 +66,15 @@ def demo(
         raise NotFound(f"there is no upload at {upload}")
     shell: Shell = context.obj
     dataset = script.dataset_of(upload) if upload else sample.DATASET
-    with progress(shell) as tell, engine(shell, "demo", dataset, tell, create=True) as ctx:
+    done: list[Step] = []
+
+    def work(ctx: Context) -> list[RunReport]:
         steps = script.own_steps(ctx, upload, dataset) if upload else script.sample_steps(ctx)
-        done = list(_shown(shell, tell, steps))
-        runs = [step.report for step in done if isinstance(step, script.Ran)]
-        ctx.reports.extend(runs)
+        done.extend(_shown(shell, tell, steps))
+        return [step.report for step in done if isinstance(step, script.Ran)]
+
+    with progress(shell) as tell:
+        runs = perform(shell, "demo", dataset, tell, work, create=True)
     _end(shell, dataset, done, runs)
     return reports.worst([run.exit_code for run in runs])
 

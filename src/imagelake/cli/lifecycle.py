@@ -80,7 +80,6 @@ def apply(context: typer.Context) -> int:
     if not look.supported:
         hint = "delete what expires by other means: docs/lifecycle.md names the prefixes"
         raise ConfigError(f"{look.storage.root}: {_NO_RULES}", hint=hint)
-    _refuse_foreign_tables(look, system_clock())
     turns = lifecycle_apply.Turns(look.settings.lease, system_clock, uuid.uuid4().hex)
     done = lifecycle_apply.apply(look.storage, look.wanted, look.place, look.backend, turns)
     document = _document(look, {}) | {"written": done.written, "restored": list(done.restored), "in_sync": True}
@@ -136,18 +135,6 @@ def _estimate(look: _Look, rule: Rule, now: datetime) -> Estimate | None:
         return of.Estimate(due_objects=None, due_bytes=None)
     prices = of.prices(look.settings.lifecycle.prices, look.backend)
     return of.estimate(look.storage, rule, look.backend, prices, now)
-
-
-def _refuse_foreign_tables(look: _Look, now: datetime) -> None:
-    """ConfigError when a rule of one's own would let a table expire, or another lake."""
-    for rule in look.wanted.rules:
-        if rule.name.startswith("extra-") and rule.expire_days is not None:
-            found = _estimate(look, rule, now)
-            if found is not None and found.foreign_table is not None:
-                raise ConfigError(
-                    f"lifecycle.rules: objects below {rule.prefix} would expire, but {found.foreign_table} lies there",
-                    hint="name a prefix that holds no lake and no Delta table",
-                )
 
 
 def _document(look: _Look, estimates: dict[str, Estimate | None]) -> dict[str, Any]:

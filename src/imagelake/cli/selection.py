@@ -10,16 +10,19 @@ from imagelake.errors import NotFound, UsageError
 
 
 def image_keys(flags: Flags, dataset: str, where: str | None, images: Path | None) -> list[str]:
-    """The selected keys of the draft, sorted. UsageError when nothing selects, NotFound when nothing is selected."""
-    if where is None and images is None:
+    """The selected keys, sorted: what the condition matches in the draft, what the list names, or what both do.
+
+    Listed keys that the draft does not have are among them, so that the verb can refuse them. UsageError when nothing
+    selects.
+    """
+    if images is None and where is None:
         raise UsageError(f"which images of {dataset}?", hint='--where "width < 64" or --images FILE')
-    named = None if images is None else listed(images)
-    chosen = named if where is None else _matching(flags, dataset, where)
-    if where is not None and named is not None:
-        chosen = [key for key in chosen or () if key in set(named)]
-    if not chosen:
-        raise NotFound(f"no image of {dataset} is selected", hint=f"imagelake show {dataset}@draft")
-    return sorted(set(chosen))
+    if images is None:
+        return sorted(_draft_keys(flags, dataset, where))
+    keys = set(listed(images))
+    if where is not None:
+        keys -= _draft_keys(flags, dataset, None) - _draft_keys(flags, dataset, where)
+    return sorted(keys)
 
 
 def listed(path: Path) -> list[str]:
@@ -33,9 +36,12 @@ def listed(path: Path) -> list[str]:
     return [line.rstrip("\r") for line in text.split("\n") if line.strip()]
 
 
-def _matching(flags: Flags, dataset: str, where: str) -> list[str]:
+def _draft_keys(flags: Flags, dataset: str, where: str | None) -> set[str]:
+    """The keys of the draft, of those images that meet the condition if one is given."""
     from imagelake.client import lake
 
-    query = f"select image_key from images where (\n{where}\n)"  # noqa: S608  a condition is what the user types
+    query = "select image_key from images"
+    if where is not None:
+        query += f" where (\n{where}\n)"  # a condition is what the user types
     with lake.open(*lake_of(flags)) as opened:
-        return [row[0] for row in opened.sql(query, at=f"{dataset}@draft").as_json()["rows"]]
+        return {row[0] for row in opened.sql(query, at=f"{dataset}@draft").as_json()["rows"]}

@@ -5,8 +5,7 @@ from __future__ import annotations
 import getpass
 import math
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,28 +19,33 @@ from imagelake.storage.s3_uri import is_s3
 
 if TYPE_CHECKING:
     from imagelake.bronze.request import IngestRequest
-    from imagelake.context import Context
+    from imagelake.context import Context, RunReport
+    from imagelake.runtime import Work
     from imagelake.settings import LogSettings, Settings
 
 _TARGET = re.compile(r"^(?P<dataset>[^@]+)(?:@v(?P<number>[1-9]\d*)(?:\.\d+)?)?$")
 
 
-@contextmanager
-def engine(shell: Shell, verb: str, dataset: str | None, tell: Progress, *, create: bool = False) -> Iterator[Context]:
-    """A run on the lake the flags name: settings, log, session; its start and end are rows of ops.runs."""
+def perform(
+    shell: Shell, verb: str, dataset: str | None, tell: Progress, work: Work, *, create: bool = False
+) -> tuple[RunReport, ...]:
+    """Do the work of a verb on the lake that the flags name, as a run that records what it reports."""
     from imagelake.log import configure
-    from imagelake.runtime import open_run
+    from imagelake.runtime import run_verb
     from imagelake.storage import open_storage
     from imagelake.storage.lake import MARKER
 
     settings = load_settings(shell.flags)
     configure(_log_settings(shell, settings))
     new = create and open_storage(settings.lake, settings.s3).stat(MARKER) is None
-    with open_run(settings, verb, dataset, create=create, progress=tell) as ctx:
+
+    def announced(ctx: Context) -> Sequence[RunReport]:
         if new:
             tell.pause()
             aside(shell, f"a new lake: {ctx.storage.root}")
-        yield ctx
+        return work(ctx)
+
+    return run_verb(settings, verb, dataset, announced, create=create, progress=tell)
 
 
 def _log_settings(shell: Shell, settings: Settings) -> LogSettings:
@@ -66,9 +70,10 @@ def ingest(  # noqa: PLR0913  the options of a verb are its arguments
     from imagelake.bronze.request import IngestRequest
 
     request = IngestRequest(dataset, upload, format, mode, note, again, rehash)
-    with progress(context.obj) as tell, engine(context.obj, "ingest", dataset, tell, create=True) as ctx:
-        report = pipeline.land_upload(ctx, request)
-        ctx.reports.append(report)
+    with progress(context.obj) as tell:
+        (report,) = perform(
+            context.obj, "ingest", dataset, tell, lambda ctx: [pipeline.land_upload(ctx, request)], create=True
+        )
     return reports.finish(context.obj, report)
 
 
@@ -83,9 +88,10 @@ def build(
     """Turn what bronze has landed into validated rows of silver, the draft."""
     from imagelake import pipeline
 
-    with progress(context.obj) as tell, engine(context.obj, "build", dataset, tell) as ctx:
-        built = pipeline.build_dataset(ctx, dataset, upload, again=again)
-        ctx.reports.extend(built)
+    with progress(context.obj) as tell:
+        built = perform(
+            context.obj, "build", dataset, tell, lambda ctx: pipeline.build_dataset(ctx, dataset, upload, again=again)
+        )
     return reports.finish_all(context.obj, built, f"{dataset}: nothing waits to be built", one_is_flat=True)
 
 
@@ -106,9 +112,8 @@ def publish(  # noqa: PLR0913  the options of a verb are its arguments
     dataset, number = parse_target(target)
     shares = parse_shares(split)
     request = PublishRequest(dataset, number, shares, group_by, stratify, note, alias, author or _user())
-    with progress(context.obj) as tell, engine(context.obj, "publish", dataset, tell) as ctx:
-        report = pipeline.publish_draft(ctx, request)
-        ctx.reports.append(report)
+    with progress(context.obj) as tell:
+        (report,) = perform(context.obj, "publish", dataset, tell, lambda ctx: [pipeline.publish_draft(ctx, request)])
     return reports.finish(context.obj, report)
 
 
@@ -142,9 +147,9 @@ def run(  # noqa: PLR0913  the options of a verb are its arguments
 def _run_upload(shell: Shell, request: IngestRequest) -> int:
     from imagelake import pipeline
 
-    with progress(shell) as tell, engine(shell, "run", request.dataset, tell, create=True) as ctx:
-        report = pipeline.run_upload(ctx, request)
-        ctx.reports.append(report)
+    with progress(shell) as tell:
+        dataset = request.dataset
+        (report,) = perform(shell, "run", dataset, tell, lambda ctx: [pipeline.run_upload(ctx, request)], create=True)
     return reports.finish(shell, report)
 
 
@@ -153,9 +158,8 @@ def _run_landing(shell: Shell) -> int:
     from imagelake.storage import open_storage
 
     waiting = next(iter(open_storage(*lake_of(shell.flags)).list("landing/")), None) is not None
-    with progress(shell) as tell, engine(shell, "run", None, tell, create=waiting) as ctx:
-        taken = run_landing(ctx)
-        ctx.reports.extend(taken)
+    with progress(shell) as tell:
+        taken = perform(shell, "run", None, tell, run_landing, create=waiting)
     return reports.finish_all(shell, taken, "nothing waits under landing/", one_is_flat=False)
 
 
@@ -168,15 +172,23 @@ def remove(
     images: Annotated[
         Path | None, typer.Option("--images", metavar="FILE", help="A file of image keys, one a line; - is stdin.")
     ] = None,
+    ignore_missing: Annotated[
+        bool, typer.Option("--ignore-missing", help="Skip keys of --images that the draft does not have.")
+    ] = False,
     note: options.Note = None,
 ) -> int:
     """Take images out of the draft, as an upload of its own; publish then makes a version without them."""
     from imagelake import pipeline
 
+    if ignore_missing and images is None:
+        raise UsageError("--ignore-missing skips keys of a list, and there is none", hint="name it with --images FILE")
     keys = selection.image_keys(context.obj.flags, dataset, where, images)
-    with progress(context.obj) as tell, engine(context.obj, "remove", dataset, tell) as ctx:
-        report = pipeline.remove_images(ctx, dataset, keys, note)
-        ctx.reports.append(report)
+
+    def work(ctx: Context) -> list[RunReport]:
+        return [pipeline.remove_images(ctx, dataset, keys, note, ignore_missing=ignore_missing)]
+
+    with progress(context.obj) as tell:
+        (report,) = perform(context.obj, "remove", dataset, tell, work)
     return reports.finish(context.obj, report)
 
 

@@ -53,7 +53,7 @@ class FileCache:
         data = self.storage.read(path)
         if len(data) != size:
             raise IntegrityError(f"{self.storage.uri(path)} has {len(data)} bytes; the table's log says {size}")
-        LocalStorage(self.folder).put(path, data)
+        LocalStorage(self.folder).put_unsynced(path, data)
 
     def _make_room(self, wanted: int, keep: set[Path]) -> None:
         held = sorted(_held(self.folder.parent))

@@ -15,7 +15,10 @@ from imagelake.storage.presign import Url, presigned_gets, served_type
 if TYPE_CHECKING:
     from imagelake.storage.base import Storage
 
-BROWSE = "they lie in a kept zip or package; with `browse: true` in the dataset's settings later uploads keep objects"
+BROWSE = (
+    "they lie in a kept zip or package; with `browse: true` in the dataset's settings uploads keep objects, "
+    "and the same upload once more makes them"
+)
 
 
 @dataclass(frozen=True)

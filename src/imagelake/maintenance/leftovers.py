@@ -1,18 +1,24 @@
-"""What killed runs leave behind: uploads in parts that never ended, and files that never got their name."""
+"""What killed runs leave behind: unfinished uploads in parts, files that never got their name, and leases."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any, cast
 
 from imagelake.context import Clock
-from imagelake.storage.base import TEMP_PREFIX, Storage
+from imagelake.storage.base import TEMP_PREFIX, Stat, Storage
+from imagelake.storage.lease_record import decode_record, has_ended
 from imagelake.storage.local import LocalStorage
+from imagelake.storage.register import lock_paths, open_register
 
 GRACE = timedelta(hours=24)
 """Younger ones may belong to a run that is still at work."""
+
+_RUN_LOCK = re.compile(r"^locks/(?P<name>run-(?P<run_id>[0-9a-f]{32}))\.(?:json|lock)$")
+_WRITTEN = ("blobs", "labels", "locks")
 
 
 @dataclass(frozen=True)
@@ -44,8 +50,35 @@ def remove_leftovers(storage: Storage, clock: Clock) -> Leftovers:
     return Leftovers(tuple(upload.path for upload in stale), tuple(files))
 
 
+def remove_run_locks(storage: Storage, clock: Clock) -> tuple[str, ...]:
+    """Remove the leases of runs that were killed, and return their paths; those of datasets stay, for their fences.
+
+    A run takes its lease once, under its own id, so nobody waits for it: it can go when the run released it, was seen
+    to end, or has not renewed it for GRACE. A run that wakes up after that finds it lost and takes no other.
+    """
+    before = clock() - GRACE
+    stats: dict[str, list[Stat]] = {}
+    for stat in storage.list("locks"):
+        if match := _RUN_LOCK.match(stat.path):
+            stats.setdefault(match["name"], []).append(stat)
+    dead = [name for name, files in stats.items() if _is_dead(storage, name, files, before)]
+    paths = [path for name in dead for path in lock_paths(name) if path in {stat.path for stat in stats[name]}]
+    storage.delete_all(paths)
+    return tuple(paths)
+
+
+def _is_dead(storage: Storage, name: str, files: list[Stat], before: datetime) -> bool:
+    data = open_register(storage, name).load()
+    record = decode_record(data) if data is not None else None
+    if record is None:  # damaged, or killed between two steps of taking or leaving it
+        return all((stat.mtime_ns or 0) < before.timestamp() * 1e9 for stat in files)
+    if name != f"run-{record.holder.run_id}":
+        return False  # a dataset may be named so
+    return record.released or has_ended(record.holder) or record.expires < before
+
+
 def _local_files(storage: LocalStorage, before: datetime) -> Iterator[str]:
-    for place in (storage.folder / "blobs").rglob(f"{TEMP_PREFIX}*"):
+    for place in (found for top in _WRITTEN for found in (storage.folder / top).rglob(f"{TEMP_PREFIX}*")):
         if datetime.fromtimestamp(place.stat().st_mtime, timezone.utc) < before:
             place.unlink(missing_ok=True)
             yield place.relative_to(storage.folder).as_posix()

@@ -53,11 +53,11 @@ class Storage(Protocol):
         ...
 
     def put(self, path: str, data: bytes, *, if_absent: bool = False) -> bool:
-        """Write a file whole; with `if_absent`, False when there was one already."""
+        """Write a small file whole, to survive a power cut; with `if_absent`, False when there was one already."""
         ...
 
     def put_file(self, source: Path, path: str, *, if_absent: bool = False) -> bool:
-        """Write a file whole from a local file."""
+        """Write a file whole from a local file; it survives a power cut after `flush`."""
         ...
 
     def copy(self, source: str, target: str) -> None:

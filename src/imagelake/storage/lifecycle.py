@@ -19,6 +19,9 @@ from imagelake.storage.lifecycle_backends import Backend
 MOST_RULES = 1000
 """A bucket takes no more."""
 
+EXTRA = "extra-"
+"""What the names of the rules that the settings add begin with."""
+
 PROTECTED = (
     ("tables/", "the tables, which read as broken once a file is gone"),
     ("imagelake.json", "the mark that makes this place a lake"),
@@ -185,10 +188,10 @@ def _extra(asked: ExtraRule, place: Place, backend: Backend, left_out: list[Left
     digest, full = hashlib.sha256(asked.prefix.encode()).hexdigest()[:8], place.root + asked.prefix
     rules = []
     if asked.expire_days is not None:
-        name = f"extra-{digest}"
+        name = f"{EXTRA}{digest}"
         rules.append(Rule(name, place.rule_id(name), full, expire_days=asked.expire_days))
     if asked.storage_class is not None and asked.after_days is not None:
-        name, to = f"extra-move-{digest}", asked.storage_class
+        name, to = f"{EXTRA}move-{digest}", asked.storage_class
         check_class(where, to, asked.after_days, backend)
         if backend.storage_class(to):
             rules.append(Rule(name, place.rule_id(name), full, storage_class=to, after_days=asked.after_days))

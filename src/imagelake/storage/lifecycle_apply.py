@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Protocol
 from imagelake.errors import ConfigError, Conflict, IntegrityError
 from imagelake.storage.lease import acquire
 from imagelake.storage.lease_record import this_process
-from imagelake.storage.lifecycle import MOST_RULES, Place, Rule, Wanted
+from imagelake.storage.lifecycle import EXTRA, MOST_RULES, Place, Rule, Wanted
 from imagelake.storage.lifecycle_backends import Backend
 from imagelake.storage.lifecycle_document import Configuration, Facts
+from imagelake.storage.lifecycle_estimate import foreign_table
 from imagelake.storage.lifecycle_plan import compare, describe, merge
 from imagelake.storage.lifecycle_s3 import BucketRules
 from imagelake.storage.s3_probe import keeps_conditions
@@ -68,8 +69,10 @@ class Applied:
 def apply(storage: S3Storage, wanted: Wanted, place: Place, backend: Backend, turns: Turns) -> Applied:
     """Give the bucket these rules of this lake; every other rule stays. Other appliers of the bucket wait meanwhile.
 
-    ConfigError where nobody can wait: the store ignores conditions, and no single writer is declared.
+    ConfigError when a rule of the settings' own would let a table or another lake expire; and where nobody can wait:
+    the store ignores conditions, and no single writer is declared.
     """
+    refuse_foreign_tables(storage, wanted.rules)
     rules, meeting = BucketRules(storage), replace(storage, prefix=TURNS)
     if not keeps_conditions(meeting):
         if storage.settings.single_writer:
@@ -117,6 +120,19 @@ def exchange_rules(
         f"the lifecycle rules of s3://{place.bucket} changed {ATTEMPTS} times while they were being written",
         hint="something else manages them and takes no turns: stop it, then run the same command again",
     )
+
+
+def refuse_foreign_tables(storage: S3Storage, rules: tuple[Rule, ...]) -> None:
+    """ConfigError when a rule that the settings add would let a table expire, or another lake."""
+    for rule in rules:
+        if not rule.name.startswith(EXTRA) or rule.expire_days is None:
+            continue
+        key = foreign_table(storage, rule.prefix)
+        if key is not None:
+            raise ConfigError(
+                f"lifecycle.rules: objects below {rule.prefix} would expire, but {key} lies there",
+                hint="name a prefix that holds no lake and no Delta table",
+            )
 
 
 def refuse_harm(found: Configuration, place: Place) -> None:

@@ -83,6 +83,18 @@ def estimate(storage: S3Storage, rule: Rule, backend: Backend, at: Prices, now: 
     return _moving(storage, rule, backend, at, now - timedelta(days=rule.after_days))
 
 
+def foreign_table(storage: S3Storage, prefix: str) -> str | None:
+    """The key of an object of another lake or of a Delta table below this prefix of the bucket; None without one.
+
+    Everything there is listed, however much it is: what a rule lets expire is gone.
+    """
+    return next((item["Key"] for item in _objects(storage, prefix) if _is_of_table(item["Key"])), None)
+
+
+def _is_of_table(key: str) -> bool:
+    return key.endswith(_MARK) or _LOG in key
+
+
 def _expiring(storage: S3Storage, rule: Rule, before: datetime, at: Prices) -> Estimate:
     count, due, table = 0, 0, None
     everything: dict[str, int] = {}
@@ -94,7 +106,7 @@ def _expiring(storage: S3Storage, rule: Rule, before: datetime, at: Prices) -> E
         if item["LastModified"] <= before:
             due += 1
             _add(going, item)
-        if table is None and (item["Key"].endswith(_MARK) or _LOG in item["Key"]):
+        if table is None and _is_of_table(item["Key"]):
             table = item["Key"]
     sizes = sum(everything.values()), sum(going.values())
     costs = at.monthly(everything)

@@ -66,8 +66,11 @@ class LocalStorage:
     """The Storage protocol over a folder, which need not exist yet.
 
     Files appear whole: they are written under a temporary name beside their place and then renamed, or linked when
-    nothing may be replaced. Nothing is synced to disk file by file; `flush` does it once for everything.
-    Symbolic links below the root are not listed.
+    nothing may be replaced. Symbolic links below the root are not listed.
+
+    What survives a power cut: `put` (marks, saves, settings) once it returns: the file is synced before it gets its
+    name, and then its folders. So do `delete` and `delete_all`. Bytes in bulk (`put_file`, `copy`, `move`) do after
+    `flush`, which syncs everything at once. `put_unsynced` promises nothing.
     """
 
     folder: Path
@@ -139,8 +142,20 @@ class LocalStorage:
         return os.fdopen(open_regular(self.local_path(path)), "rb", buffering=1 << 17)
 
     def put(self, path: str, data: bytes, *, if_absent: bool = False) -> bool:
-        """Write a file whole; with `if_absent`, False when there was one already."""
-        return self._write(path, if_absent, lambda temp: temp.write_bytes(data))
+        """Write a file whole and sync it and its folders; with `if_absent`, False when there was one already."""
+
+        def fill(temp: Path) -> None:
+            temp.write_bytes(data)
+            _sync(temp)
+
+        written = self._write(path, if_absent, fill)
+        if written:
+            self._sync_folders([path])
+        return written
+
+    def put_unsynced(self, path: str, data: bytes) -> None:
+        """Write a file whole that may be lost or empty after a power cut: a lease, or a copy of what is elsewhere."""
+        self._write(path, False, lambda temp: temp.write_bytes(data))
 
     def put_file(self, source: Path, path: str, *, if_absent: bool = False) -> bool:
         """Write a file whole from a local file; with `if_absent`, False when there was one already."""
@@ -161,8 +176,8 @@ class LocalStorage:
         origin.replace(place)
 
     def delete(self, path: str) -> None:
-        """Remove a file; nothing happens when there is none. Folders are left as they are."""
-        self.local_path(path).unlink(missing_ok=True)
+        """Remove a file for good; nothing happens when there is none. Folders are left as they are."""
+        self.delete_all([path])
 
     @property
     def ca_bundle(self) -> None:
@@ -172,13 +187,22 @@ class LocalStorage:
         """Nothing: delta-rs opens local paths by itself."""
 
     def delete_all(self, paths: Iterable[str]) -> None:
-        """Remove many files."""
-        for path in paths:
-            self.delete(path)
+        """Remove many files for good."""
+        removed = list(paths)
+        for path in removed:
+            self.local_path(path).unlink(missing_ok=True)
+        self._sync_folders(removed)
 
     def flush(self) -> None:
         """Make everything written below the root so far survive a power cut."""
         sync_filesystem(self.folder)
+
+    def _sync_folders(self, paths: Iterable[str]) -> None:
+        """Sync the folders on the way to these paths, the root included: each may be new."""
+        folders = {parent for path in paths for parent in self.local_path(path).parents}
+        for folder in sorted(folders, reverse=True):
+            if folder.is_relative_to(self.folder) and folder.is_dir():
+                _sync(folder)
 
     def _write(self, path: str, if_absent: bool, fill: Callable[[Path], object]) -> bool:
         target = self.local_path(path)
@@ -203,6 +227,15 @@ def sync_filesystem(folder: Path) -> None:
         if libc.syncfs(fd) != 0:
             code = ctypes.get_errno()
             raise OSError(code, os.strerror(code), str(folder))
+    finally:
+        os.close(fd)
+
+
+def _sync(place: Path) -> None:
+    """Write one file, or the names in one folder, to disk."""
+    fd = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
     finally:
         os.close(fd)
 

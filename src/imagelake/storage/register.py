@@ -33,6 +33,11 @@ class Register(Protocol):
         ...
 
 
+def lock_paths(name: str) -> tuple[str, str]:
+    """The files of a name in a lake: its record, and what a local lake locks while it changes."""
+    return f"locks/{name}.json", f"locks/{name}.lock"
+
+
 def open_register(storage: Storage, name: str) -> Register:
     """The register of a name in a lake."""
     if isinstance(storage, LocalStorage):
@@ -84,7 +89,9 @@ class FileRegister:
         with self._exclusive():
             if self.load() != expected:
                 return False
-            return self.storage.put(f"{self.path}.json", new)
+            # renewed all the time, and a record that a power cut has damaged is taken over like that of a killed run
+            self.storage.put_unsynced(f"{self.path}.json", new)
+            return True
 
     @contextmanager
     def _exclusive(self) -> Iterator[None]:

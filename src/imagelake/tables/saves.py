@@ -36,7 +36,7 @@ def saves(ctx: Context, dataset: str) -> Saves:
     if not names:
         return Saves((), ())
     rows = [r for r in deliveries.newest(ctx.tables, dataset) if r["format"] == FORMAT]
-    landed = _delivered(ctx, dataset, [r for r in rows if r["state"] == deliveries.LANDED])
+    landed = _delivered(ctx, dataset, [r for r in rows if r["state"] in (deliveries.LANDED, "failed")])
     built = _delivered(ctx, dataset, [r for r in rows if r["state"] in (*deliveries.DONE, "superseded")])
     settled = ctx.clock().timestamp() * 1e6 - _YOUNG
     waiting = tuple(name for name in names if name not in landed | built and _time(name) < settled)

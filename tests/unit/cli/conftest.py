@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -96,12 +95,15 @@ class Engine:
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     reports: list[RunReport] = field(default_factory=list)
 
-    @contextmanager
-    def open_run(self, settings: Any, verb: str, dataset: str | None, *, create: bool, progress: Any) -> Iterator[Any]:
+    def run_verb(
+        self, settings: Any, verb: str, dataset: str | None, work: Any, *, create: bool, progress: Any
+    ) -> tuple[RunReport, ...]:
         self.runs.append({"lake": settings.lake, "verb": verb, "dataset": dataset, "create": create})
         progress("starting")
         storage = SimpleNamespace(root=settings.lake)
-        yield SimpleNamespace(reports=self.reports, progress=progress, storage=storage, settings=settings)
+        done = tuple(work(SimpleNamespace(progress=progress, storage=storage, settings=settings)))
+        self.reports += done
+        return done
 
     def one(self, _ctx: Any, *asked: Any) -> RunReport:
         self.asked.append(asked)
@@ -117,7 +119,7 @@ class Engine:
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch, client: Client) -> Engine:
     fake = Engine()
-    monkeypatch.setattr("imagelake.runtime.open_run", fake.open_run)
+    monkeypatch.setattr("imagelake.runtime.run_verb", fake.run_verb)
     for name in (
         "bronze.ingest.run",
         "bronze.remove.run",

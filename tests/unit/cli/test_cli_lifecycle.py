@@ -13,6 +13,7 @@ import pytest
 from tests.servers.moto import moto
 from tests.servers.server import Server
 
+from imagelake.errors import ConfigError
 from imagelake.lifecycle_settings import LifecycleSettings
 from imagelake.settings import LeaseSettings, S3Settings
 from imagelake.storage import lifecycle_estimate
@@ -197,6 +198,20 @@ def test_a_rule_of_ones_own_is_refused_where_a_table_or_another_lake_lies(ask, l
     assert (refused.code, "_delta_log" in refused.err) == (2, True)
     lake.delete("exports/mine/_delta_log/00000000000000000000.json")
     assert ask("apply", *extra).code == 0
+
+
+def test_the_library_refuses_to_let_a_table_or_another_lake_expire(lake, monkeypatch) -> None:
+    monkeypatch.setattr(lifecycle_estimate, "MOST_LISTED", 2)
+    place = Place(lake.bucket, lake.prefix, "1" * 32)
+    extra = LifecycleSettings(rules=[{"prefix": "exports/", "expire_days": 1}])
+    asked = wanted(extra, place, BACKENDS["moto"])
+    for path in ("exports/a", "exports/b", "exports/z/_delta_log/00000000000000000000.json"):
+        lake.put(path, b"{}")
+    with pytest.raises(ConfigError, match=r"below lake/exports/ would expire, but \S+/_delta_log/\S+ lies there"):
+        apply(lake, asked, place, BACKENDS["moto"], Turns(LeaseSettings(), now, "run"))
+    assert BucketRules(lake).read().data is None
+    lake.delete("exports/z/_delta_log/00000000000000000000.json")
+    assert apply(lake, asked, place, BACKENDS["moto"], Turns(LeaseSettings(), now, "run")).written
 
 
 def test_a_profile_leaves_out_what_its_store_lacks(ask, lake) -> None:

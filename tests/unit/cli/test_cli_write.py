@@ -220,19 +220,28 @@ def test_remove_selects_by_condition_and_by_list(cli, engine, client, tmp_path) 
     assert cli("remove", "pets", "--where", "width < 64", "--note", "small").code == 0
     assert cli("remove", "pets", "--images", str(listed)).code == 0
     assert cli("remove", "pets", "--images", str(listed), "--where", "true").code == 0
+    assert cli("remove", "pets", "--images", str(listed), "--ignore-missing").code == 0
     assert engine.asked == [
-        ("pets", ["a.jpg", "b.jpg"], "small"),
-        ("pets", ["b.jpg", "c.jpg"], None),
-        ("pets", ["b.jpg"], None),
+        ("pets", ["a.jpg", "b.jpg"], "small", False),
+        ("pets", ["b.jpg", "c.jpg"], None, False),
+        ("pets", ["b.jpg", "c.jpg"], None, False),
+        ("pets", ["b.jpg", "c.jpg"], None, True),
     ]
     assert ("sql", "select image_key from images where (\nwidth < 64\n)", {"at": "pets@draft"}) in client.asked
 
 
 def test_remove_without_a_selection_removes_nothing(cli, engine, client) -> None:
     assert cli("remove", "pets").code == 2
-    client.answers["sql"] = {"columns": ["image_key"], "rows": []}
-    assert cli("remove", "pets", "--where", "false").code == 6
+    assert cli("remove", "pets", "--where", "true", "--ignore-missing").code == 2
     assert engine.runs == []
+
+
+def test_a_condition_that_matches_nothing_is_no_error_and_is_said(cli, engine, client) -> None:
+    client.answers["sql"] = {"columns": ["image_key"], "rows": []}
+    engine.report = RunReport("pets", "unchanged", mode="remove", notices=("no image of the draft is selected",))
+    done = cli("remove", "pets", "--where", "false")
+    assert (done.code, engine.asked) == (0, [("pets", [], None, False)])
+    assert "  no image of the draft is selected\n" in done.out
 
 
 @pytest.mark.parametrize(("text", "wanted"), [("pets", ("pets", None)), ("pets@v3", ("pets", 3)), ("a@v2.4", ("a", 2))])

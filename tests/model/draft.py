@@ -153,7 +153,7 @@ def remove(draft: Draft, keys: Iterable[str]) -> Outcome:
 
 @dataclass
 class Delivery:
-    """An upload on its way into the draft: `published` are the splits of recipe 1, `index` the indices, of all versions."""
+    """An upload on its way into the draft; `published` and `index` are splits and training indices of all versions."""
 
     draft: Draft
     upload: Upload
@@ -198,7 +198,7 @@ class Delivery:
         return self.out
 
     def _good_files(self, matches: list[Match]) -> dict[str, Image]:
-        """Image files by key that enter the draft; the others, and files and documents that cannot be read, are refused."""
+        """Image files by key that enter the draft; all others, and what cannot be read, are refused."""
         good = {}
         listed = {m.key for m in matches if m.record.kinds}
         documents = any(isinstance(f, Document | Voc) for f in self.members.values())
@@ -359,7 +359,7 @@ class Delivery:
         return {n: [m for m in matching.match_waiting(w, there) if m.status == FOUND] for n, w in waiting.items()}
 
     def _enter(self, waiting: Mapping[int, list[Match]]) -> None:
-        """Labels that waited enter with their image, the newest delivery of a unit first, unless the upload brings it."""
+        """Labels that waited enter with their image, the newest of a unit first, unless the upload brings it."""
         closed, images = set(self.out.units), self.out.draft.images
         for sequence, matches in waiting.items():
             self.accepted, self.bad = {}, Counter()

@@ -1,4 +1,4 @@
-"""Random histories of a dataset: the same seed makes the same steps. Names, bytes and folders are few, so that they meet."""
+"""Random histories of a dataset: one seed, the same steps. Names, bytes and folders are few, so that they meet."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class _Maker:
 
     def _night(self) -> Step:
         uploads = [self._upload() for _ in range(self.rng.randint(1, 4))]
-        if self.past and self._often(0.3):
+        if self.past and not self.plain and self._often(0.3):
             uploads.append(replace(self.rng.choice(self.past), again=False))
         named = [replace(u, source=f"{n}-{u.source}") for n, u in enumerate(uploads)]
         return Step("landing", tuple(named))

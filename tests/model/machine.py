@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -233,7 +234,10 @@ class Machine:
 
     def _learn_ids(self) -> None:
         """The upload ids of deliveries whose report nobody saw; saves and removals have ids that cannot be foreseen."""
-        for d, (upload_id, _) in zip(self.model.deliveries, self.product.states(), strict=False):
+        states = self.product.states()
+        for d, (upload_id, _) in zip(self.model.deliveries, states, strict=False):
+            if len(states) != len(self.model.deliveries):
+                return
             if d.upload is not None and upload_id:
                 self.ids.setdefault(d.upload.identity, upload_id)
 
@@ -411,6 +415,7 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=6)
     parser.add_argument("--plain", action="store_true")
     parser.add_argument("--no-views", action="store_true")
+    parser.add_argument("--brief", action="store_true")
     parser.add_argument("--keep", type=lambda text: [int(n) for n in text.split(",")])
     parser.add_argument("--shrink", action="store_true")
     args = parser.parse_args()
@@ -424,12 +429,15 @@ def main() -> int:
         def run(chosen: Sequence[int], steps: Sequence[Step] = steps) -> Difference | None:
             return fails(spark, folder / "lake", folder, [steps[n] for n in chosen], views=not args.no_views)
 
+        started = time.monotonic()
         difference = run(keep)
+        seconds = time.monotonic() - started
         if difference is not None and args.shrink:
             keep = shrink(lambda chosen: run(chosen) is not None, difference.step + 1)
             difference = run(keep) or difference
         failed += difference is not None
-        print(f"== seed {seed}:", "no difference" if difference is None else describe(seed, steps, keep, difference))
+        shown = difference if args.brief or difference is None else describe(seed, steps, keep, difference)
+        print(f"== seed {seed} ({seconds:.0f} s):", shown or "no difference", flush=True)
     return 1 if failed else 0
 
 

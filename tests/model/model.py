@@ -50,7 +50,7 @@ class Delivered:
 class Dataset:
     """A dataset as its users know it."""
 
-    settings: Settings = Settings()
+    settings: Settings = field(default_factory=Settings)
     draft: Draft = field(default_factory=Draft)
     deliveries: list[Delivered] = field(default_factory=list)
     versions: list[Version] = field(default_factory=list)
@@ -93,7 +93,7 @@ class Dataset:
         return self._apply(Delivered(len(self.deliveries) + 1, None, "built"), remove(self.draft, there))
 
     def save(self, key: str, kinds: tuple[str, ...], labels: tuple[Label, ...]) -> None:
-        """A labelling tool saves all labels of some kinds of an image of the draft; others that wait stay as they are."""
+        """A tool saves all labels of some kinds of an image of the draft; other kinds that wait stay as they are."""
         before, row = self.saves.get(key), self.draft.images[key]
         carried = tuple(kind for kind in before.kinds if kind not in kinds) if before else ()
         older = tuple(label for label in before.labels if label.kind in carried) if before else ()

@@ -127,7 +127,7 @@ class Upload:
 
 @dataclass(frozen=True)
 class Record:
-    """An image that a document lists, and its labels with their locators; a mere member of a split list has no kinds."""
+    """An image that a document lists, and its labels with locators; a mere member of a split list has no kinds."""
 
     document: str
     position: int
@@ -201,7 +201,7 @@ def is_mask(path: str) -> bool:
 
 
 def image_keys(paths: Iterable[str], draft: Iterable[str]) -> dict[str, str]:
-    """The key of each image file: the shortest name nobody else in the upload may have, or the longer one the draft has."""
+    """The key of each image file: the shortest name no other one may have, or the longer one that the draft has."""
     draft = set(draft)
     names = {path: (take_apart(path).short, take_apart(path).split_key, path) for path in paths}
     keys = {}
@@ -245,7 +245,7 @@ def document_split(path: str) -> str | None:
 
 
 def _coco(path: str, document: Document) -> list[Record]:
-    """Every listed image is labelled for all kinds that the document holds, refused ones too; for box if it holds none."""
+    """Every listed image is labelled for all kinds that the document holds, refused ones too; for box if none."""
     kinds = frozenset(label.kind for label in document.labels) or frozenset({"box"})
     by_entry: dict[int, list[tuple[str, Label]]] = {}
     for place, label in enumerate(document.labels):

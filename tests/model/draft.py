@@ -321,7 +321,7 @@ class Delivery:
         images_differ = old.content != row.content
         if (old.width, old.height, old.orientation) != (row.width, row.height, row.orientation):
             lost = [u for u in self.out.draft.labels if u[0] == key and u[1] not in brought]
-            self.out.warnings["image.labels_dropped"] += any(self.out.draft.labels.pop(u) for u in lost)
+            self.out.warnings["image.labels_dropped"] += any([self.out.draft.labels.pop(u) for u in lost])
             return row
         flag = bool(old.labelled - brought) if images_differ else old.bytes_changed and not brought
         return replace(row, labelled=old.labelled | brought, bytes_changed=flag)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tests.model.uploads import ROLE_FOLDERS, Record, take_apart
 
 FOUND, MISSING, AMBIGUOUS, DUPLICATE = "found", "missing", "ambiguous", "duplicate"
+LOST = MISSING
+"""What a record is whose image another one of its document names better."""
 BY_NAME = 6
 """From this rank on a match rests on the base name alone, which is said."""
 
@@ -32,7 +34,7 @@ def match(records: Iterable[Record], keys: Mapping[str, str], draft: Collection[
     listed: set[str] = set()
     matches = []
     for record in ordered:
-        result = _one(record, keys, others, listed, by_name)
+        result = _Search(record, keys, others, listed, by_name).match()
         matches.append(result)
         if record.kinds and result.key is not None:
             listed.add(result.key)
@@ -43,7 +45,7 @@ def match_waiting(records: Iterable[Record], keys: Collection[str]) -> list[Matc
     """Match records that wait with the keys there are by now: exact keys only."""
     matches = []
     for record in records:
-        names = [] if record.absolute else _draft_names(record)
+        names = [] if record.absolute else draft_names(record)
         rank = next((n for n, name in enumerate(names) if name in keys), None)
         matches.append(Match(record, MISSING) if rank is None else Match(record, FOUND, names[rank], rank))
     return claims(matches)
@@ -57,7 +59,7 @@ def claims(matches: Sequence[Match]) -> list[Match]:
         if m.status != FOUND or len(rivals) == 1:
             result.append(m)
         elif m.rank > min(rivals):
-            result.append(Match(m.record, MISSING))
+            result.append(Match(m.record, LOST))
         elif m.record.kinds and rivals.count(m.rank) > 1:
             result.append(Match(m.record, DUPLICATE))
         else:
@@ -65,71 +67,81 @@ def claims(matches: Sequence[Match]) -> list[Match]:
     return result
 
 
-def _one(record: Record, keys: Mapping[str, str], draft: Sequence[str], listed: set[str], by_name: bool) -> Match:
-    for rank, find in enumerate(_ranks(record, keys, draft, listed, by_name)):
-        candidates = set(find())
-        if len(candidates) == 1:
-            return Match(record, FOUND, candidates.pop(), rank)
-        if candidates:
-            return Match(record, AMBIGUOUS)
-    return Match(record, MISSING)
+@dataclass(frozen=True)
+class _Search:
+    """One record, and where it may be found: `keys` are the upload's images (path to key), `draft` all other keys."""
 
+    record: Record
+    keys: Mapping[str, str]
+    draft: Sequence[str]
+    listed: Collection[str]
+    by_name: bool
 
-def _ranks(
-    record: Record, keys: Mapping[str, str], draft: Sequence[str], listed: set[str], by_name: bool
-) -> list[Callable[[], Iterable[str]]]:
-    """The ranks as functions to candidate keys, in their order."""
-    file = record.file
+    def match(self) -> Match:
+        for rank, candidates in enumerate(self.ranks()):
+            if candidates:
+                key = candidates.pop() if len(candidates) == 1 else None
+                return Match(self.record, FOUND if key else AMBIGUOUS, key, rank)
+        return Match(self.record, MISSING)
 
-    def bare(name: str) -> str:
-        return _stem(name) if record.by_stem else name
+    def ranks(self) -> Iterator[set[str]]:
+        """The candidates of each rank, in their order."""
+        record, file = self.record, self.record.file
+        if record.save:
+            yield {key for key in (*self.keys.values(), *self.draft) if key == file}
+            return
+        yield set() if record.absolute else self.named(record.names[0])
+        yield self.named(file)
+        yield self.in_split()
+        yield self.ending_with_file()
+        yield self.at_the_end_of_file()
+        yield set() if record.absolute else self.in_draft()
+        yield self.of_base_name() if record.absolute or "/" not in take_apart(file).short else set()
+        yield {k for k in self.draft if self.by_name and self.bare(_base(k)) == self.bare(_base(file))}
 
-    def named(name: str) -> list[str]:
-        return [k for p, k in keys.items() if bare(name) in (bare(p), bare(k))]
+    def bare(self, name: str) -> str:
+        """What of a name is compared: all of it, or all but its suffix."""
+        return _stem(name) if self.record.by_stem else name
 
-    def in_split() -> list[str]:
-        of_split = [p for p in keys if record.split is not None and take_apart(p).split == record.split]
-        return [keys[p] for p in of_split if bare(take_apart(p).short) == bare(file)]
+    def named(self, name: str) -> set[str]:
+        return {k for p, k in self.keys.items() if self.bare(name) in (self.bare(p), self.bare(k))}
 
-    def ends_with_file() -> list[str]:
-        tail = "/" + bare(file)
-        paths = [p for p, k in keys.items() if bare(p).endswith(tail) or bare(k).endswith(tail)] if "/" in file else []
-        paths = _prefer(paths, lambda p: take_apart(p).split == record.split if record.split else False)
-        paths = _prefer(paths, lambda p: any(folder.lower() in ROLE_FOLDERS for folder in p.split("/")[:-1]))
-        return [keys[p] for p in _prefer(paths, lambda p: keys[p] in listed)]
+    def in_split(self) -> set[str]:
+        name = self.bare(self.record.file)
+        parts = [(take_apart(p), k) for p, k in self.keys.items()]
+        return {k for p, k in parts if p.split and p.split == self.record.split and self.bare(p.short) == name}
 
-    def end_of_file() -> list[str]:
-        ends = [(n, k) for p, k in keys.items() for n in (p, k) if bare(file).endswith("/" + bare(n))]
-        longest = max((len(bare(name)) for name, _ in ends), default=0)
-        return [key for name, key in ends if len(bare(name)) == longest]
+    def ending_with_file(self) -> set[str]:
+        tail = "/" + self.bare(self.record.file)
+        if "/" not in self.record.file:
+            return set()
+        paths = [p for p, k in self.keys.items() if self.bare(p).endswith(tail) or self.bare(k).endswith(tail)]
+        paths = _prefer(self.of_split(paths), lambda p: any(f.lower() in ROLE_FOLDERS for f in p.split("/")[:-1]))
+        return {self.keys[p] for p in _prefer(paths, lambda p: self.keys[p] in self.listed)}
 
-    def in_draft() -> list[str]:
-        for name in _draft_names(record):
-            if candidates := [key for key in draft if bare(key) == bare(name)]:
+    def at_the_end_of_file(self) -> set[str]:
+        file = self.bare(self.record.file)
+        names = [(self.bare(n), k) for p, k in self.keys.items() for n in (p, k)]
+        ends = [(len(n), k) for n, k in names if file.endswith("/" + n)]
+        return {k for length, k in ends if length == max(ends)[0]}
+
+    def in_draft(self) -> set[str]:
+        for name in draft_names(self.record):
+            if candidates := {k for k in self.draft if self.bare(k) == self.bare(name)}:
                 return candidates
-        return []
+        return set()
 
-    def by_base_name() -> list[str]:
-        if "/" in take_apart(file).short and not record.absolute:
-            return []
-        paths = [p for p in keys if bare(_base(p)) == bare(_base(file))]
-        return [
-            keys[p] for p in _prefer(paths, lambda p: take_apart(p).split == record.split if record.split else False)
-        ]
+    def of_base_name(self) -> set[str]:
+        name = self.bare(_base(self.record.file))
+        return {self.keys[p] for p in self.of_split([p for p in self.keys if self.bare(_base(p)) == name])}
 
-    def draft_by_base_name() -> list[str]:
-        return [key for key in draft if by_name and bare(_base(key)) == bare(_base(file))]
-
-    if record.save:
-        return [lambda: [k for k in (*keys.values(), *draft) if k == file]]
-    beside: Callable[[], Iterable[str]] = (list) if record.absolute else lambda: named(record.names[0])
-    drafts: Callable[[], Iterable[str]] = (list) if record.absolute else in_draft
-    return [
-        beside, lambda: named(file), in_split, ends_with_file, end_of_file, drafts, by_base_name, draft_by_base_name,
-    ]  # fmt: skip
+    def of_split(self, paths: list[str]) -> list[str]:
+        """Of several those of the record's split, if it has one and some are."""
+        split = self.record.split
+        return _prefer(paths, lambda p: split is not None and take_apart(p).split == split)
 
 
-def _draft_names(record: Record) -> list[str]:
+def draft_names(record: Record) -> list[str]:
     """The keys that a name can mean in the draft, most specific first."""
     if record.save:
         return [record.file]

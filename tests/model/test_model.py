@@ -1,4 +1,4 @@
-"""The contract by examples: what the model says of ordinary situations. No Spark, nothing of the product but its digest."""
+"""The contract by examples: what the model says of ordinary situations. Of the product only the digest is used."""
 
 from __future__ import annotations
 

@@ -356,7 +356,7 @@ class Delivery:
             if r.record is not None and r.label is None:
                 waiting.setdefault(r.sequence, []).append(r.record)
         there = self.draft.images.keys() | good.keys()
-        return {n: [m for m in matching.match_waiting(w, there) if m.status == FOUND] for n, w in waiting.items()}
+        return {n: [m for m in matching.match_waiting(w, there) if m.status != MISSING] for n, w in waiting.items()}
 
     def _enter(self, waiting: Mapping[int, list[Match]]) -> None:
         """Labels that waited enter with their image, the newest of a unit first, unless the upload brings it."""
@@ -368,8 +368,10 @@ class Delivery:
                 if r.sequence == sequence and r.record in by_record:
                     self.out.draft.rejections.pop(i)
                     m = by_record[r.record]
+                    if r.label is None and m.status != FOUND:
+                        self._refuse("image", r.path, r.locator, "image.duplicate_file_name", r.raw)
                     if r.label is not None and (m.key, r.label.kind) not in closed:
-                        rule, annotation = judge(m, r.label, images[str(m.key)], self.settings.rejects)
+                        rule, annotation = judge(m, r.label, images.get(m.key or ""), self.settings.rejects)
                         self._take(m, r.locator, r.label, rule, annotation, counted=False)
             units = self._units(matches, images) - closed
             for unit in units:

@@ -70,7 +70,9 @@ class _Maker:
         self.kills = not plain and rng.random() < 0.4
 
     def steps(self, count: int) -> list[Step]:
-        steps = [self._night() if self._often(0.3) else self._run()]
+        open_gate = Step("settings", options={"settings": Settings(max_rejected=1.0)})
+        steps = [open_gate] if not self.plain and self._often(0.7) else []
+        steps.append(self._night() if self._often(0.3) else self._run())
         while len(steps) < count:
             steps.append(self._step())
         return [self._killed(s) if self.kills and self._often(0.4) else s for s in steps]
@@ -153,7 +155,7 @@ class _Maker:
             fractions=self.rng.choice(SHARES),
             stratify=self._often(0.2),
             seed=self.rng.randrange(2),
-            max_rejected=self.rng.choice((0.5, 1.0)),
+            max_rejected=self.rng.choice((0.5, 1.0, 1.0, 1.0)),
         )
         return Step("settings", options={"settings": settings})
 

@@ -281,7 +281,7 @@ def _night(m: Dataset, uploads: Sequence[Upload]) -> Said:
     saves = m.fold_saves()
     delivered = [*([saves] if saves else []), *(m.deliver(upload) for upload in uploads)]
     code = REJECTED if any(d.state == "rejected" for d in delivered) else 0
-    if m.settings.auto and m.draft.state() != Dataset().draft.state():
+    if m.settings.auto and m.differs():
         code = max(code, _version(m.publish).exit_code, key=(0, USAGE, NOT_FOUND, REJECTED, GATE).index)
     return Said(code, tuple(delivered))
 
@@ -386,6 +386,19 @@ def shrink(run: Callable[[Sequence[int]], bool], count: int) -> list[int]:
         if fewer and run(fewer):
             keep = fewer
     return keep
+
+
+def thinner(steps: Sequence[Step]) -> Iterator[list[Step]]:
+    """The same steps with one upload of a batch, or one file of an upload, left out."""
+    for n, step in enumerate(steps):
+        for u, upload in enumerate(step.uploads):
+            rest = [o for o in step.uploads if o is not upload]
+            if rest:
+                yield [*steps[:n], replace(step, uploads=tuple(rest)), *steps[n + 1 :]]
+            for file in upload.files if len(upload.files) > 1 else ():
+                thin = replace(upload, files=tuple(f for f in upload.files if f != file))
+                uploads = (*step.uploads[:u], thin, *step.uploads[u + 1 :])
+                yield [*steps[:n], replace(step, uploads=uploads), *steps[n + 1 :]]
 
 
 def fails(spark: Any, lake: Path, folder: Path, steps: Sequence[Step], *, views: bool = True) -> Difference | None:

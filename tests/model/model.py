@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.model.draft import Delivery, Draft, Outcome, Refused, Settings, remove
 from tests.model.uploads import Label, Save, Upload
-from tests.model.versions import Recipe, Version, assign, content_of, gate
+from tests.model.versions import Content, Recipe, Version, assign, content_of, gate
 
 USAGE, GATE, NOT_FOUND = 2, 4, 6
 FIRST = 1
@@ -115,7 +115,7 @@ class Dataset:
     ) -> tuple[str, str | None]:  # fmt: skip
         """The draft becomes the next version, where it differs from the last: status and version."""
         content, last = content_of(self.draft), self._last()
-        if last is not None and content.rows() == last.content.rows():
+        if last is not None and not self.differs():
             self._check_options(fractions, group_by, stratify)
             return self._named(last, "unchanged", alias)
         since = last.last_sequence if last else 0
@@ -162,6 +162,11 @@ class Dataset:
         version = Version(number, y, recipe, base.content, assign(base.content, recipe, kept))
         self.versions.append(version)
         return self._named(version, "published", alias)
+
+    def differs(self) -> bool:
+        """Whether the draft has other rows than the last version."""
+        last = self._last()
+        return content_of(self.draft).rows() != (last.content if last else Content({}, {}, {})).rows()
 
     def draft_splits(self) -> dict[str, str]:
         """Where the images of the draft lie: the published split, or none yet."""

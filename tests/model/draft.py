@@ -171,6 +171,7 @@ class Delivery:
         self.refused: dict[tuple[Any, ...], Rejection] = {}
         self.accepted: dict[Unit, Counter[Annotation]] = {}
         self.bad: Counter[Unit] = Counter()
+        self.by: tuple[Upload | None, int] = (self.upload, self.sequence)  # whose defect a refused row is
 
     def apply(self) -> Outcome:
         """The outcome; Refused when none of the upload's documents can be read."""
@@ -367,6 +368,7 @@ class Delivery:
             for i, r in self.draft.rejections.items():
                 if r.sequence == sequence and r.record in by_record:
                     self.out.draft.rejections.pop(i)
+                    self.by = (r.upload, r.sequence)
                     m = by_record[r.record]
                     if r.label is None and m.status != FOUND:
                         self._refuse("image", r.path, r.locator, "image.duplicate_file_name", r.raw)
@@ -437,7 +439,8 @@ class Delivery:
         return rows
 
     def _refuse(self, entity: str, path: str, locator: str, rule: str, raw: Any, **more: Any) -> None:
-        row = Rejection(entity, path, locator, rule, raw, upload=self.upload, sequence=self.sequence, **more)
+        upload, sequence = self.by
+        row = Rejection(entity, path, locator, rule, raw, upload=upload, sequence=sequence, **more)
         self.refused.setdefault(row.id, row)
 
 

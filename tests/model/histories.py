@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.model.draft import Settings
-from tests.model.uploads import Document, Entry, File, Image, Label, Lines, Other, Upload, Voc, take_apart
+from tests.model.uploads import Document, Entry, File, Image, Label, Lines, Other, Upload, take_apart
 from tests.model.zips import CRC, CUT, picture, suffix_of
 
 SIZES = ((40, 30), (30, 40), (36, 36))
@@ -278,9 +278,11 @@ class _Maker:
                     Label(0, "box", self.rng.choice(CLASSES), tuple(int(v) for v in self._shape("box")))
                     for _ in range(self.rng.randint(0, 2))
                 )
-                files[f"Annotations/{stem}.xml"] = Voc(Entry(name, (image.width, image.height)), labels)
-        if not any(isinstance(f, Voc) for f in files.values()):
-            files[f"Annotations/{names[0].partition('.')[0]}.xml"] = Voc(Entry(names[0]))
+                files[f"Annotations/{stem}.xml"] = Document(
+                    (Entry(name, (image.width, image.height)),), labels, form="voc"
+                )
+        if not any(isinstance(f, Document) for f in files.values()):
+            files[f"Annotations/{names[0].partition('.')[0]}.xml"] = Document((Entry(names[0]),), form="voc")
         stems = [n.partition(".")[0] for n in names]
         for split in self.rng.sample(("train", "val", "test"), self.rng.randint(0, 2)):
             lines = [s for s in stems if self._often(0.5)] + (["77"] if self._often(0.2) else [])

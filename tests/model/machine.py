@@ -20,7 +20,7 @@ from typing import Any
 from tests.model.histories import Step, history
 from tests.model.model import FIRST, GATE, NOT_FOUND, USAGE, Dataset, Delivered, Exit
 from tests.model.product import Answer, Killed, Product
-from tests.model.uploads import Save, Upload
+from tests.model.uploads import Document, Upload
 from tests.model.versions import Content
 from tests.model.zips import write
 
@@ -336,7 +336,7 @@ def _draft_of(m: Dataset) -> dict[str, Any]:
             )
     rejections: Counter[Any] = Counter()
     for r in m.draft.rejections.values():
-        saved = r.upload is not None and any(isinstance(f, Save) for _, f in r.upload.files)
+        saved = r.upload is not None and any(isinstance(f, Document) and f.form == "save" for _, f in r.upload.files)
         kind = None if r.entity == "image" else r.kind
         rejections[r.entity, r.rule, r.key, kind, "save" if saved else r.path] += 1
     return {"images": images, "annotations": labels, "categories": m.draft.categories, "rejections": rejections}

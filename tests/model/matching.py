@@ -87,7 +87,7 @@ class _Search:
     def ranks(self) -> Iterator[set[str]]:
         """The candidates of each rank, in their order."""
         record, file = self.record, self.record.file
-        if record.save:
+        if record.form == "save":
             yield {key for key in (*self.keys.values(), *self.draft) if key == file}
             return
         yield set() if record.absolute else self.named(record.names[0])
@@ -143,7 +143,7 @@ class _Search:
 
 def draft_names(record: Record) -> list[str]:
     """The keys that a name can mean in the draft, most specific first."""
-    if record.save:
+    if record.form == "save":
         return [record.file]
     parts = [(name, take_apart(name)) for name in record.names]
     return [key for name, p in parts for key in (name, p.split_key, p.short)]

@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tests.model.draft import Delivery, Draft, Outcome, Refused, Settings, remove
-from tests.model.uploads import Label, Save, Upload
+from tests.model.delivery import Delivery
+from tests.model.draft import Draft, Outcome, Refused, Settings, remove
+from tests.model.uploads import Document, Entry, Label, Upload
 from tests.model.versions import Content, Recipe, Version, assign, content_of, gate
 
 USAGE, GATE, NOT_FOUND = 2, 4, 6
@@ -55,7 +56,7 @@ class Dataset:
     deliveries: list[Delivered] = field(default_factory=list)
     versions: list[Version] = field(default_factory=list)
     aliases: dict[str, str] = field(default_factory=dict)
-    saves: dict[str, Save] = field(default_factory=dict)
+    saves: dict[str, Document] = field(default_factory=dict)
     published: dict[str, str] = field(default_factory=dict)
     index: dict[str, int] = field(default_factory=dict)
 
@@ -94,11 +95,11 @@ class Dataset:
 
     def save(self, key: str, kinds: tuple[str, ...], labels: tuple[Label, ...]) -> None:
         """A tool saves all labels of some kinds of an image of the draft; other kinds that wait stay as they are."""
-        before, row = self.saves.get(key), self.draft.images[key]
-        carried = tuple(kind for kind in before.kinds if kind not in kinds) if before else ()
-        older = tuple(label for label in before.labels if label.kind in carried) if before else ()
-        all_kinds = tuple(sorted((*kinds, *carried)))
-        self.saves[key] = Save(key, (row.width, row.height), all_kinds, (*labels, *older))
+        before, row = self.saves.get(key, Document()), self.draft.images[key]
+        carried = tuple(kind for kind in before.kinds if kind not in kinds)
+        older = tuple(label for label in before.labels if label.kind in carried)
+        entry = Entry(key, (row.width, row.height))
+        self.saves[key] = Document((entry,), (*labels, *older), form="save", kinds=tuple(sorted((*kinds, *carried))))
 
     def fold_saves(self) -> Delivered | None:
         """The saves that wait become a delivery of their own."""

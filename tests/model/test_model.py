@@ -9,7 +9,7 @@ import pytest
 from tests.model.draft import Settings
 from tests.model.matching import match
 from tests.model.model import GATE, NOT_FOUND, USAGE, Dataset, Exit
-from tests.model.uploads import Document, Entry, Image, Label, Lines, Other, Record, Upload, Voc, image_keys, records
+from tests.model.uploads import Document, Entry, Image, Label, Lines, Other, Record, Upload, image_keys, records
 from tests.model.versions import content_of
 
 from imagelake import digest
@@ -86,7 +86,7 @@ def listed(name, document="labels.json", **more):
         (listed("/home/ann/1.jpg"), ["cam1/1.jpg"], [], ("found", "cam1/1.jpg")),
         (listed("/home/ann/1.jpg"), [], ["1.jpg"], ("missing", None)),
         (listed("2", by_stem=True, kinds=frozenset()), ["2.jpg"], [], ("found", "2.jpg")),
-        (listed("1.jpg", save=True), ["cam1/1.jpg"], [], ("missing", None)),
+        (listed("1.jpg", form="save"), ["cam1/1.jpg"], [], ("missing", None)),
     ],
 )  # fmt: skip
 def test_matching(record, paths, draft, expected):
@@ -113,7 +113,7 @@ def test_labels_of_a_second_camera_are_not_put_on_the_first_ones_images():
 def test_a_devkit_has_splits_by_its_lists_and_masks_are_no_images():
     files = {
         "JPEGImages/1.jpg": image("a"), "JPEGImages/2.jpg": image("b"), "SegmentationClass/1.png": image("c"),
-        "Annotations/1.xml": Voc(Entry("1.jpg"), (Label(0, "box", "cat", GOOD),)),
+        "Annotations/1.xml": Document((Entry("1.jpg"),), (Label(0, "box", "cat", GOOD),), form="voc"),
         "ImageSets/Main/train.txt": Lines(("1", "77")), "ImageSets/Main/val.txt": Lines(("2",)),
     }  # fmt: skip
     d = Dataset()

@@ -1,6 +1,6 @@
 """What is delivered, abstractly: files by path, and what their documents say. The model's words for an upload.
 
-An upload is a mapping of paths to Image, Document, Voc, List or Other. `records` turns its documents into listed images
+An upload is a mapping of paths to Image, Document, Lines or Other. `records` turns its documents into listed images
 with their labels; `image_keys` gives every image file its key. Nothing here knows a zip or a JSON text.
 """
 
@@ -61,20 +61,18 @@ class Entry:
 
 @dataclass(frozen=True)
 class Document:
-    """A COCO document; a broken one cannot be read. Categories are (name, supercategory) in their order."""
+    """What a document lists, in one of three forms; a broken one cannot be read.
+
+    coco: any number of images; categories are (name, supercategory) in their order. voc: one image and its boxes. save:
+    all labels of some `kinds` of one image, named by its key, from a labelling tool.
+    """
 
     entries: tuple[Entry, ...] = ()
     labels: tuple[Label, ...] = ()
     categories: tuple[tuple[str, str | None], ...] = ()
     broken: bool = False
-
-
-@dataclass(frozen=True)
-class Voc:
-    """A VOC document: one image and its boxes."""
-
-    entry: Entry
-    labels: tuple[Label, ...] = ()
+    form: Literal["coco", "voc", "save"] = "coco"
+    kinds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,16 +83,6 @@ class Lines:
 
 
 @dataclass(frozen=True)
-class Save:
-    """A save of a labelling tool: all labels of these kinds of one image, by its key."""
-
-    key: str
-    size: Size
-    kinds: tuple[str, ...]
-    labels: tuple[Label, ...]
-
-
-@dataclass(frozen=True)
 class Other:
     """Any other file, with the rule its bytes break, if any."""
 
@@ -102,7 +90,7 @@ class Other:
     problem: str | None = None
 
 
-File = Image | Document | Voc | Lines | Save | Other
+File = Image | Document | Lines | Other
 
 
 @dataclass(frozen=True)
@@ -137,8 +125,7 @@ class Record:
     size: Size | None = None
     attributes: tuple[tuple[str, str], ...] = ()
     by_stem: bool = False
-    save: bool = False
-    voc: bool = False
+    form: str = "coco"
     labels: tuple[tuple[str, Label], ...] = ()
 
     @property
@@ -156,9 +143,9 @@ class Record:
     def names(self) -> list[str]:
         """The names it may mean, the one beside its document first."""
         folders = self.document.split("/")[:-1]
-        if self.voc:
+        if self.form == "voc":
             folders = [f for f in folders if f.lower() not in ANNOTATION_FOLDERS | ROLE_FOLDERS]
-        return [self.file] if self.save or self.absolute else ["/".join([*folders, self.file]), self.file]
+        return [self.file] if self.form == "save" or self.absolute else ["/".join([*folders, self.file]), self.file]
 
 
 @dataclass(frozen=True)
@@ -216,20 +203,15 @@ def image_keys(paths: Iterable[str], draft: Iterable[str]) -> dict[str, str]:
 def records(members: Mapping[str, File]) -> list[Record]:
     """What the readable documents list, in order of document and place; class folders where there is no document."""
     found: list[Record] = []
+    lists = any(isinstance(f, Lines) for f in members.values())
     for path, file in members.items():
         if isinstance(file, Document) and not file.broken:
-            found += _coco(path, file)
-        elif isinstance(file, Voc):
-            lists = any(isinstance(f, Lines) for f in members.values())
-            found.append(_voc(path, file, None if lists else take_apart(path).split))
+            found += _listed(path, file, lists)
         elif isinstance(file, Lines):
             split = split_of(path.rpartition("/")[2].partition(".")[0])
             for place, line in enumerate(dict.fromkeys(file.lines)):
                 found.append(Record(path, place, line, frozenset(), split, by_stem="." not in line))
-        elif isinstance(file, Save):
-            labels = tuple((f"annotations[{n}]", label) for n, label in enumerate(file.labels))
-            found.append(Record(path, 0, file.key, frozenset(file.kinds), size=file.size, save=True, labels=labels))
-    if not any(isinstance(f, Document | Voc | Save) for f in members.values()):
+    if not any(isinstance(f, Document) for f in members.values()):
         found += _class_folders([p for p, f in members.items() if isinstance(f, Image)])
     return found
 
@@ -244,23 +226,26 @@ def document_split(path: str) -> str | None:
     return None
 
 
-def _coco(path: str, document: Document) -> list[Record]:
+def _listed(path: str, document: Document, lists: bool) -> list[Record]:
     """Every listed image is labelled for all kinds that the document holds, refused ones too; for box if none."""
-    kinds = frozenset(label.kind for label in document.labels) or frozenset({"box"})
-    by_entry: dict[int, list[tuple[str, Label]]] = {}
-    for place, label in enumerate(document.labels):
-        by_entry.setdefault(-1 if label.entry is None else label.entry, []).append((f"annotations[{place}]", label))
-    split = document_split(path)
+    form = document.form
+    kinds = frozenset(document.kinds or (label.kind for label in document.labels)) or frozenset({"box"})
+    split = document_split(path) if form == "coco" else None if lists else take_apart(path).split
+    labels = [(f"{'object' if form == 'voc' else 'annotations'}[{n}]", a) for n, a in enumerate(document.labels)]
     return [
-        Record(path, n, e.name, kinds, split, e.size, e.attributes, labels=tuple(by_entry.get(n, ())))
+        Record(
+            path,
+            n,
+            e.name,
+            kinds,
+            split,
+            e.size,
+            e.attributes,
+            form=form,
+            labels=tuple(x for x in labels if x[1].entry == n),
+        )
         for n, e in enumerate(document.entries)
     ]
-
-
-def _voc(path: str, file: Voc, split: str | None) -> Record:
-    labels = tuple((f"object[{n}]", label) for n, label in enumerate(file.labels))
-    entry = file.entry
-    return Record(path, 0, entry.name, frozenset({"box"}), split, entry.size, entry.attributes, voc=True, labels=labels)
 
 
 def _class_folders(paths: list[str]) -> list[Record]:

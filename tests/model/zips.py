@@ -8,13 +8,12 @@ import json
 import random
 import shutil
 import zipfile
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from PIL import Image as Pillow
-from tests.model.uploads import Document, File, Image, Label, Lines, Other, Save, Upload, Voc
+from tests.model.uploads import Document, File, Image, Label, Lines, Other, Upload
 
 CUT, CRC = "image.unreadable", "file.crc_mismatch"
 """The two ways in which a member may be damaged: a truncated image, a checksum that does not hold."""
@@ -42,12 +41,12 @@ def bytes_of(file: File) -> bytes:
     if isinstance(file, Image):
         return _PIXELS[file]
     if isinstance(file, Document):
+        assert file.form != "save", "saves are made by the client"
+        if file.form == "voc":
+            return _voc(file).encode()
         return b'{"images": [], "categories": [], "annotations": [{' if file.broken else _json(_coco(file))
-    if isinstance(file, Voc):
-        return _voc(file).encode()
     if isinstance(file, Lines):
         return "\n".join(file.lines).encode()
-    assert not isinstance(file, Save), "saves are made by the client"
     return file.text.encode()
 
 
@@ -71,15 +70,10 @@ def write(upload: Upload, path: Path) -> Path:
 
 def suffix_of(upload: Upload) -> str:
     """How the upload may be given: a lone document as a file, damaged checksums in a zip, all else as either."""
-    if len(upload.files) == 1 and isinstance(upload.files[0][1], Document):
+    if len(upload.files) == 1 and getattr(upload.files[0][1], "form", None) == "coco":
         return ".json"
     folder = not any(_has_bad_crc(file) for _, file in upload.files) and len(upload.files) % 3 == 0
     return "" if folder else ".zip"
-
-
-def healed(file: File) -> File:
-    """The same file undamaged, for a corrected delivery."""
-    return replace(file, broken=False) if isinstance(file, Document) else file
 
 
 def _has_bad_crc(file: File) -> bool:
@@ -133,7 +127,7 @@ def _label(label: Label, names: list[str]) -> dict[str, Any]:
     return {**item, "segmentation": [list(label.shape)], "bbox": box}
 
 
-def _voc(file: Voc) -> str:
+def _voc(file: Document) -> str:
     """Corners count pixels from 1, and both belong to the object."""
     objects = "".join(
         f"<object><name>{label.category}</name><bndbox><xmin>{x + 1:g}</xmin><ymin>{y + 1:g}</ymin>"
@@ -141,6 +135,7 @@ def _voc(file: Voc) -> str:
         for label in file.labels
         for x, y, w, h in [label.shape or (0, 0, 0, 0)]
     )
-    size = file.entry.size
+    (entry,) = file.entries
+    size = entry.size
     sides = f"<size><width>{size[0]}</width><height>{size[1]}</height></size>" if size else ""
-    return f"<annotation><filename>{file.entry.name}</filename>{sides}{objects}</annotation>"
+    return f"<annotation><filename>{entry.name}</filename>{sides}{objects}</annotation>"

@@ -58,7 +58,7 @@ def _shown(file: File) -> str:
 
 
 def history(seed: int, steps: int = 6, *, plain: bool = False) -> list[Step]:
-    """The steps of a history; a plain one has new images in one folder, sound boxes in one document, and publishes."""
+    """The steps of a history; a plain one has new images in one folder, and sound boxes in one document."""
     return _Maker(random.Random(seed), plain).steps(steps)
 
 
@@ -67,7 +67,7 @@ class _Maker:
         self.rng, self.plain = rng, plain
         self.past: list[Upload] = []
         self.fresh = 0
-        self.kills = not plain and rng.random() < 0.4
+        self.kills = rng.random() < 0.4
 
     def steps(self, count: int) -> list[Step]:
         open_gate = Step("settings", options={"settings": Settings(max_rejected=1.0)})
@@ -79,7 +79,16 @@ class _Maker:
 
     def _step(self) -> Step:
         if self.plain:
-            return self._choose(self._run, self._run, self._publish)
+            return self._choose(
+                self._run,
+                self._night,
+                self._repeat,
+                self._publish,
+                self._recipe,
+                self._remove,
+                self._save,
+                self._settings,
+            )
         return self._choose(
             *[self._run] * 5, *[self._night] * 4, *[self._repeat] * 3, *[self._publish] * 2, self._recipe,
             self._remove, self._rebuild, self._settings, *[self._save] * 2,
@@ -109,7 +118,7 @@ class _Maker:
     def _repeat(self) -> Step:
         """An upload of before, as it was, under --again, in another mode, or corrected under its old name."""
         old = self.rng.choice(self.past)
-        how = self.rng.choice(("same", "same", "again", "mode", "corrected"))
+        how = self.rng.choice(("same",) if self.plain else ("same", "same", "again", "mode", "corrected"))
         if how == "again":
             old = replace(old, again=True)
         if how == "mode":
@@ -133,7 +142,7 @@ class _Maker:
 
     def _recipe(self) -> Step:
         options: dict[str, Any] = {"pick": self.rng.randrange(5), "split": self.rng.choice(SHARES)}
-        if self._often(0.3):
+        if not self.plain and self._often(0.3):
             options["stratify"] = True
         if self._often(0.3):
             options["alias"] = "best"
@@ -147,6 +156,8 @@ class _Maker:
 
     def _settings(self) -> Step:
         rejecting = self.rng.choice(((), ("annotation.box_clipped",), ("annotation.duplicate",)))
+        if self.plain:
+            return Step("settings", options={"settings": Settings(auto=True)})
         settings = Settings(
             severities=tuple((rule, "reject") for rule in rejecting),
             auto=self._often(0.5),
@@ -275,8 +286,8 @@ class _Maker:
                 files[f"SegmentationClass/{stem}.png"] = image
             if self._often(0.8):
                 labels = tuple(
-                    Label(0, "box", self.rng.choice(CLASSES), tuple(int(v) for v in self._shape("box")))
-                    for _ in range(self.rng.randint(0, 2))
+                    Label(0, "box", self.rng.choice(CLASSES), (n + 1, 2, 5, 4 + n))
+                    for n in range(self.rng.randint(0, 2))
                 )
                 files[f"Annotations/{stem}.xml"] = Document(
                     (Entry(name, (image.width, image.height)),), labels, form="voc"

@@ -202,12 +202,14 @@ class Machine:
             yield f"{len(answer.reports)} reports for {len(said.deliveries)} deliveries"
 
     def _states(self) -> Iterator[str]:
-        self._learn_ids()
+        states = self.product.states()
+        aligned = [upload_id for upload_id, _ in states] if len(states) == len(self.model.deliveries) else []
+        self._learn_ids(aligned)
         expected, actual = _draft_of(self.model), self.product.observe()
         for part in expected:
             yield from _unequal(part, expected[part], actual[part])
         versions = self.product.versions()
-        yield from _unequal("versions", self._versions_of(self.model), versions["versions"])
+        yield from _unequal("versions", self._versions(aligned, versions["versions"]), versions["versions"])
         yield from _unequal("aliases", self.model.aliases, versions["aliases"])
         yield from self._checks()
 
@@ -232,26 +234,21 @@ class Machine:
             actual["added or changed"] = counts["added"] + counts["changed"]
             yield from _unequal("diff", expected, actual)
 
-    def _learn_ids(self) -> None:
-        """The upload ids of deliveries whose report nobody saw; saves and removals have ids that cannot be foreseen."""
-        states = self.product.states()
-        for d, (upload_id, _) in zip(self.model.deliveries, states, strict=False):
-            if len(states) != len(self.model.deliveries):
-                return
+    def _learn_ids(self, ids: Sequence[str]) -> None:
+        """The upload ids of deliveries whose report nobody saw."""
+        for d, upload_id in zip(self.model.deliveries, ids, strict=False):
             if d.upload is not None and upload_id:
                 self.ids.setdefault(d.upload.identity, upload_id)
 
-    def _versions_of(self, m: Dataset) -> dict[str, Any]:
-        states = self.product.states()
-        ids = [upload_id for upload_id, _ in states] if len(states) == len(m.deliveries) else []
-        actual = self.product.versions()["versions"]
+    def _versions(self, ids: Sequence[str], actual: dict[str, Any]) -> dict[str, Any]:
+        """The model's versions; their uploads only where every delivery has its row, so that numbers are ids."""
         return {
             (name := f"v{v.number}.{v.recipe}"): {
                 "digest": v.digest,
                 "uploads": sorted({ids[n - 1] for n in v.uploads}) if ids else actual.get(name, {}).get("uploads"),
                 "splits": dict(v.splits),
             }
-            for v in m.versions
+            for v in self.model.versions
         }
 
 

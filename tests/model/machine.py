@@ -1,23 +1,17 @@
-"""Drives the model and the product through one history, and compares them after every step.
-
-python -m tests.model.machine SEED [--steps N] [--plain] [--keep 0,3,4] [--shrink]
-"""
+"""Drives the model and the product through one history, and compares them after every step."""
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import os
-import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tests.model.histories import Step, history
+from tests.model.histories import Step
 from tests.model.model import FIRST, GATE, NOT_FOUND, USAGE, Dataset, Delivered, Exit
 from tests.model.product import Answer, Killed, Product
 from tests.model.uploads import Document, Upload
@@ -373,83 +367,3 @@ def _unequal(what: str, expected: Any, actual: Any) -> Iterator[str]:
                 yield f"{what} {key}: model {a}, product {b}"
     else:
         yield f"{what}: model {expected}, product {actual}"
-
-
-def shrink(run: Callable[[Sequence[int]], bool], count: int) -> list[int]:
-    """The smallest set of steps by dropping that still fails; `run` says whether these steps fail."""
-    keep = list(range(count))
-    for step in reversed(range(count)):
-        fewer = [n for n in keep if n != step]
-        if fewer and run(fewer):
-            keep = fewer
-    return keep
-
-
-def thinner(steps: Sequence[Step]) -> Iterator[list[Step]]:
-    """The same steps with one upload of a batch, or one file of an upload, left out."""
-    for n, step in enumerate(steps):
-        for u, upload in enumerate(step.uploads):
-            rest = [o for o in step.uploads if o is not upload]
-            if rest:
-                yield [*steps[:n], replace(step, uploads=tuple(rest)), *steps[n + 1 :]]
-            for file in upload.files if len(upload.files) > 1 else ():
-                thin = replace(upload, files=tuple(f for f in upload.files if f != file))
-                uploads = (*step.uploads[:u], thin, *step.uploads[u + 1 :])
-                yield [*steps[:n], replace(step, uploads=uploads), *steps[n + 1 :]]
-
-
-def fails(spark: Any, lake: Path, folder: Path, steps: Sequence[Step], *, views: bool = True) -> Difference | None:
-    """The first difference of a history, if there is one."""
-    try:
-        Machine(spark, lake, folder, views=views).run(steps)
-    except Difference as difference:
-        return difference
-    return None
-
-
-def describe(seed: int, steps: Sequence[Step], keep: Sequence[int], difference: Difference) -> str:
-    """How to see it again, what the steps are, and the difference."""
-    command = f"python -m tests.model.machine {seed} --steps {len(steps)} --keep {','.join(map(str, keep))}"
-    shown = "\n".join(f"{n}: {steps[n]}" for n in keep)
-    return f"{command}\n{shown}\n{difference}"
-
-
-def main() -> int:
-    """One seed, from the command line."""
-    from tests.conftest import small_settings
-
-    from imagelake.session import open_session
-
-    parser = argparse.ArgumentParser()
-    parser.add_argument("seeds", nargs="+", type=int)
-    parser.add_argument("--steps", type=int, default=6)
-    parser.add_argument("--plain", action="store_true")
-    parser.add_argument("--no-views", action="store_true")
-    parser.add_argument("--brief", action="store_true")
-    parser.add_argument("--keep", type=lambda text: [int(n) for n in text.split(",")])
-    parser.add_argument("--shrink", action="store_true")
-    args = parser.parse_args()
-    spark = open_session(small_settings(), "imagelake model")
-    folder = Path(tempfile.mkdtemp(prefix="imagelake-model-"))
-    failed = 0
-    for seed in args.seeds:
-        steps = history(seed, args.steps, plain=args.plain)
-        keep = args.keep or list(range(len(steps)))
-
-        def run(chosen: Sequence[int], steps: Sequence[Step] = steps) -> Difference | None:
-            return fails(spark, folder / "lake", folder, [steps[n] for n in chosen], views=not args.no_views)
-
-        started = time.monotonic()
-        difference = run(keep)
-        seconds = time.monotonic() - started
-        if difference is not None and args.shrink:
-            keep = shrink(lambda chosen: run(chosen) is not None, difference.step + 1)
-            difference = run(keep) or difference
-        failed += difference is not None
-        shown = difference if args.brief or difference is None else describe(seed, steps, keep, difference)
-        print(f"== seed {seed} ({seconds:.0f} s):", shown or "no difference", flush=True)
-    return 1 if failed else 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

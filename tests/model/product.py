@@ -119,6 +119,8 @@ class Product:
             reports = tuple(verb(replace(helpers.again(self.ctx), reached=self._reached)))
         except ImagelakeError as error:
             return Answer(error.exit_code, (), error.message)
+        except Exception as error:  # noqa: BLE001  whatever else ends a command is a difference as well
+            return Answer(1, (), f"{type(error).__name__}: {str(error)[:500]}")
         codes = {r.exit_code for r in reports} - {0}
         problems = "; ".join(r.problem for r in reports if r.problem)
         return Answer(next((c for c in (1, 5, 4, 3, 2, 6) if c in codes), 0), reports, problems)

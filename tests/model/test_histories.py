@@ -7,32 +7,29 @@ import secrets
 import time
 
 import pytest
-from tests.model import machine
+from tests.model.explore import Explorer, describe
 from tests.model.histories import history
 
 SEEDS = range(1000, 1120)
 """Of the histories that every run tries, as many as there is time for."""
 
 STEPS = 6
+SHRINK_SECONDS = 240
 SECONDS = int(os.environ.get("IMAGELAKE_MODEL_SECONDS", "240"))
 NIGHTLY_SECONDS = int(os.environ.get("IMAGELAKE_MODEL_NIGHTLY_SECONDS", "7200"))
 
 
 def explore(spark, folder, seeds, seconds):
     """The number of histories that fitted into the time; a difference fails with the fewest steps that show it."""
-    lake, started, count = folder / "lake", time.monotonic(), 0
+    explorer, started, count = Explorer(spark, folder), time.monotonic(), 0
     for seed in seeds:
         if time.monotonic() - started > seconds:
             break
         steps = history(seed, STEPS)
-        difference = machine.fails(spark, lake, folder, steps)
+        difference = explorer.difference(steps)
         if difference is not None:
-            keep = machine.shrink(
-                lambda chosen, steps=steps: machine.fails(spark, lake, folder, [steps[n] for n in chosen]) is not None,
-                difference.step + 1,
-            )
-            difference = machine.fails(spark, lake, folder, [steps[n] for n in keep]) or difference
-            pytest.fail(machine.describe(seed, steps, keep, difference), pytrace=False)
+            steps, difference = explorer.smallest(steps, difference, SHRINK_SECONDS)
+            pytest.fail(describe(seed, steps, difference), pytrace=False)
         count += 1
     print(f"{count} histories of {STEPS} steps in {time.monotonic() - started:.0f} s, from seed {seeds[0]}")
     return count

@@ -19,6 +19,7 @@ CUT, CRC = "image.unreadable", "file.crc_mismatch"
 """The two ways in which a member may be damaged: a truncated image, a checksum that does not hold."""
 
 _PIXELS: dict[Image, bytes] = {}
+_CODE: dict[Image, str] = {}
 
 
 @cache
@@ -33,7 +34,16 @@ def picture(seed: int, size: tuple[int, int], orientation: int = 1, problem: str
     data = out.getvalue() if problem != CUT else out.getvalue()[: len(out.getvalue()) // 2]
     made = Image(hashlib.sha256(data).hexdigest(), *size, orientation, problem)
     _PIXELS[made] = data
+    _CODE[made] = f"picture({seed}, {size}, {orientation}, {problem!r})"
     return made
+
+
+def as_code(value: object) -> str:
+    """A value as Python that makes it, pictures by their seeds."""
+    text = repr(value)
+    for image, code in _CODE.items():
+        text = text.replace(repr(image), code)
+    return text
 
 
 def bytes_of(file: File) -> bytes:

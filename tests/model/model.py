@@ -116,14 +116,13 @@ class Dataset:
     ) -> tuple[str, str | None]:  # fmt: skip
         """The draft becomes the next version, where it differs from the last: status and version."""
         content, last = content_of(self.draft), self._last()
+        self._check_options(fractions, group_by, stratify)
         if last is not None and not self.differs():
-            self._check_options(fractions, group_by, stratify)
             return self._named(last, "unchanged", alias)
         since = last.last_sequence if last else 0
         built = [d for d in self.deliveries if d.sequence > since and d.state == "built"]
         if not gate(self.draft, content, self.settings, {d.sequence: d.annotations_read for d in built}):
             raise Exit(GATE)
-        self._check_options(fractions, group_by, stratify)
         s = self.settings
         wanted = Recipe(fractions or s.fractions, group_by or s.group_by, stratify or s.stratify, s.seed)
         recipe = last.spec if last else wanted

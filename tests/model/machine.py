@@ -187,7 +187,7 @@ class Machine:
             yield f"exit code: model {said.exit_code}, product {answer.exit_code} {answer.problem}"
         if said.version is not None and answer.reports:
             yield from _unequal("version", f"{self.dataset}@{said.version}", answer.reports[-1].version)
-        reports = answer.reports[-len(said.deliveries) :] if len(said.deliveries) == 1 else answer.reports
+        reports = answer.reports[-len(said.deliveries) :] if said.deliveries else ()
         for n, (delivered, report) in enumerate(zip(said.deliveries, reports, strict=False)):
             if delivered.upload is not None and report.upload_id:
                 self.ids[delivered.upload.identity] = report.upload_id
@@ -272,7 +272,7 @@ def _night(m: Dataset, uploads: Sequence[Upload]) -> Said:
     saves = m.fold_saves()
     delivered = [*([saves] if saves else []), *(m.deliver(upload) for upload in uploads)]
     code = REJECTED if any(d.state == "rejected" for d in delivered) else 0
-    if m.settings.auto and m.differs():
+    if m.settings.auto and m.has_unpublished():
         code = max(code, _version(m.publish).exit_code, key=(0, USAGE, NOT_FOUND, REJECTED, GATE).index)
     return Said(code, tuple(delivered))
 

@@ -163,6 +163,11 @@ class Dataset:
         self.versions.append(version)
         return self._named(version, "published", alias)
 
+    def has_unpublished(self) -> bool:
+        """Whether a delivery was built after the newest one that a version includes."""
+        last = self._last()
+        return any(d.state == "built" and d.sequence > (last.last_sequence if last else 0) for d in self.deliveries)
+
     def differs(self) -> bool:
         """Whether the draft has other rows than the last version."""
         last = self._last()

@@ -98,7 +98,7 @@ class Delivery:
             else:
                 rule = "split.member_unknown" if m.status == MISSING else "split.member_ambiguous"
                 self._refuse("image", r.document, f"line {r.position}", rule, r.name)
-        elif m.rank >= matching.BY_NAME:
+        elif m.rank[0] >= matching.BY_NAME:
             self.out.warnings["image.matched_by_name"] += 1
         taken = m.key in self.keys.values() and m.key not in good
         row = None if taken else self._row(m.key, good)
@@ -177,7 +177,7 @@ class Delivery:
                 row = self._with_old(key, old, row, brought)
             images[key] = row
             if key in good:
-                same = old is not None and replace(old, bytes_changed=False) == replace(row, bytes_changed=False)
+                same = old == row
                 self.out.images["unchanged" if same else "accepted"] += 1
 
     def _with_old(self, key: str, old: Row, row: Row, brought: frozenset[str]) -> Row:
@@ -185,7 +185,9 @@ class Delivery:
         images_differ = old.content != row.content
         if (old.width, old.height, old.orientation) != (row.width, row.height, row.orientation):
             lost = [u for u in self.out.draft.labels if u[0] == key and u[1] not in brought]
-            self.out.warnings["image.labels_dropped"] += any([self.out.draft.labels.pop(u) for u in lost])
+            for unit in lost:
+                self.out.draft.labels.pop(unit)
+            self.out.warnings["image.labels_dropped"] += bool(old.labelled - brought)
             return row
         flag = bool(old.labelled - brought) if images_differ else old.bytes_changed and not brought
         return replace(row, labelled=old.labelled | brought, bytes_changed=flag)
@@ -200,7 +202,7 @@ class Delivery:
         new = folder or next((r.split for r in said if r.split), None)
         if key in self.published:
             self.out.warnings["split.contradicts"] += new is not None and new != self.published[key]
-            return old.split if old is not None else None
+            return old.split if old is not None else new
         return new if new or self.replacing or old is None else old.split
 
     def _put_labels(self, units: Iterable[Unit]) -> None:
@@ -213,14 +215,13 @@ class Delivery:
             self.out.annotations["accepted"] += new.total() - unchanged
 
     def _waiting(self, good: Mapping[str, Image]) -> dict[int, list[Match]]:
-        """The listed images that waited and are there now, by the number of their delivery, the newest first."""
+        """The listed images that waited and arrive now, by the number of their delivery, the newest first."""
         rows = () if self.replacing else self.draft.rejections.values()
         waiting: dict[int, list[Record]] = {}
         for r in sorted(rows, key=lambda r: -r.sequence):
             if r.record is not None and r.label is None:
                 waiting.setdefault(r.sequence, []).append(r.record)
-        there = self.draft.images.keys() | good.keys()
-        return {n: [m for m in matching.match_waiting(w, there) if m.status != MISSING] for n, w in waiting.items()}
+        return {n: [m for m in matching.match_waiting(w, good) if m.status != MISSING] for n, w in waiting.items()}
 
     def _enter(self, waiting: Mapping[int, list[Match]]) -> None:
         """Labels that waited enter with their image, the newest of a unit first, unless the upload brings it."""
@@ -247,7 +248,7 @@ class Delivery:
     def _close(self) -> None:
         """Close what has been put right, then open what was refused."""
         missing = {
-            (r.record.names[0], kind) for r in self.refused.values() if r.record and not r.label
+            (r.record.waits_for, kind) for r in self.refused.values() if r.record and not r.label
             for kind in r.record.kinds
         }  # fmt: skip
         kept = {i: r for i, r in self.out.draft.rejections.items() if i in self.refused or not self._closes(r, missing)}
@@ -260,7 +261,7 @@ class Delivery:
             return True
         if r.rule in WAITING and r.record is not None:
             kinds = {r.label.kind} if r.label else r.record.kinds
-            return all((r.record.names[0], kind) in missing for kind in kinds)
+            return all((r.record.waits_for, kind) in missing for kind in kinds)
         lineage = r.upload is not None and (
             r.upload.source == self.upload.source or r.upload.identity == self.upload.identity
         )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tests.model.draft import WAITING
 from tests.model.histories import Step
 from tests.model.model import FIRST, GATE, NOT_FOUND, USAGE, Dataset, Delivered, Exit
 from tests.model.product import Answer, Killed, Product
@@ -19,7 +20,7 @@ from tests.model.versions import Content
 from tests.model.zips import write
 
 REJECTED = 3
-COMPARED_WARNINGS = ("image.matched_by_name", "file.mask", "split.contradicts", "image.labels_dropped")
+COMPARED_WARNINGS = ("file.mask", "split.contradicts", "image.labels_dropped")
 _NUMBERS = itertools.count(1)
 
 
@@ -329,7 +330,8 @@ def _draft_of(m: Dataset) -> dict[str, Any]:
     for r in m.draft.rejections.values():
         saved = r.upload is not None and any(isinstance(f, Document) and f.form == "save" for _, f in r.upload.files)
         kind = None if r.entity == "image" else r.kind
-        rejections[r.entity, r.rule, r.key, kind, "save" if saved else r.path] += 1
+        key = None if r.rule in WAITING else r.key
+        rejections[r.entity, r.rule, key, kind, "save" if saved else r.path] += 1
     return {"images": images, "annotations": labels, "categories": m.draft.categories, "rejections": rejections}
 
 

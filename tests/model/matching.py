@@ -21,7 +21,7 @@ class Match:
     record: Record
     status: str
     key: str | None = None
-    rank: int = 0
+    rank: tuple[int, int] = (0, 0)
 
 
 def match(records: Iterable[Record], keys: Mapping[str, str], draft: Collection[str], by_name: bool) -> list[Match]:
@@ -47,7 +47,7 @@ def match_waiting(records: Iterable[Record], keys: Collection[str]) -> list[Matc
     for record in records:
         names = [] if record.absolute else draft_names(record)
         rank = next((n for n, name in enumerate(names) if name in keys), None)
-        matches.append(Match(record, MISSING) if rank is None else Match(record, FOUND, names[rank], rank))
+        matches.append(Match(record, MISSING) if rank is None else Match(record, FOUND, names[rank], (0, rank)))
     return claims(matches)
 
 
@@ -78,26 +78,29 @@ class _Search:
     by_name: bool
 
     def match(self) -> Match:
-        for rank, candidates in enumerate(self.ranks()):
-            if candidates:
-                key = candidates.pop() if len(candidates) == 1 else None
-                return Match(self.record, FOUND if key else AMBIGUOUS, key, rank)
+        for rank, places in enumerate(self.ranks()):
+            for place, candidates in enumerate(places):
+                if candidates:
+                    key = candidates.pop() if len(candidates) == 1 else None
+                    return Match(self.record, FOUND if key else AMBIGUOUS, key, (rank, place))
         return Match(self.record, MISSING)
 
-    def ranks(self) -> Iterator[set[str]]:
-        """The candidates of each rank, in their order."""
+    def ranks(self) -> Iterator[list[set[str]]]:
+        """The candidates of each rank, in their order, and in that of a rank's own names."""
         record, file = self.record, self.record.file
         if record.form == "save":
-            yield {key for key in (*self.keys.values(), *self.draft) if key == file}
+            yield [{key for key in (*self.keys.values(), *self.draft) if key == file}]
             return
-        yield set() if record.absolute else self.named(record.names[0])
-        yield self.named(file)
-        yield self.in_split()
-        yield self.ending_with_file()
-        yield self.at_the_end_of_file()
-        yield set() if record.absolute else self.in_draft()
-        yield self.of_base_name() if record.absolute or "/" not in take_apart(file).short else set()
-        yield {k for k in self.draft if self.by_name and self.bare(_base(k)) == self.bare(_base(file))}
+        parts = file.split("/")
+        bare = record.absolute or "/" not in take_apart(file).short
+        yield [] if record.absolute else [self.named(record.names[0])]
+        yield [self.named(file)]
+        yield [self.in_split()]
+        yield [self.ending_with_file()]
+        yield [self.named("/".join(parts[cut:])) for cut in range(1, len(parts))]
+        yield [] if record.absolute else [self.in_draft(name) for name in draft_names(record)]
+        yield [self.of_base_name()] if bare else []
+        yield [self.of_base_name_in_draft()] if bare and self.by_name else []
 
     def bare(self, name: str) -> str:
         """What of a name is compared: all of it, or all but its suffix."""
@@ -119,21 +122,16 @@ class _Search:
         paths = _prefer(self.of_split(paths), lambda p: any(f.lower() in ROLE_FOLDERS for f in p.split("/")[:-1]))
         return {self.keys[p] for p in _prefer(paths, lambda p: self.keys[p] in self.listed)}
 
-    def at_the_end_of_file(self) -> set[str]:
-        file = self.bare(self.record.file)
-        names = [(self.bare(n), k) for p, k in self.keys.items() for n in (p, k)]
-        ends = [(len(n), k) for n, k in names if file.endswith("/" + n)]
-        return {k for length, k in ends if length == max(ends)[0]}
-
-    def in_draft(self) -> set[str]:
-        for name in draft_names(self.record):
-            if candidates := {k for k in self.draft if self.bare(k) == self.bare(name)}:
-                return candidates
-        return set()
+    def in_draft(self, name: str) -> set[str]:
+        return {k for k in self.draft if self.bare(k) == self.bare(name)}
 
     def of_base_name(self) -> set[str]:
         name = self.bare(_base(self.record.file))
         return {self.keys[p] for p in self.of_split([p for p in self.keys if self.bare(_base(p)) == name])}
+
+    def of_base_name_in_draft(self) -> set[str]:
+        name = self.bare(_base(self.record.file))
+        return {k for k in self.draft if self.bare(_base(k)) == name}
 
     def of_split(self, paths: list[str]) -> list[str]:
         """Of several those of the record's split, if it has one and some are."""

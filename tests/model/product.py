@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 from pyspark.sql import SparkSession
-from tests.model.draft import Settings
+from tests.model.draft import WAITING, Settings
 from tests.model.uploads import Label
 from tests.spark import helpers
 
@@ -144,9 +144,13 @@ class Product:
         labels = Counter(_annotation(r) for r in self._rows(silver.ANNOTATIONS))
         categories = {r["name"]: (r["supercategory"], r["train_index"]) for r in self._rows(silver.CATEGORIES)}
         refused = [r for r in self._rows(silver.REJECTIONS) if r["closed_at"] is None]
-        rejections = Counter(
-            (r["entity"], r["rule"], r["image_key"], r["kind"], _SAVE.sub("save", r["path"] or "")) for r in refused
-        )
+        rejections = Counter(  # of what waits the key is a name that no image has yet
+            (
+                r["entity"], r["rule"], None if r["rule"] in WAITING else r["image_key"], r["kind"],
+                _SAVE.sub("save", r["path"] or ""),
+            )
+            for r in refused
+        )  # fmt: skip
         return {"images": images, "annotations": labels, "categories": categories, "rejections": rejections}
 
     def versions(self) -> dict[str, Any]:

@@ -22,6 +22,7 @@ SPLITS = {
 }
 ROLE_FOLDERS = {"images", "image", "imgs", "img", "jpegimages", "photos", "pictures"}
 ANNOTATION_FOLDERS = {"annotations", "annotation", "xml", "xmls"}
+DOCUMENT_FOLDERS = {*ANNOTATION_FOLDERS, "labels", "label"}
 MASK_FOLDERS = {"segmentationclass", "segmentationobject"}
 
 
@@ -146,6 +147,13 @@ class Record:
         if self.form == "voc":
             folders = [f for f in folders if f.lower() not in ANNOTATION_FOLDERS | ROLE_FOLDERS]
         return [self.file] if self.form == "save" or self.absolute else ["/".join([*folders, self.file]), self.file]
+
+    @property
+    def waits_for(self) -> str:
+        """The image it waits for while nobody has it: its name with the folders that say which one is meant."""
+        folders = [] if self.absolute or self.form != "coco" else self.document.split("/")[:-1]
+        telling = [f for f in folders if f.lower() not in DOCUMENT_FOLDERS | ROLE_FOLDERS]
+        return take_apart("/".join([*telling, self.file])).split_key
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from dataclasses import replace
 
 import pytest
 from tests.model.draft import Settings
+from tests.model.histories import history
 from tests.model.matching import match
 from tests.model.model import GATE, NOT_FOUND, USAGE, Dataset, Exit
 from tests.model.uploads import Document, Entry, Image, Label, Lines, Other, Record, Upload, image_keys, records
@@ -385,3 +387,62 @@ def test_documents_label_for_the_kinds_they_hold():
     empty = records({"x.json": boxes({"1.jpg": []})})
     mixed = records({"x.json": Document((Entry("1.jpg"),), (Label(None, "polygon", "cat", None),), CATEGORIES)})
     assert [r.kinds for r in (*empty, *mixed)] == [{"box"}, {"polygon"}]
+
+
+def test_a_longer_end_of_a_name_is_the_better_one():
+    paths = image_keys(["cam1/1.jpg", "x/2.jpg"], [])
+    both = [listed("a/cam1/1.jpg"), listed("b/a/cam1/1.jpg", position=1)]
+    assert [m.status for m in match(both, paths, [], by_name=False)] == ["found", "missing"]
+
+
+@pytest.mark.parametrize(
+    ("document", "name", "waits_for"),
+    [
+        ("labels.json", "train/images/1.jpg", "train/1.jpg"),
+        ("cam2/labels.json", "1.jpg", "cam2/1.jpg"),
+        ("annotations/a.json", "1.jpg", "1.jpg"),
+    ],
+)
+def test_the_name_that_an_unknown_image_is_waited_for_by(document, name, waits_for):
+    assert listed(name, document).waits_for == waits_for
+
+
+def test_labels_of_two_cameras_wait_apart():
+    d = Dataset()
+    d.deliver(upload({"cam1/l.json": boxes({"1.jpg": [GOOD]}), "x.txt": Other()}, "a.zip"))
+    d.deliver(upload({"cam2/l.json": boxes({"1.jpg": [(2.0, 2.0, 3.0, 3.0)]}), "x.txt": Other()}, "b.zip"))
+    assert [r.record.waits_for for r in d.draft.rejections.values() if r.label is None] == ["cam1/1.jpg", "cam2/1.jpg"]
+
+
+def test_two_waiting_names_of_one_image_are_a_defect_when_it_arrives():
+    d = Dataset()
+    d.deliver(upload({"x.json": boxes({"1.jpg": [GOOD], "./1.jpg": [GOOD]})}, "a.json"))
+    d.deliver(upload({"1.jpg": image("a")}))
+    assert rules(d) == ["annotation.image_ambiguous"] * 2 + ["image.duplicate_file_name"] * 2
+    assert shapes(d, "1.jpg") == []
+
+
+def test_whatever_is_delivered_the_rows_hold_together():
+    for seed in range(150):
+        d = Dataset()
+        for step in history(seed, 5):
+            if step.verb in ("run", "landing"):
+                for one in step.uploads:
+                    d.deliver(one)
+                hold_together(d.draft)
+                with contextlib.suppress(Exit):
+                    d.publish()
+        for version in d.versions:
+            splits = {}
+            for key, split in version.splits.items():
+                splits.setdefault(version.content.images[key].content, set()).add(split)
+            assert all(len(found) == 1 for found in splits.values()), seed
+
+
+def hold_together(draft):
+    for (key, kind), rows in draft.labels.items():
+        for row in rows.elements():
+            owner = draft.images[key]
+            assert kind in owner.labelled
+            assert row.box is None or (min(row.box[:2]) >= 0 and row.box[0] + row.box[2] <= owner.width)
+            assert row.box is None or row.box[1] + row.box[3] <= owner.height

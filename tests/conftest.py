@@ -20,6 +20,7 @@ SPARK_TESTS = Path(__file__).parent / "spark"
 S3_TESTS = Path(__file__).parent / "integration"
 IN_SESSION = (
     "tests/spark/",
+    "tests/model/test_histories.py",
     *(f"tests/integration/test_{name}.py" for name in ("commits", "lake_on_s3", "roles")),
 )
 
@@ -88,6 +89,11 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def spark_settings() -> Settings:
+    """Settings of the session that all tests share."""
+    return small_settings()
+
+
+def small_settings() -> Settings:
     """A small session for many small runs: two workers, two shuffle partitions, and the compiler for long jobs.
 
     It has what buckets need: the tests of both kinds of lakes share one Java process.

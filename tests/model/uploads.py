@@ -1,0 +1,268 @@
+"""What is delivered, abstractly: files by path, and what their documents say. The model's words for an upload.
+
+An upload is a mapping of paths to Image, Document, Lines or Other. `records` turns its documents into listed images
+with their labels; `image_keys` gives every image file its key. Nothing here knows a zip or a JSON text.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Box = tuple[float, float, float, float]
+Size = tuple[int, int]
+
+SPLITS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
+    **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
+}
+ROLE_FOLDERS = {"images", "image", "imgs", "img", "jpegimages", "photos", "pictures"}
+ANNOTATION_FOLDERS = {"annotations", "annotation", "xml", "xmls"}
+DOCUMENT_FOLDERS = {*ANNOTATION_FOLDERS, "labels", "label"}
+MASK_FOLDERS = {"segmentationclass", "segmentationobject"}
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image file: its content hash, raw size, EXIF orientation, and the rule its bytes break, if any."""
+
+    content: str
+    width: int
+    height: int
+    orientation: int = 1
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class Label:
+    """An annotation: box x, y, w, h or polygon points in pixels of the declared space; None is a number that is none.
+
+    `entry` is the place of its image in the document, None names an image that the document does not list;
+    `category` None is one that the document does not declare.
+    """
+
+    entry: int | None
+    kind: Literal["box", "polygon", "class"]
+    category: str | None
+    shape: tuple[float, ...] | None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An image that a document lists: name as written, declared size, attributes."""
+
+    name: str
+    size: Size | None = None
+    attributes: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Document:
+    """What a document lists, in one of three forms; a broken one cannot be read.
+
+    coco: any number of images; categories are (name, supercategory) in their order. voc: one image and its boxes. save:
+    all labels of some `kinds` of one image, named by its key, from a labelling tool.
+    """
+
+    entries: tuple[Entry, ...] = ()
+    labels: tuple[Label, ...] = ()
+    categories: tuple[tuple[str, str | None], ...] = ()
+    broken: bool = False
+    form: Literal["coco", "voc", "save"] = "coco"
+    kinds: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Lines:
+    """A split list (ImageSets/Main/train.txt): stems or names of images."""
+
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Other:
+    """Any other file, with the rule its bytes break, if any."""
+
+    text: str = ""
+    problem: str | None = None
+
+
+File = Image | Document | Lines | Other
+
+
+@dataclass(frozen=True)
+class Upload:
+    """One delivery: its files by path as delivered, where it came from, its mode, and whether --again was said."""
+
+    files: tuple[tuple[str, File], ...]
+    source: str
+    mode: str = "append"
+    again: bool = False
+
+    @property
+    def identity(self) -> frozenset[tuple[str, File]]:
+        """What the upload id is made of: paths and contents."""
+        return frozenset(self.members().items())
+
+    def members(self) -> dict[str, File]:
+        """Files by path without the wrapper folder, in order of path."""
+        wrapper = wrapper_folder([path for path, _ in self.files])
+        return {path.removeprefix(wrapper): file for path, file in sorted(self.files)}
+
+
+@dataclass(frozen=True)
+class Record:
+    """An image that a document lists, and its labels with locators; a mere member of a split list has no kinds."""
+
+    document: str
+    position: int
+    name: str
+    kinds: frozenset[str]
+    split: str | None = None
+    size: Size | None = None
+    attributes: tuple[tuple[str, str], ...] = ()
+    by_stem: bool = False
+    form: str = "coco"
+    labels: tuple[tuple[str, Label], ...] = ()
+
+    @property
+    def absolute(self) -> bool:
+        """Whether the name is a path of another machine."""
+        return bool(re.match(r"^(/|\\|[A-Za-z]:[\\/])", self.name))
+
+    @property
+    def file(self) -> str:
+        """The name as a relative path: its root cut, `/`, NFC."""
+        name = re.sub(r"^[A-Za-z]:", "", self.name).replace("\\", "/") if self.absolute else self.name
+        return unicodedata.normalize("NFC", "/".join(p for p in name.split("/") if p not in ("", ".")))
+
+    @property
+    def names(self) -> list[str]:
+        """The names it may mean, the one beside its document first."""
+        folders = self.document.split("/")[:-1]
+        if self.form == "voc":
+            folders = [f for f in folders if f.lower() not in ANNOTATION_FOLDERS | ROLE_FOLDERS]
+        return [self.file] if self.form == "save" or self.absolute else ["/".join([*folders, self.file]), self.file]
+
+    @property
+    def waits_for(self) -> str:
+        """The image it waits for while nobody has it: its name with the folders that say which one is meant."""
+        folders = [] if self.absolute or self.form != "coco" else self.document.split("/")[:-1]
+        telling = [f for f in folders if f.lower() not in DOCUMENT_FOLDERS | ROLE_FOLDERS]
+        return take_apart("/".join([*telling, self.file])).split_key
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A path taken apart: the key without split and role folders, the key with its split folder, the split."""
+
+    short: str
+    split_key: str
+    split: str | None
+
+
+def split_of(word: str) -> str | None:
+    """train2017 is train, valid is val; None for any other word."""
+    match = re.match(r"^([a-z]+)(?:[-_]?(?:19|20)\d\d)?$", word.lower())
+    return SPLITS.get(match.group(1)) if match else None
+
+
+def wrapper_folder(paths: Iterable[str]) -> str:
+    """The one folder all files lie in, with its slash; split and role folders are none."""
+    heads = {path.partition("/")[0] if "/" in path else "" for path in paths}
+    head = heads.pop() if len(heads) == 1 else ""
+    return f"{head}/" if head and split_of(head) is None and head.lower() not in ROLE_FOLDERS else ""
+
+
+def take_apart(path: str) -> Parts:
+    """Leading role folders and one leading split folder are no part of a key."""
+    parts, split, kept = path.split("/"), None, []
+    while len(parts) > 1:
+        if split is None and split_of(parts[0]) is not None:
+            split, kept = split_of(parts[0]), [parts[0]]
+        elif parts[0].lower() not in ROLE_FOLDERS:
+            break
+        parts = parts[1:]
+    return Parts("/".join(parts), "/".join([*kept, *parts]), split)
+
+
+def is_mask(path: str) -> bool:
+    """Whether an image file is a mask and no image of the dataset."""
+    return any(folder.lower() in MASK_FOLDERS for folder in path.split("/")[:-1])
+
+
+def image_keys(paths: Iterable[str], draft: Iterable[str]) -> dict[str, str]:
+    """The key of each image file: the shortest name no other one may have, or the longer one that the draft has."""
+    draft = set(draft)
+    names = {path: (take_apart(path).short, take_apart(path).split_key, path) for path in paths}
+    keys = {}
+    for path, candidates in names.items():
+        others = {name for other in names if other != path for name in names[other]}
+        usable = [name for name in candidates if name == path or name not in others]
+        longer = [name for name in reversed(usable) if name != candidates[0] and name in draft]
+        keys[path] = (longer or usable)[0]
+    return keys
+
+
+def records(members: Mapping[str, File]) -> list[Record]:
+    """What the readable documents list, in order of document and place; class folders where there is no document."""
+    found: list[Record] = []
+    lists = any(isinstance(f, Lines) for f in members.values())
+    for path, file in members.items():
+        if isinstance(file, Document) and not file.broken:
+            found += _listed(path, file, lists)
+        elif isinstance(file, Lines):
+            split = split_of(path.rpartition("/")[2].partition(".")[0])
+            for place, line in enumerate(dict.fromkeys(file.lines)):
+                found.append(Record(path, place, line, frozenset(), split, by_stem="." not in line))
+    if not any(isinstance(f, Document) for f in members.values()):
+        found += _class_folders([p for p, f in members.items() if isinstance(f, Image)])
+    return found
+
+
+def document_split(path: str) -> str | None:
+    """The split that a document's folders, or else the words of its name, stand for; None when they name several."""
+    *folders, name = path.split("/")
+    for words in (folders, re.findall(r"[A-Za-z0-9]+", name.rpartition(".")[0])):
+        splits = {split_of(word) for word in words} - {None}
+        if splits:
+            return splits.pop() if len(splits) == 1 else None
+    return None
+
+
+def _listed(path: str, document: Document, lists: bool) -> list[Record]:
+    """Every listed image is labelled for all kinds that the document holds, refused ones too; for box if none."""
+    form = document.form
+    kinds = frozenset(document.kinds or (label.kind for label in document.labels)) or frozenset({"box"})
+    split = document_split(path) if form == "coco" else None if lists else take_apart(path).split
+    labels = [(f"{'object' if form == 'voc' else 'annotations'}[{n}]", a) for n, a in enumerate(document.labels)]
+    return [
+        Record(
+            path,
+            n,
+            e.name,
+            kinds,
+            split,
+            e.size,
+            e.attributes,
+            form=form,
+            labels=tuple(x for x in labels if x[1].entry == n),
+        )
+        for n, e in enumerate(document.entries)
+    ]
+
+
+def _class_folders(paths: list[str]) -> list[Record]:
+    """Images that all lie in folders, two at least, are of the class of their folder."""
+    folders = {path: take_apart(path).short.rpartition("/")[0] for path in paths}
+    if len(paths) < 2 or not all(folders.values()):
+        return []
+    kinds = frozenset({"class"})
+    return [
+        Record("", n, p, kinds, take_apart(p).split, labels=((p, Label(n, "class", folders[p], ())),))
+        for n, p in enumerate(paths)
+    ]

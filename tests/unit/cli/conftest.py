@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import import_module
+from inspect import signature
 from types import SimpleNamespace
 from typing import Any
 
@@ -101,35 +103,35 @@ class Engine:
         self.runs.append({"lake": settings.lake, "verb": verb, "dataset": dataset, "create": create})
         progress("starting")
         storage = SimpleNamespace(root=settings.lake)
-        done = tuple(work(SimpleNamespace(progress=progress, storage=storage, settings=settings)))
+        ctx = SimpleNamespace(progress=progress, storage=storage, settings=settings, reports=[])
+        done = tuple(work(ctx))
         self.reports += done
         return done
 
-    def one(self, _ctx: Any, *asked: Any) -> RunReport:
-        self.asked.append(asked)
-        if self.error is not None:
-            raise self.error
-        return self.report
+    def stand_in(self, monkeypatch: pytest.MonkeyPatch, name: str, answer: str) -> None:
+        """Let `answer` stand for a function of imagelake; a call that the function would not take is a TypeError."""
+        module, _, function = f"imagelake.{name}".rpartition(".")
+        accepted = signature(getattr(import_module(module), function))
 
-    def many(self, _ctx: Any, *asked: Any) -> tuple[RunReport, ...]:
-        self.one(_ctx, *asked)
-        return self.batch
+        def stage(*args: Any, **named: Any) -> Any:
+            call = accepted.bind(*args, **named)
+            call.apply_defaults()
+            self.asked.append(tuple(call.arguments.values())[1:])
+            if self.error is not None:
+                raise self.error
+            return getattr(self, answer)
+
+        monkeypatch.setattr(f"{module}.{function}", stage)
 
 
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch, client: Client) -> Engine:
     fake = Engine()
     monkeypatch.setattr("imagelake.runtime.run_verb", fake.run_verb)
-    for name in (
-        "bronze.ingest.run",
-        "bronze.remove.run",
-        "pipeline.remove_images",
-        "pipeline.publish_draft",
-        "pipeline.run_upload",
-    ):
-        monkeypatch.setattr(f"imagelake.{name}", fake.one)
-    for name in ("silver.build.run", "landing.run_landing"):
-        monkeypatch.setattr(f"imagelake.{name}", fake.many)
+    for name in ("land_upload", "run_upload", "publish_draft", "remove_images"):
+        fake.stand_in(monkeypatch, f"pipeline.{name}", "report")
+    for name in ("pipeline.build_dataset", "landing.run_landing"):
+        fake.stand_in(monkeypatch, name, "batch")
     return fake
 
 

@@ -66,9 +66,17 @@ def test_publish_passes_its_options_on(cli, engine) -> None:
     assert engine.asked == [(wanted,)]
 
 
-def test_build_of_one_upload_passes_it_on(cli, engine) -> None:
-    assert cli("build", "pets", "--upload", "abc").code == 0
-    assert engine.asked == [("pets", "abc")]
+@pytest.mark.parametrize(
+    ("options", "asked"),
+    [
+        ((), ("pets", None, False)),
+        (("--upload", "abc"), ("pets", "abc", False)),
+        (("--upload", "abc", "--again"), ("pets", "abc", True)),
+    ],
+)
+def test_build_passes_the_upload_and_again_on(cli, engine, options, asked) -> None:
+    assert cli("build", "pets", *options).code == 0
+    assert engine.asked == [asked]
 
 
 def test_one_build_is_flat_and_several_are_a_list(cli, engine) -> None:

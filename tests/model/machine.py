@@ -93,7 +93,7 @@ class Machine:
     def _run(self, step: Step) -> Any:
         (upload,) = step.uploads
         path = write(upload, self.folder / upload.source)
-        upload = replace(upload, source=str(path))
+        upload = _placed(upload, path)
         return (lambda m: _run(m, upload)), lambda: self.product.run(path, upload.mode, upload.again)
 
     def _landing(self, step: Step) -> Any:
@@ -104,7 +104,7 @@ class Machine:
             marker = folder / f"{path.name.removesuffix(path.suffix)}.ready"
             marker.write_text(json.dumps({"mode": upload.mode}))
             os.utime(marker, (1_700_000_000 + number,) * 2)
-            named.append(replace(upload, source=str(path)))
+            named.append(_placed(upload, path))
         return (lambda m: _night(m, named)), self.product.landing
 
     def _publish(self, step: Step) -> Any:
@@ -251,6 +251,12 @@ class Machine:
             }
             for v in self.model.versions
         }
+
+
+def _placed(upload: Upload, path: Path) -> Upload:
+    """The upload as it lies there: a lone document goes by the name of its file."""
+    files = ((path.name, upload.files[0][1]),) if path.suffix == ".json" else upload.files
+    return replace(upload, source=str(path), files=files)
 
 
 class _Nothing(Exception):

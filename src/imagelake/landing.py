@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import logging
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from pathlib import PurePosixPath
 
 from imagelake.bronze.request import IngestRequest
@@ -44,17 +45,18 @@ class ReadyOptions(Strict):
 
 @dataclass(frozen=True)
 class Waiting:
-    """A complete upload under landing/: its dataset, its path, its marker."""
+    """A complete upload under landing/: its dataset, its path, its marker, and when that was laid down."""
 
     dataset: str
     path: str
     marker: str
+    mtime_ns: int
 
 
 def waiting(storage: Storage) -> list[Waiting]:
     """The complete uploads, oldest marker first within a dataset."""
     files = {s.path: s for s in storage.list(ROOT + "/")}
-    found = []
+    uploads = []
     for path, facts in files.items():
         parts = PurePosixPath(path).parts
         if len(parts) == 3 and path.endswith(_READY) and not parts[1].startswith("."):
@@ -65,8 +67,8 @@ def waiting(storage: Storage) -> list[Waiting]:
             if target is None:
                 log.warning("%s names no upload: neither %s.zip nor a folder %s/ is there", path, stem, stem)
                 continue
-            found.append((facts.mtime_ns or 0, Waiting(parts[1], target, path)))
-    return [w for _, w in sorted(found, key=lambda pair: (pair[1].dataset, pair[0], pair[1].path))]
+            uploads.append(Waiting(parts[1], target, path, facts.mtime_ns or 0))
+    return sorted(uploads, key=lambda upload: (upload.dataset, upload.mtime_ns, upload.path))
 
 
 def run_landing(ctx: Context) -> tuple[RunReport, ...]:
@@ -145,7 +147,9 @@ def _request(storage: Storage, upload: Waiting) -> IngestRequest:
     except (ConfigError, UsageError) as error:
         problem, hint = error.message.removeprefix(f"{upload.marker}: "), error.hint or _OPTIONS
     else:
-        return IngestRequest(upload.dataset, storage.uri(upload.path), options.format, options.mode, options.note)
+        dropped_at = datetime.fromtimestamp(upload.mtime_ns / 1e9, timezone.utc)
+        request = IngestRequest(upload.dataset, storage.uri(upload.path), options.format, options.mode, options.note)
+        return replace(request, dropped_at=dropped_at)
     raise UploadRejected(f"{upload.marker}: {problem}", hint=hint, rule="landing.options")
 
 

@@ -189,7 +189,7 @@ class Delivery:
                 self.out.draft.labels.pop(unit)
             self.out.warnings["image.labels_dropped"] += bool(old.labelled - brought)
             return row
-        flag = bool(old.labelled - brought) if images_differ else old.bytes_changed and not brought
+        flag = bool(old.labelled - brought) and (images_differ or old.bytes_changed)
         return replace(row, labelled=old.labelled | brought, bytes_changed=flag)
 
     @staticmethod

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tests.model.uploads import ROLE_FOLDERS, Record, take_apart
 
 FOUND, MISSING, AMBIGUOUS, DUPLICATE = "found", "missing", "ambiguous", "duplicate"
-LOST = MISSING
+LOST = DUPLICATE
 """What a record is whose image another one of its document names better."""
 BY_NAME = 6
 """From this rank on a match rests on the base name alone, which is said."""

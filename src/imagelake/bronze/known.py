@@ -65,12 +65,20 @@ class Past:
         if seen["sequence"] in self.resumable and not request.again:
             self.resumable.discard(seen["sequence"])
             return replace(_resumed(seen), objects=objects)
+        if self._is_done(request, seen):
+            return replace(_done(seen), objects=objects)
         if not request.again and self._is_current(ctx, seen):
             return replace(report_unchanged(seen), objects=objects)
         mode = "update" if request.again and request.mode == "append" else request.mode
         fresh = {"state": LANDED, "mode": mode, "note": request.note, "again": request.again}
         blank = ("supersedes", "confirms", "settings", "problem", "problem_rule", "images", "annotations", "rejections")
         return Prepared({**seen, **dict.fromkeys(blank), **fresh}, objects=objects)
+
+    def _is_done(self, request: IngestRequest, seen: Row) -> bool:
+        """Whether a run that was cut short has built this upload since it was dropped, and only not moved it away."""
+        newest = [row for row in self.rows if row["source"] == seen["source"]][-1]
+        same_place = newest["sequence"] == seen["sequence"] and seen["state"] in DONE
+        return same_place and request.dropped_at is not None and bool(seen["at"] > request.dropped_at)
 
     def _is_current(self, ctx: Context, seen: Row) -> bool:
         """Whether the draft is what this upload left: nothing was built since, and rules and reader are the same."""
@@ -91,18 +99,9 @@ def stored_conditions(row: Row) -> tuple[Any, ...]:
 
 def report_unchanged(row: Row) -> RunReport:
     """The report of an upload that changes nothing, with the counts it had."""
-    return RunReport(
-        dataset=row["dataset"],
-        status="unchanged",
-        upload_id=row["upload_id"],
-        format=row["format"],
-        mode=row["mode"],
-        files=_unchanged(row["files"]),
-        images=_unchanged(row["images"]),
-        annotations=_unchanged(row["annotations"]),
-        warnings=json.loads(row["warnings"] or "{}"),
-        sequence=row["sequence"],
-    )
+    files, images, annotations = (_unchanged(row[entity]) for entity in ("files", "images", "annotations"))
+    report = replace(_report(row, "unchanged"), files=files, images=images, annotations=annotations)
+    return replace(report, warnings=json.loads(row["warnings"] or "{}"))
 
 
 def _is_same(row: Row, request: IngestRequest, columns: Mapping[str, str | None]) -> bool:
@@ -113,13 +112,24 @@ def _is_same(row: Row, request: IngestRequest, columns: Mapping[str, str | None]
 
 
 def _resumed(row: Row) -> RunReport:
+    return replace(_report(row, LANDED), files=Counts(**row["files"]) if row["files"] else Counts())
+
+
+def _done(row: Row) -> RunReport:
+    """What became of an upload in the run that built it."""
+    files, images, annotations = (Counts(**row[entity]) for entity in ("files", "images", "annotations"))
+    status = "accepted" if row["state"] == "built" else row["state"]
+    report = replace(_report(row, status), files=files, images=images, annotations=annotations)
+    return replace(report, rejections=row["rejections"] or 0, warnings=json.loads(row["warnings"] or "{}"))
+
+
+def _report(row: Row, status: str) -> RunReport:
     return RunReport(
         row["dataset"],
-        LANDED,
+        status,
         upload_id=row["upload_id"],
         format=row["format"],
         mode=row["mode"],
-        files=Counts(**row["files"]) if row["files"] else Counts(),
         sequence=row["sequence"],
     )
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True)
 class IngestRequest:
     """What to take in: an upload (path or URI) for a dataset, how, and whether to doubt what is known.
 
-    `only` names the files of a folder that are meant; all of them when None.
+    `only` names the files of a folder that are meant; all of them when None. `dropped_at` is when an upload under
+    landing/ was declared complete: what was built since from the same place is this very upload, already done.
     """
 
     dataset: str
@@ -20,3 +22,4 @@ class IngestRequest:
     again: bool = False
     rehash: bool = False
     only: frozenset[str] | None = None
+    dropped_at: datetime | None = None

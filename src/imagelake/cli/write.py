@@ -88,6 +88,8 @@ def build(
     """Turn what bronze has landed into validated rows of silver, the draft."""
     from imagelake import pipeline
 
+    if again and upload is None:
+        raise UsageError("--again applies an upload once more, and none is named", hint="name it with --upload U")
     with progress(context.obj) as tell:
         built = perform(
             context.obj, "build", dataset, tell, lambda ctx: pipeline.build_dataset(ctx, dataset, upload, again=again)

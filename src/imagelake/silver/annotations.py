@@ -75,7 +75,7 @@ def judge(delivery: Delivery, frame: DataFrame, draft: DataFrame, severities: Ma
 def _relations() -> Column:
     missing = F.concat(F.lit("image "), F.col("_file"), F.lit(" is neither in the upload nor in the draft"))
     several = F.concat(F.lit("several images fit "), F.col("_file"))
-    repeated = F.concat(F.lit("its document lists "), F.col("_file"), F.lit(" under several ids"))
+    repeated = F.concat(F.lit("its document lists the image of "), F.col("_file"), F.lit(" more than once"))
     size = F.format_string(
         "document says %s is %s x %s, the file is %s x %s",
         "_file",

@@ -114,13 +114,18 @@ class _Judged:
 def _refused(judged: _Judged) -> DataFrame:
     files, records, matched = judged.upload.files, judged.upload.records, judged.upload.matched
     damaged = files.where("problem_rule IS NOT NULL AND role NOT IN ('image', 'mask')")
-    return (
+    entering = judged.labels.entering
+    waited = [] if entering is None else [rej.of_image_records(entering.records.where("listed"))]
+    refused = (
         rej.of_images(judged.images.rejected)
         .unionByName(rej.of_files(damaged))
         .unionByName(rej.of_image_records(matched))
         .unionByName(rej.of_annotations(judged.labels.annotations.rejected))
         .unionByName(rej.of_issues(records.where("type = 'issue'"), matched))
     )
+    for rows in waited:
+        refused = refused.unionByName(rows)
+    return refused
 
 
 def _taken(judged: _Judged, lineage: tuple[int, ...]) -> rej.Taken:

@@ -24,7 +24,7 @@ from imagelake.silver import build_plan, seen_before
 from imagelake.silver.apply_upload import Draft, Rules, apply, remove
 from imagelake.silver.build_plan import BuildPlan
 from imagelake.silver.changes import Change, changes
-from imagelake.silver.counts import UploadCounts, as_unchanged, count_removal, count_upload
+from imagelake.silver.counts import UploadCounts, count_as_before, count_removal, count_upload
 from imagelake.silver.delivery import Delivery
 from imagelake.silver.published import published_index, published_splits
 from imagelake.storage.lease import Lease
@@ -174,11 +174,11 @@ def _applied(ctx: Context, batch: _Batch, upload: Delivery) -> _Ended:
     if before is not None:
         images, annotations, categories, rejections = changes(ctx, draft, applied.after)
         if not any(change.count for change in (images, annotations, categories, rejections)):
-            return _Ended(upload, "unchanged", as_unchanged(counts))
+            return _Ended(upload, "unchanged", count_as_before(before))
         if upload.mode != "replace" and not upload.again:
             newer = seen_before.superseding(done, before, applied, (images.rows, annotations.rows))
             if newer:
-                return _Ended(upload, "superseded", as_unchanged(counts), seen_before.message(newer))
+                return _Ended(upload, "superseded", count_as_before(before), seen_before.message(newer))
     batch.draft = applied.after
     return _Ended(upload, "built", counts)
 

@@ -92,13 +92,14 @@ def count_removal(before: Draft, after: Draft) -> UploadCounts:
     return UploadCounts(Counts(read=1, accepted=1), images, annotations, 0, {}, _ends(_CHANGED, n), ())
 
 
-def as_unchanged(counts: UploadCounts) -> UploadCounts:
-    """The counts of an upload that was read and not applied: what would have been accepted changes nothing."""
+def count_as_before(row: Mapping[str, Any]) -> UploadCounts:
+    """The counts of an upload that came before and is not applied: what was accepted then is unchanged now."""
     files, images, annotations = (
-        replace(c, accepted=0, removed=0, unchanged=c.accepted + c.unchanged)
-        for c in (counts.files, counts.images, counts.annotations)
+        replace(then, accepted=0, removed=0, unchanged=then.accepted + then.unchanged)
+        for then in (Counts(**row[entity]) for entity in ("files", "images", "annotations"))
     )
-    return replace(counts, files=files, images=images, annotations=annotations, supersedes=(), confirms=())
+    warnings = json.loads(row["warnings"] or "{}")
+    return UploadCounts(files, images, annotations, 0, warnings, (), tuple(row["confirms"] or ()))
 
 
 def _marked(frame: DataFrame, *labels: Column) -> DataFrame:

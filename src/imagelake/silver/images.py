@@ -231,7 +231,8 @@ def _still_labelled() -> Column:
 def _split(delivery: Delivery) -> Column:
     """The newest uploaded split; of an image that has a published split the one that was there."""
     newest = F.col("asked_split") if delivery.mode == "replace" else F.coalesce("asked_split", "_old_split")
-    return F.when(F.col("published_split").isNotNull(), F.coalesce("_old_split", "asked_split")).otherwise(newest)
+    there = F.col("published_split").isNotNull() & F.col("_old_content_hash").isNotNull()
+    return F.when(there, F.col("_old_split")).otherwise(newest)
 
 
 def _label_flags(delivery: Delivery) -> Column:
@@ -240,9 +241,7 @@ def _label_flags(delivery: Delivery) -> Column:
         return text_array()
     lost = F.size(F.array_except(F.coalesce("_old_labelled", text_array()), "_kinds")) > 0
     known = F.col("_old_content_hash").isNotNull()
-    stays = F.when(known & _other_bytes(), ~resized() & lost).otherwise(
-        _has(F.col("_old_flags"), BYTES_CHANGED) & (F.size("_kinds") == 0)
-    )
+    stays = lost & F.when(known & _other_bytes(), ~resized()).otherwise(_has(F.col("_old_flags"), BYTES_CHANGED))
     flags = F.array(F.when(stays, F.lit(BYTES_CHANGED)), F.when(resized() & lost, F.lit("image.labels_dropped")))
     return F.array_compact(flags)
 

@@ -7,6 +7,9 @@
  6 the upload: a bare name, or one of another machine, is the base name of one image
  7 the draft: the same, where the dataset says `match: name`
 
+Of two names of one document that mean one image the more exact one counts, and the other has no image; of two equally
+exact ones neither has.
+
 Each rank is a join of names on both sides, never of images with images: a thousand cameras may count from 1. Ranks from
 3 on are only asked for records that the first three leave over.
 """
@@ -198,14 +201,13 @@ def _best(questions: DataFrame, offered: DataFrame) -> DataFrame:
 def _unshared(ranked: DataFrame) -> DataFrame:
     """Status by record, once records that want the same image in one document have been told apart."""
     labels = F.col("kinds") > 0
-    rival = Window.partitionBy("doc", "image_key", labels)
+    rival = Window.partitionBy("doc", "image_key", labels, F.col("n") > 1)  # an ambiguous name claims no image
     claims = ranked.withColumn("_first", F.min("rank").over(rival)).withColumn(
         "_equal", F.sum(F.when(F.col("rank") == F.col("_first"), 1).otherwise(0)).over(rival)
     )
     status = (
         F.when(F.col("n") > 1, AMBIGUOUS)
-        .when(F.col("rank") > F.col("_first"), MISSING)
-        .when(labels & (F.col("_equal") > 1), DUPLICATE)
+        .when((F.col("rank") > F.col("_first")) | (labels & (F.col("_equal") > 1)), DUPLICATE)
         .otherwise(FOUND)
     )
     return claims.select(*_ID, "image_key", status.alias("status"), (F.col("rank") >= _BASE).alias("by_name"))

@@ -48,7 +48,7 @@ def of_image_records(matched: DataFrame) -> DataFrame:
     bad = matched.where(F.col("status") != FOUND)
     member = F.size("kinds") == 0
     rule = (
-        F.when(member & (F.col("status") == AMBIGUOUS), "split.member_ambiguous")
+        F.when(member & (F.col("status") != MISSING), "split.member_ambiguous")
         .when(member, "split.member_unknown")
         .when(F.col("status") == MISSING, "image.file_missing")
         .when(F.col("status") == AMBIGUOUS, "image.ambiguous")
@@ -57,7 +57,7 @@ def of_image_records(matched: DataFrame) -> DataFrame:
     message = (
         F.when(F.col("status") == MISSING, F.concat("file", F.lit(" is neither in the upload nor in the draft")))
         .when(F.col("status") == AMBIGUOUS, F.concat("file", F.lit(" fits several images; give more of its path")))
-        .otherwise(F.concat(F.lit("the document lists "), F.col("file"), F.lit(" under several ids")))
+        .otherwise(F.concat(F.lit("the document lists the image of "), "file", F.lit(" more than once")))
     )
     refused = bad.withColumn(REJECT, F.struct(rule.alias("rule"), message.alias("message")))
     waits = F.when(F.col(f"{REJECT}.rule").isin(*WAITING), F.col("waits_for"))

@@ -13,7 +13,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from imagelake.silver.frames import Row, map_rows
-from imagelake.silver.match_images import FOUND, draft_names
+from imagelake.silver.match_images import DUPLICATE, FOUND, draft_names
 from imagelake.silver.records import DDL, WAITING
 from imagelake.tables.frames import settled
 
@@ -22,9 +22,10 @@ _NARROW = ("rejection_id", "document", "file", "by_stem", "absolute")
 
 @dataclass(frozen=True)
 class Entering:
-    """What enters with an upload's images: `records` (images found, and annotations), and all rejections that end.
+    """What enters with an upload's images: `records`, and all rejections that end.
 
-    More end than enter: those whose labels the upload or a newer one brings too.
+    Each annotation has an image record of its own; `listed` are those that a document had as image records. More end
+    than enter: those whose labels the upload or a newer one brings too.
     """
 
     records: DataFrame
@@ -39,15 +40,27 @@ def entering(open_rejections: DataFrame, arrived: DataFrame, units: DataFrame) -
     rows = _records(open_rejections)
     if rows.isEmpty():
         return None
-    located = settled(rows.join(_located(rows, arrived), "rejection_id"))
+    located = rows.join(_located(rows, arrived), "rejection_id")
+    located = settled(_claimed(located))
     if located.isEmpty():
         return None
-    newest = _newest(_without_units(located, units))
-    images = newest.withColumn("type", F.lit("image"))
-    annotations = (
-        newest.where("type = 'annotation'").drop("kinds").withColumn("kinds", F.lit(None).cast("array<string>"))
-    )
-    return Entering(images.unionByName(annotations), located.select("rejection_id"))
+    newest = _newest(_without_units(located.where(F.col("status") == FOUND), units))
+    twice = located.where(F.col("status") == DUPLICATE).withColumn("image_key", F.lit(None).cast("string"))
+    entering_rows = newest.unionByName(twice.select(*newest.columns))
+    images = entering_rows.withColumn("listed", F.col("type") == "image").withColumn("type", F.lit("image"))
+    none = F.lit(None).cast("array<string>")
+    annotations = entering_rows.where("type = 'annotation'").withColumn("kinds", none)
+    return Entering(images.unionByName(annotations, allowMissingColumns=True), located.select("rejection_id"))
+
+
+def _claimed(located: DataFrame) -> DataFrame:
+    """Status by row: of several names of one document that mean one image the more exact one counts, else none."""
+    document = Window.partitionBy("_delivery", "document", "image_key")
+    first = located.withColumn("_first", F.min("place").over(document))
+    names = F.size(F.collect_set(F.when(F.col("place") == F.col("_first"), F.col("ref"))).over(document))
+    counted = first.withColumn("_names", names)
+    twice = (F.col("place") > F.col("_first")) | (F.col("_names") > 1)
+    return counted.withColumn("status", F.when(twice, DUPLICATE).otherwise(FOUND)).drop("place", "_first", "_names")
 
 
 def _records(open_rejections: DataFrame) -> DataFrame:
@@ -77,7 +90,7 @@ def _records(open_rejections: DataFrame) -> DataFrame:
 
 
 def _located(rows: DataFrame, arrived: DataFrame) -> DataFrame:
-    """rejection_id and image_key: the first name of a record that is the key of an image, and of one only."""
+    """rejection_id, image_key, place: the first name of a record that is the key of an image, and of one only."""
     named = map_rows(rows.select(*_NARROW), "names array<string>", _names)
     asked = named.select("rejection_id", "by_stem", F.posexplode("names").alias("place", "name"))
     plain = arrived.select(F.col("image_key").alias("name"), "image_key", F.lit(False).alias("by_stem"))
@@ -89,7 +102,11 @@ def _located(rows: DataFrame, arrived: DataFrame) -> DataFrame:
         .withColumn("_first", F.min("place").over(first))
         .where(F.col("place") == F.col("_first"))
         .groupBy("rejection_id")
-        .agg(F.min("image_key").alias("image_key"), F.count_distinct("image_key").alias("_images"))
+        .agg(
+            F.min("image_key").alias("image_key"),
+            F.min("place").alias("place"),
+            F.count_distinct("image_key").alias("_images"),
+        )
         .where("_images = 1")
         .drop("_images")
     )
@@ -104,9 +121,9 @@ def _without_units(located: DataFrame, units: DataFrame) -> DataFrame:
 def _newest(rows: DataFrame) -> DataFrame:
     """Of the names one image was waited for by, per kind, those of the newest upload."""
     by_kind = rows.select("image_key", "waits_for", "_delivery", F.explode("kinds").alias("kind"))
-    best = by_kind.groupBy("image_key", "kind").agg(
-        F.max_by("waits_for", F.struct("_delivery", "waits_for")).alias("waits_for")
-    )
+    names = by_kind.groupBy("image_key", "kind", "waits_for").agg(F.max("_delivery").alias("_last"))
+    unit = Window.partitionBy("image_key", "kind")
+    best = names.withColumn("_newest", F.max("_last").over(unit)).where(F.col("_last") == F.col("_newest"))
     kinds = best.groupBy("image_key", "waits_for").agg(F.collect_set("kind").alias("_best"))
     chosen = rows.join(kinds, ["image_key", "waits_for"]).withColumn("kinds", F.array_intersect("kinds", "_best"))
     return chosen.where(F.size("kinds") > 0).drop("_best")
@@ -117,4 +134,4 @@ def _except(kinds: str, taken: Column) -> Column:
 
 
 def _names(row: Row) -> Row:
-    return {"names": draft_names(row)}
+    return {"names": [] if row["absolute"] else draft_names(row)}

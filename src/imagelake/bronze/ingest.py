@@ -94,18 +94,18 @@ def _ingest(ctx: Context, request: IngestRequest, past: Past) -> RunReport | Pre
     ctx.progress(f"looking at {request.upload}")
     source = open_source(request.upload, ctx.settings.ingest, ctx.settings.s3, request.only)
     stamp = rows_of.trusted_stamp(ctx, source.stamp)
+    origin = {"source": source.uri, "source_stamp": stamp}
     if stamp is not None and not request.rehash:
         seen = past.find(request, source=source.uri, source_stamp=stamp)
         if seen is not None:
-            return past.answer(ctx, request, seen)
+            return past.answer(ctx, request, seen, origin)
     doubted = request.rehash or source.kind == "zip"
     reused = FACTS.empty_table() if doubted else known_files(ctx, request.dataset, source)
     if source.kind == "folder" and len(reused) == len(source.members):
         # nothing of it is read, not even the documents that tell its format
         seen = past.find(request, upload_id=rows_of.upload_id(reused))
         if seen is not None:
-            return past.answer(ctx, request, seen)
-    origin = {"source": source.uri, "source_stamp": stamp}
+            return past.answer(ctx, request, seen, origin)
     if source.kind != "zip":
         return _take(ctx, request, past, _Upload(source, _chosen(ctx, request, source), origin, reused))
     with ThreadPoolExecutor(1) as pool:
@@ -125,7 +125,7 @@ def _take(ctx: Context, request: IngestRequest, past: Past, upload: _Upload) -> 
     upload_id = rows_of.upload_id(facts)
     seen = past.find(request, upload_id=upload_id)
     if seen is not None:
-        return past.answer(ctx, request, {**seen, **upload.origin})
+        return past.answer(ctx, request, seen, upload.origin)
     attempt_id = uuid.uuid4().hex
     ctx.progress("keeping the bytes")
     held = places.held(ctx, facts, past.blobs)

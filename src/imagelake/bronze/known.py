@@ -55,11 +55,14 @@ class Past:
         waiting = [row for row in same if row["sequence"] in self.resumable]
         return waiting[0] if waiting else same[-1] if same else None
 
-    def answer(self, ctx: Context, request: IngestRequest, seen: Row) -> RunReport | Prepared:
-        """The upload again: resumed, unchanged because nothing has happened since, or delivered for a build to decide.
+    def answer(
+        self, ctx: Context, request: IngestRequest, earlier: Row, origin: Mapping[str, str | None]
+    ) -> RunReport | Prepared:
+        """The upload again, from `origin`: resumed, unchanged because nothing has happened since, or delivered for a build to decide.
 
         No byte of it is read again. With --again it is applied over what newer uploads put under its keys.
         """
+        seen = {**earlier, **origin}
         browse = load_dataset_settings(ctx.storage, request.dataset).browse
         objects = places.make_objects_again(ctx, request.dataset, seen["attempt_id"]) if browse else None
         if seen["sequence"] in self.resumable and not request.again:
@@ -76,9 +79,9 @@ class Past:
 
     def _is_done(self, request: IngestRequest, seen: Row) -> bool:
         """Whether a run that was cut short has built this upload since it was dropped, and only not moved it away."""
-        newest = [row for row in self.rows if row["source"] == seen["source"]][-1]
-        same_place = newest["sequence"] == seen["sequence"] and seen["state"] in DONE
-        return same_place and request.dropped_at is not None and bool(seen["at"] > request.dropped_at)
+        there = [row["sequence"] for row in self.rows if row["source"] == seen["source"]]
+        newest = bool(there) and there[-1] == seen["sequence"] and seen["state"] in DONE
+        return newest and request.dropped_at is not None and bool(seen["at"] > request.dropped_at)
 
     def _is_current(self, ctx: Context, seen: Row) -> bool:
         """Whether the draft is what this upload left: nothing was built since, and rules and reader are the same."""

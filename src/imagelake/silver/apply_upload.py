@@ -78,7 +78,8 @@ def apply(ctx: Context, draft: Draft, delivery: Delivery, rules: Rules) -> Appli
     images = img.incoming(delivery, upload.images, listed, draft.images, rules.published_splits, rules.severities)
     before = (draft.annotations, draft.rejections)
     labels = judge_labels(delivery, upload, images, before, (rules.settings, rules.severities))
-    judged = _Judged(delivery, draft, upload, images, labels, img.merged(delivery, images.accepted, labels.brought))
+    accepted = _with_waited(images.accepted, labels)
+    judged = _Judged(delivery, draft, upload, images, labels, img.merged(delivery, accepted, labels.brought))
     refused = settled(rej.stamped(delivery, _refused(judged), rules.now))
     taken = _taken(judged, rules.lineages[delivery.sequence])
     rejections = settled(rej.after(delivery, draft.rejections, refused, taken, rules.now))
@@ -109,6 +110,13 @@ class _Judged:
     images: img.Incoming
     labels: JudgedLabels
     merged: DataFrame
+
+
+def _with_waited(accepted: DataFrame, labels: JudgedLabels) -> DataFrame:
+    if labels.entering is None:
+        return accepted
+    listed = labels.entering.records.where("listed AND image_key IS NOT NULL").select("doc")
+    return img.with_waited(accepted, img.listed(labels.matched.join(listed, "doc", "left_semi")))
 
 
 def _refused(judged: _Judged) -> DataFrame:

@@ -66,7 +66,7 @@ def with_keys(files: DataFrame, draft: DataFrame) -> DataFrame:
 
 def listed(matched: DataFrame) -> DataFrame:
     """What the documents say of each image, one row a key, from the records that found theirs (`with_space`)."""
-    first = F.struct("document", "position")
+    first = F.struct(-F.coalesce("_delivery", F.lit(0)), "document", "position")  # of labels that waited the newest
     warnings = F.when(F.col("by_name"), F.lit("image.matched_by_name"))
     return matched.groupBy("image_key").agg(
         F.max(F.size("kinds") > 0).alias("_listed"),
@@ -107,6 +107,19 @@ def incoming(
     rows = judged.unionByName(referenced, allowMissingColumns=True).join(published, "image_key", "left")
     rows = settled(rows.withColumn("asked_split", F.coalesce("split", "_list_split")))
     return Incoming(rows.where(F.col(REJECT).isNull()), rows.where(F.col(REJECT).isNotNull()))
+
+
+def with_waited(accepted: DataFrame, waited: DataFrame) -> DataFrame:
+    """Accepted images with what records that waited for them say, where the upload itself says nothing.
+
+    waited: `listed` of those records.
+    """
+    names = ("_list_split", "_attributes", "_source_id")
+    said = waited.select("image_key", *(F.col(name).alias(f"_waited{name}") for name in names))
+    joined = accepted.join(said, "image_key", "left")
+    first = {name: F.coalesce(name, f"_waited{name}") for name in names[1:]}
+    split = F.coalesce("asked_split", "_waited_list_split")
+    return joined.withColumns({**first, "asked_split": split}).drop(*(f"_waited{name}" for name in names))
 
 
 def merged(delivery: Delivery, accepted: DataFrame, units: DataFrame) -> DataFrame:

@@ -99,7 +99,7 @@ def test_matching(record, paths, draft, expected):
 def test_of_two_records_that_mean_one_image_the_better_rank_wins_and_equals_are_defects():
     paths = image_keys(["1.jpg"], [])
     better = match([listed("1.jpg"), listed("data/1.jpg", position=1)], paths, [], by_name=False)
-    assert [m.status for m in better] == ["found", "missing"]
+    assert [m.status for m in better] == ["found", "duplicate"]
     equal = match([listed("1.jpg"), listed("1.jpg", position=1)], paths, [], by_name=False)
     assert [m.status for m in equal] == ["duplicate", "duplicate"]
 
@@ -392,7 +392,7 @@ def test_documents_label_for_the_kinds_they_hold():
 def test_a_longer_end_of_a_name_is_the_better_one():
     paths = image_keys(["cam1/1.jpg", "x/2.jpg"], [])
     both = [listed("a/cam1/1.jpg"), listed("b/a/cam1/1.jpg", position=1)]
-    assert [m.status for m in match(both, paths, [], by_name=False)] == ["found", "missing"]
+    assert [m.status for m in match(both, paths, [], by_name=False)] == ["found", "duplicate"]
 
 
 @pytest.mark.parametrize(

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import random
 
-import pytest
 from pyspark.sql import functions as F
-from tests.spark import helpers
 
 from imagelake.boxes import clip
 from imagelake.dataset_settings import DatasetSettings
 from imagelake.quality.apply import REJECT, with_problems
 from imagelake.quality.catalogue import RULES, severities
-from imagelake.quality.rules import ANNOTATION_RULES, duplicate_rule
-from imagelake.tables import silver
+from imagelake.quality.rules import ANNOTATION_RULES
 
 WIDTH, HEIGHT = 40, 30
 
@@ -49,35 +45,3 @@ def test_no_severity_lets_a_box_through_that_is_cut_to_nothing_or_less(spark):
     assert [uploaded[n] for n in accepted if min(clip(uploaded[n], WIDTH, HEIGHT)[2:]) <= 0] == []
     refused = {row["rule"] for row in judged if row["rule"] is not None}
     assert refused == {"annotation.box_degenerate", "annotation.box_outside"}
-
-
-@pytest.mark.parametrize(
-    ("severity", "rejected", "flagged"), [("warn", set(), {1, 2, 3}), ("reject", {2, 3}, set()), ("off", set(), set())]
-)
-def test_equal_annotations_are_flagged_or_refused_but_for_the_first(spark, severity, rejected, flagged):
-    # the last row is a single one, and has been refused for another reason
-    rows = [(1, 3, 1, None), (2, 3, 2, None), (3, 3, 3, None), (4, 1, 1, None), (5, 2, 2, ("annotation.rle_size", "x"))]
-    frame = spark.createDataFrame(
-        [(*row, ["image.small"]) for row in rows],
-        f"n int, _equal int, _ordinal int, {REJECT} struct<rule:string,message:string>, flags array<string>",
-    )
-    chosen = overrides(**{"annotation.duplicate": severity})
-    judged = with_problems(frame, (duplicate_rule(chosen),), chosen).where("n < 5").collect()
-    assert {row["n"] for row in judged if row[REJECT] is not None} == rejected
-    assert {tuple(row[REJECT]) for row in judged if row[REJECT] is not None} <= {
-        ("annotation.duplicate", "3 equal annotations")
-    }
-    assert {row["n"] for row in judged if row["flags"] == ["annotation.duplicate", "image.small"]} == flagged
-    (other,) = with_problems(frame, (duplicate_rule(chosen),), chosen).where("n = 5").collect()
-    assert other[REJECT]["rule"] == "annotation.rle_size"
-
-
-def test_unlisted_images_are_refused_when_the_dataset_says_so(spark, tmp_path):
-    ctx = helpers.context(spark, tmp_path / "lake")
-    ctx.storage.put("datasets/strict.yaml", b"unlisted_images: reject\n")
-    document = helpers.small(2)
-    files = {**document.files(), "images/unlisted.jpg": helpers.picture(900)}
-    report = helpers.into_draft(ctx, "strict", helpers.write_zip(tmp_path / "u.zip", files))
-    assert (report.images.read, report.images.accepted, report.images.rejected) == (3, 2, 1)
-    (row,) = ctx.tables.collect(silver.REJECTIONS, "strict")
-    assert (row["rule"], json.loads(row["raw"])["path"]) == ("image.unlisted", "images/unlisted.jpg")

@@ -63,7 +63,8 @@ def test_rejections_close_by_their_own_key_and_not_because_a_document_has_their_
     say(ctx, tmp_path, coco({"a.jpg": 3}))
     assert open_rules(ctx) == {"image.file_missing": 1}
     broken = helpers.write_zip(
-        tmp_path / "c.zip", pictures("c.jpg", "d.jpg") | {"x/one.json": b"{", "two.json": coco({"c.jpg": 1})}
+        tmp_path / "c.zip",
+        pictures("c.jpg", "d.jpg") | {"x/one.json": coco({"d.jpg": 1})[:-9], "two.json": coco({"c.jpg": 1})},
     )
     helpers.into_draft(ctx, "pets", broken)
     assert open_rules(ctx)["document.invalid_json"] == 1

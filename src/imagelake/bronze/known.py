@@ -58,9 +58,10 @@ class Past:
     def answer(
         self, ctx: Context, request: IngestRequest, earlier: Row, origin: Mapping[str, str | None]
     ) -> RunReport | Prepared:
-        """The upload again, from `origin`: resumed, unchanged because nothing has happened since, or delivered for a build to decide.
+        """The upload again, from `origin`: resumed, unchanged, or delivered for a build to decide.
 
-        No byte of it is read again. With --again it is applied over what newer uploads put under its keys.
+        It is unchanged where nothing has happened since. No byte of it is read again. With --again it is applied over
+        what newer uploads put under its keys.
         """
         seen = {**earlier, **origin}
         browse = load_dataset_settings(ctx.storage, request.dataset).browse

@@ -76,16 +76,19 @@ def apply(ctx: Context, draft: Draft, delivery: Delivery, rules: Rules) -> Appli
     upload = read_upload(ctx, delivery, draft.images, rules.settings.match == "name")
     listed = img.listed(upload.matched.where(F.col("status") == FOUND))
     images = img.incoming(delivery, upload.images, listed, draft.images, rules.published_splits, rules.severities)
-    before = (draft.annotations, draft.rejections)
+    was_open = not draft.rejections.isEmpty()  # mostly nothing is, and much need not be asked
+    before = (draft.annotations, draft.rejections if was_open else None)
     labels = judge_labels(delivery, upload, images, before, (rules.settings, rules.severities))
     accepted = _with_waited(images.accepted, labels)
     judged = _Judged(delivery, draft, upload, images, labels, img.merged(delivery, accepted, labels.brought))
     refused = settled(rej.stamped(delivery, _refused(judged), rules.now))
-    taken = _taken(judged, rules.lineages[delivery.sequence])
-    rejections = settled(rej.after(delivery, draft.rejections, refused, taken, rules.now))
-    flagged = img.with_labels_rejected(_images_after(judged), rej.refused_labels(rejections))
-    new_images = settled(flagged)
-    annotations = settled(_annotations_after(judged, new_images))
+    rejections, new_images = refused, _images_after(judged)
+    if was_open:
+        taken = _taken(judged, rules.lineages[delivery.sequence])
+        rejections = settled(rej.after(delivery, draft.rejections, refused, taken, rules.now))
+    if was_open or not refused.isEmpty():
+        new_images = img.with_labels_rejected(new_images, rej.refused_labels(rejections))
+    new_images, annotations = all_settled(new_images, _annotations_after(judged))
     categories, warnings = _categories_after(judged, annotations, rules)
     after = Draft(new_images, annotations, categories, rejections)
     return Applied(draft, after, upload, judged.merged, images.rejected, labels, refused, warnings)
@@ -160,7 +163,7 @@ def _images_after(judged: _Judged) -> DataFrame:
     return unchanged.unionByName(untouched).unionByName(changed)
 
 
-def _annotations_after(judged: _Judged, images: DataFrame) -> DataFrame:
+def _annotations_after(judged: _Judged) -> DataFrame:
     before, labels = judged.draft.annotations, judged.labels
     accepted = labels.annotations.accepted
     changed = accepted.where(~F.col("_same")).select(*before.columns)
@@ -171,7 +174,7 @@ def _annotations_after(judged: _Judged, images: DataFrame) -> DataFrame:
         # labels of bytes that have another size now mean nothing any more
         resized = judged.merged.where("_resized").select("image_key")
         rows = rows.unionByName(others.join(resized, "image_key", "left_anti"))
-    return rows.join(images.select("image_key"), "image_key", "left_semi").select(*before.columns)
+    return rows.select(*before.columns)
 
 
 def _categories_after(

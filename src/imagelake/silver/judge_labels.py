@@ -36,15 +36,16 @@ def judge_labels(
     delivery: Delivery,
     upload: UploadRecords,
     images: Incoming,
-    draft: tuple[DataFrame, DataFrame],
+    draft: tuple[DataFrame, DataFrame | None],
     rules: tuple[DatasetSettings, Mapping[str, str]],
 ) -> JudgedLabels:
-    """Judge an upload's labels. draft: annotations and open rejections; rules: settings and severities."""
+    """Judge an upload's labels. draft: annotations, and open rejections if any; rules: settings and severities."""
     settings, severities = rules
     annotations, open_rejections = draft
     units = settled(listed_units(upload.matched, images.accepted))
     matched, records, entered = upload.matched, upload.records.where("type = 'annotation'"), None
-    if delivery.mode != "replace":  # a whole dataset leaves nothing of before, what waited least of all
+    # a whole dataset leaves nothing of before, what waited least of all
+    if open_rejections is not None and delivery.mode != "replace":
         arrived = images.accepted.where("path IS NOT NULL")
         entered = entering(open_rejections, arrived.select("image_key"), units)
     if entered is not None:

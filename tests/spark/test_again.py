@@ -37,6 +37,7 @@ def pictures(*names):
     return {name: helpers.picture(int("".join(filter(str.isdigit, name)) or 0)) for name in names}
 
 
+@pytest.mark.nightly
 def test_replace_is_applied_whenever_the_draft_differs_and_an_addition_to_nothing_supersedes(ctx, add, say):
     first = pictures("a1.jpg", "a2.jpg") | {"labels.json": coco({"a1.jpg": 1, "a2.jpg": None})}
     add("a.zip", first, mode="replace")
@@ -65,6 +66,7 @@ def test_replace_is_applied_whenever_the_draft_differs_and_an_addition_to_nothin
     assert boxes(ctx) == {"a1.jpg": [1.0]}
 
 
+@pytest.mark.nightly
 def test_of_labels_that_wait_the_newest_count_and_replace_drops_them(ctx, add, say):
     say("one.json", {"p1.jpg": 1, "p2.jpg": 2, "p3.jpg": 3})
     say("two.json", {"p1.jpg": [4, 5]})

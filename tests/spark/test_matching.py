@@ -38,6 +38,7 @@ def test_an_exact_key_outranks_the_end_of_a_path(ctx, tmp_path):
     assert boxes(ctx) == {"n.jpg": [1.0], "copy/n.jpg": [2.0]}
 
 
+@pytest.mark.nightly
 def test_a_bare_name_is_matched_within_the_upload_and_flagged_but_never_in_the_draft(ctx, tmp_path):
     files = {"day1/deep/a.jpg": helpers.picture(1), "day1/deep/b.jpg": helpers.picture(2), "x.jpg": helpers.picture(3)}
     report = add(ctx, tmp_path, "a.zip", files | {"annotations.json": coco({"a.jpg": 1})})
@@ -54,6 +55,7 @@ def test_a_bare_name_is_matched_within_the_upload_and_flagged_but_never_in_the_d
     assert boxes(ctx) == {"day1/deep/a.jpg": [1.0], "day1/deep/b.jpg": [5.0]}
 
 
+@pytest.mark.nightly
 def test_a_name_that_several_images_bear_is_ambiguous(ctx, tmp_path):
     files = {"p/a.jpg": helpers.picture(1), "q/a.jpg": helpers.picture(2)}
     add(ctx, tmp_path, "a.zip", files | {"annotations.json": coco({"a.jpg": 1})})
@@ -61,6 +63,7 @@ def test_a_name_that_several_images_bear_is_ambiguous(ctx, tmp_path):
     assert open_rules(ctx) == {"image.ambiguous": 1, "annotation.image_ambiguous": 1}
 
 
+@pytest.mark.nightly
 def test_an_absolute_path_of_another_machine(ctx, tmp_path):
     files = {"cam1/a.jpg": helpers.picture(1), "cam2/a.jpg": helpers.picture(2), "b.jpg": helpers.picture(3)}
     names = {"/home/ann/set/cam2/a.jpg": 1, "C:\\data\\b.jpg": 2}
@@ -94,6 +97,7 @@ def voc(name: str, x: int) -> bytes:
     ).encode()
 
 
+@pytest.mark.nightly
 def test_three_names_of_an_image_are_checked_against_each_other_and_the_draft(ctx, tmp_path):
     paths = ("train/a.jpg", "train/train/a.jpg", "val/a.jpg")
     add(ctx, tmp_path, "a.zip", {path: helpers.picture(n) for n, path in enumerate(paths)})
@@ -112,6 +116,7 @@ def test_many_frames_of_equal_names_cost_no_more_than_their_number(ctx, tmp_path
     assert {key: len(rows) for key, rows in boxes(ctx).items()} == dict.fromkeys(names, 1)
 
 
+@pytest.mark.nightly
 def test_saves_and_labels_wait_for_the_exact_key_only(ctx, tmp_path):
     document = tmp_path / "labels.json"
     document.write_bytes(coco({"sub/p1.jpg": 3}))

@@ -44,6 +44,7 @@ def boxes(ctx):
     )
 
 
+@pytest.mark.nightly
 def test_the_third_of_a_b_a_is_superseded_and_again_restores_a(begun, tmp_path):
     ctx, a = begun, helpers.small(3)
     b = replace(a, boxes={n: [("dog", (1.0, 1.0, 9.0, 9.0))] for n in a.boxes})
@@ -67,6 +68,7 @@ def test_two_exports_that_number_from_one_do_not_overwrite_each_other(begun, tmp
     assert len(draft(begun, silver.ANNOTATIONS)) == 10
 
 
+@pytest.mark.nightly
 def test_new_bytes_under_a_known_key_are_refused_with_their_labels_unless_updating(begun, tmp_path):
     ctx, a = begun, helpers.small(3)
     was, labels = {i["image_key"]: i["content_hash"] for i in draft(ctx)}, boxes(ctx)
@@ -89,12 +91,14 @@ def test_new_bytes_under_a_known_key_are_refused_with_their_labels_unless_updati
     assert all(r["closed_at"] is not None for r in draft(ctx, silver.REJECTIONS))
 
 
+@pytest.mark.nightly
 def test_replace_makes_the_upload_the_whole_dataset(begun, tmp_path):
     report = add(begun, helpers.write_zip(tmp_path / "b.zip", helpers.small(2, start=2).files()), mode="replace")
     assert sorted(i["image_key"] for i in draft(begun)) == ["p002.jpg", "p003.jpg"]
     assert report.images.removed == 2
 
 
+@pytest.mark.nightly
 def test_labels_wait_for_their_image_and_enter_when_it_arrives(ctx, tmp_path):
     a = helpers.small(3)
     document = tmp_path / "labels.json"
@@ -109,6 +113,7 @@ def test_labels_wait_for_their_image_and_enter_when_it_arrives(ctx, tmp_path):
     assert all(r["closed_at"] is not None for r in draft(ctx, silver.REJECTIONS))
 
 
+@pytest.mark.nightly
 def test_an_annotation_only_upload_replaces_exactly_the_boxes_it_names(begun, tmp_path):
     ctx, a = begun, helpers.small(3)
     name = "p001.jpg"
@@ -121,6 +126,7 @@ def test_an_annotation_only_upload_replaces_exactly_the_boxes_it_names(begun, tm
     assert len(boxes(ctx)) == 5
 
 
+@pytest.mark.nightly
 def test_an_image_listed_without_objects_is_labelled_and_an_unlisted_one_is_not(ctx, tmp_path):
     a = helpers.small(2)
     files = replace(a, boxes={"p000.jpg": []}).files()

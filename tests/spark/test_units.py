@@ -30,6 +30,7 @@ def pictures(*names):
     return {name: helpers.picture(n) for n, name in enumerate(names)}
 
 
+@pytest.mark.nightly
 def test_polygons_leave_boxes_alone(ctx, tmp_path):
     add(ctx, tmp_path, "a.zip", pictures("a.jpg", "b.jpg") | {"boxes.json": coco({"a.jpg": 1, "b.jpg": 2})})
     say(ctx, tmp_path, coco({"a.jpg": 4, "b.jpg": None}, kind="polygon"))
@@ -55,6 +56,7 @@ def test_refused_labels_make_no_negative_and_leave_what_was_there(ctx, tmp_path)
     assert labelled(ctx)["some.jpg"] == ["box"]
 
 
+@pytest.mark.nightly
 def test_rejections_close_by_their_own_key_and_not_because_a_document_has_their_name(ctx, tmp_path):
     add(ctx, tmp_path, "a.zip", pictures("a.jpg", "b.jpg") | {"labels.json": coco({"a.jpg": -1, "ghost.jpg": None})})
     assert open_rules(ctx) == {"annotation.box_degenerate": 1, "image.file_missing": 1}
@@ -62,11 +64,8 @@ def test_rejections_close_by_their_own_key_and_not_because_a_document_has_their_
     assert open_rules(ctx) == {"annotation.box_degenerate": 1, "image.file_missing": 1}
     say(ctx, tmp_path, coco({"a.jpg": 3}))
     assert open_rules(ctx) == {"image.file_missing": 1}
-    broken = helpers.write_zip(
-        tmp_path / "c.zip",
-        pictures("c.jpg", "d.jpg") | {"x/one.json": coco({"d.jpg": 1})[:-9], "two.json": coco({"c.jpg": 1})},
-    )
-    helpers.into_draft(ctx, "pets", broken)
+    broken = pictures("c.jpg", "d.jpg") | {"x/one.json": coco({"d.jpg": 1})[:-9], "two.json": coco({"c.jpg": 1})}
+    add(ctx, tmp_path, "c.zip", broken)
     assert open_rules(ctx)["document.invalid_json"] == 1
     add(ctx, tmp_path, "other.zip", pictures("e.jpg", "f.jpg") | {"x/one.json": coco({"e.jpg": 1})})
     assert open_rules(ctx)["document.invalid_json"] == 1, "another upload has a document of that name"
@@ -116,6 +115,7 @@ def test_a_damaged_file_is_a_rejection_and_reaches_no_reader(ctx, tmp_path):
     assert (report.files.read, report.files.rejected, report.files.accepted) == (5, 2, 3)
 
 
+@pytest.mark.nightly
 def test_a_category_that_is_its_own_parent_is_trained_and_attributes_alone_are_updated(ctx, tmp_path):
     document = json.loads(coco({"a.jpg": 1}))
     document["categories"] = [
@@ -137,6 +137,7 @@ def test_a_category_that_is_its_own_parent_is_trained_and_attributes_alone_are_u
     assert [a["area"] for a in annotations(ctx)] == [3.5]
 
 
+@pytest.mark.nightly
 def test_equal_annotations_can_be_refused_and_images_that_no_document_lists(ctx, tmp_path):
     ctx.storage.put("datasets/pets.yaml", b"severities: {annotation.duplicate: reject}\nunlisted_images: reject\n")
     report = add(ctx, tmp_path, "a.zip", pictures("a.jpg", "b.jpg") | {"labels.json": coco({"a.jpg": [1, 1, 2]})})

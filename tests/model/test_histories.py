@@ -14,7 +14,7 @@ SEEDS = range(1000, 1120)
 """Of the histories that every run tries, as many as there is time for."""
 
 STEPS = 6
-SHRINK_SECONDS = 240
+SHRINK_SECONDS = 60
 SECONDS = int(os.environ.get("IMAGELAKE_MODEL_SECONDS", "240"))
 NIGHTLY_SECONDS = int(os.environ.get("IMAGELAKE_MODEL_NIGHTLY_SECONDS", "7200"))
 

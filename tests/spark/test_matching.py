@@ -107,6 +107,7 @@ def test_three_names_of_an_image_are_checked_against_each_other_and_the_draft(ct
     assert sorted(keys) == ["other/b.jpg", "train/a.jpg", "train/train/a.jpg", "val/a.jpg"], "no third image"
 
 
+@pytest.mark.nightly
 def test_many_frames_of_equal_names_cost_no_more_than_their_number(ctx, tmp_path):
     names = [f"clip{n:03d}/frame.jpg" for n in range(40)]
     files = {name: helpers.picture(n, (8, 8)) for n, name in enumerate(names)}

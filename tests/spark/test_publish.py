@@ -69,6 +69,7 @@ def test_zip_rezipped_and_folder_give_one_digest_and_no_further_commit(ctx, tmp_
     assert len(digests) == 1
 
 
+@pytest.mark.nightly
 def test_identical_bytes_never_lie_in_two_splits_and_splits_stay(ctx, tmp_path):
     picture = helpers.picture(7)
     files = {f"train/t{k}.jpg": helpers.picture(200 + k) for k in range(3)}

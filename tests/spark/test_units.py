@@ -74,6 +74,7 @@ def test_rejections_close_by_their_own_key_and_not_because_a_document_has_their_
     assert "document.invalid_json" not in open_rules(ctx), "the upload of that source, mended"
 
 
+@pytest.mark.nightly
 def test_new_bytes_of_another_size_take_the_labels_along_and_of_the_same_size_are_flagged(ctx, tmp_path):
     names = ("wide.jpg", "same.jpg", "both.jpg")
     add(ctx, tmp_path, "a.zip", pictures(*names) | {"boxes.json": coco(dict.fromkeys(names, 40))})

@@ -7,7 +7,7 @@ import zipfile
 
 from tests.spark import helpers
 
-from imagelake.bronze import ingest
+from imagelake import pipeline
 from imagelake.bronze.request import IngestRequest
 from imagelake.context import Objects
 from imagelake.storage.blobs import blob_path
@@ -15,7 +15,7 @@ from imagelake.tables import bronze
 
 
 def take(ctx, dataset, path):
-    return ingest.run(helpers.again(ctx), IngestRequest(dataset, str(path)))
+    return pipeline.land_upload(helpers.again(ctx), IngestRequest(dataset, str(path)))
 
 
 def objects(ctx, dataset):

@@ -21,7 +21,10 @@ def earlier(rows: Sequence[Row], delivery: Delivery) -> Row | None:
     """The newest upload before this one with the same content, whose mode covers its own, that the draft has taken."""
     for row in reversed(rows):
         same = row["upload_id"] == delivery.upload_id and row["requested_format"] == delivery.row["requested_format"]
-        covers = row["mode"] == delivery.mode or (delivery.mode, row["mode"]) == ("append", "update")
+        modes = (delivery.mode, row["mode"])  # --again makes an update of what came as append
+        covers = (
+            modes[0] == modes[1] or modes == ("append", "update") or (delivery.again and modes == ("update", "append"))
+        )
         if same and covers and row["state"] in DONE and row["sequence"] < delivery.sequence:
             return row
     return None

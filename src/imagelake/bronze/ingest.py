@@ -134,6 +134,8 @@ def _take(ctx: Context, request: IngestRequest, past: Past, upload: _Upload) -> 
         kept, kept_uri = places.keep_zip(ctx, archived, upload_id, facts, held, single)
     else:
         kept, kept_uri = places.keep_files(ctx, facts, held, single), None
+    if single:
+        kept = pa.concat_tables([kept, places.make_objects(ctx, request.dataset, facts["content_hash"], held)])
     files = rows_of.files(ctx, request.dataset, attempt_id, source, choice, facts)
     row = {
         "dataset": request.dataset,

@@ -1,6 +1,6 @@
 """What a build was computed from, laid down before its first write: a build that is cut short is finished from it.
 
-`locks/<D>.build-<number>.plan` holds the uploads of the batch, the Delta version of each silver table before the first
+`locks/build-<D>.<number>.plan` holds the uploads of the batch, the Delta version of each silver table before the first
 write, settings and time. Whoever finishes the build computes the same rows, whatever the settings have become. The
 first to lay it down wins, and it is never changed; it goes when the uploads are marked.
 """
@@ -18,7 +18,7 @@ from imagelake.context import Context
 from imagelake.dataset_settings import DatasetSettings
 from imagelake.tables.spec import TableSpec
 
-_NAME = re.compile(r"\.build-(\d{1,18})\.plan$")
+_NAME = re.compile(r"\.(\d{1,18})\.plan$")
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def clear(ctx: Context, dataset: str, number: int) -> None:
 
 
 def _numbers(ctx: Context, dataset: str) -> list[int]:
-    paths = (stat.path for stat in ctx.storage.list("locks/") if stat.path.startswith(f"locks/{dataset}.build-"))
+    paths = (stat.path for stat in ctx.storage.list("locks/") if stat.path.startswith(f"locks/build-{dataset}."))
     return [int(match.group(1)) for match in map(_NAME.search, paths) if match]
 
 
@@ -86,4 +86,4 @@ def _read(ctx: Context, dataset: str, number: int) -> BuildPlan:
 
 
 def _path(dataset: str, number: int) -> str:
-    return f"locks/{dataset}.build-{number}.plan"
+    return f"locks/build-{dataset}.{number}.plan"

@@ -10,8 +10,8 @@ import pytest
 from tests.model.explore import Explorer, describe
 from tests.model.histories import history
 
-SEEDS = range(1000, 1003)
-"""Of the histories that every run tries, as many as there is time for."""
+SEEDS = range(1000, 1002)
+"""Histories that every run tries, as many as there is time for; more are added as they have been run."""
 
 STEPS = 6
 SHRINK_SECONDS = 60

@@ -179,7 +179,7 @@ def test_recipe_1_continues_with_the_options_of_its_first_version(ctx):
     before = drafts.splits(ctx, "scans")
     drafts.add(ctx, "scans", second)
     ctx.storage.put("datasets/scans.yaml", b"splits:\n  fractions: {a: 0.5, b: 0.5}\n  seed: 9\n")
-    report = drafts.released(ctx, "scans", split=HALVES)
+    report = drafts.released(ctx, "scans")
     splits = drafts.splits(ctx, "scans")
     assert report.version == "scans@v2"
     assert report.warnings == {"split.settings_differ": 1}

@@ -179,7 +179,7 @@ def test_recipe_1_continues_with_the_options_of_its_first_version(ctx):
     before = handmade.splits(ctx, "scans")
     handmade.add(ctx, "scans", second)
     ctx.storage.put("datasets/scans.yaml", b"splits:\n  fractions: {a: 0.5, b: 0.5}\n  seed: 9\n")
-    report = handmade.released(ctx, "scans", split=HALVES)
+    report = handmade.released(ctx, "scans")
     splits = handmade.splits(ctx, "scans")
     assert report.version == "scans@v2"
     assert report.warnings == {"split.settings_differ": 1}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +58,10 @@ class Counts:
     rejected: int = 0
     ignored: int = 0
     removed: int = 0
+
+    def as_unchanged(self) -> Counts:
+        """The counts of an upload that comes again and is not applied: what was accepted then is unchanged now."""
+        return replace(self, accepted=0, removed=0, unchanged=self.accepted + self.unchanged)
 
     def check(self, what: str) -> None:
         """AssertionError unless the counts add up: nothing may be dropped uncounted."""

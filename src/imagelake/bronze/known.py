@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -103,20 +103,23 @@ def stored_conditions(row: Row) -> tuple[Any, ...]:
 
 def report_unchanged(row: Row) -> RunReport:
     """The report of an upload that changes nothing, with the counts it had."""
-    files, images, annotations = (_unchanged(row[entity]) for entity in ("files", "images", "annotations"))
+    files, images, annotations = (_counts(row[entity]).as_unchanged() for entity in ("files", "images", "annotations"))
     report = replace(_report(row, "unchanged"), files=files, images=images, annotations=annotations)
     return replace(report, warnings=json.loads(row["warnings"] or "{}"))
 
 
 def _is_same(row: Row, request: IngestRequest, columns: Mapping[str, str | None]) -> bool:
     fits = all(row[name] == value for name, value in columns.items())
-    # what came with update has brought everything that append would
-    covers = row["mode"] == request.mode or (request.mode, row["mode"]) == ("append", "update")
-    return fits and covers and row["state"] in _SEEN and row["requested_format"] == request.format
+    return (
+        fits
+        and deliveries.covers(row["mode"], request.mode)
+        and row["state"] in _SEEN
+        and row["requested_format"] == request.format
+    )
 
 
 def _resumed(row: Row) -> RunReport:
-    return replace(_report(row, LANDED), files=Counts(**row["files"]) if row["files"] else Counts())
+    return replace(_report(row, LANDED), files=_counts(row["files"]))
 
 
 def _done(row: Row) -> RunReport:
@@ -138,7 +141,5 @@ def _report(row: Row, status: str) -> RunReport:
     )
 
 
-def _unchanged(counts: Mapping[str, int] | None) -> Counts:
-    """The counts of an upload as they are when it comes again: what was accepted then is unchanged now."""
-    then = Counts(**counts) if counts else Counts()
-    return Counts(**{**asdict(then), "accepted": 0, "removed": 0, "unchanged": then.accepted + then.unchanged})
+def _counts(stored: Mapping[str, int] | None) -> Counts:
+    return Counts(**stored) if stored else Counts()

@@ -9,7 +9,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from imagelake.gold.plan import Content, Uploads
-from imagelake.quality.gate import WAITING_RULES, Measures, UploadRows
+from imagelake.quality.catalogue import WAITING
+from imagelake.quality.gate import Measures, UploadRows
 from imagelake.tables import silver
 from imagelake.tables.frames import all_settled, tally
 from imagelake.tables.store import DeltaStore
@@ -67,7 +68,7 @@ def measure(content: Content, rejections: DataFrame, uploads: Uploads) -> Measur
 
 def _labels(rejections: DataFrame) -> DataFrame:
     """A label for each; those that do not wait for an image have one for their entity and their upload too."""
-    defect = ~F.col("rule").isin(*WAITING_RULES)
+    defect = ~F.col("rule").isin(*WAITING)
     of_entity = F.when(defect, F.concat(F.lit(_OF_ENTITY), "entity"))
     of_upload = F.when(defect & (F.col("entity") == "annotation"), F.concat(F.lit(_OF_UPLOAD), "upload_id"))
     return rejections.select(F.explode(F.array(F.lit(_OPEN), of_entity, of_upload)))

@@ -23,6 +23,10 @@ MIN_SIDE = 10
 """Images with a shorter side are flagged: trainers of the YOLO family refuse them."""
 
 
+WAITING = ("image.file_missing", "annotation.image_unknown")
+"""Rules whose rejections end by themselves: their records enter when the image arrives."""
+
+
 @dataclass(frozen=True)
 class Rule:
     """A check: its id, what it judges, the default severity (reject or warn) and the meaning of a breach.

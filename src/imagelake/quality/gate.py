@@ -8,9 +8,6 @@ from typing import Any
 
 from imagelake.dataset_settings import GateSettings
 
-WAITING_RULES = ("image.file_missing", "annotation.image_unknown")
-"""Rules whose rejections end when the image arrives: no defect of the entity or upload they belong to."""
-
 _NAMED_UPLOADS = 10
 _SHORT_ID = 8
 

@@ -8,7 +8,7 @@ was computed from is laid down before its first write (`build_plan`), and a batc
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -89,7 +89,8 @@ def _build(
 ) -> list[RunReport]:
     plan = begun or _new_plan(ctx, dataset, uploads)
     before = _draft(ctx, dataset, plan)
-    batch = _Batch(deliveries.newest(ctx.tables, dataset), _rules(ctx, dataset, plan), before)
+    rows = deliveries.newest(ctx.tables, dataset)
+    batch = _Batch(rows, _rules(ctx, dataset, plan, rows), before)
     for upload in uploads:
         ctx.progress(f"reading the annotations of {dataset}, upload {upload.sequence}")
         batch.ended.append(_apply(ctx, batch, upload, plan.failed.get(upload.sequence)))
@@ -114,8 +115,7 @@ def _new_plan(ctx: Context, dataset: str, uploads: Sequence[Delivery]) -> BuildP
     return BuildPlan(max(sequences), sequences, versions, settings, ctx.clock(), {})
 
 
-def _rules(ctx: Context, dataset: str, plan: BuildPlan) -> Rules:
-    rows = deliveries.newest(ctx.tables, dataset)
+def _rules(ctx: Context, dataset: str, plan: BuildPlan, rows: Sequence[Mapping[str, Any]]) -> Rules:
     lineages = {
         int(row["sequence"]): tuple(
             int(other["sequence"])

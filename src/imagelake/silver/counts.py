@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from pyspark.sql import Column, DataFrame
@@ -94,10 +94,7 @@ def count_removal(before: Draft, after: Draft) -> UploadCounts:
 
 def count_as_before(row: Mapping[str, Any]) -> UploadCounts:
     """The counts of an upload that came before and is not applied: what was accepted then is unchanged now."""
-    files, images, annotations = (
-        replace(then, accepted=0, removed=0, unchanged=then.accepted + then.unchanged)
-        for then in (Counts(**row[entity]) for entity in ("files", "images", "annotations"))
-    )
+    files, images, annotations = (Counts(**row[entity]).as_unchanged() for entity in ("files", "images", "annotations"))
     warnings = json.loads(row["warnings"] or "{}")
     return UploadCounts(files, images, annotations, 0, warnings, (), tuple(row["confirms"] or ()))
 

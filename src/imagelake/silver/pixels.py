@@ -12,7 +12,8 @@ from typing import Any
 from imagelake import digest
 from imagelake.boxes import Box, clip
 from imagelake.formats import geometry
-from imagelake.silver.records import WAITING, as_json
+from imagelake.quality.catalogue import WAITING
+from imagelake.silver.records import as_json
 from imagelake.silver.space import ORIENTED, TURNS_SIDES
 
 ADDED = (

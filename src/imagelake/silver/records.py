@@ -58,9 +58,6 @@ DDL = (
     "attributes string, warnings array<string>, entity string, rule string, message string, raw string"
 )
 
-WAITING = ("image.file_missing", "annotation.image_unknown")
-"""Rules whose rejections end by themselves: their records enter when the image arrives."""
-
 _EMPTY: dict[str, Any] = dict.fromkeys(SCHEMA.names)
 
 

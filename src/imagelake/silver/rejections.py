@@ -9,10 +9,11 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from imagelake.quality.apply import REJECT
+from imagelake.quality.catalogue import WAITING
 from imagelake.silver.delivery import Delivery
 from imagelake.silver.frames import Row, map_rows
 from imagelake.silver.match_images import AMBIGUOUS, DUPLICATE, FOUND, MISSING
-from imagelake.silver.records import WAITING, as_json
+from imagelake.silver.records import as_json
 from imagelake.silver.units import UNIT
 from imagelake.silver.waiting import Entering
 from imagelake.tables import silver

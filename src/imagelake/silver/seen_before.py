@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame
 from imagelake.silver.apply_upload import Applied
 from imagelake.silver.delivery import Delivery
 from imagelake.silver.units import UNIT
-from imagelake.tables.deliveries import DONE
+from imagelake.tables.deliveries import DONE, covers
 
 _LISTED = 5
 
@@ -21,11 +21,10 @@ def earlier(rows: Sequence[Row], delivery: Delivery) -> Row | None:
     """The newest upload before this one with the same content, whose mode covers its own, that the draft has taken."""
     for row in reversed(rows):
         same = row["upload_id"] == delivery.upload_id and row["requested_format"] == delivery.row["requested_format"]
-        modes = (delivery.mode, row["mode"])  # --again makes an update of what came as append
-        covers = (
-            modes[0] == modes[1] or modes == ("append", "update") or (delivery.again and modes == ("update", "append"))
-        )
-        if same and covers and row["state"] in DONE and row["sequence"] < delivery.sequence:
+        before = same and row["state"] in DONE and row["sequence"] < delivery.sequence
+        # --again makes an update of what came as append
+        covered = covers(row["mode"], delivery.mode) or (delivery.again and covers(delivery.mode, row["mode"]))
+        if before and covered:
             return row
     return None
 

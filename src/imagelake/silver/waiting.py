@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from imagelake.quality.catalogue import WAITING
 from imagelake.silver.frames import Row, map_rows
 from imagelake.silver.match_images import DUPLICATE, FOUND, draft_names
-from imagelake.silver.records import DDL, WAITING
+from imagelake.silver.records import DDL
 from imagelake.tables.frames import settled
 
 _NARROW = ("rejection_id", "document", "file", "by_stem", "absolute")

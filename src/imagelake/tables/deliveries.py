@@ -43,6 +43,11 @@ def datasets_pending(tables: DeltaStore) -> list[str]:
     return sorted({row["dataset"] for row in rows if (row["dataset"], row["sequence"]) not in ended})
 
 
+def covers(earlier: str, mode: str) -> bool:
+    """Whether an upload in the earlier mode has brought all that it would in this one: update does what append does."""
+    return earlier == mode or (earlier, mode) == ("update", "append")
+
+
 def deliver(ctx: Context, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Append uploads of one dataset under the next free sequence numbers, one by one, and return them as written."""
     return [_deliver(ctx, row) for row in rows]

@@ -108,8 +108,9 @@ def small_settings() -> Settings:
         "spark.driver_memory=4g",
         "spark.fast_start=false",
     ]
-    # the default collector marks half the time while other tests want the processor
-    conf = {**SMALL, "spark.driver.extraJavaOptions": "-XX:+UseParallelGC"}
+    # the default collector marks half the time while other tests want the processor; thousands of generated classes
+    # fill the default code cache, and what falls out of it is compiled anew
+    conf = {**SMALL, "spark.driver.extraJavaOptions": "-XX:+UseParallelGC -XX:ReservedCodeCacheSize=512m"}
     return load(None, [*chosen, f"spark.conf={json.dumps(conf)}"])
 
 

@@ -6,6 +6,7 @@ The dataset's lease is held from the first write to the last: what is published 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
@@ -144,6 +145,6 @@ def publish_built(ctx: Context, report: RunReport, note: str | None, lease: Leas
         report,
         version=result.version,
         published=result.published,
-        warnings={**report.warnings, **result.warnings},
+        warnings=dict(Counter(report.warnings) + Counter(result.warnings)),
         notices=(*report.notices, *result.notices),
     )

@@ -149,7 +149,7 @@ class Delivery:
 
     def _units(self, matches: Iterable[Match], rows: Mapping[str, Any]) -> set[Unit]:
         """The units that are brought: listed with the right size, and not all of their labels refused."""
-        taken = set(self.keys.values()) - set(rows)
+        taken = self._taken(rows)
         units = set()
         for m in matches:
             row = None if m.key in taken else self._row(m.key, rows)
@@ -157,15 +157,21 @@ class Delivery:
                 units |= {(str(m.key), kind) for kind in m.record.kinds}
         return {u for u in units if self.accepted.get(u) or not self.bad[u]}
 
+    def _taken(self, good: Mapping[str, Any]) -> set[str]:
+        """The keys of the upload's own images that are refused: its documents speak of these, not of the draft's."""
+        return set(self.keys.values()) - set(good)
+
     def _put_images(self, matches: list[Match], good: Mapping[str, Image]) -> None:
         """The rows of images that the upload has or lists."""
         images = self.out.draft.images
         if self.replacing:
             self.out.draft.images = images = {
-                k: row for k, row in images.items() if k in good or self._lists(matches, k)
+                k: row
+                for k, row in images.items()
+                if k in good or (self._lists(matches, k) and k not in self._taken(good))
             }
             self.out.draft.labels = {}
-        for key in sorted({*good, *(k for k in images if self._lists(matches, k))}):
+        for key in sorted({*good, *(k for k in images if self._lists(matches, k))} - self._taken(good)):
             old, row = self.draft.images.get(key), self._row(key, good)
             assert row is not None
             brought = frozenset(kind for k, kind in self.out.units if k == key)

@@ -35,11 +35,16 @@ class Explorer:
 
     def difference(self, steps: Sequence[Step]) -> Difference | None:
         """The first difference of a history, if there is one."""
+        return self.run(steps)[0]
+
+    def run(self, steps: Sequence[Step]) -> tuple[Difference | None, int]:
+        """The first difference of a history, if there is one, and how many of its steps were killed."""
+        machine = Machine(self.spark, self.folder / "lake", self.folder, views=self.views)
         try:
-            Machine(self.spark, self.folder / "lake", self.folder, views=self.views).run(steps)
+            machine.run(steps)
         except Difference as difference:
-            return difference
-        return None
+            return difference, machine.kills
+        return None, machine.kills
 
     def smallest(self, steps: Sequence[Step], difference: Difference, seconds: float) -> tuple[list[Step], Difference]:
         """Fewer steps, uploads and files that still differ, as far as the time allows."""
@@ -89,12 +94,15 @@ def replay(steps: Sequence[Step]) -> None:
 
 
 def session() -> Any:
-    """A small Spark session."""
+    """A small Spark session, in which a table's files are not read from its log, nor plans made anew between stages."""
     from tests.conftest import small_settings
 
     from imagelake.session import open_session
 
-    return open_session(small_settings(), "imagelake model")
+    spark = open_session(small_settings(), "imagelake model")
+    spark.conf.set("spark.sql.adaptive.enabled", "false")
+    spark.conf.set("spark.databricks.delta.allFilesInCrc.enabled", "true")
+    return spark
 
 
 def describe(seed: int, steps: Sequence[Step], difference: Difference) -> str:
@@ -106,7 +114,7 @@ def describe(seed: int, steps: Sequence[Step], difference: Difference) -> str:
 def main() -> int:
     """Some seeds, from the command line."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("seeds", nargs="+", type=int)
+    parser.add_argument("seeds", nargs="+", type=_seeds, help="17, or 17-80")
     parser.add_argument("--steps", type=int, default=6)
     parser.add_argument("--plain", action="store_true")
     parser.add_argument("--shrink", type=float, default=0.0)
@@ -114,16 +122,23 @@ def main() -> int:
     parser.add_argument("--no-views", action="store_true")
     args = parser.parse_args()
     explorer = Explorer(session(), Path(tempfile.mkdtemp(prefix="imagelake-model-")), not args.no_views)
-    return sum(_one(explorer, seed, args) for seed in args.seeds) and 1
+    differences = [seed for seeds in args.seeds for seed in seeds if _one(explorer, seed, args)]
+    print(f"{sum(map(len, args.seeds))} histories, {len(differences)} of them differ: {differences}")
+    return 1 if differences else 0
+
+
+def _seeds(text: str) -> range:
+    first, _, last = text.partition("-")
+    return range(int(first), int(last or first) + 1)
 
 
 def _one(explorer: Explorer, seed: int, args: argparse.Namespace) -> bool:
     started = time.monotonic()
     steps = history(seed, args.steps, plain=args.plain)
-    difference = explorer.difference(steps)
+    difference, kills = explorer.run(steps)
     seconds = time.monotonic() - started
     if difference is None:
-        print(f"== seed {seed} ({seconds:.0f} s): no difference", flush=True)
+        print(f"== seed {seed} ({seconds:.0f} s, {kills} killed): no difference", flush=True)
         return False
     steps, difference = explorer.smallest(steps, difference, args.shrink)
     print(

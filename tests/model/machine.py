@@ -44,7 +44,7 @@ class Said:
 
 
 class Machine:
-    """A dataset in the model and in the lake."""
+    """A dataset in the model and in the lake; `kills` counts the steps that were killed and given again."""
 
     def __init__(self, spark: Any, lake: Path, folder: Path, *, views: bool = True) -> None:
         self.dataset = f"h{next(_NUMBERS)}-{os.urandom(3).hex()}"
@@ -53,6 +53,7 @@ class Machine:
         self.folder = folder / self.dataset
         self.views = views
         self.ids: dict[Any, str] = {}
+        self.kills = 0
 
     def run(self, steps: Sequence[Step]) -> None:
         """All steps; Difference at the first disagreement."""
@@ -74,6 +75,7 @@ class Machine:
             answer = ask()
         except Killed:
             killed = True
+            self.kills += 1
             models.append(_after(models[0][0], said))
             answer = ask()
         self.product.kill_at = 0
@@ -277,8 +279,19 @@ def _run(m: Dataset, upload: Upload) -> Said:
     delivered = m.deliver(upload)
     if delivered.state == "rejected":
         return Said(REJECTED, (delivered,))
-    result = _version(m.publish)
+    result = _publish(m, delivered)
     return replace(result, deliveries=(delivered,), version=None)
+
+
+def _publish(m: Dataset, report: Delivered | None) -> Said:
+    """A publish that says what it has to say in the report of an upload: new images that lie elsewhere than asked."""
+    before, published = len(m.versions), dict(m.published)
+    said = _version(m.publish)
+    for version in m.versions[before:] if report is not None else ():
+        new = {key: row.split for key, row in version.content.images.items() if key not in published}
+        elsewhere = sum(asked not in (None, version.splits[key]) for key, asked in new.items())
+        report.warnings["split.contradicts"] += elsewhere
+    return said
 
 
 def _night(m: Dataset, uploads: Sequence[Upload]) -> Said:
@@ -286,7 +299,8 @@ def _night(m: Dataset, uploads: Sequence[Upload]) -> Said:
     delivered = [*([saves] if saves else []), *(m.deliver(upload) for upload in uploads)]
     code = REJECTED if any(d.state == "rejected" for d in delivered) else 0
     if m.settings.auto and m.has_unpublished():
-        code = max(code, _version(m.publish).exit_code, key=(0, USAGE, NOT_FOUND, REJECTED, GATE).index)
+        last = next((d for d in reversed(delivered) if d.state != "rejected"), None)
+        code = max(code, _publish(m, last).exit_code, key=(0, USAGE, NOT_FOUND, REJECTED, GATE).index)
     return Said(code, tuple(delivered))
 
 

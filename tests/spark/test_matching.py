@@ -57,9 +57,9 @@ def test_a_bare_name_is_matched_within_the_upload_and_flagged_but_never_in_the_d
 
 @pytest.mark.nightly
 def test_a_name_that_several_images_bear_is_ambiguous(ctx, tmp_path):
-    files = {"p/a.jpg": helpers.picture(1), "q/a.jpg": helpers.picture(2)}
+    files = {"p/a.jpg": helpers.picture(1), "images/q/a.jpg": helpers.picture(2)}
     add(ctx, tmp_path, "a.zip", files | {"annotations.json": coco({"a.jpg": 1})})
-    assert boxes(ctx) == {}
+    assert boxes(ctx) == {}, "a role folder does not make a base name unique"
     assert open_rules(ctx) == {"image.ambiguous": 1, "annotation.image_ambiguous": 1}
 
 

@@ -114,6 +114,18 @@ def test_labels_wait_for_their_image_and_enter_when_it_arrives(ctx, tmp_path):
 
 
 @pytest.mark.nightly
+def test_what_waiting_labels_say_of_their_image_holds_though_newer_labels_come_with_it(ctx, tmp_path):
+    a = helpers.small(1)
+    document = a.document()
+    document["images"][0]["patient"] = "p7"
+    labels = tmp_path / "labels.json"
+    labels.write_text(json.dumps(document))
+    add(ctx, labels)
+    add(ctx, helpers.write_zip(tmp_path / "a.zip", a.files()))
+    assert [json.loads(i["attributes"] or "{}") for i in draft(ctx)] == [{"patient": "p7"}]
+
+
+@pytest.mark.nightly
 def test_an_annotation_only_upload_replaces_exactly_the_boxes_it_names(begun, tmp_path):
     ctx, a = begun, helpers.small(3)
     name = "p001.jpg"

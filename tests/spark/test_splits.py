@@ -12,6 +12,8 @@ from pyspark.sql import DataFrame
 from tests.spark import handmade, helpers
 from tests.spark.handmade import Picture
 
+from imagelake import pipeline
+from imagelake.bronze.request import IngestRequest
 from imagelake.errors import UsageError
 from imagelake.gold.splits import Assigned, Recipe, assign
 
@@ -227,3 +229,13 @@ def test_a_misspelt_attribute_is_refused_and_a_lacking_or_chained_one_is_said(ct
         "12 groups share byte-identical images, so that they lie in one split: "
         f"{', '.join(f'v{n:02}' for n in range(10))} and 2 more",
     )
+
+
+def test_contradicted_splits_of_published_and_of_new_images_are_counted_together(ctx, tmp_path):
+    """a.jpg is published in train already, and its copy b.jpg, which is new, has to follow it."""
+    same = helpers.picture(1)
+    pipeline.run_upload(ctx, IngestRequest("both", str(helpers.write_zip(tmp_path / "1.zip", {"train/a.jpg": same}))))
+    second = helpers.write_zip(tmp_path / "2.zip", {"val/a.jpg": same, "val/b.jpg": same, "c.jpg": helpers.picture(2)})
+    report = pipeline.run_upload(helpers.again(ctx), IngestRequest("both", str(second)))
+    assert handmade.splits(ctx, "both")["b.jpg"] == "train"
+    assert report.warnings["split.contradicts"] == 2

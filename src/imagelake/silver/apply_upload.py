@@ -118,8 +118,8 @@ class _Judged:
 def _with_waited(accepted: DataFrame, labels: JudgedLabels) -> DataFrame:
     if labels.entering is None:
         return accepted
-    listed = labels.entering.records.where("listed AND image_key IS NOT NULL").select("doc")
-    return img.with_waited(accepted, img.listed(labels.matched.join(listed, "doc", "left_semi")))
+    said = labels.entering.said.withColumn("space", F.lit(None).cast("string"))
+    return img.with_waited(accepted, img.listed(said))
 
 
 def _refused(judged: _Judged) -> DataFrame:

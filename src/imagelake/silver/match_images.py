@@ -142,7 +142,7 @@ def _loose(uploaded: DataFrame, listed: DataFrame, draft: DataFrame, by_name: bo
     full = _names(uploaded, "full", F.array_distinct(F.array("path", "image_key")))
     tails = F.array_distinct(F.concat(_tails(F.col("path")), _tails(F.col("image_key"))))
     tail = _names(graded, "tail", tails).withColumn("grade", F.col("_grade"))
-    base = _names(graded, "base", F.array(_base(F.col("path")))).withColumn("grade", F.col("_grade"))
+    base = _names(uploaded, "base", F.array(_base(F.col("path"))))
     there = draft.select("image_key").withColumn("split", F.lit(None).cast("string"))
     known = _names(there.join(uploaded.select("image_key"), "image_key", "left_anti"), "draft", F.array("image_key"))
     names = [full, tail, base, known]

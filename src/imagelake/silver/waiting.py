@@ -26,10 +26,12 @@ class Entering:
     """What enters with an upload's images: `records`, and all rejections that end.
 
     Each annotation has an image record of its own; `listed` are those that a document had as image records. More end
-    than enter: those whose labels the upload or a newer one brings too.
+    than enter: those whose labels the upload or a newer one brings too. `said` are the image records of these as well:
+    what they say of the image itself holds where nothing newer says it.
     """
 
     records: DataFrame
+    said: DataFrame
     ended: DataFrame
 
 
@@ -45,13 +47,15 @@ def entering(open_rejections: DataFrame, arrived: DataFrame, units: DataFrame) -
     located = settled(_claimed(located))
     if located.isEmpty():
         return None
-    newest = _newest(_without_units(located.where(F.col("status") == FOUND), units))
+    one = located.where(F.col("status") == FOUND)
+    newest = _newest(_without_units(one, units))
     twice = located.where(F.col("status") == DUPLICATE).withColumn("image_key", F.lit(None).cast("string"))
     entering_rows = newest.unionByName(twice.select(*newest.columns))
     images = entering_rows.withColumn("listed", F.col("type") == "image").withColumn("type", F.lit("image"))
     none = F.lit(None).cast("array<string>")
     annotations = entering_rows.where("type = 'annotation'").withColumn("kinds", none)
-    return Entering(images.unionByName(annotations, allowMissingColumns=True), located.select("rejection_id"))
+    records = images.unionByName(annotations, allowMissingColumns=True)
+    return Entering(records, one.where("type = 'image'"), located.select("rejection_id"))
 
 
 def _claimed(located: DataFrame) -> DataFrame:

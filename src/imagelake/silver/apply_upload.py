@@ -71,9 +71,12 @@ class Applied:
     category_warnings: Mapping[str, int]
 
 
-def apply(ctx: Context, draft: Draft, delivery: Delivery, rules: Rules) -> Applied:
-    """The draft with this upload's images, annotations, categories and rejections; UploadRejected as a whole."""
-    upload = read_upload(ctx, delivery, draft.images, rules.settings.match == "name")
+def apply(ctx: Context, draft: Draft, delivery: Delivery, files: DataFrame, rules: Rules) -> Applied:
+    """The draft with this upload's images, annotations, categories and rejections; UploadRejected as a whole.
+
+    files: `files_of` the upload.
+    """
+    upload = read_upload(ctx, delivery, files, draft.images, rules.settings.match == "name")
     listed = img.listed(upload.matched.where(F.col("status") == FOUND))
     images = img.incoming(delivery, upload.images, listed, draft.images, rules.published_splits, rules.severities)
     was_open = not draft.rejections.isEmpty()  # mostly nothing is, and much need not be asked

@@ -27,9 +27,11 @@ from imagelake.silver.changes import Change, changes
 from imagelake.silver.counts import UploadCounts, count_as_before, count_removal, count_upload
 from imagelake.silver.delivery import Delivery
 from imagelake.silver.published import published_index, published_splits
+from imagelake.silver.upload import files_of
 from imagelake.storage.lease import Lease
 from imagelake.tables import bronze, deliveries, silver
 from imagelake.tables.builds import SILVER, app_id
+from imagelake.tables.frames import settled
 from imagelake.tables.saves import remove_delivered
 from imagelake.tables.store import Txn
 
@@ -124,7 +126,7 @@ def _rules(ctx: Context, dataset: str, plan: BuildPlan, rows: Sequence[Mapping[s
         )
         for row in rows
     }
-    index, splits = published_index(ctx, dataset), published_splits(ctx, dataset)
+    index, splits = published_index(ctx, dataset), settled(published_splits(ctx, dataset))
     return Rules(plan.settings, severities(plan.settings), index, splits, lineages, plan.now)
 
 
@@ -162,13 +164,13 @@ def _failed(upload: Delivery, reason: str) -> _Ended:
 
 def _applied(ctx: Context, batch: _Batch, upload: Delivery) -> _Ended:
     draft, rules = batch.draft, batch.rules
-    files = ctx.tables.read(bronze.FILES, upload.dataset).where(F.col("attempt_id") == upload.attempt_id)
+    files = files_of(ctx, upload.dataset, upload.attempt_id)
     if upload.mode == "remove":
         keys = files.where("role = 'removed'").select(F.col("path").alias("image_key"))
         batch.draft = remove(draft, upload, keys, rules.now).settled()
         return _Ended(upload, "built", count_removal(draft, batch.draft))
-    applied = apply(ctx, draft, upload, rules)
-    counts = count_upload(applied, files)
+    applied = apply(ctx, draft, upload, files, rules)
+    counts = count_upload(applied)
     done = batch.rows + [{**e.delivery.row, "state": e.state, **_columns(e)} for e in batch.ended]
     before = seen_before.earlier(done, upload)
     if before is not None:

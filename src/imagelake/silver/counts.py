@@ -53,12 +53,9 @@ class UploadCounts:
         }
 
 
-def count_upload(applied: Applied, files: DataFrame) -> UploadCounts:
-    """The counts of an applied upload; AssertionError when they do not add up.
-
-    files: all rows of bronze.files of the upload, ignored ones too.
-    """
-    n = tally(*_read(applied, files), *_accepted(applied), *_refused(applied), *_outcomes(applied), *_said(applied))
+def count_upload(applied: Applied) -> UploadCounts:
+    """The counts of an applied upload; AssertionError when they do not add up."""
+    n = tally(*_read(applied), *_accepted(applied), *_refused(applied), *_outcomes(applied), *_said(applied))
     counts = {entity: _counts(entity, n) for entity in ("images", "annotations")}
     counts["files"] = _files(n, counts["images"])
     for entity, found in counts.items():
@@ -112,17 +109,20 @@ def _ends(prefix: str, n: Mapping[str, int]) -> tuple[str, ...]:
     return tuple(sorted(label.removeprefix(prefix) for label in n if label.startswith(prefix)))
 
 
-def _read(applied: Applied, files: DataFrame) -> list[DataFrame]:
+def _read(applied: Applied) -> list[DataFrame]:
     """What there was to read, from the upload alone: its files, and its documents' records."""
-    records = applied.upload.records
+    files, records = applied.upload.listed, applied.upload.records
     label = (F.col("type") == "annotation") | ((F.col("type") == "issue") & (F.col("entity") == "annotation"))
     listed = (F.col("type") == "issue") & (F.col("entity") == "image")
     left_out = F.col("role").isin("ignored", "mask") | ((F.col("role") == "unknown") & F.col("problem_rule").isNull())
     return [
-        _marked(files, F.lit("files read"), F.when(left_out, F.lit("files ignored"))),
-        _marked(files.where("role = 'image'"), F.lit("images read")),
-        _marked(records.where(label), F.lit("annotations read")),
-        _marked(records.where(listed), F.lit("images read")),
+        _marked(
+            files,
+            F.lit("files read"),
+            F.when(left_out, F.lit("files ignored")),
+            F.when(F.col("role") == "image", F.lit("images read")),
+        ),
+        _marked(records, F.when(label, F.lit("annotations read")), F.when(listed, F.lit("images read"))),
         _marked(_unknown(applied), F.lit("images read")),
     ]
 

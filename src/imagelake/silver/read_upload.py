@@ -16,7 +16,7 @@ from imagelake.silver.images import with_keys
 from imagelake.silver.match_images import match
 from imagelake.silver.parse import parse
 from imagelake.silver.space import with_space
-from imagelake.silver.upload import current_detection, files_of, upload_tree
+from imagelake.silver.upload import current_detection, upload_tree
 from imagelake.tables.frames import all_settled, settled
 
 _BOX = "box"
@@ -24,23 +24,27 @@ _BOX = "box"
 
 @dataclass(frozen=True)
 class UploadRecords:
-    """Frames of one upload: `files` of bronze, `images` of them with keys, `records`, `matched` image records.
+    """Frames of one upload: `listed` by bronze, `files` not ignored, `images` with keys, `records`, `matched` images.
 
-    All but `files` are settled. `matched` has image_key, status, by_name, waits_for, space and the image's raw size.
+    All are settled. `matched` has image_key, status, by_name, waits_for, space and the image's raw size.
     """
 
+    listed: DataFrame
     files: DataFrame
     images: DataFrame
     records: DataFrame
     matched: DataFrame
 
 
-def read_upload(ctx: Context, delivery: Delivery, draft_images: DataFrame, by_name: bool) -> UploadRecords:
+def read_upload(
+    ctx: Context, delivery: Delivery, listed: DataFrame, draft_images: DataFrame, by_name: bool
+) -> UploadRecords:
     """Parse and match an upload; UploadRejected when none of its documents can be read.
 
-    draft_images: silver.images of the draft. by_name: labels may find an image of the draft by its base name.
+    listed: `files_of` the upload; draft_images: silver.images of the draft. by_name: labels may find an image of the
+    draft by its base name.
     """
-    files = files_of(ctx, delivery.dataset, delivery.attempt_id)
+    files = listed.where("role <> 'ignored'")
     keyed = with_keys(files.where("role = 'image'"), draft_images.select("image_key"))
     records, images = all_settled(_records(ctx, delivery), keyed)
     _check_documents(delivery, files, records)
@@ -49,7 +53,7 @@ def read_upload(ctx: Context, delivery: Delivery, draft_images: DataFrame, by_na
     size = ("image_key", "width", "height", "orientation")
     others = draft_images.select(*size).join(images.select("image_key"), "image_key", "left_anti")
     matched = settled(with_space(named, images.select(*size).unionByName(others)))
-    return UploadRecords(files, images, records, matched)
+    return UploadRecords(listed, files, images, records, matched)
 
 
 def _records(ctx: Context, delivery: Delivery) -> DataFrame:

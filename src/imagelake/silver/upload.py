@@ -18,6 +18,7 @@ from imagelake.silver.delivery import Delivery
 from imagelake.storage.base import Storage
 from imagelake.storage.places import Place, read_place
 from imagelake.tables import bronze
+from imagelake.tables.frames import settled
 
 _PLACE = ("content_hash", "uri", "offset", "length", "size", "codec")
 
@@ -46,9 +47,8 @@ class UploadTree:
 
 
 def files_of(ctx: Context, dataset: str, attempt_id: str) -> DataFrame:
-    """The rows of bronze.files of one attempt, without what was ignored."""
-    files = ctx.tables.read(bronze.FILES, dataset)
-    return files.where((F.col("attempt_id") == attempt_id) & (F.col("role") != "ignored"))
+    """The rows of bronze.files of one attempt, settled: for each query over a table Delta looks for its files anew."""
+    return settled(ctx.tables.read(bronze.FILES, dataset).where(F.col("attempt_id") == attempt_id))
 
 
 def current_detection(delivery: Delivery, tree: UploadTree) -> Detection:

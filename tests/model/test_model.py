@@ -7,12 +7,12 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
+from tests.model.digest import content_digest
 from tests.model.draft import Settings
 from tests.model.histories import history
 from tests.model.matching import match
 from tests.model.model import GATE, NOT_FOUND, USAGE, Dataset, Exit
 from tests.model.uploads import Document, Entry, Image, Label, Lines, Other, Record, Upload, image_keys, records
-from tests.model.versions import content_of
 
 from imagelake import digest
 
@@ -380,7 +380,7 @@ def test_the_digest_is_that_of_the_product():
         for name, (parent, place) in d.draft.categories.items()
     ]
     sets = [digest.set_digest(hashes) for hashes in (images, labels, categories)]
-    assert content_of(d.draft).digest() == digest.content_digest(*sets)
+    assert content_digest(d.draft) == digest.content_digest(*sets)
 
 
 def test_documents_label_for_the_kinds_they_hold():

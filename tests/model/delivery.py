@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from tests.model.draft import WAITING, Annotation, Delivered, Draft, Rejection, Row, Settings, Unit
+from tests.model.draft import Annotation, Delivered, Draft, Rejection, Row, Unit
 from tests.model.labels import ORPHAN, judge, to_raw
 from tests.model.matching import AMBIGUOUS, DUPLICATE, MISSING, Match, match, match_waiting
-from tests.model.uploads import Document, Image, Label, Record, Upload, damage, image_keys, is_mask, records, take_apart
+from tests.model.uploads import Document, Image, Record, Upload, damage, image_keys, is_mask, records, take_apart
+
+if TYPE_CHECKING:
+    from tests.model.model import Dataset
 
 By = tuple[Upload, int]
+"""Whose defect a refused row is: an upload and its number."""
 Rows = Mapping[str, Row]
 Units = dict[Unit, Counter[Annotation]]
-Labels = Iterable[tuple[Match, str, Label]]
 
 UNFOUND = {
     MISSING: ("image.file_missing", "split.member_unknown"),
@@ -28,181 +31,149 @@ NOBODY = Row("", 0, 0, 0)
 """What is known of an image before it comes for the first time."""
 
 
-@dataclass
 class Delivery:
-    """An upload on its way into the draft; `published` and `index` are splits and training indices of all versions."""
+    """An upload on its way into the draft of a dataset."""
 
-    upload: Upload
-    sequence: int
-    draft: Draft
-    settings: Settings
-    published: Mapping[str, str]
-    index: Mapping[str, int]
-
-    def __post_init__(self) -> None:
-        self.members = self.upload.members()
-        self.documents = {p: f for p, f in self.members.items() if isinstance(f, Document)}
-        self.files = {p: f for p, f in self.members.items() if isinstance(f, Image) and not is_mask(p)}
+    def __init__(self, dataset: Dataset, upload: Upload) -> None:
+        self.dataset, self.draft, self.settings, self.upload = dataset, dataset.draft, dataset.settings, upload
+        self.published, self.replacing = dataset.splits_of(), upload.mode == "replace"
+        self.members = upload.members()
+        self.documents = {path: f for path, f in self.members.items() if isinstance(f, Document)}
+        images = {path: f for path, f in self.members.items() if isinstance(f, Image)}
+        self.files = {path: f for path, f in images.items() if not is_mask(path)}
         self.keys = image_keys(self.files, self.draft.images)
-        self.replacing = self.upload.mode == "replace"
-        self.by = (self.upload, self.sequence)
-        self.answer = Delivered(self.sequence, self.upload)
-        self.refused: dict[tuple[Any, ...], Rejection] = {}
+        self.answer = Delivered(len(dataset.deliveries) + 1, upload)
+        self.answer.warnings["file.mask"] = len(images) - len(self.files)
+        self.refused: dict[Rejection, Rejection] = {}
 
     def apply(self) -> tuple[Delivered, Draft]:
         """The answer, and the draft after it: as it was when none of the upload's documents can be read."""
         if self.documents and all(f.broken for f in self.documents.values()):
             return replace(self.answer, state="rejected"), self.draft
-        draft = self.draft
-        matches = match(records(self.members), self.keys, draft.images, self.settings.match_by_name)
-        matches.sort(key=lambda m: (m.record.document, m.record.position))
-        good = self._good_files({m.key for m in matches if m.record.kinds})
-        rows = {**{key: row for key, row in draft.images.items() if key not in self.keys.values()}, **good}
-        labels = [(m, *one) for m in (*matches, *self._orphans()) for one in m.record.labels]
-        own = self._take(self.by, matches, labels, rows, set())
-        entered, waited = self._enter(good, own)
-        images = self._images(good, [*matches, *waited.values()], own)
-        self._count(matches, len(labels), good, images, own)
+        by, before = (self.upload, self.answer.sequence), self.draft
+        matches = match(records(self.members), self.keys, before.images, self.settings.match_by_name) + self._orphans()
+        good = self._good_files(by, {m.key for m in matches if m.record.kinds})
+        now = {**before.images, **good}
+        refused = self.keys.values() - good.keys()
+        own = self._take(by, matches, {key: row for key, row in now.items() if key not in refused}, set())
+        waiting, entered = self._enter(good, own)
+        said = {key: [m.record for m in (*matches, *waiting) if m.key == key] for key in now}
+        images = {key: self._image(key, now[key], said[key], own) for key in now if key in good or said[key]}
+        self._count(matches, good, images, own)
+        images = {**({} if self.replacing else before.images), **images}
         for key, kind in entered:
             images[key] = replace(images[key], labelled=images[key].labelled | {kind})
-        stay = {(k, kind): a for (k, kind), a in draft.labels.items() if k in images and kind in images[k].labelled}
+        stay = {(k, kind): a for (k, kind), a in before.labels.items() if k in images and kind in images[k].labelled}
         after = Draft(images, {**stay, **own, **entered})
         after.categories = self._categories(after)
-        after.rejections = self._rejections(after, good, own, waited)
-        self.answer.brings = {*own, *(self.keys[p] for p, f in self.files.items() if f.problem is None)}
+        after.rejections = self._rejections(after, good, own, {m.record for m in waiting})
+        self.answer.brings = {*own, *(self.keys[path] for path, f in self.files.items() if f.problem is None)}
         return self.answer, after
 
-    def _good_files(self, listed: set[str | None]) -> dict[str, Row]:
+    def _orphans(self) -> list[Match]:
+        """Labels of images that their document does not list."""
+        listed = {path: enumerate(file.labels) for path, file in self.documents.items()}
+        lost = {
+            path: tuple((f"annotations[{n}]", a) for n, a in some if a.entry is None) for path, some in listed.items()
+        }
+        return [Match(Record(path, -1, "", frozenset(), labels=labels), ORPHAN) for path, labels in lost.items()]
+
+    def _good_files(self, by: By, listed: set[str | None]) -> Rows:
         """Image files by key that enter the draft; all others, and what cannot be read, are refused."""
         good = {}
         for path, image in self.files.items():
-            key, rule = self.keys[path], image.problem
-            old = self.draft.images.get(key)
-            if rule is None and old and old.content != image.content and self.upload.mode == "append":
-                rule = "image.key_taken"
-            if rule is None and self.documents and key not in listed and self.settings.unlisted == "reject":
-                rule = "image.unlisted"
-            if rule is None:
-                good[key] = Row(image.content, image.width, image.height, image.orientation)
+            key = self.keys[path]
+            taken = self.upload.mode == "append" and self.draft.images.get(key, image).content != image.content
+            unlisted = self.documents and self.settings.unlisted == "reject" and key not in listed
+            rule = image.problem or ("image.key_taken" if taken else "image.unlisted" if unlisted else None)
+            if rule:
+                self._refuse(by, "image", path, "file", rule, image.content, key)
             else:
-                self._refuse(self.by, "image", path, "file", rule, image.content, key=key)
+                good[key] = Row(image.content, image.width, image.height, image.orientation)
         for path, file in self.members.items():
             if damage(file) and not isinstance(file, Image):
-                self._refuse(self.by, "file", path, "file", damage(file), file)
+                self._refuse(by, "file", path, "file", damage(file), file)
         return good
 
-    def _orphans(self) -> Iterable[Match]:
-        """Labels of images that their document does not list."""
-        for path, file in self.documents.items():
-            labels = tuple((f"annotations[{n}]", label) for n, label in enumerate(file.labels) if label.entry is None)
-            yield Match(Record(path, -1, "", frozenset(), labels=labels), ORPHAN)
-
-    def _take(self, by: By, matches: Collection[Match], labels: Labels, rows: Rows, closed: set[Unit]) -> Units:
-        """The units that are brought: listed with the right size, not closed, and not all of their labels refused."""
-        for m in matches:
-            if m.key is None:
-                rule = UNFOUND[m.status][not m.record.kinds]
-                r = m.record
-                self._refuse(by, "image", r.document, f"images[{r.position}]", rule, r.name, record=r)
+    def _take(self, by: By, matches: Collection[Match], rows: Rows, closed: set[Unit]) -> Units:
+        """Refuse names that mean no image, and labels that are no good. The units that are brought: of images listed
+        with the right size, not closed, and not with all of their labels refused."""
         accepted: Units = defaultdict(Counter)
         bad = set()
-        for m, locator, label in labels:
-            unit = (m.key or "", label.kind)
-            if unit in closed:
-                continue
-            result = judge(m, label, rows.get(unit[0]), self.settings)
-            if accepted[unit][result] and self.settings.rejects("annotation.duplicate"):
-                result = "annotation.duplicate"
-            if isinstance(result, Annotation):
-                accepted[unit][result] += 1
-            else:
-                bad.add(unit)
-                raw = (m.record.position, label)
-                self._refuse(
-                    by, "annotation", m.record.document, locator, result, raw, key=m.key, record=m.record, label=label
-                )
+        for m in matches:
+            r = m.record
+            if m.status in UNFOUND:
+                rule = UNFOUND[m.status][not r.kinds]
+                self._refuse(by, "image", r.document, f"images[{r.position}]", rule, r.name, None, None, r)
+            for locator, label in r.labels:
+                unit = (m.key or "", label.kind)
+                result = judge(m, label, rows.get(unit[0]), self.settings)
+                if accepted[unit][result] and self.settings.rejects("annotation.duplicate"):
+                    result = "annotation.duplicate"
+                if isinstance(result, Annotation):
+                    accepted[unit][result] += 1
+                elif unit not in closed:
+                    bad.add(unit)
+                    raw = (r.position, label)
+                    self._refuse(by, "annotation", r.document, locator, result, raw, m.key, label.kind, r, label)
         fits = [m for m in matches if m.key in rows and to_raw(rows[m.key], m.record.size)]
         units = {(m.key, kind) for m in fits for kind in m.record.kinds} - closed
         return {unit: accepted[unit] for unit in units if accepted[unit] or unit not in bad}
 
-    def _images(self, good: Rows, matches: Iterable[Match], own: Units) -> dict[str, Row]:
-        """The images after the upload: those that it has or lists, and, unless it is all there is, the others."""
-        said = defaultdict(list)
-        for m in matches:
-            said[m.key].append(m.record)
-        rows = {key: row for key, row in {**self.draft.images, **good}.items() if key in good or key in said}
-        others = {} if self.replacing else self.draft.images
-        return {**others, **{key: self._image(key, row, said[key], own) for key, row in rows.items()}}
+    def _enter(self, good: Rows, own: Units) -> tuple[list[Match], Units]:
+        """The listed images that waited and arrive now, with labels that are still open; and the units that enter with
+        them, the newest first, unless the upload itself brings them."""
+        waiting = defaultdict(list)
+        for r in sorted(self.draft.rejections.values(), key=lambda r: -r.sequence):
+            if r.waits and not self.replacing:
+                waiting[r.upload, r.sequence].append(r)
+        arrived, entered = [], {}
+        for by, rejections in waiting.items():
+            matches = match_waiting([r.record for r in rejections if not r.label], good)
+            left = [(r.record, (r.locator, r.label)) for r in rejections if r.label]
+            labels = {m.record: tuple(label for record, label in left if record == m.record) for m in matches}
+            tried = [replace(m, record=replace(m.record, labels=labels[m.record])) for m in matches]
+            entered |= self._take(by, tried, good, {*own, *entered})
+            arrived += matches
+        return arrived, entered
 
     def _image(self, key: str, row: Row, said: list[Record], own: Units) -> Row:
         """An image and what stays of its labels, by what became of its bytes."""
         old = self.draft.images.get(key, NOBODY)
         before = NOBODY if self.replacing else old
         same_size = (row.width, row.height, row.orientation) == (before.width, before.height, before.orientation)
-        brought = {kind for k, kind in own if k == key}
-        stay = before.labelled if same_size else frozenset()
+        brought, stay = {kind for k, kind in own if k == key}, before.labelled if same_size else frozenset()
         self.answer.warnings["image.labels_dropped"] += bool(before.labelled - brought - stay)
         changed = bool(stay - brought) and (before.content != row.content or before.bytes_changed)
         attributes = next((r.attributes for r in said if r.attributes), before.attributes)
-        folder = [take_apart(path).split for path, k in self.keys.items() if k == key]
-        split = next((s for s in (*folder, *(r.split for r in said)) if s), None)
-        if key in self.published:
-            self.answer.warnings["split.contradicts"] += split not in (None, self.published[key])
-        split = old.split if key in self.published and old is not NOBODY else split or before.split
+        folders = [take_apart(path).split for path, k in self.keys.items() if k == key]
+        split = next((split for split in (*folders, *(r.split for r in said)) if split), None)
+        published = self.published.get(key)
+        self.answer.warnings["split.contradicts"] += None not in (split, published) and split != published
+        split = old.split if published and old is not NOBODY else split or before.split
         return replace(row, split=split, labelled=stay | brought, attributes=attributes, bytes_changed=changed)
 
-    def _count(self, matches, labels: int, good: Rows, images: Rows, own: Units) -> None:
+    def _count(self, matches: list[Match], good: Rows, images: Rows, own: Units) -> None:
         """Nothing is dropped uncounted: what is read and neither accepted nor unchanged is rejected."""
-        before = self.draft
-        same = [key for key in good if images[key] == before.images.get(key)]
+        same = sum(images[key] == self.draft.images.get(key) for key in good)
         unfound = sum(m.key is None and bool(m.record.kinds) for m in matches)
-        self.answer.images.update(
-            accepted=len(good) - len(same), unchanged=len(same), rejected=len(self.files) - len(good) + unfound
-        )
-        accepted = sum(rows.total() for rows in own.values())
-        unchanged = sum((rows & before.labels.get(unit, Counter())).total() for unit, rows in own.items())
-        self.answer.annotations.update(accepted=accepted - unchanged, unchanged=unchanged, rejected=labels - accepted)
-        masks = sum(isinstance(f, Image) and is_mask(p) for p, f in self.members.items())
-        self.answer.warnings["file.mask"] += masks
+        rejected = len(self.files) - len(good) + unfound
+        self.answer.images.update(accepted=len(good) - same, unchanged=same, rejected=rejected)
+        accepted, there = sum(rows.total() for rows in own.values()), self.draft.labels
+        same = sum((rows & there[unit]).total() for unit, rows in own.items() if unit in there)
+        rejected = sum(len(m.record.labels) for m in matches) - accepted
+        self.answer.annotations.update(accepted=accepted - same, unchanged=same, rejected=rejected)
 
-    def _enter(self, good: Rows, own: Units) -> tuple[Units, dict[Rejection, Match]]:
-        """Labels that waited enter with their image, the newest of a unit first, unless the upload brings it.
-
-        The units that enter, and what the records of the rejections mean that have been tried.
-        """
-        waiting = defaultdict(list)
-        for r in sorted(self.draft.rejections.values(), key=lambda r: -r.sequence):
-            if r.rule in WAITING and not self.replacing:
-                waiting[r.upload, r.sequence].append(r)
-        entered: Units = {}
-        waited: dict[Rejection, Match] = {}
-        for by, rejections in waiting.items():
-            found = {m.record: m for m in match_waiting([r.record for r in rejections if not r.label], good)}
-            tried = {r: found[r.record] for r in rejections if r.record in found}
-            labels = [(m, r.locator, r.label) for r, m in tried.items() if r.label]
-            entered |= self._take(by, found.values(), labels, good, {*own, *entered})
-            waited |= tried
-        return entered, waited
-
-    def _rejections(
-        self, after: Draft, good: Rows, own: Units, waited: Mapping[Rejection, Match]
-    ) -> dict[Any, Rejection]:
+    def _rejections(self, after: Draft, good: Rows, own: Units, tried: set[Record]) -> dict[Rejection, Rejection]:
         """What stays open and what is new; of what waits the newest counts."""
-        missing = {
-            (r.record.waits_for, kind)
-            for r in self.refused.values()
-            if r.rule == "image.file_missing"
-            for kind in r.record.kinds
-        }
+        missing = {unit for r in self.refused for unit in r.waits}
         sound = {path for path, file in self.members.items() if not damage(file)}
 
         def closes(r: Rejection) -> bool:
             """Whether an open rejection ends with this upload, if it is not refused again."""
             lineage = r.upload.source == self.upload.source or r.upload.identity == self.upload.identity
-            if self.replacing:
-                return True
-            if r.rule in WAITING:
-                return all((r.record.waits_for, k) in missing for k in ({r.kind} if r.label else r.record.kinds))
+            if self.replacing or r.waits:
+                return self.replacing or r.record in tried or r.waits <= missing
             if r.key is None:
                 return lineage and r.path in sound
             if r.entity == "annotation":
@@ -210,9 +181,8 @@ class Delivery:
                 return unit in own and (lineage or self.draft.labels.get(unit) != after.labels.get(unit))
             return r.key in good and (lineage or good[r.key].content != self.draft.images.get(r.key, NOBODY).content)
 
-        open_before = {i: r for i, r in self.draft.rejections.items() if r not in waited}
-        kept = {i: r for i, r in open_before.items() if i in self.refused or not closes(r)}
-        return {**kept, **{i: r for i, r in self.refused.items() if i not in kept or r.rule in WAITING}}
+        kept = {r: r for r in self.draft.rejections.values() if r in self.refused or not closes(r)}
+        return {**kept, **{r: r for r in self.refused.values() if r not in kept or r.waits}}
 
     def _categories(self, after: Draft) -> dict[str, tuple[str | None, int | None]]:
         """Names with parent and training index: an index is kept for good, a parent without annotations has none."""
@@ -224,14 +194,13 @@ class Delivery:
         roots = {parent for name, parent in declared.items() if parent != name} & declared.keys() - used.keys()
         stay = {*named, *used, *(() if self.replacing else old.keys() - self.draft.used())}
         kept = {name: old[name] for name in old if name in stay}
-        index = {**self.index, **{name: place for name, (_, place) in kept.items() if place is not None}}
-        for name in named:
-            if name not in roots:
-                index.setdefault(name, max(index.values(), default=-1) + 1)
-        parents = {name: parent for name, (parent, _) in kept.items()}
-        parents |= {name: parent for name, parent in named.items() if parent or name not in kept}
+        rows = [row for v in self.dataset.versions for row in v.content.categories.items()]
+        index = {name: place for name, (_, place) in [*rows, *kept.items()] if place is not None}
+        for name in (name for name in named if name not in roots):
+            index.setdefault(name, max(index.values(), default=-1) + 1)
+        parents = {name: named.get(name) or old.get(name, (None,))[0] for name in (*kept, *named)}
         return {name: (parent, None if name in roots else index.get(name)) for name, parent in parents.items()}
 
-    def _refuse(self, by: By, *what: Any, **more: Any) -> None:
-        row = Rejection(*by, *what, **more)
-        self.refused.setdefault(row.id, row)
+    def _refuse(self, by: By, *what: Any) -> None:
+        rejection = Rejection(*by, *what)
+        self.refused.setdefault(rejection, rejection)

@@ -1,4 +1,4 @@
-"""The digests `d1:` of the contract, from its field encoding: sums of row hashes over images, annotations, categories."""
+"""The digests `d1:` of the contract: sums of row hashes over images, annotations, categories, splits."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import struct
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from tests.model.draft import Annotation, Content, Row
+from tests.model.draft import Annotation, Draft, Row
 
 
-def content_digest(content: Content) -> str:
+def content_digest(content: Draft) -> str:
     """The digest of what a version holds."""
     images = Counter(_hash("image", _image(key, row)) for key, row in content.images.items())
     labels = Counter(
@@ -24,7 +24,7 @@ def content_digest(content: Content) -> str:
     return "d1:" + hashlib.sha256(data).hexdigest()
 
 
-def version_digest(content: Content, splits: Mapping[str, str]) -> str:
+def version_digest(content: Draft, splits: Mapping[str, str]) -> str:
     """The digest of a version: content, and which image lies in which split."""
     rows = Counter(_hash("split", _text(1, key) + _text(2, split)) for key, split in splits.items())
     data = b"imagelake/d1/version\n" + content_digest(content).encode() + b"\n" + _set(rows)

@@ -6,9 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from tests.model.uploads import Attributes, Box, Label, Record, Upload
+from tests.model.uploads import Attributes, Label, Points, Record, Upload
 
-Points = tuple[float, ...]
 Unit = tuple[str, str]
 """An image key and a kind: what an upload replaces as a whole."""
 
@@ -54,13 +53,13 @@ class Annotation(NamedTuple):
     """A row of the draft without its image and kind."""
 
     category: str
-    box: Box | None = None
+    box: Points | None = None
     polygon: Points | None = None
 
 
 @dataclass(frozen=True)
 class Rejection:
-    """An open rejection: what is refused, of which image if that is known, and the record and label it is about."""
+    """An open rejection: what is refused, and what is known of it. The same defect again is the same rejection."""
 
     upload: Upload = field(compare=False)
     sequence: int = field(compare=False)
@@ -70,41 +69,35 @@ class Rejection:
     rule: str
     raw: Any
     key: str | None = field(default=None, compare=False)
+    kind: str | None = field(default=None, compare=False)
     record: Record | None = field(default=None, compare=False)
     label: Label | None = field(default=None, compare=False)
 
     @property
-    def id(self) -> tuple[Any, ...]:
-        """The same defect again is the same rejection."""
-        return self.entity, self.path, self.locator, self.rule, self.raw
-
-    @property
-    def kind(self) -> str | None:
-        """The kind of the label."""
-        return self.label.kind if self.label else None
+    def waits(self) -> set[Unit]:
+        """The units that wait, under the name that their image is waited for by."""
+        waiting = self.record if self.rule in WAITING else None
+        return (
+            {(waiting.waits_for, kind) for kind in ({self.kind} if self.kind else waiting.kinds)} if waiting else set()
+        )
 
 
 @dataclass
-class Content:
-    """What a version holds: images by key, annotations by unit, categories with parent and training index.
+class Draft:
+    """Images by key, annotations by unit, categories with parent and training index; rejections that are open, each by
+    itself. A unit is here when its image counts as labelled for its kind, be it without any annotation.
 
-    A unit is here when its image counts as labelled for its kind, be it without any annotation.
+    A draft is never changed, only replaced: a version is the draft as it was, but for what was open then.
     """
 
     images: dict[str, Row] = field(default_factory=dict)
     labels: dict[Unit, Counter[Annotation]] = field(default_factory=dict)
     categories: dict[str, tuple[str | None, int | None]] = field(default_factory=dict)
+    rejections: dict[Rejection, Rejection] = field(default_factory=dict)
 
     def used(self) -> Counter[str]:
         """The categories that own annotations, and how many."""
         return Counter(annotation.category for rows in self.labels.values() for annotation in rows.elements())
-
-
-@dataclass
-class Draft(Content):
-    """The dataset as it would be published, and its open rejections by id; never changed, only replaced."""
-
-    rejections: dict[tuple[Any, ...], Rejection] = field(default_factory=dict)
 
     def labels_rejected(self, key: str) -> bool:
         """The flag image.labels_rejected: labels of a kind the image counts as labelled for are refused."""
@@ -124,8 +117,3 @@ class Delivered:
     warnings: Counter[str] = field(default_factory=Counter)
     brings: set[Any] = field(default_factory=set)
     changed: set[Any] = field(default_factory=set)
-
-    @property
-    def annotations_read(self) -> int:
-        """How many annotations it brought."""
-        return sum(self.annotations[fate] for fate in ("accepted", "unchanged", "rejected"))

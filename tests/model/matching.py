@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from posixpath import basename, splitext
 
-from tests.model.uploads import ROLE_FOLDERS, Record, take_apart
+from tests.model.uploads import ROLE_FOLDERS, Record, lies_in, take_apart
 
 FOUND, MISSING, AMBIGUOUS, DUPLICATE = "found", "missing", "ambiguous", "duplicate"
 BY_NAME = 6
@@ -25,18 +26,18 @@ class Match:
     rank: tuple[int, int] = (0, 0)
 
 
-def match(records: Iterable[Record], keys: Mapping[str, str], draft: Collection[str], by_name: bool) -> list[Match]:
+def match(records: list[Record], keys: Mapping[str, str], draft: Collection[str], by_name: bool) -> list[Match]:
     """Match what an upload lists with its own images (path to key), then with the draft's others.
 
     Records with labels go first: members of split lists prefer the images that others list.
     """
     others = set(draft) - set(keys.values())
     listed: set[str | None] = set()
-    matches = []
-    for record in sorted(records, key=lambda r: (not r.kinds, r.document, r.position)):
-        matches.append(_first(record, _ranks(record, keys, others, listed, by_name)))
-        listed |= {matches[-1].key} if record.kinds else set()
-    return _claims(matches)
+    matches = {}
+    for record in sorted(records, key=lambda r: not r.kinds):
+        matches[record] = _first(record, _ranks(record, keys, others, listed, by_name))
+        listed |= {matches[record].key} if record.kinds else set()
+    return _claims([matches[record] for record in records])
 
 
 def match_waiting(records: Iterable[Record], keys: Collection[str]) -> list[Match]:
@@ -46,13 +47,11 @@ def match_waiting(records: Iterable[Record], keys: Collection[str]) -> list[Matc
 
 
 def _first(record: Record, ranks: Ranks) -> Match:
-    for rank, places in enumerate(ranks):
-        for place, candidates in enumerate(places):
-            if len(candidates) == 1:
-                return Match(record, FOUND, *candidates, (rank, place))
-            if candidates:
-                return Match(record, AMBIGUOUS)
-    return Match(record, MISSING)
+    """The first of all names that has a candidate decides."""
+    answers = [((n, place), some) for n, rank in enumerate(ranks) for place, some in enumerate(rank) if some]
+    if answers and len(answers[0][1]) == 1:
+        return Match(record, FOUND, *answers[0][1], answers[0][0])
+    return Match(record, AMBIGUOUS if answers else MISSING)
 
 
 def _claims(matches: list[Match]) -> list[Match]:
@@ -67,8 +66,8 @@ def _claims(matches: list[Match]) -> list[Match]:
 
 def _ranks(r: Record, keys: Mapping[str, str], draft: set[str], listed: Collection[str | None], by_name: bool) -> Ranks:
     """Where a record is looked for: `keys` are the upload's images (path to key), `draft` all other keys."""
-    cut = _stem if r.by_stem else str
-    file, base, tails = r.file, _base(r.file), r.file.split("/")[1:]
+    cut = (lambda name: splitext(name)[0]) if r.by_stem else str
+    file, base, tails = r.file, basename(r.file), r.file.split("/")[1:]
     bare = r.absolute or "/" not in take_apart(file).short
 
     def named(name: str) -> set[str]:
@@ -79,9 +78,6 @@ def _ranks(r: Record, keys: Mapping[str, str], draft: set[str], listed: Collecti
 
     def in_split(path: str) -> bool:
         return r.split is not None and take_apart(path).split == r.split
-
-    def in_role(path: str) -> bool:
-        return any(folder.lower() in ROLE_FOLDERS for folder in path.split("/")[:-1])
 
     def best(paths: list[str], *better: Callable[[str], bool]) -> set[str]:
         """Of several those that are better, first by split, as long as there are any."""
@@ -96,18 +92,9 @@ def _ranks(r: Record, keys: Mapping[str, str], draft: set[str], listed: Collecti
         [named(name) for name in r.names[:1]],
         [named(file)],
         [{key for path, key in keys.items() if in_split(path) and cut(take_apart(path).short) == file}],
-        [best(ending, in_role, lambda path: keys[path] in listed)],
+        [best(ending, lambda path: lies_in(path, ROLE_FOLDERS), lambda path: keys[path] in listed)],
         [named("/".join(tails[n:])) for n in range(len(tails))],
         [{key for key in draft if cut(key) == name} for name in r.draft_keys],
-        [best([path for path in keys if cut(_base(path)) == base])] if bare else [],
-        [{key for key in draft if cut(_base(key)) == base}] if bare and by_name else [],
+        [best([path for path in keys if cut(basename(path)) == base])] if bare else [],
+        [{key for key in draft if cut(basename(key)) == base}] if bare and by_name else [],
     ]
-
-
-def _base(path: str) -> str:
-    return path.rpartition("/")[2]
-
-
-def _stem(path: str) -> str:
-    folder, slash, name = path.rpartition("/")
-    return folder + slash + (name.rpartition(".")[0] or name)

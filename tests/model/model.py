@@ -1,8 +1,8 @@
 """The executable model of the contract: one dataset, its verbs, and what each of them answers.
 
 Read it as the specification: `Dataset.deliver` says what becomes of an upload that is new or came before, `publish`
-what a version is. `delivery` says what an upload does to images and labels, `matching` whose labels they are, `versions`
-how images are split. No Spark, no Delta, nothing of the product.
+what a version is. `delivery` says what an upload does to images and labels, `matching` whose labels they are,
+`versions` how images are split. No Spark, no Delta, nothing of the product.
 """
 
 from __future__ import annotations
@@ -13,24 +13,23 @@ from dataclasses import dataclass, field, replace
 
 from tests.model.delivery import Delivery
 from tests.model.digest import content_digest
-from tests.model.draft import Content, Delivered, Draft, Settings
+from tests.model.draft import Delivered, Draft, Settings
 from tests.model.uploads import Document, Entry, Label, Upload
 from tests.model.versions import FIRST, Recipe, Version, assign, gate
 
 USAGE, GATE, NOT_FOUND = 2, 4, 6
 
-NOTHING = Version(0, FIRST, None, Content())
+NOTHING = Version(0, FIRST, None, Draft())
 """What there is before the first version."""
 
-Shares = tuple[tuple[str, float], ...]
+Shares, Name, Said = tuple[tuple[str, float], ...] | None, str | None, tuple[str, str]
 
 
+@dataclass
 class Exit(Exception):
     """A verb ends with this exit code, and nothing has happened."""
 
-    def __init__(self, code: int) -> None:
-        super().__init__(f"exit {code}")
-        self.code = code
+    code: int
 
 
 @dataclass
@@ -53,17 +52,15 @@ class Dataset:
         earlier = self._earlier(upload)
         if upload.again and earlier and upload.mode == "append":
             upload = replace(upload, mode="update")
-        sequence = len(self.deliveries) + 1
-        categories = [pair for v in self.versions for pair in v.content.categories.items()]
-        index = {name: place for name, (_, place) in categories if place is not None}
-        delivery = Delivery(upload, sequence, self.draft, self.settings, self._splits_of(FIRST), index)
-        answer, after = delivery.apply()
+        answer, after = Delivery(self, upload).apply()
         if earlier and answer.state == "built":
             later = {thing for d in self.deliveries[earlier.sequence :] for thing in d.changed}
-            if after == self.draft:
-                return self._end(_as_before(earlier, sequence, upload, "unchanged"), self.draft)
-            if upload.mode != "replace" and not upload.again and later & answer.brings:
-                return self._end(_as_before(earlier, sequence, upload, "superseded"), self.draft)
+            stale = upload.mode != "replace" and not upload.again and later & answer.brings
+            state = "unchanged" if after == self.draft else "superseded" if stale else "built"
+            if state != "built":  # what was accepted then is unchanged now
+                counts = (earlier.images, earlier.annotations)
+                then = [Counter(unchanged=c["accepted"] + c["unchanged"], rejected=c["rejected"]) for c in counts]
+                answer, after = Delivered(answer.sequence, upload, state, *then), self.draft
         return self._end(answer, after)
 
     def remove(self, keys: Collection[str], ignore_missing: bool = False) -> Delivered | None:
@@ -73,7 +70,7 @@ class Dataset:
             raise Exit(NOT_FOUND)
         images = {key: row for key, row in before.images.items() if key not in there}
         labels = {unit: rows for unit, rows in before.labels.items() if unit[0] not in there}
-        rejections = {i: r for i, r in before.rejections.items() if r.key not in there}
+        rejections = {r: r for r in before.rejections.values() if r.key not in there}
         after = Draft(images, labels, before.categories, rejections)
         return self._end(Delivered(len(self.deliveries) + 1, None), after) if there else None
 
@@ -94,12 +91,8 @@ class Dataset:
         return self.deliver(Upload(files, "labels")) if files else None
 
     def publish(
-        self,
-        fractions: Shares | None = None,
-        group_by: str | None = None,
-        stratify: bool = False,
-        alias: str | None = None,
-    ) -> tuple[str, str]:
+        self, fractions: Shares = None, group_by: Name = None, stratify: bool = False, alias: Name = None
+    ) -> Said:
         """The draft becomes the next version, where it differs from the last: status and version."""
         last, s = self._last(), self.settings
         new = Recipe(fractions or s.fractions, group_by or s.group_by, stratify or s.stratify, s.seed)
@@ -108,22 +101,17 @@ class Dataset:
             raise Exit(USAGE)
         if last.number and not self.differs():
             return self._named(last, "unchanged", alias)
-        reads = {d.sequence: d.annotations_read for d in self._unpublished()}
+        reads = {d.sequence: d.annotations.total() - d.annotations["removed"] for d in self._unpublished()}
         if not gate(self.draft, s, reads):
             raise Exit(GATE)
         newest = max(reads, default=last.last_sequence)
         version = Version(last.number + 1, FIRST, spec, self.draft, frozenset(reads), newest)
         uploaded = {key: row.split for key, row in self.draft.images.items() if row.split}
-        return self._publish(version, (self._splits_of(FIRST), uploaded), alias)
+        return self._publish(version, (self.splits_of(), uploaded), alias)
 
     def add_recipe(
-        self,
-        number: int,
-        fractions: Shares,
-        group_by: str | None = None,
-        stratify: bool = False,
-        alias: str | None = None,
-    ) -> tuple[str, str]:
+        self, number: int, fractions: Shares, group_by: Name = None, stratify: bool = False, alias: Name = None
+    ) -> Said:
         """Another split of the content of version `number`: status and version."""
         base = next((v for v in self.versions if (v.number, v.recipe) == (number, FIRST)), None)
         if base is None:
@@ -136,7 +124,7 @@ class Dataset:
         fresh = max(v.recipe for v in self.versions) + 1
         newest = max(same, key=lambda v: (v.number, v.recipe), default=replace(base, recipe=fresh))
         recipe = newest.recipe if newest.number < number else fresh
-        return self._publish(Version(number, recipe, spec, base.content), [self._splits_of(newest.recipe)], alias)
+        return self._publish(Version(number, recipe, spec, base.content), [self.splits_of(newest.recipe)], alias)
 
     def has_unpublished(self) -> bool:
         """Whether a delivery was built after the newest one that a version includes."""
@@ -148,7 +136,7 @@ class Dataset:
 
     def draft_splits(self) -> dict[str, str]:
         """Where the images of the draft lie: the published split, or none yet."""
-        splits = self._splits_of(FIRST)
+        splits = self.splits_of()
         return {key: splits.get(key, "unassigned") for key in self.draft.images}
 
     def _last(self) -> Version:
@@ -157,7 +145,7 @@ class Dataset:
     def _unpublished(self) -> list[Delivered]:
         return [d for d in self.deliveries if d.state == "built" and d.sequence > self._last().last_sequence]
 
-    def _splits_of(self, recipe: int) -> dict[str, str]:
+    def splits_of(self, recipe: int = FIRST) -> dict[str, str]:
         """The newest split that a recipe has given to each image, images removed since included."""
         versions = sorted((v for v in self.versions if v.recipe == recipe), key=lambda v: v.number)
         return {key: split for v in versions for key, split in v.splits.items()}
@@ -176,12 +164,11 @@ class Dataset:
 
     def _earlier(self, upload: Upload) -> Delivered | None:
         """The newest time that the draft took this upload, or had it already."""
-        modes = {upload.mode, "update"} if upload.mode == "append" else {upload.mode}
-        for d in reversed(self.deliveries):
-            if d.upload and d.upload.identity == upload.identity and d.upload.mode in modes:
-                if d.state in ("built", "unchanged"):
-                    return d
-        return None
+        modes = (upload.mode, "update" if upload.mode == "append" else upload.mode)
+        same = [
+            d for d in self.deliveries if d.upload and d.upload.identity == upload.identity and d.upload.mode in modes
+        ]
+        return next((d for d in reversed(same) if d.state in ("built", "unchanged")), None)
 
     def _end(self, answer: Delivered, after: Draft) -> Delivered:
         """The draft is what it is after a delivery, and what that took away and changed is counted."""
@@ -195,12 +182,3 @@ class Dataset:
         answer.changed |= {key for key, _ in contents[0] ^ contents[1]}
         self.deliveries = [*self.deliveries, answer]
         return answer
-
-
-def _as_before(earlier: Delivered, sequence: int, upload: Upload, state: str) -> Delivered:
-    """What was taken then is unchanged now."""
-    then = [
-        Counter(unchanged=c["accepted"] + c["unchanged"], rejected=c["rejected"])
-        for c in (earlier.images, earlier.annotations)
-    ]
-    return Delivered(sequence, upload, state, *then)

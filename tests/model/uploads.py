@@ -13,15 +13,11 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-Box = tuple[float, float, float, float]
+Points = tuple[float, ...]
 Size = tuple[int, int]
 Attributes = tuple[tuple[str, str], ...]
 
-SPLITS = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
-    **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
-}
+SPLITS = {"train": "train training", "val": "val valid validation dev", "test": "test testing eval evaluation"}
 ROLE_FOLDERS = {"images", "image", "imgs", "img", "jpegimages", "photos", "pictures"}
 ANNOTATION_FOLDERS = {"annotations", "annotation", "xml", "xmls"}
 DOCUMENT_FOLDERS = {*ANNOTATION_FOLDERS, *ROLE_FOLDERS, "labels", "label"}
@@ -50,7 +46,7 @@ class Label:
     entry: int | None
     kind: Literal["box", "polygon", "class"]
     category: str | None
-    shape: tuple[float, ...] | None
+    shape: Points | None
 
 
 @dataclass(frozen=True)
@@ -174,7 +170,7 @@ class Parts(NamedTuple):
 def split_of(word: str) -> str | None:
     """train2017 is train, valid is val; None for any other word."""
     match = re.match(r"^([a-z]+)(?:[-_]?(?:19|20)\d\d)?$", word.lower())
-    return SPLITS.get(match.group(1)) if match else None
+    return next((split for split, words in SPLITS.items() if match and match[1] in words.split()), None)
 
 
 def wrapper_folder(paths: Iterable[str]) -> str:
@@ -196,18 +192,20 @@ def take_apart(path: str) -> Parts:
     return Parts("/".join(parts), "/".join([*kept, *parts]), split)
 
 
+def lies_in(path: str, folders: Collection[str]) -> bool:
+    """Whether a path leads through one of these folders."""
+    return any(folder.lower() in folders for folder in path.split("/")[:-1])
+
+
 def is_mask(path: str) -> bool:
     """Whether an image file is a mask and no image of the dataset."""
-    return any(folder.lower() in MASK_FOLDERS for folder in path.split("/")[:-1])
+    return lies_in(path, MASK_FOLDERS)
 
 
 def damage(file: File) -> str | None:
     """The rule that the bytes of a file break."""
-    return (
-        ("document.invalid_json" if file.broken else None)
-        if isinstance(file, Document)
-        else getattr(file, "problem", None)
-    )
+    broken = "document.invalid_json" if isinstance(file, Document) and file.broken else None
+    return broken or getattr(file, "problem", None)
 
 
 def image_keys(paths: Iterable[str], draft: Collection[str]) -> dict[str, str]:
@@ -248,18 +246,17 @@ def records(members: Mapping[str, File]) -> list[Record]:
 def document_split(path: str) -> str | None:
     """The split that a document's folders, or else the words of its name, stand for; None when they name several."""
     *folders, name = path.split("/")
-    for words in (folders, re.findall(r"[A-Za-z0-9]+", name.rpartition(".")[0])):
-        splits = {split_of(word) for word in words} - {None}
-        if splits:
-            return splits.pop() if len(splits) == 1 else None
-    return None
+    words = (folders, re.findall(r"[A-Za-z0-9]+", name.rpartition(".")[0]))
+    splits: list[set[str | None]] = [{split_of(word) for word in some} - {None} for some in words]
+    first = splits[0] or splits[1]
+    return first.pop() if len(first) == 1 else None
 
 
 def class_folders(paths: list[str]) -> list[Record]:
     """Images that all lie in folders, two at least, are of the class of their folder."""
-    result = []
-    for n, path in enumerate(paths):
-        parts = take_apart(path)
-        label = Label(n, "class", parts.short.rpartition("/")[0], ())
-        result.append(Record("", n, path, frozenset({"class"}), parts.split, labels=((path, label),)))
-    return result if len(paths) > 1 and all(label.category for r in result for _, label in r.labels) else []
+    names = {path: take_apart(path).short.rpartition("/")[0] for path in paths if len(paths) > 1}
+    labels = [
+        (path, Label(n, "class", name, ())) for n, (path, name) in enumerate(names.items()) if all(names.values())
+    ]
+    kinds = frozenset({"class"})
+    return [Record("", n, p, kinds, take_apart(p).split, labels=((p, a),)) for n, (p, a) in enumerate(labels)]

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.model.draft import Annotation, Points, Row, Settings
+from tests.model.draft import Annotation, Row, Settings
 from tests.model.matching import FOUND, MISSING, Match
-from tests.model.uploads import Label, Size
+from tests.model.uploads import Label, Points, Size
 
 FAR = 10
 """A coordinate more than so many image sides away is nonsense."""
-
 ORPHAN = "orphan"
 """The status of labels of an image that their document does not list."""
-
-WARNS = {"box_clipped", "box_tiny"}
+UNFOUND = {MISSING: "annotation.image_unknown", ORPHAN: "annotation.image_orphan"}
+WARNS = {"annotation.box_clipped", "annotation.box_tiny"}
 """Rules that reject only where the dataset says so."""
 
 
@@ -25,52 +24,44 @@ def to_raw(row: Row, declared: Size | None) -> Callable[[Points], Points] | None
         return None
     if declared in (None, (width, height)) or orientation < 5:  # else the sides were exchanged by mistake
         return lambda points: points
-    turn: dict[int, Callable[[float, float], Points]] = {
-        5: lambda x, y: (y, x),
-        6: lambda x, y: (y, height - x),
-        7: lambda x, y: (width - y, height - x),
-        8: lambda x, y: (width - y, x),
-    }
-    return lambda points: sum(map(turn[orientation], points[::2], points[1::2]), ())
+
+    def turn(x: float, y: float) -> Points:
+        return width - y if orientation in (7, 8) else y, height - x if orientation in (6, 7) else x
+
+    return lambda points: sum(map(turn, points[::2], points[1::2]), ())
 
 
 def judge(m: Match, label: Label, row: Row | None, settings: Settings) -> str | Annotation:
     """The row that the label becomes, or the rule that refuses it; `row` is its image, if that is accepted."""
+    if label.shape is None:
+        return "annotation.bbox_not_finite"
+    if m.status != FOUND:
+        return UNFOUND.get(m.status, "annotation.image_ambiguous")
     turn = to_raw(row, m.record.size) if row else None
-    unfound = {MISSING: "image_unknown", ORPHAN: "image_orphan"}.get(m.status, "image_ambiguous")
-    reasons = {
-        "bbox_not_finite": label.shape is None,
-        unfound: m.status != FOUND,
-        "image_rejected": row is None,
-        "size_mismatch": turn is None,
-        "category_unknown": label.category is None,
-    }
-    if any(reasons.values()):
-        return "annotation." + next(reason for reason, applies in reasons.items() if applies)
-    assert row and turn and label.shape is not None and label.category is not None
-    return Annotation(label.category) if label.kind == "class" else _measure(label, turn, row, settings)
-
-
-def _measure(label: Label, turn: Callable[[Points], Points], row: Row, settings: Settings) -> str | Annotation:
-    """A shape as a row, its box cut to the image, or the first rule that it breaks."""
-    shape = label.shape or ()
-    polygon = turn(shape) if label.kind == "polygon" else None
-    points = polygon or turn((*shape[:2], shape[0] + shape[2], shape[1] + shape[3]))
-    xs, ys, far = points[::2], points[1::2], FAR * max(row.width, row.height)
-    x, y, right, bottom = min(xs), min(ys), max(xs), max(ys)
-    w, h = (right - x, bottom - y) if polygon else shape[2:]
+    if row is None or turn is None:
+        return "annotation.size_mismatch" if row else "annotation.image_rejected"
+    if label.category is None:
+        return "annotation.category_unknown"
+    if label.kind == "class":
+        return Annotation(label.category)
+    polygon = turn(label.shape) if label.kind == "polygon" else None
+    points = polygon or turn(_corners(*label.shape))
+    flat = polygon is None and min(label.shape[2:]) <= 0
+    left, top, right, bottom = min(points[::2]), min(points[1::2]), max(points[::2]), max(points[1::2])
+    far = FAR * max(row.width, row.height)
     rules = {
-        "polygon_out_of_bounds": any(abs(v) > far for v in polygon or ()),
-        "box_degenerate": min(w, h, right - x, bottom - y) <= 0,
-        "box_out_of_bounds": any(abs(v) > far for v in (x, y, right, bottom)),
-        "box_outside": x >= row.width or y >= row.height or right <= 0 or bottom <= 0,
-        "box_clipped": x < 0 or y < 0 or right > row.width or bottom > row.height,
-        "box_tiny": min(w, h) < 1,
+        "annotation.polygon_out_of_bounds": max(map(abs, polygon or (0,))) > far,
+        "annotation.box_degenerate": flat or left == right or top == bottom,
+        "annotation.box_out_of_bounds": max(map(abs, points)) > far,
+        "annotation.box_outside": left >= row.width or top >= row.height or right <= 0 or bottom <= 0,
+        "annotation.box_clipped": left < 0 or top < 0 or right > row.width or bottom > row.height,
+        "annotation.box_tiny": min(right - left, bottom - top) < 1,
     }
-    for rule, breaks in rules.items():
-        if breaks and (rule not in WARNS or settings.rejects(f"annotation.{rule}")):
-            return f"annotation.{rule}"
-    left, top = max(x, 0.0), max(y, 0.0)
-    return Annotation(
-        label.category or "", (left, top, min(right, row.width) - left, min(bottom, row.height) - top), polygon
-    )
+    broken = (rule for rule, breaks in rules.items() if breaks and (rule not in WARNS or settings.rejects(rule)))
+    x, y = max(left, 0.0), max(top, 0.0)
+    box = (x, y, min(right, row.width) - x, min(bottom, row.height) - y)
+    return next(broken, Annotation(label.category, box, polygon))
+
+
+def _corners(x: float, y: float, w: float, h: float) -> Points:
+    return x, y, x + w, y + h

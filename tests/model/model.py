@@ -165,10 +165,10 @@ class Dataset:
     def _earlier(self, upload: Upload) -> Delivered | None:
         """The newest time that the draft took this upload, or had it already."""
         modes = (upload.mode, "update" if upload.mode == "append" else upload.mode)
-        same = [
-            d for d in self.deliveries if d.upload and d.upload.identity == upload.identity and d.upload.mode in modes
+        taken = [
+            d for d in self.deliveries if d.upload and d.upload.mode in modes and d.state in ("built", "unchanged")
         ]
-        return next((d for d in reversed(same) if d.state in ("built", "unchanged")), None)
+        return next((d for d in reversed(taken) if d.upload.identity == upload.identity), None)
 
     def _end(self, answer: Delivered, after: Draft) -> Delivered:
         """The draft is what it is after a delivery, and what that took away and changed is counted."""
@@ -176,9 +176,7 @@ class Dataset:
         lost = [rows - after.labels.get(unit, Counter()) for unit, rows in before.labels.items()]
         answer.annotations["removed"] = sum(rows.total() for rows in lost)
         answer.images["removed"] = len(before.images.keys() - after.images.keys())
-        units = before.labels.keys() | after.labels.keys()
-        contents = [{(key, row.content) for key, row in draft.images.items()} for draft in (before, after)]
-        answer.changed = {unit for unit in units if before.labels.get(unit) != after.labels.get(unit)}
-        answer.changed |= {key for key, _ in contents[0] ^ contents[1]}
+        old, new = ({**d.labels, **{key: row.content for key, row in d.images.items()}} for d in (before, after))
+        answer.changed = {thing for thing in old.keys() | new.keys() if old.get(thing) != new.get(thing)}
         self.deliveries = [*self.deliveries, answer]
         return answer

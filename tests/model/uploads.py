@@ -107,8 +107,10 @@ class Upload:
         return frozenset(self.members().items())
 
     def members(self) -> dict[str, File]:
-        """Files by path without the wrapper folder, in order of path."""
-        wrapper = wrapper_folder([path for path, _ in self.files])
+        """Files in order of path, without the one folder all may lie in; split and role folders are no wrappers."""
+        heads = {path.partition("/")[0] if "/" in path else "" for path, _ in self.files}
+        head = heads.pop() if len(heads) == 1 else ""
+        wrapper = f"{head}/" if head and not split_of(head) and head.lower() not in ROLE_FOLDERS else ""
         return {path.removeprefix(wrapper): file for path, file in sorted(self.files)}
 
 
@@ -171,13 +173,6 @@ def split_of(word: str) -> str | None:
     """train2017 is train, valid is val; None for any other word."""
     match = re.match(r"^([a-z]+)(?:[-_]?(?:19|20)\d\d)?$", word.lower())
     return next((split for split, words in SPLITS.items() if match and match[1] in words.split()), None)
-
-
-def wrapper_folder(paths: Iterable[str]) -> str:
-    """The one folder all files lie in, with its slash; split and role folders are none."""
-    heads = {path.partition("/")[0] if "/" in path else "" for path in paths}
-    head = heads.pop() if len(heads) == 1 else ""
-    return f"{head}/" if head and split_of(head) is None and head.lower() not in ROLE_FOLDERS else ""
 
 
 def take_apart(path: str) -> Parts:

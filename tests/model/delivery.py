@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Set
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tests.model.draft import Annotation, Delivered, Draft, Rejection, Row, Unit
+from tests.model.draft import Annotation, Delivered, Draft, Rejection, Row, Unit, count
 from tests.model.labels import ORPHAN, judge, to_raw
-from tests.model.matching import AMBIGUOUS, DUPLICATE, MISSING, Match, match, match_waiting
-from tests.model.uploads import Document, Image, Record, Upload, damage, image_keys, is_mask, records, take_apart
+from tests.model.matching import AMBIGUOUS, BY_NAME, DUPLICATE, MISSING, Match, match, match_waiting
+from tests.model.uploads import Document, Image, Record, Upload, damage, image_keys, is_ignored, records, take_apart
 
 if TYPE_CHECKING:
     from tests.model.model import Dataset
@@ -20,12 +20,8 @@ By = tuple[Upload, int]
 Rows = Mapping[str, Row]
 Units = dict[Unit, Counter[Annotation]]
 
-UNFOUND = {
-    MISSING: ("image.file_missing", "split.member_unknown"),
-    AMBIGUOUS: ("image.ambiguous", "split.member_ambiguous"),
-    DUPLICATE: ("image.duplicate_file_name", "split.member_ambiguous"),
-}
-"""The rules for a listed image and for a mere member of a split list, by how the match ended."""
+NOT_FOUND = {MISSING: "image.file_missing", AMBIGUOUS: "image.ambiguous", DUPLICATE: "image.duplicate_file_name"}
+"""The rule for a listed image, by how its match ended."""
 
 NOBODY = Row("", 0, 0, 0)
 """What is known of an image before it comes for the first time."""
@@ -40,7 +36,7 @@ class Delivery:
         self.members = upload.members()
         self.documents = {path: f for path, f in self.members.items() if isinstance(f, Document)}
         images = {path: f for path, f in self.members.items() if isinstance(f, Image)}
-        self.files = {path: f for path, f in images.items() if not is_mask(path)}
+        self.files = {path: f for path, f in images.items() if not is_ignored(path, f)}
         self.keys = image_keys(self.files, self.draft.images)
         self.answer = Delivered(len(dataset.deliveries) + 1, upload)
         self.answer.warnings["file.mask"] = len(images) - len(self.files)
@@ -50,16 +46,21 @@ class Delivery:
         """The answer, and the draft after it: as it was when none of the upload's documents can be read."""
         if self.documents and all(f.broken for f in self.documents.values()):
             return replace(self.answer, state="rejected"), self.draft
-        by, before = (self.upload, self.answer.sequence), self.draft
-        matches = match(records(self.members), self.keys, before.images, self.settings.match_by_name) + self._orphans()
+        by, before, settings = (self.upload, self.answer.sequence), self.draft, self.settings
+        matches = match(records(self.members), self.keys, before.images, settings.match_by_name)
+        orphans = [Record(path, -1, "", frozenset(), labels=f.labels_of(None)) for path, f in self.documents.items()]
+        matches += [Match(record, ORPHAN) for record in orphans]
         good = self._good_files(by, {m.key for m in matches if m.record.kinds})
         now = {**before.images, **good}
-        refused = self.keys.values() - good.keys()
-        own = self._take(by, matches, {key: row for key, row in now.items() if key not in refused}, set())
+        rows = {key: row for key, row in now.items() if key in good or key not in self.keys.values()}
+        own = self._take(by, matches, rows, set())
         waiting, entered = self._enter(good, own)
         said = {key: [m.record for m in (*matches, *waiting) if m.key == key] for key in now}
         images = {key: self._image(key, now[key], said[key], own) for key in now if key in good or said[key]}
-        self._count(matches, good, images, own)
+        same = {key for key, row in images.items() if row == before.images.get(key)}
+        by_name = {m.key for m in matches if m.rank[0] >= BY_NAME}
+        self.answer.matched_by_name = len(by_name & rows.keys() - same)
+        self._count(matches, good.keys(), same, own)
         images = {**({} if self.replacing else before.images), **images}
         for key, kind in entered:
             images[key] = replace(images[key], labelled=images[key].labelled | {kind})
@@ -69,14 +70,6 @@ class Delivery:
         after.rejections = self._rejections(after, good, own, {m.record for m in waiting})
         self.answer.brings = {*own, *(self.keys[path] for path, f in self.files.items() if f.problem is None)}
         return self.answer, after
-
-    def _orphans(self) -> list[Match]:
-        """Labels of images that their document does not list."""
-        listed = {path: enumerate(file.labels) for path, file in self.documents.items()}
-        lost = {
-            path: tuple((f"annotations[{n}]", a) for n, a in some if a.entry is None) for path, some in listed.items()
-        }
-        return [Match(Record(path, -1, "", frozenset(), labels=labels), ORPHAN) for path, labels in lost.items()]
 
     def _good_files(self, by: By, listed: set[str | None]) -> Rows:
         """Image files by key that enter the draft; all others, and what cannot be read, are refused."""
@@ -102,8 +95,9 @@ class Delivery:
         bad = set()
         for m in matches:
             r = m.record
-            if m.status in UNFOUND:
-                rule = UNFOUND[m.status][not r.kinds]
+            if m.status in NOT_FOUND:
+                member = "split.member_unknown" if m.status == MISSING else "split.member_ambiguous"
+                rule = NOT_FOUND[m.status] if r.kinds else member
                 self._refuse(by, "image", r.document, f"images[{r.position}]", rule, r.name, None, None, r)
             for locator, label in r.labels:
                 unit = (m.key or "", label.kind)
@@ -153,16 +147,18 @@ class Delivery:
         split = old.split if published and old is not NOBODY else split or before.split
         return replace(row, split=split, labelled=stay | brought, attributes=attributes, bytes_changed=changed)
 
-    def _count(self, matches: list[Match], good: Rows, images: Rows, own: Units) -> None:
-        """Nothing is dropped uncounted: what is read and neither accepted nor unchanged is rejected."""
-        same = sum(images[key] == self.draft.images.get(key) for key in good)
+    def _count(self, matches: list[Match], good: Set[str], same: set[str], own: Units) -> None:
+        """Read are files, image files and listed images that nobody has, and labels."""
         unfound = sum(m.key is None and bool(m.record.kinds) for m in matches)
-        rejected = len(self.files) - len(good) + unfound
-        self.answer.images.update(accepted=len(good) - same, unchanged=same, rejected=rejected)
-        accepted, there = sum(rows.total() for rows in own.values()), self.draft.labels
-        same = sum((rows & there[unit]).total() for unit, rows in own.items() if unit in there)
-        rejected = sum(len(m.record.labels) for m in matches) - accepted
-        self.answer.annotations.update(accepted=accepted - same, unchanged=same, rejected=rejected)
+        fresh, unchanged = len(good - same), len(good & same)
+        self.answer.images = count(len(self.files) + unfound, fresh, unchanged)
+        ignored = sum(is_ignored(path, file) for path, file in self.members.items())
+        broken = sum(damage(file) is not None and not isinstance(file, Image) for file in self.members.values())
+        used = len(self.members) - len(self.files) - ignored - broken
+        self.answer.files = count(len(self.members), fresh + used, unchanged, ignored)
+        labels, accepted = sum(len(m.record.labels) for m in matches), sum(rows.total() for rows in own.values())
+        unchanged = sum((rows & self.draft.labels.get(unit, Counter())).total() for unit, rows in own.items())
+        self.answer.annotations = count(labels, accepted - unchanged, unchanged)
 
     def _rejections(self, after: Draft, good: Rows, own: Units, tried: set[Record]) -> dict[Rejection, Rejection]:
         """What stays open and what is new; of what waits the newest counts."""

@@ -76,10 +76,8 @@ class Rejection:
     @property
     def waits(self) -> set[Unit]:
         """The units that wait, under the name that their image is waited for by."""
-        waiting = self.record if self.rule in WAITING else None
-        return (
-            {(waiting.waits_for, kind) for kind in ({self.kind} if self.kind else waiting.kinds)} if waiting else set()
-        )
+        kinds = {self.kind} if self.label else self.record.kinds if self.record else set()
+        return {(self.record.waits_for, kind) for kind in kinds} if self.rule in WAITING else set()
 
 
 @dataclass
@@ -107,13 +105,25 @@ class Draft:
 
 @dataclass
 class Delivered:
-    """A delivery: its number, how it ended, its counts, what it brings and changed: units, and keys whose bytes."""
+    """A delivery: its number, how it ended, what became of its files, images and annotations, what it warns of.
+
+    `matched_by_name` is the number of images whose rows it changes and that it names by their base names alone. What it
+    `brings` and what it `changed` are units, and keys of images of which it has or changed the bytes.
+    """
 
     sequence: int
     upload: Upload | None
     state: str = "built"
+    files: Counter[str] = field(default_factory=Counter)
     images: Counter[str] = field(default_factory=Counter)
     annotations: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
+    matched_by_name: int = 0
     brings: set[Any] = field(default_factory=set)
     changed: set[Any] = field(default_factory=set)
+
+
+def count(read: int, accepted: int, unchanged: int, ignored: int = 0) -> Counter[str]:
+    """Nothing is dropped uncounted: what is read, and neither accepted, unchanged nor ignored, is rejected."""
+    rejected = read - accepted - unchanged - ignored
+    return Counter(accepted=accepted, unchanged=unchanged, rejected=rejected, ignored=ignored)

@@ -58,8 +58,8 @@ class Dataset:
             stale = upload.mode != "replace" and not upload.again and later & answer.brings
             state = "unchanged" if after == self.draft else "superseded" if stale else "built"
             if state != "built":  # what was accepted then is unchanged now
-                counts = (earlier.images, earlier.annotations)
-                then = [Counter(unchanged=c["accepted"] + c["unchanged"], rejected=c["rejected"]) for c in counts]
+                old = (earlier.files, earlier.images, earlier.annotations)
+                then = [Counter({**c, "accepted": 0, "unchanged": c["accepted"] + c["unchanged"]}) for c in old]
                 answer, after = Delivered(answer.sequence, upload, state, *then), self.draft
         return self._end(answer, after)
 
@@ -72,7 +72,7 @@ class Dataset:
         labels = {unit: rows for unit, rows in before.labels.items() if unit[0] not in there}
         rejections = {r: r for r in before.rejections.values() if r.key not in there}
         after = Draft(images, labels, before.categories, rejections)
-        return self._end(Delivered(len(self.deliveries) + 1, None), after) if there else None
+        return self._end(Delivered(len(self.deliveries) + 1, None, files=Counter(accepted=1)), after) if there else None
 
     def save(self, key: str, kinds: tuple[str, ...], labels: tuple[Label, ...]) -> None:
         """A tool saves all labels of some kinds of an image of the draft; other kinds that wait stay as they are."""

@@ -126,6 +126,35 @@ def test_a_devkit_has_splits_by_its_lists_and_masks_are_no_images():
     assert delivered.warnings["file.mask"] == 1
 
 
+def test_every_file_is_counted_and_fares_as_its_image_does():
+    files = {
+        "1.jpg": image("a"), "2.jpg": image("b", problem="image.unreadable"), "SegmentationClass/1.png": image("c"),
+        "x.json": boxes({"1.jpg": [GOOD]}), "y.json": Document(broken=True), "ImageSets/Main/train.txt": Lines(("1",)),
+        "README.md": Other(), "notes.txt": Other(), "more.txt": Other("", "file.crc_mismatch"),
+    }  # fmt: skip
+    d = Dataset()
+    first = d.deliver(upload(files)).files
+    assert first == Counter(accepted=4, unchanged=0, rejected=3, ignored=2)
+    assert d.deliver(upload(files)).files == Counter(accepted=0, unchanged=4, rejected=3, ignored=2)
+    again = d.deliver(upload({**files, "x.json": boxes({"1.jpg": [FLAT]})}, "b.zip")).files
+    assert (again["accepted"], again["unchanged"], again.total()) == (3, 1, len(files))
+    assert d.remove(["1.jpg"]).files == Counter(accepted=1)
+
+
+def test_images_matched_by_their_base_names_alone_are_counted_where_they_change():
+    d = Dataset()
+    names = {"/home/ann/1.jpg": [GOOD], "cam2/2.jpg": [GOOD], "3.jpg": [GOOD]}
+    files = {f"cam2/{n}.jpg": image(f"c{n}") for n in (1, 2, 3)}
+    assert d.deliver(upload({**files, "x.json": boxes(names)})).matched_by_name == 2
+    moved = {f"cam1/{n}.jpg": image(f"c{n}") for n in (1, 2, 3)}
+    assert d.deliver(upload({**moved, "y/x.json": boxes(names)}, "b.zip")).matched_by_name == 2
+    d.settings = Settings(match_by_name=True)
+    d.remove([f"cam1/{n}.jpg" for n in (1, 2, 3)])
+    line = (1.0, 1.0, 5.0, 1.0, 1.0, 5.0)
+    assert d.deliver(upload({"z.json": polygons({"3.jpg": [line]})}, "c.json")).matched_by_name == 1
+    assert d.deliver(upload({"z.json": polygons({"3.jpg": [line, line]})}, "d.json")).matched_by_name == 0
+
+
 def test_waiting_labels_the_newest_delivery_wins_and_twice_the_same_is_not_doubled():
     d = Dataset()
     first, second = boxes({"1.jpg": [GOOD]}), boxes({"1.jpg": [(2.0, 2.0, 4.0, 4.0)]})

@@ -11,6 +11,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from posixpath import basename
 from typing import Literal, NamedTuple
 
 Points = tuple[float, ...]
@@ -21,6 +22,7 @@ SPLITS = {"train": "train training", "val": "val valid validation dev", "test": 
 ROLE_FOLDERS = {"images", "image", "imgs", "img", "jpegimages", "photos", "pictures"}
 ANNOTATION_FOLDERS = {"annotations", "annotation", "xml", "xmls"}
 DOCUMENT_FOLDERS = {*ANNOTATION_FOLDERS, *ROLE_FOLDERS, "labels", "label"}
+META = {"license", "licence", "readme", "notice", "citation", "changelog", "meta"}
 MASK_FOLDERS = {"segmentationclass", "segmentationobject"}
 
 
@@ -72,6 +74,10 @@ class Document:
     broken: bool = False
     form: Literal["coco", "voc", "save"] = "coco"
     kinds: tuple[str, ...] = ()
+
+    def labels_of(self, entry: int | None) -> tuple[tuple[str, Label], ...]:
+        """The labels of one of its images, or of images that it does not list, with their locators."""
+        return tuple((f"annotations[{n}]", label) for n, label in enumerate(self.labels) if label.entry == entry)
 
 
 @dataclass(frozen=True)
@@ -192,15 +198,17 @@ def lies_in(path: str, folders: Collection[str]) -> bool:
     return any(folder.lower() in folders for folder in path.split("/")[:-1])
 
 
-def is_mask(path: str) -> bool:
-    """Whether an image file is a mask and no image of the dataset."""
-    return lies_in(path, MASK_FOLDERS)
-
-
 def damage(file: File) -> str | None:
     """The rule that the bytes of a file break."""
     broken = "document.invalid_json" if isinstance(file, Document) and file.broken else None
     return broken or getattr(file, "problem", None)
+
+
+def is_ignored(path: str, file: File) -> bool:
+    """Whether nothing of a file counts: of a mask, and of a text of no name that stands for the upload itself."""
+    if isinstance(file, Image):
+        return lies_in(path, MASK_FOLDERS)
+    return isinstance(file, Other) and not file.problem and basename(path).lower().partition(".")[0] not in META
 
 
 def image_keys(paths: Iterable[str], draft: Collection[str]) -> dict[str, str]:
@@ -224,16 +232,15 @@ def records(members: Mapping[str, File]) -> list[Record]:
     lists = any(isinstance(f, Lines) for f in members.values())
     for path, file in members.items():
         if isinstance(file, Lines):
-            split = split_of(path.rpartition("/")[2].partition(".")[0])
+            split = split_of(basename(path).partition(".")[0])
             lines = enumerate(dict.fromkeys(file.lines))
             result += [Record(path, n, line, frozenset(), split, by_stem="." not in line) for n, line in lines]
         elif isinstance(file, Document):
-            form = file.form
             kinds = frozenset(file.kinds or {label.kind for label in file.labels} or {"box"})
-            split = document_split(path) if form == "coco" else None if lists else take_apart(path).split
+            split = document_split(path) if file.form == "coco" else None if lists else take_apart(path).split
             for n, e in enumerate(file.entries):
-                labels = tuple((f"annotations[{place}]", a) for place, a in enumerate(file.labels) if a.entry == n)
-                result.append(Record(path, n, e.name, kinds, split, e.size, e.attributes, form=form, labels=labels))
+                said = (e.name, kinds, split, e.size, e.attributes)
+                result.append(Record(path, n, *said, form=file.form, labels=file.labels_of(n)))
     images = [p for p, f in members.items() if isinstance(f, Image)]
     return result if any(isinstance(f, Document) for f in members.values()) else result + class_folders(images)
 
@@ -241,17 +248,18 @@ def records(members: Mapping[str, File]) -> list[Record]:
 def document_split(path: str) -> str | None:
     """The split that a document's folders, or else the words of its name, stand for; None when they name several."""
     *folders, name = path.split("/")
-    words = (folders, re.findall(r"[A-Za-z0-9]+", name.rpartition(".")[0]))
-    splits: list[set[str | None]] = [{split_of(word) for word in some} - {None} for some in words]
-    first = splits[0] or splits[1]
-    return first.pop() if len(first) == 1 else None
+    for words in (folders, re.findall(r"[A-Za-z0-9]+", name.rpartition(".")[0])):
+        splits = {split_of(word) for word in words} - {None}
+        if splits:
+            return splits.pop() if len(splits) == 1 else None
+    return None
 
 
 def class_folders(paths: list[str]) -> list[Record]:
     """Images that all lie in folders, two at least, are of the class of their folder."""
-    names = {path: take_apart(path).short.rpartition("/")[0] for path in paths if len(paths) > 1}
-    labels = [
-        (path, Label(n, "class", name, ())) for n, (path, name) in enumerate(names.items()) if all(names.values())
-    ]
+    names = {path: take_apart(path) for path in paths}
+    if len(paths) < 2 or not all("/" in parts.short for parts in names.values()):
+        return []
+    labels = [(path, Label(n, "class", names[path].short.rpartition("/")[0], ())) for n, path in enumerate(paths)]
     kinds = frozenset({"class"})
-    return [Record("", n, p, kinds, take_apart(p).split, labels=((p, a),)) for n, (p, a) in enumerate(labels)]
+    return [Record("", n, path, kinds, names[path].split, labels=(labels[n],)) for n, path in enumerate(paths)]

@@ -73,21 +73,15 @@ def assign(content: Draft, recipe: Recipe, decided: Collection[Mapping[str, str]
     else where its hash falls; stratified, where its rarest class is shortest of its share."""
     of = groups(content.images, recipe.group_by)
     members = {root: sorted(key for key in of if of[key] == root) for root in of.values()}
-    told = {
-        root: [splits[key] for splits in decided for key in keys if key in splits] for root, keys in members.items()
-    }
+    told = {root: [where[key] for where in decided for key in keys if key in where] for root, keys in members.items()}
     splits = {root: names[0] for root, names in told.items() if names}
-    classes = _rarest(content, of)
+    classes, shares = _rarest(content, of), [share for _, share in recipe.fractions]
     for u, root in sorted((_uniform(recipe.seed, root), root) for root in members.keys() - splits.keys()):
+        place = sum(u >= math.fsum(shares[: n + 1]) for n in range(len(shares) - 1))
         if recipe.stratify:
             equals = [split for other, split in splits.items() if classes.get(other) == classes.get(root)]
-            deficits = [share * (len(equals) + 1) - equals.count(name) for name, share in recipe.fractions]
-            place = deficits.index(max(deficits))
-        else:
-            ends = [
-                math.fsum(share for _, share in recipe.fractions[: n + 1]) for n in range(len(recipe.fractions) - 1)
-            ]
-            place = sum(u >= end for end in ends)
+            short = [share * (len(equals) + 1) - equals.count(name) for name, share in recipe.fractions]
+            place = short.index(max(short))
         splits[root] = recipe.fractions[place][0]
     return {key: splits[of[key]] for key in of}
 

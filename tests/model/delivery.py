@@ -54,8 +54,11 @@ class Delivery:
         now = {**before.images, **good}
         rows = {key: row for key, row in now.items() if key in good or key not in self.keys.values()}
         own = self._take(by, matches, rows, set())
-        waiting, entered = self._enter(good, own)
-        said = {key: [m.record for m in (*matches, *waiting) if m.key == key] for key in now}
+        waiting, entered = self._waiting(good), Units()
+        for other, arrived in waiting.items():
+            entered |= self._take(other, arrived, rows, {*own, *entered})
+        all_matches = [m for some in (matches, *waiting.values()) for m in some]
+        said = {key: [m.record for m in all_matches if m.key == key] for key in now}
         images = {key: self._image(key, now[key], said[key], own) for key in now if key in good or said[key]}
         same = {key for key, row in images.items() if row == before.images.get(key)}
         by_name = {m.key for m in matches if m.rank[0] >= BY_NAME}
@@ -67,7 +70,7 @@ class Delivery:
         stay = {(k, kind): a for (k, kind), a in before.labels.items() if k in images and kind in images[k].labelled}
         after = Draft(images, {**stay, **own, **entered})
         after.categories = self._categories(after)
-        after.rejections = self._rejections(after, good, own, {m.record for m in waiting})
+        after.rejections = self._rejections(after, good, own)
         self.answer.brings = {*own, *(self.keys[path] for path, f in self.files.items() if f.problem is None)}
         return self.answer, after
 
@@ -108,28 +111,19 @@ class Delivery:
                     accepted[unit][result] += 1
                 elif unit not in closed:
                     bad.add(unit)
-                    raw = (r.position, label)
-                    self._refuse(by, "annotation", r.document, locator, result, raw, m.key, label.kind, r, label)
+                    self._refuse(by, "annotation", r.document, locator, result, label, m.key, label.kind, r)
         fits = [m for m in matches if m.key in rows and to_raw(rows[m.key], m.record.size)]
         units = {(m.key, kind) for m in fits for kind in m.record.kinds} - closed
         return {unit: accepted[unit] for unit in units if accepted[unit] or unit not in bad}
 
-    def _enter(self, good: Rows, own: Units) -> tuple[list[Match], Units]:
-        """The listed images that waited and arrive now, with labels that are still open; and the units that enter with
-        them, the newest first, unless the upload itself brings them."""
-        waiting = defaultdict(list)
+    def _waiting(self, good: Rows) -> dict[By, list[Match]]:
+        """The listed images that waited and arrive now, with those labels that are still open; newest delivery first."""
+        waiting: dict[By, dict[Record, list[Any]]] = defaultdict(lambda: defaultdict(list))
         for r in sorted(self.draft.rejections.values(), key=lambda r: -r.sequence):
             if r.waits and not self.replacing:
-                waiting[r.upload, r.sequence].append(r)
-        arrived, entered = [], {}
-        for by, rejections in waiting.items():
-            matches = match_waiting([r.record for r in rejections if not r.label], good)
-            left = [(r.record, (r.locator, r.label)) for r in rejections if r.label]
-            labels = {m.record: tuple(label for record, label in left if record == m.record) for m in matches}
-            tried = [replace(m, record=replace(m.record, labels=labels[m.record])) for m in matches]
-            entered |= self._take(by, tried, good, {*own, *entered})
-            arrived += matches
-        return arrived, entered
+                waiting[r.upload, r.sequence][r.record] += [(r.locator, r.raw)] if r.kind else []
+        left = {by: [replace(r, labels=tuple(open_)) for r, open_ in some.items()] for by, some in waiting.items()}
+        return {by: match_waiting(some, good) for by, some in left.items()}
 
     def _image(self, key: str, row: Row, said: list[Record], own: Units) -> Row:
         """An image and what stays of its labels, by what became of its bytes."""
@@ -160,7 +154,7 @@ class Delivery:
         unchanged = sum((rows & self.draft.labels.get(unit, Counter())).total() for unit, rows in own.items())
         self.answer.annotations = count(labels, accepted - unchanged, unchanged)
 
-    def _rejections(self, after: Draft, good: Rows, own: Units, tried: set[Record]) -> dict[Rejection, Rejection]:
+    def _rejections(self, after: Draft, good: Rows, own: Units) -> dict[Rejection, Rejection]:
         """What stays open and what is new; of what waits the newest counts."""
         missing = {unit for r in self.refused for unit in r.waits}
         sound = {path for path, file in self.members.items() if not damage(file)}
@@ -169,7 +163,7 @@ class Delivery:
             """Whether an open rejection ends with this upload, if it is not refused again."""
             lineage = r.upload.source == self.upload.source or r.upload.identity == self.upload.identity
             if self.replacing or r.waits:
-                return self.replacing or r.record in tried or r.waits <= missing
+                return self.replacing or r.waits <= missing or not good.keys().isdisjoint(r.record.draft_keys)
             if r.key is None:
                 return lineage and r.path in sound
             if r.entity == "annotation":

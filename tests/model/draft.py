@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from tests.model.uploads import Attributes, Label, Points, Record, Upload
+from tests.model.uploads import Attributes, Image, Points, Record, Upload
 
 Unit = tuple[str, str]
 """An image key and a kind: what an upload replaces as a whole."""
@@ -17,17 +17,23 @@ OF_IMAGE = {f"annotation.image_{reason}" for reason in ("orphan", "unknown", "am
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What a dataset decides for itself."""
+class Recipe:
+    """A way to split: shares by name in order, the attribute that joins images, whether classes are spread."""
+
+    fractions: tuple[tuple[str, float], ...] = (("train", 0.8), ("val", 0.1), ("test", 0.1))
+    group_by: str | None = None
+    stratify: bool = False
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Settings(Recipe):
+    """What a dataset decides for itself, and how its recipe 1 begins."""
 
     severities: tuple[tuple[str, str], ...] = ()
     auto: bool = False
     match_by_name: bool = False
     unlisted: str = "keep"
-    fractions: tuple[tuple[str, float], ...] = (("train", 0.8), ("val", 0.1), ("test", 0.1))
-    group_by: str | None = None
-    stratify: bool = False
-    seed: int = 0
     max_rejected: float = 0.5
 
     def rejects(self, rule: str) -> bool:
@@ -36,13 +42,9 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Row:
-    """An image of the draft."""
+class Row(Image):
+    """An image of the draft: its bytes, and what is said of it."""
 
-    content: str
-    width: int
-    height: int
-    orientation: int
     split: str | None = None
     labelled: frozenset[str] = frozenset()
     attributes: Attributes = ()
@@ -59,7 +61,9 @@ class Annotation(NamedTuple):
 
 @dataclass(frozen=True)
 class Rejection:
-    """An open rejection: what is refused, and what is known of it. The same defect again is the same rejection."""
+    """An open rejection: what is refused (`raw`: a label, a name, a file), of which image, kind and record.
+
+    The same defect again is the same rejection."""
 
     upload: Upload = field(compare=False)
     sequence: int = field(compare=False)
@@ -71,12 +75,11 @@ class Rejection:
     key: str | None = field(default=None, compare=False)
     kind: str | None = field(default=None, compare=False)
     record: Record | None = field(default=None, compare=False)
-    label: Label | None = field(default=None, compare=False)
 
     @property
     def waits(self) -> set[Unit]:
         """The units that wait, under the name that their image is waited for by."""
-        kinds = {self.kind} if self.label else self.record.kinds if self.record else set()
+        kinds = {self.kind} if self.kind else self.record.kinds if self.record else set()
         return {(self.record.waits_for, kind) for kind in kinds} if self.rule in WAITING else set()
 
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, replace
 
 from tests.model.delivery import Delivery
 from tests.model.digest import content_digest
-from tests.model.draft import Delivered, Draft, Settings
+from tests.model.draft import Delivered, Draft, Recipe, Settings
 from tests.model.uploads import Document, Entry, Label, Upload
-from tests.model.versions import FIRST, Recipe, Version, assign, gate
+from tests.model.versions import FIRST, Version, assign, gate
 
 USAGE, GATE, NOT_FOUND = 2, 4, 6
 
@@ -165,10 +165,8 @@ class Dataset:
     def _earlier(self, upload: Upload) -> Delivered | None:
         """The newest time that the draft took this upload, or had it already."""
         modes = (upload.mode, "update" if upload.mode == "append" else upload.mode)
-        taken = [
-            d for d in self.deliveries if d.upload and d.upload.mode in modes and d.state in ("built", "unchanged")
-        ]
-        return next((d for d in reversed(taken) if d.upload.identity == upload.identity), None)
+        came = [d for d in reversed(self.deliveries) if d.upload and d.upload.identity == upload.identity]
+        return next((d for d in came if d.upload.mode in modes and d.state in ("built", "unchanged")), None)
 
     def _end(self, answer: Delivered, after: Draft) -> Delivered:
         """The draft is what it is after a delivery, and what that took away and changed is counted."""

@@ -440,7 +440,10 @@ def test_labels_of_two_cameras_wait_apart():
     d = Dataset()
     d.deliver(upload({"cam1/l.json": boxes({"1.jpg": [GOOD]}), "x.txt": Other()}, "a.zip"))
     d.deliver(upload({"cam2/l.json": boxes({"1.jpg": [(2.0, 2.0, 3.0, 3.0)]}), "x.txt": Other()}, "b.zip"))
-    assert [r.record.waits_for for r in d.draft.rejections.values() if r.label is None] == ["cam1/1.jpg", "cam2/1.jpg"]
+    assert [r.record.waits_for for r in d.draft.rejections.values() if r.entity == "image"] == [
+        "cam1/1.jpg",
+        "cam2/1.jpg",
+    ]
 
 
 def test_two_waiting_names_of_one_image_are_a_defect_when_it_arrives():

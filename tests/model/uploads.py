@@ -183,14 +183,11 @@ def split_of(word: str) -> str | None:
 
 def take_apart(path: str) -> Parts:
     """Leading role folders and one leading split folder are no part of a key."""
-    parts, split, kept = path.split("/"), None, []
-    while len(parts) > 1:
-        if split is None and split_of(parts[0]) is not None:
-            split, kept = split_of(parts[0]), [parts[0]]
-        elif parts[0].lower() not in ROLE_FOLDERS:
-            break
+    parts, kept = path.split("/"), []
+    while len(parts) > 1 and (parts[0].lower() in ROLE_FOLDERS or (split_of(parts[0]) and not kept)):
+        kept += [parts[0]] if split_of(parts[0]) else []
         parts = parts[1:]
-    return Parts("/".join(parts), "/".join([*kept, *parts]), split)
+    return Parts("/".join(parts), "/".join([*kept, *parts]), split_of(kept[0]) if kept else None)
 
 
 def lies_in(path: str, folders: Collection[str]) -> bool:

@@ -7,22 +7,12 @@ import math
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from tests.model.digest import version_digest
-from tests.model.draft import WAITING, Draft, Row, Settings
+from tests.model.draft import WAITING, Draft, Recipe, Row, Settings
 
 FIRST = 1
 """The recipe in which uploaded splits count, and that every version has."""
-
-
-class Recipe(NamedTuple):
-    """A way to split: shares by name in order, the attribute that joins images, whether classes are spread."""
-
-    fractions: tuple[tuple[str, float], ...]
-    group_by: str | None
-    stratify: bool
-    seed: int
 
 
 @dataclass(frozen=True)

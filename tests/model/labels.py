@@ -8,13 +8,9 @@ from tests.model.draft import Annotation, Row, Settings
 from tests.model.matching import FOUND, MISSING, Match
 from tests.model.uploads import Label, Points, Size
 
-FAR = 10
-"""A coordinate more than so many image sides away is nonsense."""
 ORPHAN = "orphan"
 """The status of labels of an image that their document does not list."""
 UNFOUND = {MISSING: "annotation.image_unknown", ORPHAN: "annotation.image_orphan"}
-WARNS = {"annotation.box_clipped", "annotation.box_tiny"}
-"""Rules that reject only where the dataset says so."""
 
 
 def to_raw(row: Row, declared: Size | None) -> Callable[[Points], Points] | None:
@@ -46,21 +42,15 @@ def judge(m: Match, label: Label, row: Row | None, settings: Settings) -> str | 
         return Annotation(label.category)
     polygon = turn(label.shape) if label.kind == "polygon" else None
     points = polygon or turn(_corners(*label.shape))
-    flat = polygon is None and min(label.shape[2:]) <= 0
     left, top, right, bottom = min(points[::2]), min(points[1::2]), max(points[::2]), max(points[1::2])
-    far = FAR * max(row.width, row.height)
-    rules = {
-        "annotation.polygon_out_of_bounds": max(map(abs, polygon or (0,))) > far,
-        "annotation.box_degenerate": flat or left == right or top == bottom,
-        "annotation.box_out_of_bounds": max(map(abs, points)) > far,
-        "annotation.box_outside": left >= row.width or top >= row.height or right <= 0 or bottom <= 0,
-        "annotation.box_clipped": left < 0 or top < 0 or right > row.width or bottom > row.height,
-        "annotation.box_tiny": min(right - left, bottom - top) < 1,
-    }
-    broken = (rule for rule, breaks in rules.items() if breaks and (rule not in WARNS or settings.rejects(rule)))
-    x, y = max(left, 0.0), max(top, 0.0)
-    box = (x, y, min(right, row.width) - x, min(bottom, row.height) - y)
-    return next(broken, Annotation(label.category, box, polygon))
+    box = (max(left, 0.0), max(top, 0.0), min(right, row.width), min(bottom, row.height))
+    if left == right or top == bottom or (label.kind == "box" and min(label.shape[2:]) < 0):
+        return "annotation.box_degenerate"
+    if box[0] >= box[2] or box[1] >= box[3]:
+        return "annotation.box_outside"
+    if box != (left, top, right, bottom) and settings.rejects("annotation.box_clipped"):
+        return "annotation.box_clipped"
+    return Annotation(label.category, (*box[:2], box[2] - box[0], box[3] - box[1]), polygon)
 
 
 def _corners(x: float, y: float, w: float, h: float) -> Points:

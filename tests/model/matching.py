@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
 from posixpath import basename, splitext
+from typing import NamedTuple
 
 from tests.model.uploads import ROLE_FOLDERS, Record, lies_in, take_apart
 
@@ -16,8 +16,7 @@ Ranks = list[list[set[str]]]
 """The candidates of each rank in their order, in each rank those of its names in their order."""
 
 
-@dataclass(frozen=True)
-class Match:
+class Match(NamedTuple):
     """A record and the key it means, None unless the status is found, and how exactly: rank, and name in the rank."""
 
     record: Record

@@ -147,8 +147,7 @@ class Dataset:
 
     def splits_of(self, recipe: int = FIRST) -> dict[str, str]:
         """The newest split that a recipe has given to each image, images removed since included."""
-        versions = sorted((v for v in self.versions if v.recipe == recipe), key=lambda v: v.number)
-        return {key: split for v in versions for key, split in v.splits.items()}
+        return {key: split for v in self.versions if v.recipe == recipe for key, split in v.splits.items()}
 
     def _publish(self, version: Version, decided: Sequence[Mapping[str, str]], alias: str | None) -> tuple[str, str]:
         images, group_by = version.content.images.values(), version.spec and version.spec.group_by

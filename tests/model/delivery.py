@@ -35,35 +35,32 @@ class Delivery:
         self.published, self.replacing = dataset.splits_of(), upload.mode == "replace"
         self.members = upload.members()
         self.documents = {path: f for path, f in self.members.items() if isinstance(f, Document)}
-        images = {path: f for path, f in self.members.items() if isinstance(f, Image)}
-        self.files = {path: f for path, f in images.items() if not is_ignored(path, f)}
+        self.files = {path: f for path, f in self.members.items() if isinstance(f, Image) and not is_ignored(path, f)}
         self.keys = image_keys(self.files, self.draft.images)
         self.answer = Delivered(len(dataset.deliveries) + 1, upload)
-        self.answer.warnings["file.mask"] = len(images) - len(self.files)
         self.refused: dict[Rejection, Rejection] = {}
 
     def apply(self) -> tuple[Delivered, Draft]:
         """The answer, and the draft after it: as it was when none of the upload's documents can be read."""
         if self.documents and all(f.broken for f in self.documents.values()):
             return replace(self.answer, state="rejected"), self.draft
-        by, before, settings = (self.upload, self.answer.sequence), self.draft, self.settings
-        matches = match(records(self.members), self.keys, before.images, settings.match_by_name)
+        by, before = (self.upload, self.answer.sequence), self.draft
+        # whose are the labels: of images that the upload has and that are good, or of others of the draft
+        matches = match(records(self.members), self.keys, before.images, self.settings.match_by_name)
         orphans = [Record(path, -1, "", frozenset(), labels=f.labels_of(None)) for path, f in self.documents.items()]
         matches += [Match(record, ORPHAN) for record in orphans]
         good = self._good_files(by, {m.key for m in matches if m.record.kinds})
         now = {**before.images, **good}
         rows = {key: row for key, row in now.items() if key in good or key not in self.keys.values()}
+        # the upload's own units count before those that waited for its images, the newest of these first
         own = self._take(by, matches, rows, set())
         waiting, entered = self._waiting(good), Units()
         for other, arrived in waiting.items():
             entered |= self._take(other, arrived, rows, {*own, *entered})
-        all_matches = [m for some in (matches, *waiting.values()) for m in some]
-        said = {key: [m.record for m in all_matches if m.key == key] for key in now}
+        # images that the upload has or lists, and, unless it is the whole dataset, the others
+        said = {key: [m.record for some in (matches, *waiting.values()) for m in some if m.key == key] for key in now}
         images = {key: self._image(key, now[key], said[key], own) for key in now if key in good or said[key]}
-        same = {key for key, row in images.items() if row == before.images.get(key)}
-        by_name = {m.key for m in matches if m.rank[0] >= BY_NAME}
-        self.answer.matched_by_name = len(by_name & rows.keys() - same)
-        self._count(matches, good.keys(), same, own)
+        self._count(matches, good.keys(), rows.keys(), images, own)
         images = {**({} if self.replacing else before.images), **images}
         for key, kind in entered:
             images[key] = replace(images[key], labelled=images[key].labelled | {kind})
@@ -95,34 +92,34 @@ class Delivery:
         """Refuse names that mean no image, and labels that are no good. The units that are brought: of images listed
         with the right size, not closed, and not with all of their labels refused."""
         accepted: Units = defaultdict(Counter)
-        bad = set()
+        listed, bad = set[Unit](), set[Unit]()
         for m in matches:
-            r = m.record
+            r, key = m.record, m.key or ""
+            row = rows.get(key)
+            if row and to_raw(row, r.size):
+                listed |= {(key, kind) for kind in r.kinds}
             if m.status in NOT_FOUND:
                 member = "split.member_unknown" if m.status == MISSING else "split.member_ambiguous"
                 rule = NOT_FOUND[m.status] if r.kinds else member
                 self._refuse(by, "image", r.document, f"images[{r.position}]", rule, r.name, None, None, r)
             for locator, label in r.labels:
-                unit = (m.key or "", label.kind)
-                result = judge(m, label, rows.get(unit[0]), self.settings)
-                if accepted[unit][result] and self.settings.rejects("annotation.duplicate"):
+                unit, result = (key, label.kind), judge(m, label, row, self.settings)
+                if result in accepted[unit] and self.settings.rejects("annotation.duplicate"):
                     result = "annotation.duplicate"
                 if isinstance(result, Annotation):
                     accepted[unit][result] += 1
                 elif unit not in closed:
                     bad.add(unit)
                     self._refuse(by, "annotation", r.document, locator, result, label, m.key, label.kind, r)
-        fits = [m for m in matches if m.key in rows and to_raw(rows[m.key], m.record.size)]
-        units = {(m.key, kind) for m in fits for kind in m.record.kinds} - closed
-        return {unit: accepted[unit] for unit in units if accepted[unit] or unit not in bad}
+        return {unit: accepted[unit] for unit in listed - closed if accepted[unit] or unit not in bad}
 
     def _waiting(self, good: Rows) -> dict[By, list[Match]]:
-        """The listed images that waited and arrive now, with those labels that are still open; newest delivery first."""
+        """The listed images that waited and arrive now, with labels that are still open; newest delivery first."""
         waiting: dict[By, dict[Record, list[Any]]] = defaultdict(lambda: defaultdict(list))
         for r in sorted(self.draft.rejections.values(), key=lambda r: -r.sequence):
             if r.waits and not self.replacing:
                 waiting[r.upload, r.sequence][r.record] += [(r.locator, r.raw)] if r.kind else []
-        left = {by: [replace(r, labels=tuple(open_)) for r, open_ in some.items()] for by, some in waiting.items()}
+        left = {by: [replace(r, labels=tuple(labels)) for r, labels in some.items()] for by, some in waiting.items()}
         return {by: match_waiting(some, good) for by, some in left.items()}
 
     def _image(self, key: str, row: Row, said: list[Record], own: Units) -> Row:
@@ -141,15 +138,18 @@ class Delivery:
         split = old.split if published and old is not NOBODY else split or before.split
         return replace(row, split=split, labelled=stay | brought, attributes=attributes, bytes_changed=changed)
 
-    def _count(self, matches: list[Match], good: Set[str], same: set[str], own: Units) -> None:
+    def _count(self, matches: list[Match], good: Set[str], rows: Set[str], images: Rows, own: Units) -> None:
         """Read are files, image files and listed images that nobody has, and labels."""
-        unfound = sum(m.key is None and bool(m.record.kinds) for m in matches)
+        same = {key for key, row in images.items() if row == self.draft.images.get(key)}
+        by_name = {m.key for m in matches if m.rank[0] >= BY_NAME}
+        self.answer.matched_by_name = len(by_name & rows - same)
         fresh, unchanged = len(good - same), len(good & same)
+        unfound = sum(m.key is None and bool(m.record.kinds) for m in matches)
         self.answer.images = count(len(self.files) + unfound, fresh, unchanged)
-        ignored = sum(is_ignored(path, file) for path, file in self.members.items())
-        broken = sum(damage(file) is not None and not isinstance(file, Image) for file in self.members.values())
-        used = len(self.members) - len(self.files) - ignored - broken
-        self.answer.files = count(len(self.members), fresh + used, unchanged, ignored)
+        ignored = [file for path, file in self.members.items() if is_ignored(path, file)]
+        used = len(self.members) - len(self.files) - len(ignored) - sum(r.entity == "file" for r in self.refused)
+        self.answer.files = count(len(self.members), fresh + used, unchanged, len(ignored))
+        self.answer.warnings["file.mask"] = sum(isinstance(file, Image) for file in ignored)
         labels, accepted = sum(len(m.record.labels) for m in matches), sum(rows.total() for rows in own.values())
         unchanged = sum((rows & self.draft.labels.get(unit, Counter())).total() for unit, rows in own.items())
         self.answer.annotations = count(labels, accepted - unchanged, unchanged)

@@ -11,23 +11,23 @@ from collections.abc import Iterable, Mapping
 from tests.model.draft import Annotation, Draft, Row
 
 
-def content_digest(content: Draft) -> str:
+def content_digest(draft: Draft) -> str:
     """The digest of what a version holds."""
-    images = Counter(_hash("image", _image(key, row)) for key, row in content.images.items())
+    images = Counter(_hash("image", _image(key, row)) for key, row in draft.images.items())
     labels = Counter(
         _hash("annotation", _annotation(key, kind, row))
-        for (key, kind), rows in content.labels.items()
+        for (key, kind), rows in draft.labels.items()
         for row in rows.elements()
     )
-    categories = Counter(_hash("category", _category(name, *row)) for name, row in content.categories.items())
+    categories = Counter(_hash("category", _category(name, *row)) for name, row in draft.categories.items())
     data = b"imagelake/d1/content\n" + b"".join(_set(rows) for rows in (images, labels, categories))
     return "d1:" + hashlib.sha256(data).hexdigest()
 
 
-def version_digest(content: Draft, splits: Mapping[str, str]) -> str:
+def version_digest(draft: Draft, splits: Mapping[str, str]) -> str:
     """The digest of a version: content, and which image lies in which split."""
     rows = Counter(_hash("split", _text(1, key) + _text(2, split)) for key, split in splits.items())
-    data = b"imagelake/d1/version\n" + content_digest(content).encode() + b"\n" + _set(rows)
+    data = b"imagelake/d1/version\n" + content_digest(draft).encode() + b"\n" + _set(rows)
     return "d1:" + hashlib.sha256(data).hexdigest()
 
 

@@ -74,12 +74,12 @@ class Rejection:
     raw: Any
     key: str | None = field(default=None, compare=False)
     kind: str | None = field(default=None, compare=False)
-    record: Record | None = field(default=None, compare=False)
+    record: Record = field(default=Record("", 0, "", frozenset()), compare=False)
 
     @property
     def waits(self) -> set[Unit]:
         """The units that wait, under the name that their image is waited for by."""
-        kinds = {self.kind} if self.kind else self.record.kinds if self.record else set()
+        kinds = {self.kind} if self.kind else self.record.kinds
         return {(self.record.waits_for, kind) for kind in kinds} if self.rule in WAITING else set()
 
 

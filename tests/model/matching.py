@@ -49,7 +49,7 @@ def _first(record: Record, ranks: Ranks) -> Match:
     """The first of all names that has a candidate decides."""
     answers = [((n, place), some) for n, rank in enumerate(ranks) for place, some in enumerate(rank) if some]
     if answers and len(answers[0][1]) == 1:
-        return Match(record, FOUND, *answers[0][1], answers[0][0])
+        return Match(record, FOUND, min(answers[0][1]), answers[0][0])
     return Match(record, AMBIGUOUS if answers else MISSING)
 
 

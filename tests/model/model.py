@@ -19,13 +19,15 @@ from tests.model.versions import FIRST, Version, assign, gate
 
 USAGE, GATE, NOT_FOUND = 2, 4, 6
 
-NOTHING = Version(0, FIRST, None, Draft())
+NOTHING = Version(0, FIRST, Recipe(), Draft())
 """What there is before the first version."""
 
-Shares, Name, Said = tuple[tuple[str, float], ...] | None, str | None, tuple[str, str]
+Shares = tuple[tuple[str, float], ...]
+Said = tuple[str, str]
+"""What publishing answers: a status and a version."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Exit(Exception):
     """A verb ends with this exit code, and nothing has happened."""
 
@@ -58,9 +60,11 @@ class Dataset:
             stale = upload.mode != "replace" and not upload.again and later & answer.brings
             state = "unchanged" if after == self.draft else "superseded" if stale else "built"
             if state != "built":  # what was accepted then is unchanged now
-                old = (earlier.files, earlier.images, earlier.annotations)
-                then = [Counter({**c, "accepted": 0, "unchanged": c["accepted"] + c["unchanged"]}) for c in old]
-                answer, after = Delivered(answer.sequence, upload, state, *then), self.draft
+                then = [
+                    (c, c["accepted"] + c["unchanged"]) for c in (earlier.files, earlier.images, earlier.annotations)
+                ]
+                files, images, labels = (Counter({**c, "accepted": 0, "unchanged": n}) for c, n in then)
+                answer, after = Delivered(answer.sequence, upload, state, files, images, labels), self.draft
         return self._end(answer, after)
 
     def remove(self, keys: Collection[str], ignore_missing: bool = False) -> Delivered | None:
@@ -90,19 +94,17 @@ class Dataset:
         self.saves = {}
         return self.deliver(Upload(files, "labels")) if files else None
 
-    def publish(
-        self, fractions: Shares = None, group_by: Name = None, stratify: bool = False, alias: Name = None
-    ) -> Said:
+    def publish(self, fractions: Shares = (), group_by: str = "", stratify: bool = False, alias: str = "") -> Said:
         """The draft becomes the next version, where it differs from the last: status and version."""
-        last, s = self._last(), self.settings
-        new = Recipe(fractions or s.fractions, group_by or s.group_by, stratify or s.stratify, s.seed)
-        spec = last.spec or new  # a recipe is that of its first version: options that say otherwise are a mistake
-        if fractions not in (None, spec.fractions) or group_by not in (None, spec.group_by) or stratify > spec.stratify:
+        last = self._last()
+        begun = last.spec if last.number else self.settings
+        spec = Recipe(fractions or begun.fractions, group_by or begun.group_by, stratify or begun.stratify, begun.seed)
+        if last.number and spec != last.spec:  # a recipe is that of its first version
             raise Exit(USAGE)
         if last.number and not self.differs():
             return self._named(last, "unchanged", alias)
         reads = {d.sequence: d.annotations.total() - d.annotations["removed"] for d in self._unpublished()}
-        if not gate(self.draft, s, reads):
+        if not gate(self.draft, self.settings, reads):
             raise Exit(GATE)
         newest = max(reads, default=last.last_sequence)
         version = Version(last.number + 1, FIRST, spec, self.draft, frozenset(reads), newest)
@@ -110,13 +112,13 @@ class Dataset:
         return self._publish(version, (self.splits_of(), uploaded), alias)
 
     def add_recipe(
-        self, number: int, fractions: Shares, group_by: Name = None, stratify: bool = False, alias: Name = None
+        self, number: int, shares: Shares, group_by: str = "", stratify: bool = False, alias: str = ""
     ) -> Said:
         """Another split of the content of version `number`: status and version."""
         base = next((v for v in self.versions if (v.number, v.recipe) == (number, FIRST)), None)
         if base is None:
             raise Exit(NOT_FOUND)
-        spec = Recipe(fractions, group_by, stratify, self.settings.seed)
+        spec = Recipe(shares, group_by or None, stratify, self.settings.seed)
         same = [v for v in self.versions if v.spec == spec and v.recipe != FIRST]
         there = [v for v in same if v.number == number]
         if there:
@@ -149,23 +151,23 @@ class Dataset:
         """The newest split that a recipe has given to each image, images removed since included."""
         return {key: split for v in self.versions if v.recipe == recipe for key, split in v.splits.items()}
 
-    def _publish(self, version: Version, decided: Sequence[Mapping[str, str]], alias: str | None) -> tuple[str, str]:
-        images, group_by = version.content.images.values(), version.spec and version.spec.group_by
+    def _publish(self, version: Version, decided: Sequence[Mapping[str, str]], alias: str) -> Said:
+        images, group_by = version.content.images.values(), version.spec.group_by
         if group_by and not any(group_by in dict(row.attributes) for row in images):
             raise Exit(USAGE)
         version = replace(version, splits=assign(version.content, version.spec, decided))
         self.versions = [*self.versions, version]
         return self._named(version, "published", alias)
 
-    def _named(self, version: Version, status: str, alias: str | None) -> tuple[str, str]:
+    def _named(self, version: Version, status: str, alias: str) -> Said:
         self.aliases = self.aliases | ({alias: f"v{version.number}.{version.recipe}"} if alias else {})
         return status, f"v{version.number}" + (f".{version.recipe}" if version.recipe != FIRST else "")
 
     def _earlier(self, upload: Upload) -> Delivered | None:
         """The newest time that the draft took this upload, or had it already."""
-        modes = (upload.mode, "update" if upload.mode == "append" else upload.mode)
-        came = [d for d in reversed(self.deliveries) if d.upload and d.upload.identity == upload.identity]
-        return next((d for d in came if d.upload.mode in modes and d.state in ("built", "unchanged")), None)
+        same = [(upload.identity, mode) for mode in (upload.mode, "update" if upload.mode == "append" else upload.mode)]
+        came = [d for d in self.deliveries if d.upload and (d.upload.identity, d.upload.mode) in same]
+        return next((d for d in reversed(came) if d.state in ("built", "unchanged")), None)
 
     def _end(self, answer: Delivered, after: Draft) -> Delivered:
         """The draft is what it is after a delivery, and what that took away and changed is counted."""

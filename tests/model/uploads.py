@@ -183,7 +183,7 @@ def split_of(word: str) -> str | None:
 
 def take_apart(path: str) -> Parts:
     """Leading role folders and one leading split folder are no part of a key."""
-    parts, kept = path.split("/"), []
+    parts, kept = path.split("/"), list[str]()
     while len(parts) > 1 and (parts[0].lower() in ROLE_FOLDERS or (split_of(parts[0]) and not kept)):
         kept += [parts[0]] if split_of(parts[0]) else []
         parts = parts[1:]

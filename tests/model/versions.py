@@ -13,6 +13,8 @@ from tests.model.draft import WAITING, Draft, Recipe, Row, Settings
 
 FIRST = 1
 """The recipe in which uploaded splits count, and that every version has."""
+Content = Draft
+"""What a version holds: the images, annotations and categories of the draft as it was."""
 
 
 @dataclass(frozen=True)
@@ -21,8 +23,8 @@ class Version:
 
     number: int
     recipe: int
-    spec: Recipe | None
-    content: Draft
+    spec: Recipe
+    content: Content
     uploads: frozenset[int] = frozenset()
     last_sequence: int = 0
     splits: Mapping[str, str] = field(default_factory=dict)
@@ -58,7 +60,7 @@ def groups(images: Mapping[str, Row], group_by: str | None) -> dict[str, str]:
     return {key: root[name] for key, name in own.items()}
 
 
-def assign(content: Draft, recipe: Recipe, decided: Collection[Mapping[str, str]]) -> dict[str, str]:
+def assign(content: Content, recipe: Recipe, decided: Collection[Mapping[str, str]]) -> dict[str, str]:
     """The split of each image. A group lies where the first of its images was `decided` to, kept before uploaded ones;
     else where its hash falls; stratified, where its rarest class is shortest of its share."""
     of = groups(content.images, recipe.group_by)
@@ -80,7 +82,7 @@ def _uniform(seed: int, root: str) -> float:
     return int(hashlib.sha256(f"{seed}:{root}".encode()).hexdigest()[:13], 16) / (1 << 52)
 
 
-def _rarest(content: Draft, of: Mapping[str, str]) -> dict[str, str]:
+def _rarest(content: Content, of: Mapping[str, str]) -> dict[str, str]:
     """The rarest class of each group that has annotations."""
     count = content.used()
     classes = [(of[key], row.category) for (key, _), rows in content.labels.items() for row in rows]

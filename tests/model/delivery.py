@@ -20,7 +20,7 @@ By = tuple[Upload, int]
 Rows = Mapping[str, Row]
 Units = dict[Unit, Counter[Annotation]]
 
-NOT_FOUND = {MISSING: "image.file_missing", AMBIGUOUS: "image.ambiguous", DUPLICATE: "image.duplicate_file_name"}
+UNFOUND = {MISSING: "image.file_missing", AMBIGUOUS: "image.ambiguous", DUPLICATE: "image.duplicate_file_name"}
 """The rule for a listed image, by how its match ended."""
 
 NOBODY = Row("", 0, 0, 0)
@@ -98,9 +98,9 @@ class Delivery:
             row = rows.get(key)
             if row and to_raw(row, r.size):
                 listed |= {(key, kind) for kind in r.kinds}
-            if m.status in NOT_FOUND:
+            if m.status in UNFOUND:
                 member = "split.member_unknown" if m.status == MISSING else "split.member_ambiguous"
-                rule = NOT_FOUND[m.status] if r.kinds else member
+                rule = UNFOUND[m.status] if r.kinds else member
                 self._refuse(by, "image", r.document, f"images[{r.position}]", rule, r.name, None, None, r)
             for locator, label in r.labels:
                 unit, result = (key, label.kind), judge(m, label, row, self.settings)
@@ -115,12 +115,16 @@ class Delivery:
 
     def _waiting(self, good: Rows) -> dict[By, list[Match]]:
         """The listed images that waited and arrive now, with labels that are still open; newest delivery first."""
-        waiting: dict[By, dict[Record, list[Any]]] = defaultdict(lambda: defaultdict(list))
-        for r in sorted(self.draft.rejections.values(), key=lambda r: -r.sequence):
-            if r.waits and not self.replacing:
-                waiting[r.upload, r.sequence][r.record] += [(r.locator, r.raw)] if r.kind else []
-        left = {by: [replace(r, labels=tuple(labels)) for r, labels in some.items()] for by, some in waiting.items()}
-        return {by: match_waiting(some, good) for by, some in left.items()}
+        rows = [] if self.replacing else sorted(self.draft.rejections.values(), key=lambda r: -r.sequence)
+        names = [r for r in rows if r.rule == "image.file_missing" and not good.keys().isdisjoint(r.record.draft_keys)]
+        listed = {(r.sequence, r.record) for r in names}
+        self.tried = [r for r in rows if r.waits and (r.sequence, r.record) in listed]
+        waiting: dict[By, list[Record]] = defaultdict(list)
+        for r in names:
+            labels = (x for x in self.tried if x.kind and (x.sequence, x.record) == (r.sequence, r.record))
+            record = replace(r.record, labels=tuple((label.locator, label.raw) for label in labels))
+            waiting[r.upload, r.sequence].append(record)
+        return {by: match_waiting(some, good) for by, some in waiting.items()}
 
     def _image(self, key: str, row: Row, said: list[Record], own: Units) -> Row:
         """An image and what stays of its labels, by what became of its bytes."""
@@ -131,12 +135,16 @@ class Delivery:
         self.answer.warnings["image.labels_dropped"] += bool(before.labelled - brought - stay)
         changed = bool(stay - brought) and (before.content != row.content or before.bytes_changed)
         attributes = next((r.attributes for r in said if r.attributes), before.attributes)
-        folders = [take_apart(path).split for path, k in self.keys.items() if k == key]
-        split = next((split for split in (*folders, *(r.split for r in said)) if split), None)
-        published = self.published.get(key)
-        self.answer.warnings["split.contradicts"] += None not in (split, published) and split != published
-        split = old.split if published and old is not NOBODY else split or before.split
+        split = self._split(key, old, before, said)
         return replace(row, split=split, labelled=stay | brought, attributes=attributes, bytes_changed=changed)
+
+    def _split(self, key: str, old: Row, before: Row, said: list[Record]) -> str | None:
+        """The newest uploaded split, that of the folder first; one that was published stands, and that is said."""
+        folders = [take_apart(path).split for path, k in self.keys.items() if k == key]
+        asked = next((split for split in (*folders, *(r.split for r in said)) if split), None)
+        published = self.published.get(key)
+        self.answer.warnings["split.contradicts"] += None not in (asked, published) and asked != published
+        return old.split if published and old is not NOBODY else asked or before.split
 
     def _count(self, matches: list[Match], good: Set[str], rows: Set[str], images: Rows, own: Units) -> None:
         """Read are files, image files and listed images that nobody has, and labels."""
@@ -163,7 +171,7 @@ class Delivery:
             """Whether an open rejection ends with this upload, if it is not refused again."""
             lineage = r.upload.source == self.upload.source or r.upload.identity == self.upload.identity
             if self.replacing or r.waits:
-                return self.replacing or r.waits <= missing or not good.keys().isdisjoint(r.record.draft_keys)
+                return self.replacing or r in self.tried or r.waits <= missing
             if r.key is None:
                 return lineage and r.path in sound
             if r.entity == "annotation":

@@ -63,7 +63,8 @@ class Annotation(NamedTuple):
 class Rejection:
     """An open rejection: what is refused (`raw`: a label, a name, a file), of which image, kind and record.
 
-    The same defect again is the same rejection."""
+    The same defect again is the same rejection.
+    """
 
     upload: Upload = field(compare=False)
     sequence: int = field(compare=False)

@@ -2,313 +2,211 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Set
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from tests.model import matching
-from tests.model.draft import WAITING, Draft, Outcome, Refused, Rejection, Row, Settings, Unit
-from tests.model.labels import Annotation, judge, to_raw
-from tests.model.matching import AMBIGUOUS, FOUND, MISSING, Match
-from tests.model.uploads import Document, Image, Label, Other, Record, Upload, image_keys, is_mask, records, take_apart
+from tests.model.draft import WAITING, Annotation, Delivered, Draft, Rejection, Row, Unit, count
+from tests.model.labels import ORPHAN, judge, to_raw
+from tests.model.matching import AMBIGUOUS, BY_NAME, DUPLICATE, MISSING, Match, match, match_waiting
+from tests.model.uploads import Document, Image, Record, Upload, damage, image_keys, is_ignored, records, take_apart
+
+if TYPE_CHECKING:
+    from tests.model.model import Dataset
+
+By = tuple[Upload, int]
+"""Whose defect a refused row is: an upload and its number."""
+Rows = Mapping[str, Row]
+Units = dict[Unit, Counter[Annotation]]
+
+UNFOUND = {MISSING: "image.file_missing", AMBIGUOUS: "image.ambiguous", DUPLICATE: "image.duplicate_file_name"}
+"""The rule for a listed image, by how its match ended."""
+
+NOBODY = Row("", 0, 0, 0)
+"""What is known of an image before it comes for the first time."""
 
 
-@dataclass
 class Delivery:
-    """An upload on its way into the draft; `published` and `index` are splits and training indices of all versions."""
+    """An upload on its way into the draft of a dataset."""
 
-    draft: Draft
-    upload: Upload
-    sequence: int
-    settings: Settings
-    published: Mapping[str, str]
-    index: Mapping[str, int]
-
-    def __post_init__(self) -> None:
-        self.members = self.upload.members()
-        self.files = {p: f for p, f in self.members.items() if isinstance(f, Image) and not is_mask(p)}
+    def __init__(self, dataset: Dataset, upload: Upload) -> None:
+        self.dataset, self.draft, self.settings, self.upload = dataset, dataset.draft, dataset.settings, upload
+        self.published, self.replacing = dataset.splits_of(), upload.mode == "replace"
+        self.members = upload.members()
+        self.documents = {path: f for path, f in self.members.items() if isinstance(f, Document)}
+        self.files = {path: f for path, f in self.members.items() if isinstance(f, Image) and not is_ignored(path, f)}
         self.keys = image_keys(self.files, self.draft.images)
-        self.replacing = self.upload.mode == "replace"
-        self.out = Outcome(self.draft.copy())
-        self.refused: dict[tuple[Any, ...], Rejection] = {}
-        self.accepted: dict[Unit, Counter[Annotation]] = {}
-        self.bad: Counter[Unit] = Counter()
-        self.by: tuple[Upload | None, int] = (self.upload, self.sequence)  # whose defect a refused row is
+        self.answer = Delivered(len(dataset.deliveries) + 1, upload)
+        self.refused: dict[Rejection, Rejection] = {}
 
-    def apply(self) -> Outcome:
-        """The outcome; Refused when none of the upload's documents can be read."""
-        documents = [f for f in self.members.values() if isinstance(f, Document)]
-        if documents and all(f.broken for f in documents):
-            raise Refused
-        listed = records(self.members)
-        matches = matching.match(listed, self.keys, self.draft.images, self.settings.match_by_name)
-        matches.sort(key=lambda m: (m.record.document, m.record.position))
-        good = self._good_files(matches)
-        for m in matches:
-            self._judge_record(m, good)
-        self._orphans()
-        self.out.units = self._units(matches, good)
-        waiting = self._waiting(good)
-        self._put_images([*matches, *(m for ms in waiting.values() for m in ms)], good)
-        self._put_labels(self.out.units)
-        self._enter(waiting)
-        self._close()
-        self.out.draft.categories = self._categories()
-        self.out.keys = {self.keys[p] for p, f in self.files.items() if f.problem is None}
-        masks = sum(isinstance(f, Image) and is_mask(p) for p, f in self.members.items())
-        self.out.warnings.update({"file.mask": masks} if masks else {})
-        self.out.count_removed(self.draft)
-        return self.out
+    def apply(self) -> tuple[Delivered, Draft]:
+        """The answer, and the draft after it: as it was when none of the upload's documents can be read."""
+        if self.documents and all(f.broken for f in self.documents.values()):
+            return replace(self.answer, state="rejected"), self.draft
+        by, before = (self.upload, self.answer.sequence), self.draft
+        # whose are the labels: of images that the upload has and that are good, or of others of the draft
+        matches = match(records(self.members), self.keys, before.images, self.settings.match_by_name)
+        orphans = [Record(path, -1, "", frozenset(), labels=f.labels_of(None)) for path, f in self.documents.items()]
+        matches += [Match(record, ORPHAN) for record in orphans]
+        good = self._good_files(by, {m.key for m in matches if m.record.kinds})
+        now = {**before.images, **good}
+        rows = {key: row for key, row in now.items() if key in good or key not in self.keys.values()}
+        # the upload's own units count before those that waited for its images, the newest of these first
+        own = self._take(by, matches, rows, set())
+        waiting, entered = self._waiting(good), Units()
+        for other, arrived in waiting.items():
+            entered |= self._take(other, arrived, rows, {*own, *entered})
+        # images that the upload has or lists, and, unless it is the whole dataset, the others
+        said = {key: [m.record for some in (matches, *waiting.values()) for m in some if m.key == key] for key in now}
+        images = {key: self._image(key, row, said[key], own) for key, row in rows.items() if key in good or said[key]}
+        self._count(matches, good.keys(), rows.keys(), images, own)
+        images = {**({} if self.replacing else before.images), **images}
+        for key, kind in entered:
+            images[key] = replace(images[key], labelled=images[key].labelled | {kind})
+        stay = {(k, kind): a for (k, kind), a in before.labels.items() if k in images and kind in images[k].labelled}
+        after = Draft(images, {**stay, **own, **entered})
+        after.categories = self._categories(after)
+        after.rejections = self._rejections(after, good, own)
+        self.answer.brings = {*own, *(self.keys[path] for path, f in self.files.items() if f.problem is None)}
+        return self.answer, after
 
-    def _good_files(self, matches: list[Match]) -> dict[str, Image]:
+    def _good_files(self, by: By, listed: set[str | None]) -> Rows:
         """Image files by key that enter the draft; all others, and what cannot be read, are refused."""
         good = {}
-        listed = {m.key for m in matches if m.record.kinds}
-        documents = any(isinstance(f, Document) for f in self.members.values())
         for path, image in self.files.items():
             key = self.keys[path]
-            old = self.draft.images.get(key)
-            rule = image.problem
-            if rule is None and old is not None and old.content != image.content and self.upload.mode == "append":
-                rule = "image.key_taken"
-            if rule is None and documents and key not in listed and self.settings.unlisted == "reject":
-                rule = "image.unlisted"
-            if rule is None:
-                good[key] = image
+            taken = self.upload.mode == "append" and self.draft.images.get(key, image).content != image.content
+            unlisted = self.documents and self.settings.unlisted == "reject" and key not in listed
+            rule = image.problem or ("image.key_taken" if taken else "image.unlisted" if unlisted else None)
+            if rule:
+                self._refuse(by, "image", path, "file", rule, image.content, key)
             else:
-                self._refuse("image", path, "file", rule, image.content, key=key)
-                self.out.images["rejected"] += 1
+                good[key] = Row(image.content, image.width, image.height, image.orientation)
         for path, file in self.members.items():
-            if isinstance(file, Document) and file.broken:
-                self._refuse("file", path, "", "document.invalid_json", file)
-            if isinstance(file, Other) and file.problem:
-                self._refuse("file", path, "file", file.problem, file)
+            if damage(file) and not isinstance(file, Image):
+                self._refuse(by, "file", path, "file", damage(file), file)
         return good
 
-    def _judge_record(self, m: Match, good: Mapping[str, Image]) -> None:
-        """Refuse a listed image that was not found, and each of its labels that is no good."""
-        r = m.record
-        if m.status != FOUND:
-            rule = {MISSING: "file_missing", AMBIGUOUS: "ambiguous"}.get(m.status, "duplicate_file_name")
-            if r.kinds:
-                self.out.images["rejected"] += 1
-                waits = r if m.status == MISSING else None
-                self._refuse("image", r.document, f"images[{r.position}]", f"image.{rule}", r.name, record=waits)
-            else:
-                rule = "split.member_unknown" if m.status == MISSING else "split.member_ambiguous"
-                self._refuse("image", r.document, f"line {r.position}", rule, r.name)
-        elif m.rank[0] >= matching.BY_NAME:
-            self.out.warnings["image.matched_by_name"] += 1
-        taken = m.key in self.keys.values() and m.key not in good
-        row = None if taken else self._row(m.key, good)
-        for locator, label in r.labels:
-            rule, annotation = judge(m, label, row, self.settings.rejects)
-            self._take(m, locator, label, rule, annotation, counted=True)
-
-    def _row(self, key: str | None, good: Mapping[str, Image]) -> Row | None:
-        """The image a key means from now on."""
-        if key in good:
-            return Row(good[key].content, good[key].width, good[key].height, good[key].orientation)
-        return self.draft.images.get(key or "")
-
-    def _take(
-        self, m: Match, locator: str, label: Label, rule: str | None, annotation: Annotation | None, *, counted: bool
-    ) -> None:
-        """One label: into its unit, or among the rejections."""
-        unit = (m.key, label.kind) if m.key is not None else None
-        rows = self.accepted.setdefault(unit, Counter()) if unit and annotation is not None else Counter()
-        if rule is None and rows[annotation] and self.settings.rejects("annotation.duplicate"):
-            rule = "annotation.duplicate"
-        if rule is None:
-            assert annotation is not None
-            rows[annotation] += 1
-            if counted:
-                self.out.annotations["taken"] += 1
-            return
-        waits = rule in WAITING
-        raw = (m.record.position, label)
-        self._refuse(
-            "annotation", m.record.document, locator, rule, raw, key=m.key, kind=label.kind,
-            record=m.record if waits else None, label=label if waits else None,
-        )  # fmt: skip
-        if unit:
-            self.bad[unit] += 1
-        if counted:
-            self.out.annotations["rejected"] += 1
-
-    def _orphans(self) -> None:
-        """Labels of images that their document does not list."""
-        for path, file in self.members.items():
-            for place, label in enumerate(file.labels if isinstance(file, Document) else ()):
-                if label.entry is None:
-                    rule = "image_orphan" if label.shape is not None else "bbox_not_finite"
-                    locator = f"annotations[{place}]"
-                    self._refuse("annotation", path, locator, f"annotation.{rule}", label, kind=label.kind)
-                    self.out.annotations["rejected"] += 1
-
-    def _units(self, matches: Iterable[Match], rows: Mapping[str, Any]) -> set[Unit]:
-        """The units that are brought: listed with the right size, and not all of their labels refused."""
-        taken = self._taken(rows)
-        units = set()
+    def _take(self, by: By, matches: Collection[Match], rows: Rows, closed: set[Unit]) -> Units:
+        """Refuse names that mean no image, and labels that are no good. The units that are brought: of images listed
+        with the right size, not closed, and not with all of their labels refused."""
+        accepted: Units = defaultdict(Counter)
+        listed, bad = set[Unit](), set[Unit]()
         for m in matches:
-            row = None if m.key in taken else self._row(m.key, rows)
-            if m.status == FOUND and row is not None and to_raw(row, m.record.size) is not None:
-                units |= {(str(m.key), kind) for kind in m.record.kinds}
-        return {u for u in units if self.accepted.get(u) or not self.bad[u]}
+            r, key = m.record, m.key or ""
+            row = rows.get(key)
+            results = [(locator, label, judge(m, label, row, self.settings)) for locator, label in r.labels]
+            if m.status == MISSING:  # a kind all of whose labels are refused now does not wait for its image
+                r = replace(
+                    r,
+                    kinds=r.kinds - ({x.kind for _, x, _ in results} - {x.kind for _, x, y in results if y in WAITING}),
+                )
+            if row and to_raw(row, r.size):
+                listed |= {(key, kind) for kind in r.kinds}
+            if m.status in UNFOUND:
+                member = "split.member_unknown" if m.status == MISSING else "split.member_ambiguous"
+                rule = UNFOUND[m.status] if m.record.kinds else member
+                self._refuse(by, "image", r.document, f"images[{r.position}]", rule, r.name, None, None, r)
+            for locator, label, result in results:
+                unit = (key, label.kind)
+                if result in accepted[unit] and self.settings.rejects("annotation.duplicate"):
+                    result = "annotation.duplicate"
+                if isinstance(result, Annotation):
+                    accepted[unit][result] += 1
+                elif unit not in closed:
+                    bad.add(unit)
+                    self._refuse(by, "annotation", r.document, locator, result, label, m.key, label.kind, r)
+        return {unit: accepted[unit] for unit in listed - closed if accepted[unit] or unit not in bad}
 
-    def _taken(self, good: Mapping[str, Any]) -> set[str]:
-        """The keys of the upload's own images that are refused: its documents speak of these, not of the draft's."""
-        return set(self.keys.values()) - set(good)
+    def _waiting(self, good: Rows) -> dict[By, list[Match]]:
+        """The listed images that waited and arrive now, with labels that are still open; newest delivery first."""
+        rows = [] if self.replacing else sorted(self.draft.rejections.values(), key=lambda r: -r.sequence)
+        self.tried = [r for r in rows if r.rule in WAITING and not good.keys().isdisjoint(r.record.draft_keys)]
+        waiting: dict[By, list[Record]] = defaultdict(list)
+        for by, record in dict.fromkeys(((r.upload, r.sequence), r.record) for r in self.tried):
+            own = [r for r in self.tried if (r.sequence, r.record) == (by[1], record)]
+            kinds = frozenset(kind for r in own for _, kind in r.waits)
+            labels = tuple((r.locator, r.raw) for r in own if r.kind)
+            if len(labels) == len(own):  # what else the document said of the image, a newer one says
+                record = replace(record, split=None, attributes=())
+            waiting[by].append(replace(record, kinds=kinds, labels=labels))
+        return {by: match_waiting(some, good) for by, some in waiting.items()}
 
-    def _put_images(self, matches: list[Match], good: Mapping[str, Image]) -> None:
-        """The rows of images that the upload has or lists."""
-        images = self.out.draft.images
-        if self.replacing:
-            self.out.draft.images = images = {
-                k: row
-                for k, row in images.items()
-                if k in good or (self._lists(matches, k) and k not in self._taken(good))
-            }
-            self.out.draft.labels = {}
-        for key in sorted({*good, *(k for k in images if self._lists(matches, k))} - self._taken(good)):
-            old, row = self.draft.images.get(key), self._row(key, good)
-            assert row is not None
-            brought = frozenset(kind for k, kind in self.out.units if k == key)
-            said = [m.record for m in matches if m.key == key and m.status == FOUND]
-            row = replace(row, split=self._split(key, old, said), labelled=brought, bytes_changed=False)
-            new = next((r.attributes for r in said if r.attributes), ())
-            row = replace(row, attributes=new if new or self.replacing or old is None else old.attributes)
-            if old is not None and not self.replacing:
-                row = self._with_old(key, old, row, brought)
-            images[key] = row
-            if key in good:
-                same = old == row
-                self.out.images["unchanged" if same else "accepted"] += 1
+    def _image(self, key: str, row: Row, said: list[Record], own: Units) -> Row:
+        """An image and what stays of its labels, by what became of its bytes."""
+        old = self.draft.images.get(key, NOBODY)
+        before = NOBODY if self.replacing else old
+        same_size = (row.width, row.height, row.orientation) == (before.width, before.height, before.orientation)
+        brought, stay = {kind for k, kind in own if k == key}, before.labelled if same_size else frozenset()
+        self.answer.warnings["image.labels_dropped"] += bool(before.labelled - brought - stay)
+        changed = bool(stay - brought) and (before.content != row.content or before.bytes_changed)
+        attributes = next((r.attributes for r in said if r.attributes), before.attributes)
+        split = self._split(key, old, before, said)
+        return replace(row, split=split, labelled=stay | brought, attributes=attributes, bytes_changed=changed)
 
-    def _with_old(self, key: str, old: Row, row: Row, brought: frozenset[str]) -> Row:
-        """What stays of an image's labels, by what became of its bytes."""
-        images_differ = old.content != row.content
-        if (old.width, old.height, old.orientation) != (row.width, row.height, row.orientation):
-            lost = [u for u in self.out.draft.labels if u[0] == key and u[1] not in brought]
-            for unit in lost:
-                self.out.draft.labels.pop(unit)
-            self.out.warnings["image.labels_dropped"] += bool(old.labelled - brought)
-            return row
-        flag = bool(old.labelled - brought) and (images_differ or old.bytes_changed)
-        return replace(row, labelled=old.labelled | brought, bytes_changed=flag)
+    def _split(self, key: str, old: Row, before: Row, said: list[Record]) -> str | None:
+        """The newest uploaded split, that of the folder first; one that was published stands, and that is said."""
+        folders = [take_apart(path).split for path, k in self.keys.items() if k == key]
+        asked = next((split for split in (*folders, *(r.split for r in said)) if split), None)
+        published = self.published.get(key)
+        self.answer.warnings["split.contradicts"] += None not in (asked, published) and asked != published
+        return old.split if published and old is not NOBODY else asked or before.split
 
-    @staticmethod
-    def _lists(matches: Iterable[Match], key: str) -> bool:
-        return any(m.key == key and m.status == FOUND for m in matches)
+    def _count(self, matches: list[Match], good: Set[str], rows: Set[str], images: Rows, own: Units) -> None:
+        """Read are files, image files and listed images that nobody has, and labels."""
+        same = {key for key, row in images.items() if row == self.draft.images.get(key)}
+        by_name = {m.key for m in matches if m.rank[0] >= BY_NAME}
+        self.answer.matched_by_name = len(by_name & rows - same)
+        fresh, unchanged = len(good - same), len(good & same)
+        unfound = sum(m.key is None and bool(m.record.kinds) for m in matches)
+        self.answer.images = count(len(self.files) + unfound, fresh, unchanged)
+        ignored = [file for path, file in self.members.items() if is_ignored(path, file)]
+        used = len(self.members) - len(self.files) - len(ignored) - sum(r.entity == "file" for r in self.refused)
+        self.answer.files = count(len(self.members), fresh + used, unchanged, len(ignored))
+        self.answer.warnings["file.mask"] = sum(isinstance(file, Image) for file in ignored)
+        labels, accepted = sum(len(m.record.labels) for m in matches), sum(rows.total() for rows in own.values())
+        unchanged = sum((rows & self.draft.labels.get(unit, Counter())).total() for unit, rows in own.items())
+        self.answer.annotations = count(labels, accepted - unchanged, unchanged)
 
-    def _split(self, key: str, old: Row | None, said: list[Record]) -> str | None:
-        """The newest uploaded split; one that was published stands, and an upload that contradicts it says so."""
-        folder = next((take_apart(p).split for p, k in self.keys.items() if k == key), None)
-        new = folder or next((r.split for r in said if r.split), None)
-        if key in self.published:
-            self.out.warnings["split.contradicts"] += new is not None and new != self.published[key]
-            return old.split if old is not None else new
-        return new if new or self.replacing or old is None else old.split
+    def _rejections(self, after: Draft, good: Rows, own: Units) -> dict[Rejection, Rejection]:
+        """What stays open and what is new; of what waits the newest counts."""
+        missing = {unit for r in self.refused for unit in r.waits}
+        sound = {path for path, file in self.members.items() if not damage(file)}
 
-    def _put_labels(self, units: Iterable[Unit]) -> None:
-        """The brought units replace what was there."""
-        for unit in units:
-            new, old = self.accepted.get(unit, Counter()), self.draft.labels.get(unit, Counter())
-            self.out.draft.labels[unit] = new
-            unchanged = (new & old).total()
-            self.out.annotations["unchanged"] += unchanged
-            self.out.annotations["accepted"] += new.total() - unchanged
+        def closes(r: Rejection) -> bool:
+            """Whether an open rejection ends with this upload, if it is not refused again."""
+            lineage = r.upload.source == self.upload.source or r.upload.identity == self.upload.identity
+            if self.replacing or r.rule in WAITING:
+                return self.replacing or r in self.tried or (bool(r.waits) and r.waits <= missing)
+            if r.key is None:
+                return lineage and r.path in sound
+            if r.entity == "annotation":
+                unit = (r.key, r.kind)
+                return unit in own and (lineage or self.draft.labels.get(unit) != after.labels.get(unit))
+            return r.key in good and (lineage or good[r.key].content != self.draft.images.get(r.key, NOBODY).content)
 
-    def _waiting(self, good: Mapping[str, Image]) -> dict[int, list[Match]]:
-        """The listed images that waited and arrive now, by the number of their delivery, the newest first."""
-        rows = () if self.replacing else self.draft.rejections.values()
-        waiting: dict[int, list[Record]] = {}
-        for r in sorted(rows, key=lambda r: -r.sequence):
-            if r.record is not None and r.label is None:
-                waiting.setdefault(r.sequence, []).append(r.record)
-        return {n: [m for m in matching.match_waiting(w, good) if m.status != MISSING] for n, w in waiting.items()}
+        kept = {r: r for r in self.draft.rejections.values() if r in self.refused or not closes(r)}
+        told_anew = {r for r in self.refused.values() if r in kept and r.rule in WAITING and r.says != kept[r].says}
+        return {**kept, **{r: r for r in self.refused.values() if r not in kept or r in told_anew}}
 
-    def _enter(self, waiting: Mapping[int, list[Match]]) -> None:
-        """Labels that waited enter with their image, the newest of a unit first, unless the upload brings it."""
-        closed, images = set(self.out.units), self.out.draft.images
-        for sequence, matches in waiting.items():
-            self.accepted, self.bad = {}, Counter()
-            by_record = {m.record: m for m in matches}
-            for i, r in self.draft.rejections.items():
-                if r.sequence == sequence and r.record in by_record:
-                    self.out.draft.rejections.pop(i)
-                    self.by = (r.upload, r.sequence)
-                    m = by_record[r.record]
-                    if r.label is None and m.status != FOUND:
-                        self._refuse("image", r.path, r.locator, "image.duplicate_file_name", r.raw)
-                    if r.label is not None and (m.key, r.label.kind) not in closed:
-                        rule, annotation = judge(m, r.label, images.get(m.key or ""), self.settings.rejects)
-                        self._take(m, r.locator, r.label, rule, annotation, counted=False)
-            units = self._units(matches, images) - closed
-            for unit in units:
-                images[unit[0]] = replace(images[unit[0]], labelled=images[unit[0]].labelled | {unit[1]})
-                self.out.draft.labels[unit] = self.accepted.get(unit, Counter())
-            closed |= units
-
-    def _close(self) -> None:
-        """Close what has been put right, then open what was refused."""
-        missing = {
-            (r.record.waits_for, kind) for r in self.refused.values() if r.record and not r.label
-            for kind in r.record.kinds
-        }  # fmt: skip
-        kept = {i: r for i, r in self.out.draft.rejections.items() if i in self.refused or not self._closes(r, missing)}
-        fresh = {i: r for i, r in self.refused.items() if i not in kept or r.rule in WAITING}
-        self.out.draft.rejections = {**kept, **fresh}
-
-    def _closes(self, r: Rejection, missing: set[tuple[str, str]]) -> bool:
-        """Whether an open rejection ends with this upload, if it is not refused again."""
-        if self.replacing:
-            return True
-        if r.rule in WAITING and r.record is not None:
-            kinds = {r.label.kind} if r.label else r.record.kinds
-            return all((r.record.waits_for, kind) in missing for kind in kinds)
-        lineage = r.upload is not None and (
-            r.upload.source == self.upload.source or r.upload.identity == self.upload.identity
-        )
-        if r.key is None:
-            file = self.members.get(r.path)
-            return lineage and file is not None and not getattr(file, "broken", getattr(file, "problem", None))
-        if r.entity == "annotation":
-            unit = (r.key, str(r.kind))
-            return unit in self.out.units and (lineage or self.draft.of(unit) != self.out.draft.of(unit))
-        old, new = self.draft.images.get(r.key), self.out.draft.images.get(r.key)
-        accepted = any(self.keys[p] == r.key for p in self.files) and (
-            r.key not in {x.key for x in self._images_refused()}
-        )
-        changed = old is None or new is None or old.content != new.content
-        return accepted and (changed or lineage)
-
-    def _images_refused(self) -> list[Rejection]:
-        return [r for r in self.refused.values() if r.entity == "image"]
-
-    def _categories(self) -> dict[str, tuple[str | None, int | None]]:
+    def _categories(self, after: Draft) -> dict[str, tuple[str | None, int | None]]:
         """Names with parent and training index: an index is kept for good, a parent without annotations has none."""
         declared: dict[str, str | None] = {}
-        for file in self.members.values():
-            for name, parent in file.categories if isinstance(file, Document) and not file.broken else ():
-                declared.setdefault(name, parent)
-        before, after, old = self.draft.used(), self.out.draft.used(), self.draft.categories
-        names = {**declared, **dict.fromkeys(sorted(after - declared.keys() - old.keys()))}
-        parents = {parent for name, parent in declared.items() if parent != name}
-        roots = (parents & declared.keys()) - after
-        kept = {n: c for n, c in old.items() if n in names or n in after or (not self.replacing and n not in before)}
-        index = {**self.index, **{n: place for n, (_, place) in kept.items() if place is not None}}
-        for name in names:
-            if name not in roots and name not in index:
-                index[name] = max(index.values(), default=-1) + 1
-        rows = {name: (parent, index.get(name)) for name, (parent, _) in kept.items()}
-        for name, parent in names.items():
-            parent = parent if parent is not None else rows.get(name, (None, None))[0]
-            rows[name] = (parent, None if name in roots else index[name])
-        return rows
+        for file in self.documents.values():
+            declared |= {name: parent for name, parent in file.categories if name not in declared}
+        old, used = self.draft.categories, after.used()
+        named = {**declared, **dict.fromkeys(sorted(used.keys() - declared.keys() - old.keys()))}
+        roots = {parent for name, parent in declared.items() if parent != name} & declared.keys() - used.keys()
+        stay = {*named, *used, *(() if self.replacing else old.keys() - self.draft.used())}
+        kept = {name: old[name] for name in old if name in stay}
+        rows = [row for v in self.dataset.versions for row in v.content.categories.items()]
+        index = {name: place for name, (_, place) in [*rows, *kept.items()] if place is not None}
+        for name in (name for name in named if name not in roots):
+            index.setdefault(name, max(index.values(), default=-1) + 1)
+        parents = {name: named.get(name) or old.get(name, (None,))[0] for name in (*kept, *named)}
+        return {name: (parent, None if name in roots else index.get(name)) for name, parent in parents.items()}
 
-    def _refuse(self, entity: str, path: str, locator: str, rule: str, raw: Any, **more: Any) -> None:
-        upload, sequence = self.by
-        row = Rejection(entity, path, locator, rule, raw, upload=upload, sequence=sequence, **more)
-        self.refused.setdefault(row.id, row)
+    def _refuse(self, by: By, *what: Any) -> None:
+        rejection = Rejection(*by, *what)
+        self.refused.setdefault(rejection, rejection)

@@ -1,143 +1,142 @@
-"""The draft of a dataset: images, units of labels, categories, open rejections; its settings; removals."""
+"""The words of the draft: settings, images, annotations, open rejections; what a delivery answers."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
-from tests.model.labels import Annotation
-from tests.model.uploads import Label, Record, Upload
+from tests.model.uploads import Attributes, Image, Points, Record, Upload
 
 Unit = tuple[str, str]
 """An image key and a kind: what an upload replaces as a whole."""
 
 WAITING = {"image.file_missing", "annotation.image_unknown"}
-OF_IMAGE = {"orphan", "unknown", "ambiguous", "rejected"}
-"""Annotation rules that say nothing about the labels themselves: annotation.image_…"""
+OF_IMAGE = {f"annotation.image_{reason}" for reason in ("orphan", "unknown", "ambiguous", "rejected")}
+"""Annotation rules that say nothing about the labels themselves."""
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What a dataset decides for itself."""
+class Recipe:
+    """A way to split: shares by name in order, the attribute that joins images, whether classes are spread."""
+
+    fractions: tuple[tuple[str, float], ...] = (("train", 0.8), ("val", 0.1), ("test", 0.1))
+    group_by: str | None = None
+    stratify: bool = False
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Settings(Recipe):
+    """What a dataset decides for itself, and how its recipe 1 begins."""
 
     severities: tuple[tuple[str, str], ...] = ()
     auto: bool = False
     match_by_name: bool = False
     unlisted: str = "keep"
-    fractions: tuple[tuple[str, float], ...] = (("train", 0.8), ("val", 0.1), ("test", 0.1))
-    group_by: str | None = None
-    stratify: bool = False
-    seed: int = 0
     max_rejected: float = 0.5
 
     def rejects(self, rule: str) -> bool:
         """Whether a rule that warns by default rejects here."""
-        return dict(self.severities).get(rule) == "reject"
+        return (rule, "reject") in self.severities
 
 
 @dataclass(frozen=True)
-class Row:
-    """An image of the draft."""
+class Row(Image):
+    """An image of the draft: its bytes, and what is said of it."""
 
-    content: str
-    width: int
-    height: int
-    orientation: int
     split: str | None = None
     labelled: frozenset[str] = frozenset()
-    attributes: tuple[tuple[str, str], ...] = ()
+    attributes: Attributes = ()
     bytes_changed: bool = False
+
+
+class Annotation(NamedTuple):
+    """A row of the draft without its image and kind."""
+
+    category: str
+    box: Points | None = None
+    polygon: Points | None = None
 
 
 @dataclass(frozen=True)
 class Rejection:
-    """An open rejection: what is refused (its id are the first five fields), by which delivery, and what waits."""
+    """An open rejection: what is refused (`raw`: a label, a name, a file), of which image, kind and record.
 
+    The same defect again is the same rejection.
+    """
+
+    upload: Upload = field(compare=False)
+    sequence: int = field(compare=False)
     entity: str
     path: str
     locator: str
     rule: str
     raw: Any
-    key: str | None = None
-    kind: str | None = None
-    upload: Upload | None = None
-    sequence: int = 0
-    record: Record | None = None
-    label: Label | None = None
+    key: str | None = field(default=None, compare=False)
+    kind: str | None = field(default=None, compare=False)
+    record: Record = field(default=Record("", 0, "", frozenset()), compare=False)
 
     @property
-    def id(self) -> tuple[Any, ...]:
-        """The same defect again is the same rejection."""
-        return self.entity, self.path, self.locator, self.rule, self.raw
+    def says(self) -> Record:
+        """What it says of its image, without the labels, which are rejections of their own."""
+        return replace(self.record, labels=())
+
+    @property
+    def waits(self) -> set[Unit]:
+        """The units that wait, under the name that their image is waited for by."""
+        kinds = {self.kind} if self.kind else self.record.kinds
+        return {(self.record.waits_for, kind) for kind in kinds} if self.rule in WAITING else set()
 
 
 @dataclass
 class Draft:
-    """The dataset as it would be published: images by key, labels by unit, categories, open rejections by id."""
+    """Images by key, annotations by unit, categories with parent and training index; rejections that are open, each by
+    itself. A unit is here when its image counts as labelled for its kind, be it without any annotation.
+
+    A draft is never changed, only replaced: a version is the draft as it was, but for what was open then.
+    """
 
     images: dict[str, Row] = field(default_factory=dict)
     labels: dict[Unit, Counter[Annotation]] = field(default_factory=dict)
     categories: dict[str, tuple[str | None, int | None]] = field(default_factory=dict)
-    rejections: dict[tuple[Any, ...], Rejection] = field(default_factory=dict)
+    rejections: dict[Rejection, Rejection] = field(default_factory=dict)
 
-    def copy(self) -> Draft:
-        """A draft of its own with the same rows."""
-        return Draft(dict(self.images), dict(self.labels), dict(self.categories), dict(self.rejections))
+    def told(self) -> list[Record]:
+        """What the labels that wait say of their images."""
+        return [r.says for r in self.rejections.values() if r.rule in WAITING]
 
-    def of(self, unit: Unit) -> tuple[bool, Counter[Annotation]]:
-        """Whether somebody looked for the kind in the image, and what is there."""
-        row = self.images.get(unit[0])
-        return row is not None and unit[1] in row.labelled, self.labels.get(unit, Counter())
+    def used(self) -> Counter[str]:
+        """The categories that own annotations, and how many."""
+        return Counter(annotation.category for rows in self.labels.values() for annotation in rows.elements())
 
     def labels_rejected(self, key: str) -> bool:
         """The flag image.labels_rejected: labels of a kind the image counts as labelled for are refused."""
-        refused = (r for r in self.rejections.values() if r.entity == "annotation" and r.key == key)
-        return any(
-            r.kind in self.images[key].labelled and r.rule.removeprefix("annotation.image_") not in OF_IMAGE
-            for r in refused
-        )
-
-    def state(self) -> tuple[Any, ...]:
-        """All that an upload can change."""
-        flags = {key: self.labels_rejected(key) for key in self.images}
-        labels = {unit: count for unit, count in self.labels.items() if count}
-        return self.images, flags, labels, self.categories, self.rejections.keys()
-
-    def used(self) -> set[str]:
-        """The categories that own an annotation."""
-        return {annotation.category for count in self.labels.values() for annotation in count}
+        refused = (r for r in self.rejections.values() if r.entity == "annotation" and r.rule not in OF_IMAGE)
+        return any(r.key == key and r.kind in self.images[key].labelled for r in refused)
 
 
 @dataclass
-class Outcome:
-    """What a delivery did: the draft after it, counts by entity, warnings, and what it brought."""
+class Delivered:
+    """A delivery: its number, how it ended, what became of its files, images and annotations, what it warns of.
 
-    draft: Draft
+    `matched_by_name` is the number of images whose rows it changes and that it names by their base names alone. What it
+    `brings` and what it `changed` are units, and keys of images of which it has or changed the bytes.
+    """
+
+    sequence: int
+    upload: Upload | None
+    state: str = "built"
+    files: Counter[str] = field(default_factory=Counter)
     images: Counter[str] = field(default_factory=Counter)
     annotations: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
-    units: set[Unit] = field(default_factory=set)
-    keys: set[str] = field(default_factory=set)
-
-    def count_removed(self, before: Draft) -> None:
-        """What was there and is gone, by key."""
-        self.images["removed"] = len(before.images.keys() - self.draft.images.keys())
-        for unit, rows in before.labels.items():
-            self.annotations["removed"] += (rows - self.draft.labels.get(unit, Counter())).total()
+    matched_by_name: int = 0
+    brings: set[Any] = field(default_factory=set)
+    changed: set[Any] = field(default_factory=set)
 
 
-class Refused(Exception):
-    """The upload as a whole is rejected: nothing of it counts."""
-
-
-def remove(draft: Draft, keys: Iterable[str]) -> Outcome:
-    """Images go, their labels, and what was open about them; categories stay."""
-    gone, after = set(keys), draft.copy()
-    after.images = {k: row for k, row in draft.images.items() if k not in gone}
-    after.labels = {u: count for u, count in draft.labels.items() if u[0] not in gone}
-    after.rejections = {i: r for i, r in draft.rejections.items() if r.key not in gone}
-    out = Outcome(after)
-    out.count_removed(draft)
-    return out
+def count(read: int, accepted: int, unchanged: int, ignored: int = 0) -> Counter[str]:
+    """Nothing is dropped uncounted: what is read, and neither accepted, unchanged nor ignored, is rejected."""
+    rejected = read - accepted - unchanged - ignored
+    return Counter(accepted=accepted, unchanged=unchanged, rejected=rejected, ignored=ignored)

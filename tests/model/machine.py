@@ -285,7 +285,7 @@ def _run(m: Dataset, upload: Upload) -> Said:
 
 def _publish(m: Dataset, report: Delivered | None) -> Said:
     """A publish that says what it has to say in the report of an upload: new images that lie elsewhere than asked."""
-    before, published = len(m.versions), dict(m.published)
+    before, published = len(m.versions), m.splits_of()
     said = _version(m.publish)
     for version in m.versions[before:] if report is not None else ():
         new = {key: row.split for key, row in version.content.images.items() if key not in published}
@@ -326,14 +326,16 @@ def _report(name: str, delivered: Delivered, report: Any) -> Iterator[str]:
         yield f"{name}: status: model {delivered.state}, product {report.status} ({report.problem})"
     if delivered.state == "rejected":
         return
-    for entity in ("images", "annotations"):
+    for entity in ("files", "images", "annotations"):
         counts, mine = getattr(report, entity), getattr(delivered, entity)
-        fates = ("accepted", "unchanged", "rejected", "removed")
+        fates = ("accepted", "unchanged", "rejected", "ignored", "removed")
         yield from _unequal(f"{name}: {entity}", {f: mine[f] for f in fates}, {f: getattr(counts, f) for f in fates})
     if delivered.state == "built":
         expected = {rule: delivered.warnings[rule] for rule in COMPARED_WARNINGS if delivered.warnings[rule]}
         actual = {rule: n for rule, n in report.warnings.items() if rule in COMPARED_WARNINGS}
         yield from _unequal(f"{name}: warnings", expected, actual)
+        by_name = report.warnings.get("image.matched_by_name", 0)
+        yield from _unequal(f"{name}: matched by name", delivered.matched_by_name, by_name)
 
 
 def _draft_of(m: Dataset) -> dict[str, Any]:

@@ -7,12 +7,12 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
+from tests.model.digest import content_digest
 from tests.model.draft import Settings
 from tests.model.histories import history
 from tests.model.matching import match
 from tests.model.model import GATE, NOT_FOUND, USAGE, Dataset, Exit
 from tests.model.uploads import Document, Entry, Image, Label, Lines, Other, Record, Upload, image_keys, records
-from tests.model.versions import content_of
 
 from imagelake import digest
 
@@ -124,6 +124,35 @@ def test_a_devkit_has_splits_by_its_lists_and_masks_are_no_images():
     assert rules(d) == ["split.member_unknown"]
     assert counts(delivered.images) == {"accepted": 2}
     assert delivered.warnings["file.mask"] == 1
+
+
+def test_every_file_is_counted_and_fares_as_its_image_does():
+    files = {
+        "1.jpg": image("a"), "2.jpg": image("b", problem="image.unreadable"), "SegmentationClass/1.png": image("c"),
+        "x.json": boxes({"1.jpg": [GOOD]}), "y.json": Document(broken=True), "ImageSets/Main/train.txt": Lines(("1",)),
+        "README.md": Other(), "notes.txt": Other(), "more.txt": Other("", "file.crc_mismatch"),
+    }  # fmt: skip
+    d = Dataset()
+    first = d.deliver(upload(files)).files
+    assert first == Counter(accepted=4, unchanged=0, rejected=3, ignored=2)
+    assert d.deliver(upload(files)).files == Counter(accepted=0, unchanged=4, rejected=3, ignored=2)
+    again = d.deliver(upload({**files, "x.json": boxes({"1.jpg": [FLAT]})}, "b.zip")).files
+    assert (again["accepted"], again["unchanged"], again.total()) == (3, 1, len(files))
+    assert d.remove(["1.jpg"]).files == Counter(accepted=1)
+
+
+def test_images_matched_by_their_base_names_alone_are_counted_where_they_change():
+    d = Dataset()
+    names = {"/home/ann/1.jpg": [GOOD], "cam2/2.jpg": [GOOD], "3.jpg": [GOOD]}
+    files = {f"cam2/{n}.jpg": image(f"c{n}") for n in (1, 2, 3)}
+    assert d.deliver(upload({**files, "x.json": boxes(names)})).matched_by_name == 2
+    moved = {f"cam1/{n}.jpg": image(f"c{n}") for n in (1, 2, 3)}
+    assert d.deliver(upload({**moved, "y/x.json": boxes(names)}, "b.zip")).matched_by_name == 2
+    d.settings = Settings(match_by_name=True)
+    d.remove([f"cam1/{n}.jpg" for n in (1, 2, 3)])
+    line = (1.0, 1.0, 5.0, 1.0, 1.0, 5.0)
+    assert d.deliver(upload({"z.json": polygons({"3.jpg": [line]})}, "c.json")).matched_by_name == 1
+    assert d.deliver(upload({"z.json": polygons({"3.jpg": [line, line]})}, "d.json")).matched_by_name == 0
 
 
 def test_waiting_labels_the_newest_delivery_wins_and_twice_the_same_is_not_doubled():
@@ -380,7 +409,7 @@ def test_the_digest_is_that_of_the_product():
         for name, (parent, place) in d.draft.categories.items()
     ]
     sets = [digest.set_digest(hashes) for hashes in (images, labels, categories)]
-    assert content_of(d.draft).digest() == digest.content_digest(*sets)
+    assert content_digest(d.draft) == digest.content_digest(*sets)
 
 
 def test_documents_label_for_the_kinds_they_hold():
@@ -411,7 +440,10 @@ def test_labels_of_two_cameras_wait_apart():
     d = Dataset()
     d.deliver(upload({"cam1/l.json": boxes({"1.jpg": [GOOD]}), "x.txt": Other()}, "a.zip"))
     d.deliver(upload({"cam2/l.json": boxes({"1.jpg": [(2.0, 2.0, 3.0, 3.0)]}), "x.txt": Other()}, "b.zip"))
-    assert [r.record.waits_for for r in d.draft.rejections.values() if r.label is None] == ["cam1/1.jpg", "cam2/1.jpg"]
+    assert [r.record.waits_for for r in d.draft.rejections.values() if r.entity == "image"] == [
+        "cam1/1.jpg",
+        "cam2/1.jpg",
+    ]
 
 
 def test_two_waiting_names_of_one_image_are_a_defect_when_it_arrives():

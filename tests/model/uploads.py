@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from posixpath import basename
+from typing import Literal, NamedTuple
 
-Box = tuple[float, float, float, float]
+Points = tuple[float, ...]
 Size = tuple[int, int]
+Attributes = tuple[tuple[str, str], ...]
 
-SPLITS = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
-    **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
-}
+SPLITS = {"train": "train training", "val": "val valid validation dev", "test": "test testing eval evaluation"}
 ROLE_FOLDERS = {"images", "image", "imgs", "img", "jpegimages", "photos", "pictures"}
 ANNOTATION_FOLDERS = {"annotations", "annotation", "xml", "xmls"}
-DOCUMENT_FOLDERS = {*ANNOTATION_FOLDERS, "labels", "label"}
+DOCUMENT_FOLDERS = {*ANNOTATION_FOLDERS, *ROLE_FOLDERS, "labels", "label"}
+META = {"license", "licence", "readme", "notice", "citation", "changelog", "meta"}
 MASK_FOLDERS = {"segmentationclass", "segmentationobject"}
 
 
@@ -48,7 +48,7 @@ class Label:
     entry: int | None
     kind: Literal["box", "polygon", "class"]
     category: str | None
-    shape: tuple[float, ...] | None
+    shape: Points | None
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,12 @@ class Entry:
 
     name: str
     size: Size | None = None
-    attributes: tuple[tuple[str, str], ...] = ()
+    attributes: Attributes = ()
 
 
 @dataclass(frozen=True)
 class Document:
-    """What a document lists, in one of three forms; a broken one cannot be read.
+    """What a document lists, in one of three forms; a broken one cannot be read, and lists nothing.
 
     coco: any number of images; categories are (name, supercategory) in their order. voc: one image and its boxes. save:
     all labels of some `kinds` of one image, named by its key, from a labelling tool.
@@ -74,6 +74,10 @@ class Document:
     broken: bool = False
     form: Literal["coco", "voc", "save"] = "coco"
     kinds: tuple[str, ...] = ()
+
+    def labels_of(self, entry: int | None) -> tuple[tuple[str, Label], ...]:
+        """The labels of one of its images, or of images that it does not list, with their locators."""
+        return tuple((f"annotations[{n}]", label) for n, label in enumerate(self.labels) if label.entry == entry)
 
 
 @dataclass(frozen=True)
@@ -109,8 +113,10 @@ class Upload:
         return frozenset(self.members().items())
 
     def members(self) -> dict[str, File]:
-        """Files by path without the wrapper folder, in order of path."""
-        wrapper = wrapper_folder([path for path, _ in self.files])
+        """Files in order of path, without the one folder all may lie in; split and role folders are no wrappers."""
+        heads = {path.partition("/")[0] if "/" in path else "" for path, _ in self.files}
+        head = heads.pop() if len(heads) == 1 else ""
+        wrapper = f"{head}/" if head and not split_of(head) and head.lower() not in ROLE_FOLDERS else ""
         return {path.removeprefix(wrapper): file for path, file in sorted(self.files)}
 
 
@@ -124,7 +130,7 @@ class Record:
     kinds: frozenset[str]
     split: str | None = None
     size: Size | None = None
-    attributes: tuple[tuple[str, str], ...] = ()
+    attributes: Attributes = ()
     by_stem: bool = False
     form: str = "coco"
     labels: tuple[tuple[str, Label], ...] = ()
@@ -142,22 +148,26 @@ class Record:
 
     @property
     def names(self) -> list[str]:
-        """The names it may mean, the one beside its document first."""
-        folders = self.document.split("/")[:-1]
-        if self.form == "voc":
-            folders = [f for f in folders if f.lower() not in ANNOTATION_FOLDERS | ROLE_FOLDERS]
-        return [self.file] if self.form == "save" or self.absolute else ["/".join([*folders, self.file]), self.file]
+        """The paths that the name may be, from the folder of its document first; none for another machine's."""
+        dropped = ANNOTATION_FOLDERS | ROLE_FOLDERS if self.form == "voc" else set()
+        folders = [f for f in self.document.split("/")[:-1] if f.lower() not in dropped]
+        return [] if self.absolute else ["/".join([*folders, self.file]), self.file]
+
+    @property
+    def draft_keys(self) -> list[str]:
+        """The keys that the name can mean in the draft, most specific first; a save names its image by key."""
+        paths = [(name, take_apart(name)) for name in self.names if self.form != "save"]
+        return [key for name, parts in paths for key in (name, parts.split_key, parts.short)] or self.names[1:]
 
     @property
     def waits_for(self) -> str:
         """The image it waits for while nobody has it: its name with the folders that say which one is meant."""
         folders = [] if self.absolute or self.form != "coco" else self.document.split("/")[:-1]
-        telling = [f for f in folders if f.lower() not in DOCUMENT_FOLDERS | ROLE_FOLDERS]
+        telling = [f for f in folders if f.lower() not in DOCUMENT_FOLDERS]
         return take_apart("/".join([*telling, self.file])).split_key
 
 
-@dataclass(frozen=True)
-class Parts:
+class Parts(NamedTuple):
     """A path taken apart: the key without split and role folders, the key with its split folder, the split."""
 
     short: str
@@ -168,60 +178,68 @@ class Parts:
 def split_of(word: str) -> str | None:
     """train2017 is train, valid is val; None for any other word."""
     match = re.match(r"^([a-z]+)(?:[-_]?(?:19|20)\d\d)?$", word.lower())
-    return SPLITS.get(match.group(1)) if match else None
-
-
-def wrapper_folder(paths: Iterable[str]) -> str:
-    """The one folder all files lie in, with its slash; split and role folders are none."""
-    heads = {path.partition("/")[0] if "/" in path else "" for path in paths}
-    head = heads.pop() if len(heads) == 1 else ""
-    return f"{head}/" if head and split_of(head) is None and head.lower() not in ROLE_FOLDERS else ""
+    return next((split for split, words in SPLITS.items() if match and match[1] in words.split()), None)
 
 
 def take_apart(path: str) -> Parts:
     """Leading role folders and one leading split folder are no part of a key."""
-    parts, split, kept = path.split("/"), None, []
-    while len(parts) > 1:
-        if split is None and split_of(parts[0]) is not None:
-            split, kept = split_of(parts[0]), [parts[0]]
-        elif parts[0].lower() not in ROLE_FOLDERS:
-            break
+    parts, kept = path.split("/"), list[str]()
+    while len(parts) > 1 and (parts[0].lower() in ROLE_FOLDERS or (split_of(parts[0]) and not kept)):
+        kept += [parts[0]] if split_of(parts[0]) else []
         parts = parts[1:]
-    return Parts("/".join(parts), "/".join([*kept, *parts]), split)
+    return Parts("/".join(parts), "/".join([*kept, *parts]), split_of(kept[0]) if kept else None)
 
 
-def is_mask(path: str) -> bool:
-    """Whether an image file is a mask and no image of the dataset."""
-    return any(folder.lower() in MASK_FOLDERS for folder in path.split("/")[:-1])
+def lies_in(path: str, folders: Collection[str]) -> bool:
+    """Whether a path leads through one of these folders."""
+    return any(folder.lower() in folders for folder in path.split("/")[:-1])
 
 
-def image_keys(paths: Iterable[str], draft: Iterable[str]) -> dict[str, str]:
+def damage(file: File) -> str | None:
+    """The rule that the bytes of a file break."""
+    broken = "document.invalid_json" if isinstance(file, Document) and file.broken else None
+    return broken or getattr(file, "problem", None)
+
+
+def is_ignored(path: str, file: File) -> bool:
+    """Whether nothing of a file counts: of a mask, and of a text of no name that stands for the upload itself."""
+    if isinstance(file, Image):
+        return lies_in(path, MASK_FOLDERS)
+    return isinstance(file, Other) and not file.problem and basename(path).lower().partition(".")[0] not in META
+
+
+def image_keys(paths: Iterable[str], draft: Collection[str]) -> dict[str, str]:
     """The key of each image file: the shortest name no other one may have, or the longer one that the draft has."""
-    draft = set(draft)
-    names = {path: (take_apart(path).short, take_apart(path).split_key, path) for path in paths}
+    names = {path: (*take_apart(path)[:2], path) for path in paths}
+    bearers = Counter(name for candidates in names.values() for name in set(candidates))
     keys = {}
-    for path, candidates in names.items():
-        others = {name for other in names if other != path for name in names[other]}
-        usable = [name for name in candidates if name == path or name not in others]
-        longer = [name for name in reversed(usable) if name != candidates[0] and name in draft]
-        keys[path] = (longer or usable)[0]
+    for path, (short, *longer) in names.items():
+        usable = [name for name in (short, *longer) if name == path or bearers[name] == 1]
+        there = [name for name in reversed(usable) if name != short and name in draft]
+        keys[path] = (there or usable)[0]
     return keys
 
 
 def records(members: Mapping[str, File]) -> list[Record]:
-    """What the readable documents list, in order of document and place; class folders where there is no document."""
-    found: list[Record] = []
+    """What the documents list, in order of path and place; class folders where there is no document.
+
+    Every listed image is labelled for all kinds that its document holds, refused labels too; for box if none.
+    """
+    result: list[Record] = []
     lists = any(isinstance(f, Lines) for f in members.values())
     for path, file in members.items():
-        if isinstance(file, Document) and not file.broken:
-            found += _listed(path, file, lists)
-        elif isinstance(file, Lines):
-            split = split_of(path.rpartition("/")[2].partition(".")[0])
-            for place, line in enumerate(dict.fromkeys(file.lines)):
-                found.append(Record(path, place, line, frozenset(), split, by_stem="." not in line))
-    if not any(isinstance(f, Document) for f in members.values()):
-        found += _class_folders([p for p, f in members.items() if isinstance(f, Image)])
-    return found
+        if isinstance(file, Lines):
+            split = split_of(basename(path).partition(".")[0])
+            lines = enumerate(dict.fromkeys(file.lines))
+            result += [Record(path, n, line, frozenset(), split, by_stem="." not in line) for n, line in lines]
+        elif isinstance(file, Document):
+            kinds = frozenset(file.kinds or {label.kind for label in file.labels} or {"box"})
+            split = document_split(path) if file.form == "coco" else None if lists else take_apart(path).split
+            for n, e in enumerate(file.entries):
+                said = (e.name, kinds, split, e.size, e.attributes)
+                result.append(Record(path, n, *said, form=file.form, labels=file.labels_of(n)))
+    images = [p for p, f in members.items() if isinstance(f, Image)]
+    return result if any(isinstance(f, Document) for f in members.values()) else result + class_folders(images)
 
 
 def document_split(path: str) -> str | None:
@@ -234,35 +252,11 @@ def document_split(path: str) -> str | None:
     return None
 
 
-def _listed(path: str, document: Document, lists: bool) -> list[Record]:
-    """Every listed image is labelled for all kinds that the document holds, refused ones too; for box if none."""
-    form = document.form
-    kinds = frozenset(document.kinds or (label.kind for label in document.labels)) or frozenset({"box"})
-    split = document_split(path) if form == "coco" else None if lists else take_apart(path).split
-    labels = [(f"{'object' if form == 'voc' else 'annotations'}[{n}]", a) for n, a in enumerate(document.labels)]
-    return [
-        Record(
-            path,
-            n,
-            e.name,
-            kinds,
-            split,
-            e.size,
-            e.attributes,
-            form=form,
-            labels=tuple(x for x in labels if x[1].entry == n),
-        )
-        for n, e in enumerate(document.entries)
-    ]
-
-
-def _class_folders(paths: list[str]) -> list[Record]:
+def class_folders(paths: list[str]) -> list[Record]:
     """Images that all lie in folders, two at least, are of the class of their folder."""
-    folders = {path: take_apart(path).short.rpartition("/")[0] for path in paths}
-    if len(paths) < 2 or not all(folders.values()):
+    names = {path: take_apart(path) for path in paths}
+    if len(paths) < 2 or not all("/" in parts.short for parts in names.values()):
         return []
+    labels = [(path, Label(n, "class", names[path].short.rpartition("/")[0], ())) for n, path in enumerate(paths)]
     kinds = frozenset({"class"})
-    return [
-        Record("", n, p, kinds, take_apart(p).split, labels=((p, Label(n, "class", folders[p], ())),))
-        for n, p in enumerate(paths)
-    ]
+    return [Record("", n, path, kinds, names[path].split, labels=(labels[n],)) for n, path in enumerate(paths)]

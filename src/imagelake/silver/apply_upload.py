@@ -17,7 +17,7 @@ from imagelake.silver import images as img
 from imagelake.silver import rejections as rej
 from imagelake.silver.delivery import Delivery
 from imagelake.silver.judge_labels import JudgedLabels, judge_labels
-from imagelake.silver.match_images import FOUND
+from imagelake.silver.match_images import FOUND, MISSING
 from imagelake.silver.read_upload import UploadRecords, read_upload
 from imagelake.silver.units import UNIT, changed_units
 from imagelake.tables.frames import all_settled, settled, tally
@@ -129,7 +129,7 @@ def _refused(judged: _Judged) -> DataFrame:
     files, records, matched = judged.upload.files, judged.upload.records, judged.upload.matched
     damaged = files.where("problem_rule IS NOT NULL AND role NOT IN ('image', 'mask')")
     entering = judged.labels.entering
-    waited = [] if entering is None else [rej.of_image_records(entering.records.where("listed"))]
+    waited = [] if entering is None else [entering.records.where("listed").withColumn("waiting_kinds", F.col("kinds"))]
     refused = (
         rej.of_images(judged.images.rejected)
         .unionByName(rej.of_files(damaged))
@@ -138,7 +138,7 @@ def _refused(judged: _Judged) -> DataFrame:
         .unionByName(rej.of_issues(records.where("type = 'issue'"), matched))
     )
     for rows in waited:
-        refused = refused.unionByName(rows)
+        refused = refused.unionByName(rej.of_image_records(rows))
     return refused
 
 
@@ -150,7 +150,7 @@ def _taken(judged: _Judged, lineage: tuple[int, ...]) -> rej.Taken:
         changed_units(labels.brought, judged.draft.annotations, accepted, judged.images.accepted),
         judged.merged.where("_from_upload").select("image_key", "_same_bytes"),
         judged.upload.files.where("problem_rule IS NULL"),
-        matched.where((F.col("status") != FOUND) & (F.size("kinds") > 0)),
+        matched.where(F.col("status") == MISSING).withColumn("kinds", F.col("waiting_kinds")),
         labels.entering,
         lineage,
     )

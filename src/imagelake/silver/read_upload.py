@@ -17,6 +17,7 @@ from imagelake.silver.match_images import match
 from imagelake.silver.parse import parse
 from imagelake.silver.space import with_space
 from imagelake.silver.upload import current_detection, upload_tree
+from imagelake.silver.waiting import with_waiting_kinds
 from imagelake.tables.frames import all_settled, settled
 
 _BOX = "box"
@@ -26,7 +27,7 @@ _BOX = "box"
 class UploadRecords:
     """Frames of one upload: `listed` by bronze, `files` not ignored, `images` with keys, `records`, `matched` images.
 
-    All are settled. `matched` has image_key, status, by_name, waits_for, space and the image's raw size.
+    All are settled. `matched` has image_key, status, by_name, waits_for, waiting_kinds, space and the image's raw size.
     """
 
     listed: DataFrame
@@ -52,7 +53,8 @@ def read_upload(
     named = match(records.where("type = 'image'"), images, draft_images.select("image_key"), by_name)
     size = ("image_key", "width", "height", "orientation")
     others = draft_images.select(*size).join(images.select("image_key"), "image_key", "left_anti")
-    matched = settled(with_space(named, images.select(*size).unionByName(others)))
+    spaced = with_space(named, images.select(*size).unionByName(others))
+    matched = settled(with_waiting_kinds(spaced, records))
     return UploadRecords(listed, files, images, records, matched)
 
 

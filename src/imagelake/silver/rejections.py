@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from imagelake.quality.apply import REJECT
 from imagelake.quality.catalogue import WAITING
 from imagelake.silver.delivery import Delivery
-from imagelake.silver.frames import Row, map_rows
+from imagelake.silver.frames import Row, map_rows, same
 from imagelake.silver.match_images import AMBIGUOUS, DUPLICATE, FOUND, MISSING
 from imagelake.silver.records import as_json
 from imagelake.silver.units import UNIT
@@ -45,7 +45,10 @@ def of_files(damaged: DataFrame) -> DataFrame:
 
 
 def of_image_records(matched: DataFrame) -> DataFrame:
-    """Listed images that were not found, or not unambiguously, and members of split lists that were not."""
+    """Listed images that were not found, or not unambiguously, and members of split lists that were not.
+
+    matched: image records `with_waiting_kinds`.
+    """
     bad = matched.where(F.col("status") != FOUND)
     member = F.size("kinds") == 0
     rule = (
@@ -62,7 +65,8 @@ def of_image_records(matched: DataFrame) -> DataFrame:
     )
     refused = bad.withColumn(REJECT, F.struct(rule.alias("rule"), message.alias("message")))
     waits = F.when(F.col(f"{REJECT}.rule").isin(*WAITING), F.col("waits_for"))
-    recorded = map_rows(refused.withColumn("image_key", waits), "record string", _record)
+    waiting = refused.withColumns({"image_key": waits, "kinds": F.col("waiting_kinds")})
+    recorded = map_rows(waiting, "record string", _record)
     return _shape(recorded, entity=F.lit("image"), path=F.col("document"), kind=F.lit(None))
 
 
@@ -119,12 +123,13 @@ class Taken:
 def after(delivery: Delivery, before: DataFrame, refused: DataFrame, taken: Taken, now: datetime) -> DataFrame:
     """The open rejections, those that end with this upload closed, and the new ones.
 
-    A row that is refused again stays as it is. Else it ends when its own key was accepted: the unit of a label, the
+    A row that is refused again stays as it is, but that one which waits says of its image what the newest upload says.
+    Else it ends when its own key was accepted: the unit of a label, the
     key of an image, the file in a later upload of the same lineage. What leaves everything as it was ends nothing of
     other lineages: an old upload that comes every night is no answer to them.
     """
     names = before.columns
-    again = before.join(refused.select("rejection_id"), "rejection_id", "left_semi").select(*names)
+    again = _again(before, refused)
     others = before.join(refused.select("rejection_id"), "rejection_id", "left_anti")
     fresh = refused.join(again.select("rejection_id"), "rejection_id", "left_anti").select(*names)
     if delivery.mode == "replace":
@@ -140,6 +145,14 @@ def after(delivery: Delivery, before: DataFrame, refused: DataFrame, taken: Take
         )
         closed = closed_by(delivery, marked, ends, now)
     return closed.select(*names).unionByName(again).unionByName(fresh)
+
+
+def _again(before: DataFrame, refused: DataFrame) -> DataFrame:
+    newest = refused.select("rejection_id", F.struct(*refused.columns).alias("_newest"))
+    told_anew = F.col("rule").isin(*WAITING) & ~same(F.col("record"), F.col("_newest.record"))
+    newer = F.col("_newest").withField("opened_at", F.col("opened_at"))
+    rows = F.when(told_anew, newer).otherwise(F.struct(*refused.columns))
+    return before.join(newest, "rejection_id").select(rows.alias("_row")).select("_row.*")
 
 
 def closed_by(delivery: Delivery, rows: DataFrame, ends: Column, now: datetime) -> DataFrame:
@@ -182,7 +195,8 @@ def _overtaken() -> Column:
     """A row that still waits, all of whose kinds a newer upload speaks of for the same unknown image."""
     of_image = F.from_json("record", "kinds array<string>")["kinds"]
     kinds = F.when(F.col("entity") == "image", of_image).otherwise(F.array("kind"))
-    return F.col("_kinds_now").isNotNull() & (F.size(F.array_except(kinds, "_kinds_now")) == 0)
+    spoken_of = F.col("_kinds_now").isNotNull() & (F.size(F.array_except(kinds, "_kinds_now")) == 0)
+    return spoken_of & (F.size(kinds) > 0)
 
 
 def _record(row: Row) -> Row:

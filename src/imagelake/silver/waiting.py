@@ -18,6 +18,7 @@ from imagelake.silver.match_images import DUPLICATE, FOUND, draft_names
 from imagelake.silver.records import DDL
 from imagelake.tables.frames import settled
 
+_LABEL = ("doc", "ref", "kind")
 _NARROW = ("rejection_id", "document", "file", "by_stem", "absolute")
 
 
@@ -56,6 +57,21 @@ def entering(open_rejections: DataFrame, arrived: DataFrame, units: DataFrame) -
     annotations = entering_rows.where("type = 'annotation'").withColumn("kinds", none)
     records = images.unionByName(annotations, allowMissingColumns=True)
     return Entering(records, one.where("type = 'image'"), located.select("rejection_id"))
+
+
+def with_waiting_kinds(matched: DataFrame, records: DataFrame) -> DataFrame:
+    """Image records with `waiting_kinds`: those they wait with. All labels of a kind refused already make no negative.
+
+    matched: image records with kinds; records: all of the upload, with what the readers refused.
+    """
+    refused = records.where("type = 'issue' AND entity = 'annotation' AND kind IS NOT NULL").select(*_LABEL)
+    if refused.isEmpty():
+        return matched.withColumn("waiting_kinds", F.col("kinds"))
+    labels = records.where("type = 'annotation'").select(*_LABEL)
+    alone = refused.join(labels, [*_LABEL], "left_anti")
+    kinds = alone.groupBy("doc", "ref").agg(F.collect_set("kind").alias("_refused"))
+    joined = matched.join(kinds, ["doc", "ref"], "left")
+    return joined.withColumn("waiting_kinds", _except("kinds", F.col("_refused"))).drop("_refused")
 
 
 def _claimed(located: DataFrame) -> DataFrame:

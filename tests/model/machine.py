@@ -76,7 +76,8 @@ class Machine:
         except Killed:
             killed = True
             self.kills += 1
-            models.append(_after(models[0][0], said))
+            if step.verb != "landing":  # what a night has built, the next one only moves away
+                models.append(_after(models[0][0], said))
             answer = ask()
         self.product.kill_at = 0
         where = f" (killed at {self.product.boundary} and run again)" if killed else ""

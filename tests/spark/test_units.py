@@ -75,6 +75,28 @@ def test_rejections_close_by_their_own_key_and_not_because_a_document_has_their_
 
 
 @pytest.mark.nightly
+def test_labels_that_are_all_refused_before_their_image_comes_make_no_negative(ctx, tmp_path):
+    document = json.loads(coco({"a.jpg": 1, "b.jpg": None}))
+    document["annotations"][0]["bbox"] = [1, 1, None, 2]
+    say(ctx, tmp_path, json.dumps(document).encode())
+    assert open_rules(ctx) == {"image.file_missing": 2, "annotation.bbox_not_finite": 1}
+    add(ctx, tmp_path, "a.zip", pictures("a.jpg", "b.jpg"))
+    assert labelled(ctx) == {"a.jpg": [], "b.jpg": ["box"]}
+    assert open_rules(ctx) == {"annotation.bbox_not_finite": 1}
+
+
+@pytest.mark.nightly
+def test_a_document_that_comes_corrected_before_its_images_counts_with_what_it_says_now(ctx, tmp_path):
+    document = json.loads(coco({"a.jpg": 1}))
+    for patient in ("p1", "p2"):
+        document["images"][0]["patient"] = patient
+        say(ctx, tmp_path, json.dumps(document).encode())
+    add(ctx, tmp_path, "a.zip", pictures("a.jpg"))
+    assert boxes(ctx) == {"a.jpg": [1.0]}
+    assert [json.loads(row["attributes"]) for row in images(ctx)] == [{"patient": "p2"}]
+
+
+@pytest.mark.nightly
 def test_new_bytes_of_another_size_take_the_labels_along_and_of_the_same_size_are_flagged(ctx, tmp_path):
     names = ("wide.jpg", "same.jpg", "both.jpg")
     add(ctx, tmp_path, "a.zip", pictures(*names) | {"boxes.json": coco(dict.fromkeys(names, 40))})

@@ -48,8 +48,18 @@ SMALL = {
     # every task writes Java source for its projections only to look up that it is compiled already
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.databricks.delta.snapshotPartitions": "1",
+    # every sort and hash table takes a page at once; by default up to 64 MB of zeros for a few rows
+    "spark.buffer.pageSize": "2m",
 }
 """Small queries are all overhead: a third of it goes with these."""
+
+_NO_PAGES = {
+    "spark.sql.ui.retainedExecutions": "10",
+    "spark.ui.retainedJobs": "10",
+    "spark.ui.retainedStages": "10",
+    "spark.ui.retainedTasks": "100",
+}
+"""What Spark keeps for web pages that nobody can open: every plan as text."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +142,8 @@ def _own(settings: Settings, launch: Launch) -> dict[str, str]:
         # the line of Python behind every column, looked up by some 5 calls to Java each
         "spark.python.sql.dataFrameDebugging.enabled": "false",
     }
+    if not spark.ui:
+        conf |= _NO_PAGES
     if not spark.master.startswith("local"):
         return conf
     if spark.fast_start:

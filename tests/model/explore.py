@@ -94,15 +94,25 @@ def replay(steps: Sequence[Step]) -> None:
 
 
 def session() -> Any:
-    """A small Spark session, in which a table's files are not read from its log, nor plans made anew between stages."""
+    """A Spark session of this process alone."""
     from tests.conftest import small_settings
 
     from imagelake.session import open_session
 
-    spark = open_session(small_settings(), "imagelake model")
-    spark.conf.set("spark.sql.adaptive.enabled", "false")
-    spark.conf.set("spark.databricks.delta.allFilesInCrc.enabled", "true")
-    return spark
+    return quick(open_session(small_settings(), "imagelake model"))
+
+
+def quick(spark: Any) -> Any:
+    """A session beside this one for the smallest of uploads.
+
+    One partition each, a table's files from its last commit, and no plan made anew between two stages.
+    """
+    beside = spark.newSession()
+    for name in ("shuffle.partitions", "leafNodeDefaultParallelism"):
+        beside.conf.set(f"spark.sql.{name}", "1")
+    beside.conf.set("spark.sql.adaptive.enabled", "false")
+    beside.conf.set("spark.databricks.delta.allFilesInCrc.enabled", "true")
+    return beside
 
 
 def describe(seed: int, steps: Sequence[Step], difference: Difference) -> str:

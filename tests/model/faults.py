@@ -40,6 +40,7 @@ FAULTS = (
         "silver/apply_upload.py",
         'rules.settings.match == "name")',
         "True)",
+        5014,
     ),
     Fault(
         "closing",
@@ -47,6 +48,7 @@ FAULTS = (
         "silver/rejections.py",
         'F.col("_path").isNotNull() & own)',
         "F.lit(False))",
+        5402,
     ),
     Fault(
         "group",
@@ -54,6 +56,7 @@ FAULTS = (
         "gold/splits.py",
         'Window.partitionBy("_root")',
         'Window.partitionBy("image_key")',
+        5178,
     ),
     Fault(
         "resized",
@@ -61,6 +64,7 @@ FAULTS = (
         "silver/apply_upload.py",
         'others.join(resized, "image_key", "left_anti")',
         "others",
+        5214,
     ),
     Fault(
         "kinds",
@@ -68,6 +72,7 @@ FAULTS = (
         "formats/coco.py",
         'if not kinds and "annotations"',
         'if "annotations"',
+        5021,
     ),
     Fault(
         "negative",
@@ -75,6 +80,7 @@ FAULTS = (
         "silver/units.py",
         '.join(refused.join(some, [*UNIT], "left_anti"), [*UNIT], "left_anti")',
         "",
+        5042,
     ),
     Fault(
         "superseded",
@@ -82,6 +88,7 @@ FAULTS = (
         "silver/build.py",
         "            if newer:\n",
         "            if newer and upload.again:\n",
+        5444,
     ),
     Fault(
         "pinned",
@@ -89,6 +96,7 @@ FAULTS = (
         "silver/build.py",
         "plan = begun or _new_plan(ctx, dataset, uploads)",
         "plan = _new_plan(ctx, dataset, uploads)",
+        5046,
     ),
     Fault(
         "waiting",
@@ -96,6 +104,7 @@ FAULTS = (
         "silver/waiting.py",
         'F.max("_last").over(unit)',
         'F.min("_last").over(unit)',
+        5021,
     ),
     Fault(
         "published-split",
@@ -103,6 +112,7 @@ FAULTS = (
         "silver/images.py",
         'F.when(there, F.col("_old_split")).otherwise(newest)',
         "newest",
+        5193,
     ),
     Fault(
         "replace",
@@ -110,6 +120,7 @@ FAULTS = (
         "silver/rejections.py",
         "closed = closed_by(delivery, others, F.lit(True), now)",
         "closed = closed_by(delivery, others, F.lit(False), now)",
+        5209,
     ),
     Fault(
         "key-taken",
@@ -117,6 +128,7 @@ FAULTS = (
         "silver/images.py",
         'if delivery.mode == "append" else F.lit(False)',
         'if delivery.mode == "replace" else F.lit(False)',
+        5432,
     ),
 )
 
@@ -133,10 +145,11 @@ def put_in(fault: Fault, package: Path) -> None:
 def finds(fault: Fault, seed: int, steps: int) -> str | None:
     """What differs in this history with the fault in the product; None when nothing does."""
     with tempfile.TemporaryDirectory(prefix="imagelake-fault-") as folder:
-        shutil.copytree(ROOT / PACKAGE, Path(folder, "imagelake"))
-        put_in(fault, Path(folder, "imagelake"))
+        for part in (PACKAGE, Path("conf")):
+            shutil.copytree(ROOT / part, Path(folder, part))
+        put_in(fault, Path(folder, PACKAGE))
         command = [sys.executable, "-m", "tests.model.explore", str(seed), "--steps", str(steps), "--brief"]
-        path = os.pathsep.join((folder, str(ROOT)))
+        path = os.pathsep.join((str(Path(folder, PACKAGE).parent), str(ROOT)))
         run = subprocess.run(
             command, env={**os.environ, "PYTHONPATH": path}, cwd=ROOT, capture_output=True, text=True, check=False
         )

@@ -131,8 +131,9 @@ def main() -> int:
     parser.add_argument("--brief", action="store_true")
     parser.add_argument("--no-views", action="store_true")
     args = parser.parse_args()
-    explorer = Explorer(session(), Path(tempfile.mkdtemp(prefix="imagelake-model-")), not args.no_views)
-    differences = [seed for seeds in args.seeds for seed in seeds if _one(explorer, seed, args)]
+    with tempfile.TemporaryDirectory(prefix="imagelake-model-") as folder:
+        explorer = Explorer(session(), Path(folder), not args.no_views)
+        differences = [seed for seeds in args.seeds for seed in seeds if _one(explorer, seed, args)]
     print(f"{sum(map(len, args.seeds))} histories, {len(differences)} of them differ: {differences}")
     return 1 if differences else 0
 

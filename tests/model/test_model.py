@@ -454,6 +454,34 @@ def test_two_waiting_names_of_one_image_are_a_defect_when_it_arrives():
     assert shapes(d, "1.jpg") == []
 
 
+def test_what_waits_says_what_its_newest_delivery_says_and_keeps_its_place_beside_newer_labels():
+    d = Dataset()
+    for patient in ("p1", "p2"):
+        document = boxes({"1.jpg": [GOOD]}, (("patient", patient),))
+        d.deliver(upload({"x.json": document, "y.txt": Other(patient)}, f"{patient}.zip"))
+    other = (2.0, 2.0, 3.0, 3.0)
+    d.deliver(upload({"1.jpg": image("a"), "z.json": boxes({"1.jpg": [other]})}))
+    assert (d.draft.images["1.jpg"].attributes, shapes(d, "1.jpg")) == ((("patient", "p2"),), [other])
+
+
+def test_labels_that_are_all_refused_before_their_image_comes_make_no_negative():
+    d = Dataset()
+    d.deliver(upload({"x.json": boxes({"1.jpg": [None], "2.jpg": []})}, "a.json"))
+    d.deliver(upload({"1.jpg": image("a"), "2.jpg": image("b")}))
+    assert [sorted(d.draft.images[key].labelled) for key in ("1.jpg", "2.jpg")] == [[], ["box"]]
+    assert rules(d) == ["annotation.bbox_not_finite"]
+
+
+def test_documents_speak_of_the_image_that_their_upload_has_though_it_is_refused():
+    d = Dataset()
+    d.deliver(upload({"1.jpg": image("a"), "x.json": boxes({"1.jpg": []}, (("patient", "p1"),))}))
+    d.deliver(upload({"1.jpg": image("b"), "x.json": boxes({"1.jpg": []}, (("patient", "p2"),))}, "b.zip"))
+    assert d.draft.images["1.jpg"].attributes == (("patient", "p1"),)
+    damaged = {"1.jpg": image("b", problem="image.unreadable"), "2.jpg": image("c")}
+    d.deliver(upload({**damaged, "x.json": boxes({"1.jpg": [], "2.jpg": []})}, "c.zip", "replace"))
+    assert list(d.draft.images) == ["2.jpg"]
+
+
 def test_whatever_is_delivered_the_rows_hold_together():
     for seed in range(150):
         d = Dataset()

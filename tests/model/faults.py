@@ -91,12 +91,12 @@ FAULTS = (
         5444,
     ),
     Fault(
-        "pinned",
-        "a batch that was killed is computed anew from what it had written so far",
-        "silver/build.py",
-        "plan = begun or _new_plan(ctx, dataset, uploads)",
-        "plan = _new_plan(ctx, dataset, uploads)",
-        5046,
+        "night",
+        "what a night that was cut short had built is applied again by the next one",
+        "bronze/known.py",
+        'bool(seen["at"] > request.dropped_at)',
+        "False",
+        5169,
     ),
     Fault(
         "waiting",

@@ -3,7 +3,8 @@
 python -m tests.model.faults [NAME …] [--seeds 5000-5040] [--steps N]
 
 Each fault is put into a copy of the sources, and histories run against the copy until one differs. The seed that found
-a fault stands beside it: `test_faults.py` tries it again every night, and checks in every run that its text is there.
+a fault stands beside it: `test_deliberate_faults.py` tries it again every night, and checks in every run that its
+text is there.
 """
 
 from __future__ import annotations

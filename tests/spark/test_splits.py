@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame
 from tests.spark import handmade, helpers
 from tests.spark.handmade import Picture
 
+import imagelake
 from imagelake import pipeline
 from imagelake.bronze.request import IngestRequest
 from imagelake.errors import UsageError
@@ -239,3 +240,17 @@ def test_contradicted_splits_of_published_and_of_new_images_are_counted_together
     report = pipeline.run_upload(helpers.again(ctx), IngestRequest("both", str(second)))
     assert handmade.splits(ctx, "both")["b.jpg"] == "train"
     assert report.warnings["split.contradicts"] == 2
+
+
+def test_an_image_with_new_bytes_leaves_its_group_to_whoever_has_the_old_ones(ctx, tmp_path):
+    x, y = helpers.picture(1), helpers.picture(2)
+    first = helpers.write_zip(tmp_path / "1.zip", {"train/a.jpg": x, "train/c.jpg": helpers.picture(3)})
+    pipeline.run_upload(helpers.again(ctx), IngestRequest("swapped", str(first)))
+    second = helpers.write_zip(tmp_path / "2.zip", {"train/a.jpg": y, "val/b.jpg": x})
+    pipeline.run_upload(helpers.again(ctx), IngestRequest("swapped", str(second), mode="update"))
+    assert handmade.splits(ctx, "swapped") == {"a.jpg": "train", "b.jpg": "val", "c.jpg": "train"}
+    lake = imagelake.open(ctx.settings.lake)
+    assert lake.verify("swapped@v2").problems == ()
+    assert lake.diff("swapped@v1", "swapped@v2").splits == {
+        "val": {"added": 1, "removed": 0, "moved_in": 0, "moved_out": 0}
+    }

@@ -143,5 +143,8 @@ def _of_settings(dataset: str, settings: DatasetSettings, known: Published) -> R
 
 
 def _split_difference(ctx: Context, attempt: Attempt, recipe: int, splits: DataFrame, known: Published) -> Difference:
+    """An image in a new group has a new row too: what is in one group can be told from the rows of a version."""
     old = live(ctx.tables, known, "split", attempt.number).where(F.col("recipe") == recipe)
-    return difference(attempt, "split", "image_key", splits.withColumn("recipe", F.lit(recipe)), old, "split")
+    place = F.struct("split", "group_key")
+    new = splits.withColumns({"recipe": F.lit(recipe), "_place": place})
+    return difference(attempt, "split", "image_key", new, old.withColumn("_place", place), "_place")

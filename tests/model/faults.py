@@ -92,14 +92,6 @@ FAULTS = (
         5444,
     ),
     Fault(
-        "night",
-        "what a night that was cut short had built is applied again by the next one",
-        "bronze/known.py",
-        'bool(seen["at"] > request.dropped_at)',
-        "False",
-        5169,
-    ),
-    Fault(
         "waiting",
         "of labels that waited the oldest delivery counts",
         "silver/waiting.py",

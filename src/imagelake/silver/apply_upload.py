@@ -128,8 +128,6 @@ def _with_waited(accepted: DataFrame, labels: JudgedLabels) -> DataFrame:
 def _refused(judged: _Judged) -> DataFrame:
     files, records, matched = judged.upload.files, judged.upload.records, judged.upload.matched
     damaged = files.where("problem_rule IS NOT NULL AND role NOT IN ('image', 'mask')")
-    entering = judged.labels.entering
-    waited = [] if entering is None else [entering.records.where("listed").withColumn("waiting_kinds", F.col("kinds"))]
     refused = (
         rej.of_images(judged.images.rejected)
         .unionByName(rej.of_files(damaged))
@@ -137,9 +135,11 @@ def _refused(judged: _Judged) -> DataFrame:
         .unionByName(rej.of_annotations(judged.labels.annotations.rejected))
         .unionByName(rej.of_issues(records.where("type = 'issue'"), matched))
     )
-    for rows in waited:
-        refused = refused.unionByName(rej.of_image_records(rows))
-    return refused
+    entering = judged.labels.entering
+    if entering is None:
+        return refused
+    waited = entering.records.where("listed").withColumn("waiting_kinds", F.col("kinds"))
+    return refused.unionByName(rej.of_image_records(waited))
 
 
 def _taken(judged: _Judged, lineage: tuple[int, ...]) -> rej.Taken:

@@ -124,14 +124,14 @@ def after(delivery: Delivery, before: DataFrame, refused: DataFrame, taken: Take
     """The open rejections, those that end with this upload closed, and the new ones.
 
     A row that is refused again stays as it is, but that one which waits says of its image what the newest upload says.
-    Else it ends when its own key was accepted: the unit of a label, the
-    key of an image, the file in a later upload of the same lineage. What leaves everything as it was ends nothing of
-    other lineages: an old upload that comes every night is no answer to them.
+    Else it ends when its own key was accepted: the unit of a label, the key of an image, the file in a later upload of
+    the same lineage. What leaves everything as it was ends nothing of other lineages: an old upload that comes every
+    night is no answer to them.
     """
     names = before.columns
     again = _again(before, refused)
     others = before.join(refused.select("rejection_id"), "rejection_id", "left_anti")
-    fresh = refused.join(again.select("rejection_id"), "rejection_id", "left_anti").select(*names)
+    fresh = refused.join(before.select("rejection_id"), "rejection_id", "left_anti").select(*names)
     if delivery.mode == "replace":
         closed = closed_by(delivery, others, F.lit(True), now)
     else:

@@ -45,12 +45,13 @@ class ReadyOptions(Strict):
 
 @dataclass(frozen=True)
 class Waiting:
-    """A complete upload under landing/: its dataset, its path, its marker, and when that was laid down."""
+    """A complete upload under landing/: its dataset, its path, its marker, that one's mtime and when it got there."""
 
     dataset: str
     path: str
     marker: str
     mtime_ns: int
+    arrived_ns: int
 
 
 def waiting(storage: Storage) -> list[Waiting]:
@@ -67,7 +68,7 @@ def waiting(storage: Storage) -> list[Waiting]:
             if target is None:
                 log.warning("%s names no upload: neither %s.zip nor a folder %s/ is there", path, stem, stem)
                 continue
-            uploads.append(Waiting(parts[1], target, path, facts.mtime_ns or 0))
+            uploads.append(Waiting(parts[1], target, path, facts.mtime_ns or 0, facts.arrived_ns or 0))
     return sorted(uploads, key=lambda upload: (upload.dataset, upload.mtime_ns, upload.path))
 
 
@@ -147,7 +148,7 @@ def _request(storage: Storage, upload: Waiting) -> IngestRequest:
     except (ConfigError, UsageError) as error:
         problem, hint = error.message.removeprefix(f"{upload.marker}: "), error.hint or _OPTIONS
     else:
-        dropped_at = datetime.fromtimestamp(upload.mtime_ns / 1e9, timezone.utc)
+        dropped_at = datetime.fromtimestamp(upload.arrived_ns / 1e9, timezone.utc)
         request = IngestRequest(upload.dataset, storage.uri(upload.path), options.format, options.mode, options.note)
         return replace(request, dropped_at=dropped_at)
     raise UploadRejected(f"{upload.marker}: {problem}", hint=hint, rule="landing.options")

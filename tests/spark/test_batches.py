@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import pytest
@@ -93,6 +94,23 @@ def test_a_replacement_cut_short_before_it_was_moved_is_not_applied_again(spark,
     assert [i["image_key"] for i in images(ctx)] == ["p0.jpg", "p1.jpg", "p2.jpg", "q.jpg"]
 
 
+def test_an_upload_dropped_again_with_an_old_marker_is_taken_again(spark, tmp_path):
+    """`cp -p` and `rsync -a` keep the mtime of the marker, which then says nothing of when it was dropped."""
+    ctx = helpers.context(spark, tmp_path / "lake")
+
+    def night(name, *pictures):
+        data = helpers.write_zip(tmp_path / name, {p: PICTURES[p] for p in pictures}).read_bytes()
+        drop(tmp_path / "lake", name, data, '{"mode": "replace"}')
+        marker = tmp_path / "lake/landing/pets" / name.replace(".zip", ".ready")
+        os.utime(marker, (1_600_000_000, 1_600_000_000))
+        (report,) = run_landing(helpers.again(ctx))
+        return report.status, [i["image_key"] for i in images(ctx)]
+
+    assert night("a.zip", "p0.jpg", "p1.jpg") == ("accepted", ["p0.jpg", "p1.jpg"])
+    assert night("b.zip", "p2.jpg") == ("accepted", ["p2.jpg"])
+    assert night("a.zip", "p0.jpg", "p1.jpg") == ("accepted", ["p0.jpg", "p1.jpg"])
+
+
 @pytest.mark.nightly
 def test_one_upload_that_fails_is_set_aside_and_the_dataset_goes_on(spark, tmp_path, monkeypatch):
     from imagelake.silver import build
@@ -100,10 +118,10 @@ def test_one_upload_that_fails_is_set_aside_and_the_dataset_goes_on(spark, tmp_p
     ctx = helpers.context(spark, tmp_path / "lake")
     apply = build.apply
 
-    def failing(ctx, draft, delivery, rules):
+    def failing(ctx, draft, delivery, files, rules):
         if delivery.sequence == 1:
             raise RuntimeError("a worker is in pieces")
-        return apply(ctx, draft, delivery, rules)
+        return apply(ctx, draft, delivery, files, rules)
 
     monkeypatch.setattr(build, "apply", failing)
     drop(tmp_path / "lake", "a.json", coco({"p0.jpg": 1}))

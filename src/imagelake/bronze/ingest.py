@@ -152,6 +152,7 @@ def _take(ctx: Context, request: IngestRequest, past: Past, upload: _Upload) -> 
         "bytes": source.bytes,
         "files": asdict(rows_of.landed_counts(files)),
         "note": request.note,
+        "dropped_at": request.dropped_at,
     }
     objects = places.objects(kept) if single else None
     blobs = places.rows(ctx, request.dataset, attempt_id, kept, held)

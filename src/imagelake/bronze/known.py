@@ -74,15 +74,15 @@ class Past:
         if not request.again and self._is_current(ctx, seen):
             return replace(report_unchanged(seen), objects=objects)
         mode = "update" if request.again and request.mode == "append" else request.mode
-        fresh = {"state": LANDED, "mode": mode, "note": request.note, "again": request.again}
+        asked = {"mode": mode, "note": request.note, "again": request.again, "dropped_at": request.dropped_at}
         blank = ("supersedes", "confirms", "settings", "problem", "problem_rule", "images", "annotations", "rejections")
-        return Prepared({**seen, **dict.fromkeys(blank), **fresh}, objects=objects)
+        return Prepared({**seen, **dict.fromkeys(blank), **asked, "state": LANDED}, objects=objects)
 
     def _is_done(self, request: IngestRequest, seen: Row) -> bool:
-        """Whether a run that was cut short has built this upload since it was dropped, and only not moved it away."""
+        """Whether a run that was cut short has built what this marker stands for, and only not moved it away."""
         there = [row["sequence"] for row in self.rows if row["source"] == seen["source"]]
         newest = bool(there) and there[-1] == seen["sequence"] and seen["state"] in DONE
-        return newest and request.dropped_at is not None and bool(seen["at"] > request.dropped_at)
+        return newest and request.dropped_at is not None and bool(seen["dropped_at"] == request.dropped_at)
 
     def _is_current(self, ctx: Context, seen: Row) -> bool:
         """Whether the draft is what this upload left: nothing was built since, and rules and reader are the same."""

@@ -10,8 +10,8 @@ from datetime import datetime
 class IngestRequest:
     """What to take in: an upload (path or URI) for a dataset, how, and whether to doubt what is known.
 
-    `only` names the files of a folder that are meant; all of them when None. `dropped_at` is when an upload under
-    landing/ was declared complete: what was built since from the same place is this very upload, already done.
+    `only` names the files of a folder that are meant; all of them when None. `dropped_at` is when the marker of an
+    upload under landing/ got there: an upload built with this very marker is done, and only was not moved away.
     """
 
     dataset: str

@@ -13,12 +13,16 @@ TEMP_PREFIX = ".tmp-"
 
 @dataclass(frozen=True)
 class Stat:
-    """A file or object: path relative to the storage root, size in bytes, and what tells a change."""
+    """A file or object: path relative to the storage root, size in bytes, and what tells a change.
+
+    `arrived_ns` is when it got where it is: a copy may carry its mtime along, but no local file its ctime.
+    """
 
     path: str
     length: int
     mtime_ns: int | None = None
     etag: str | None = None
+    arrived_ns: int | None = None
 
 
 class Storage(Protocol):

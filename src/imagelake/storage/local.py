@@ -110,7 +110,7 @@ class LocalStorage:
                     found = entry.stat(follow_symlinks=False)
                 except FileNotFoundError:
                     continue  # removed while we were listing
-                yield Stat(entry.path[skip:], found.st_size, found.st_mtime_ns)
+                yield _facts(entry.path[skip:], found)
 
     def stat(self, path: str) -> Stat | None:
         """One file, or None."""
@@ -118,7 +118,7 @@ class LocalStorage:
             found = self.local_path(path).stat()
         except (FileNotFoundError, NotADirectoryError):
             return None
-        return Stat(path, found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
+        return _facts(path, found) if stat.S_ISREG(found.st_mode) else None
 
     def read(self, path: str, offset: int = 0, length: int | None = None) -> bytes:
         """Bytes of a file; IntegrityError when it ends before `offset + length`."""
@@ -238,6 +238,10 @@ def _sync(place: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def _facts(path: str, found: os.stat_result) -> Stat:
+    return Stat(path, found.st_size, found.st_mtime_ns, arrived_ns=found.st_ctime_ns)
 
 
 def _sorted_entries(folder: str) -> Iterator[os.DirEntry[str]]:

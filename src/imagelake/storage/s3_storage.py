@@ -242,7 +242,8 @@ def _is_temporary(path: str) -> bool:
 
 
 def _stat(path: str, length: int, found: Mapping[str, Any]) -> Stat:
-    return Stat(path, length, round(found["LastModified"].timestamp() * 1e9), _etag(found))
+    modified = round(found["LastModified"].timestamp() * 1e9)
+    return Stat(path, length, modified, _etag(found), modified)
 
 
 def _etag(found: Mapping[str, Any]) -> str:

@@ -21,6 +21,7 @@ UPLOADS = TableSpec(
         Column("detection", "string", "JSON: every reader's score and what it lacked; wrapper folder"),
         Column("source", "string", "URI the upload came from"),
         Column("source_stamp", "string", "size and mtime, or etag, of the source when it is one file"),
+        Column("dropped_at", "timestamp", "when its marker got under landing/; null for what came another way"),
         Column("kept_uri", "string", "where its archive is kept, relative to the lake; null for loose files"),
         Column("bytes", "bigint", "size of the upload in bytes"),
         Column("files", COUNTS, "file counts"),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import dropwhile
 from pathlib import PurePosixPath
 
 from imagelake.digest import nfc
@@ -26,6 +27,11 @@ _SPLITS = {
     "evaluation": "test",
 }
 _SPLIT_FOLDER = re.compile(r"^([a-z]+)(?:[-_]?(?:19|20)\d\d)?$")
+_BETWEEN_WORDS = re.compile(r"[-_. ]+")
+_SAYS_NOTHING = re.compile(r"sets?|data|datasets?|images?|imgs?|pictures?|photos?|jpegimages|splits?|(?:19|20)\d\d")
+_PAPERS = frozenset(
+    ("license", "licence", "licenses", "readme", "notice", "citation", "changelog", "authors", "credits", "disclaimer")
+)
 _ROLE_FOLDERS = frozenset(("images", "image", "imgs", "img", "jpegimages", "photos", "pictures"))
 _MASK_FOLDERS = frozenset(("segmentationclass", "segmentationobject"))
 _JUNK_NAMES = frozenset((".ds_store", "thumbs.db", "desktop.ini", "icon\r", ".gitkeep", ".gitignore", ".gitattributes"))
@@ -33,11 +39,15 @@ _JUNK_NAMES = frozenset((".ds_store", "thumbs.db", "desktop.ini", "icon\r", ".gi
 
 @dataclass(frozen=True)
 class KeyParts:
-    """An image's path taken apart: its key, its key with the split folder kept, the split it lies in."""
+    """An image's path taken apart: its key, its key with the split folder kept, the split it lies in.
+
+    `inner` is the part of the key below the split folder, all of it where there is none.
+    """
 
     key: str
     split_key: str
     split: str | None
+    inner: str
 
 
 def check_dataset_id(name: str) -> str:
@@ -54,6 +64,22 @@ def split_name(word: str) -> str | None:
     """The split a folder or document word stands for: train2017 is train, valid is val; None if it is none."""
     found = _SPLIT_FOLDER.match(word.lower())
     return _SPLITS.get(found.group(1)) if found else None
+
+
+def folder_split(name: str) -> str | None:
+    """The split a folder stands for: a split word by itself, or set apart from words that say nothing else.
+
+    `train2017`, `training_set`, `test images` and `images-val` are splits; `train_cats` and `train_val` are none.
+    """
+    words = [word for word in _BETWEEN_WORDS.split(name.lower()) if word]
+    splits = {split for word in words if (split := split_name(word)) is not None}
+    others = [word for word in words if split_name(word) is None]
+    return splits.pop() if len(splits) == 1 and all(map(_SAYS_NOTHING.fullmatch, others)) else None
+
+
+def is_paper(path: str) -> bool:
+    """True for a text that goes with an upload and says nothing to a program: README, LICENSE, CHANGELOG, …"""
+    return not is_image_name(path) and path.rpartition("/")[2].lower().partition(".")[0] in _PAPERS
 
 
 def is_junk(path: str) -> bool:
@@ -87,37 +113,67 @@ def is_role_folder(name: str) -> bool:
     return name.lower() in _ROLE_FOLDERS
 
 
-def wrapper_folder(paths: Iterable[str]) -> str:
-    """The single folder that all files lie in, with a slash at its end; empty when there is none.
+def wrapper_folder(paths: Sequence[str]) -> str:
+    """The folder that all files lie in, with a slash at its end; empty when there is none.
 
-    Split, role and mask folders are no wrappers: they say something about the images.
+    Papers (README, LICENSE) may lie beside it. Split, role and mask folders are no wrappers: they say something about
+    the images. A wrapper may hold another one, of its own name or with such a folder in it (`d/d/`, `x/d/train/`).
     """
-    first: str | None = None
-    for path in paths:
-        head, slash, _ = path.partition("/")
-        if not slash or (first is not None and head != first):
-            return ""
-        first = head
-    if first is None or split_name(first) is not None or first.lower() in _ROLE_FOLDERS | _MASK_FOLDERS:
-        return ""
-    return first + "/"
+    wrapper = _single_folder(paths, "")
+    while wrapper and (inner := _single_folder(paths, wrapper)):
+        names = wrapper.split("/")[:-1]
+        children = {folder for path in paths if (folder := _folder_in(path, wrapper + inner))}
+        if inner[:-1].lower() != names[-1].lower() and not any(map(_tells, children)):
+            break
+        wrapper += inner
+    stripped = [path.removeprefix(wrapper) for path in paths]
+    return wrapper if len(set(stripped)) == len(stripped) else ""  # a paper may lie beside the folder and in it
 
 
 def take_apart(path: str) -> KeyParts:
     """Key and split of an image at this path (wrapper folder already stripped).
 
-    Leading split folders (at most one) and role folders are left out of the key:
-    `train/images/a.jpg`, `images/train/a.jpg` and `JPEGImages/a.jpg` all have the key `a.jpg`.
+    The first folder that stands for a split, and the role folders beside it or at the beginning, are left out of the
+    key: `train/images/a.jpg`, `images/train/a.jpg` and `JPEGImages/a.jpg` all have the key `a.jpg`.
     """
-    parts = list(PurePosixPath(nfc(path)).parts)
-    split: str | None = None
-    split_part: list[str] = []
-    while len(parts) > 1:
-        named = split_name(parts[0])
-        if named is not None and split is None:
-            split, split_part = named, [parts[0]]
-        elif parts[0].lower() not in _ROLE_FOLDERS:
-            break
-        parts = parts[1:]
-    key = "/".join(parts)
-    return KeyParts(key=key, split_key="/".join(split_part + parts), split=split)
+    *folders, name = PurePosixPath(nfc(path)).parts
+    place = next((n for n, folder in enumerate(folders) if folder_split(folder)), None)
+    if place is None:
+        key = "/".join([*_without_roles(folders), name])
+        return KeyParts(key, key, None, key)
+    above = _without_roles(folders[:place])
+    above = _without_roles(above[::-1])[::-1]
+    inner = [*_without_roles(folders[place + 1 :]), name]
+    key, split_key = "/".join([*above, *inner]), "/".join([*above, folders[place], *inner])
+    return KeyParts(key, split_key, folder_split(folders[place]), "/".join(inner))
+
+
+def _without_roles(folders: Sequence[str]) -> list[str]:
+    """The folders from the first one that is no role folder."""
+    return list(dropwhile(is_role_folder, folders))
+
+
+def _single_folder(paths: Sequence[str], top: str) -> str:
+    """The only folder in `top`, beside papers, with a slash; empty where there are several, or one that tells."""
+    single = ""
+    for path in paths:
+        if not path.startswith(top):
+            continue
+        folder = _folder_in(path, top)
+        if not folder and (top or not is_paper(path)):
+            return ""
+        if folder and single and folder != single:
+            return ""
+        single = folder or single
+    return f"{single}/" if single and not _tells(single) else ""
+
+
+def _folder_in(path: str, top: str) -> str:
+    """The first folder of a path below `top`; empty for a file there, and for one elsewhere."""
+    head, slash, _ = path[len(top) :].partition("/") if path.startswith(top) else ("", "", "")
+    return head if slash else ""
+
+
+def _tells(folder: str) -> bool:
+    """Whether a folder's name says something about the images in it."""
+    return folder_split(folder) is not None or folder.lower() in _ROLE_FOLDERS | _MASK_FOLDERS

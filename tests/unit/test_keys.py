@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from imagelake.keys import is_dataset_image, is_mask_path, wrapper_folder
+from imagelake.keys import KeyParts, folder_split, is_dataset_image, is_mask_path, take_apart, wrapper_folder
 
 
 @pytest.mark.parametrize(
@@ -26,3 +28,74 @@ def test_a_path_in_a_folder_of_masks_is_that_of_a_mask(path: str, is_mask: bool)
 def test_a_folder_that_says_something_about_the_images_is_no_wrapper(folder: str) -> None:
     assert wrapper_folder([f"{folder}/a.png", f"{folder}/b.png"]) == ""
     assert wrapper_folder([f"VOC2012/{folder}/a.png", f"VOC2012/{folder}/b.png"]) == "VOC2012/"
+
+
+@pytest.mark.parametrize(
+    ("folder", "split"),
+    [
+        ("train", "train"),
+        ("Training", "train"),
+        ("train2017", "train"),
+        ("train_2017", "train"),
+        ("training_set", "train"),
+        ("test set", "test"),
+        ("images_val", "val"),
+        ("valid-images", "val"),
+        ("train.data", "train"),
+        ("train_val", None),
+        ("trainval", None),
+        ("train_cats", None),
+        ("test-dev", None),
+        ("training_day", None),
+        ("images", None),
+        ("2017", None),
+        ("", None),
+    ],
+)
+def test_a_folder_stands_for_a_split_by_its_word_alone(folder: str, split: str | None) -> None:
+    assert folder_split(folder) == split
+
+
+@pytest.mark.parametrize(
+    ("path", "parts"),
+    [
+        ("a.jpg", ("a.jpg", "a.jpg", None, "a.jpg")),
+        ("images/a.jpg", ("a.jpg", "a.jpg", None, "a.jpg")),
+        ("cam1/images/a.jpg", ("cam1/images/a.jpg", "cam1/images/a.jpg", None, "cam1/images/a.jpg")),
+        ("train/images/a.jpg", ("a.jpg", "train/a.jpg", "train", "a.jpg")),
+        ("images/train/cats/a.jpg", ("cats/a.jpg", "train/cats/a.jpg", "train", "cats/a.jpg")),
+        ("ds/train/images/a.jpg", ("ds/a.jpg", "ds/train/a.jpg", "train", "a.jpg")),
+        ("ds/images/valid/a.jpg", ("ds/a.jpg", "ds/valid/a.jpg", "val", "a.jpg")),
+        ("ds/training_set/cats/a.jpg", ("ds/cats/a.jpg", "ds/training_set/cats/a.jpg", "train", "cats/a.jpg")),
+        ("cats/test/a.jpg", ("cats/a.jpg", "cats/test/a.jpg", "test", "a.jpg")),
+        ("train/val/a.jpg", ("val/a.jpg", "train/val/a.jpg", "train", "val/a.jpg")),
+        ("train/test.jpg", ("test.jpg", "train/test.jpg", "train", "test.jpg")),
+        ("train.jpg", ("train.jpg", "train.jpg", None, "train.jpg")),
+    ],
+)
+def test_the_first_split_folder_is_left_out_of_the_key_wherever_it_stands(path: str, parts: tuple[Any, ...]) -> None:
+    assert take_apart(path) == KeyParts(*parts)
+
+
+@pytest.mark.parametrize(
+    ("paths", "wrapper"),
+    [
+        (["pets/a.jpg", "pets/b/c.jpg"], "pets/"),
+        (["pets/a.jpg", "b.jpg"], ""),
+        (["README.md", "pets/train/a.jpg"], "pets/"),
+        (["LICENSE", "readme.txt", "pets/a.jpg"], "pets/"),
+        (["README.md", "pets/README.md", "pets/a.jpg"], ""),
+        (["readme.jpg", "pets/a.jpg"], ""),
+        (["data.yaml", "ds/train/images/a.jpg"], ""),
+        (["pets/pets/a.jpg", "pets/pets/b.jpg"], "pets/pets/"),
+        (["Pets/pets/Pets/a.jpg"], "Pets/pets/Pets/"),
+        (["archive/pets/train/cats/a.jpg", "archive/pets/test/dogs/b.jpg"], "archive/pets/"),
+        (["archive/pets/images/a.jpg", "archive/pets/labels/a.txt"], "archive/pets/"),
+        (["animals/cats/a.jpg", "animals/cats/b.jpg"], "animals/"),
+        (["archive/README.md", "archive/pets/train/a.jpg"], "archive/"),
+        (["README.md"], ""),
+        ([], ""),
+    ],
+)
+def test_the_folder_that_holds_everything_is_no_part_of_a_path(paths: list[str], wrapper: str) -> None:
+    assert wrapper_folder(paths) == wrapper

@@ -122,6 +122,7 @@ def _take(ctx: Context, request: IngestRequest, past: Past, upload: _Upload) -> 
     """Hash and probe, and store the bytes that are new; or report that all of it is known."""
     source, choice, archived = upload.source, upload.choice, upload.archived
     facts = _facts(ctx, source, upload.reused)
+    rows_of.check_usable(facts, choice)
     upload_id = rows_of.upload_id(facts)
     seen = past.find(request, upload_id=upload_id)
     if seen is not None:
@@ -146,7 +147,9 @@ def _take(ctx: Context, request: IngestRequest, past: Past, upload: _Upload) -> 
         "requested_format": request.format,
         "format": choice.reader,
         "reader_version": reader(choice.reader).version,
-        "detection": json.dumps({**choice.as_json(), "wrapper": source.wrapper}),
+        "detection": json.dumps(
+            {**choice.as_json(), "nobody": rows_of.read_by_nobody(files, choice), "wrapper": source.wrapper}
+        ),
         **upload.origin,
         "kept_uri": kept_uri,
         "bytes": source.bytes,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,10 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from imagelake.context import Context, Counts
+from imagelake.errors import UploadRejected
 from imagelake.formats.detect import Choice
 from imagelake.keys import is_image_name, is_mask_path
 from imagelake.storage.source import Source
 from imagelake.tables import bronze
+from imagelake.wording import NAMED, listed
 
 _RACY_NS = 2_000_000_000
 """A file changed this shortly before it was read may change again without a new mtime: its mtime proves nothing."""
@@ -65,6 +68,34 @@ def landed_counts(rows: pa.Table) -> Counts:
     rejected = sum(role not in ("ignored", "mask") and rule is not None for role, rule in members)
     ignored = sum(role in ("ignored", "mask") or (role == "unknown" and rule is None) for role, rule in members)
     return Counts(read=len(members), ignored=ignored, rejected=rejected, accepted=len(members) - ignored - rejected)
+
+
+def read_by_nobody(rows: pa.Table, choice: Choice) -> dict[str, Any]:
+    """How many files no reader used, beside labels that none reads, and the names of the first."""
+    unread = {file.path for file in choice.unread}
+    members = zip(rows["path"].to_pylist(), rows["role"].to_pylist(), rows["problem_rule"].to_pylist(), strict=True)
+    names = [path for path, role, rule in members if role == "unknown" and rule is None and path not in unread]
+    return {"files": len(names), "names": names[:NAMED]}
+
+
+def check_usable(facts: pa.Table, choice: Choice) -> None:
+    """UploadRejected when there is no image that can be read and no annotation document: then nothing is lost."""
+    if choice.detection.documents:
+        return
+    reasons: Counter[str] = Counter()
+    columns = (facts[name].to_pylist() for name in ("path", "media_type", "problem_rule"))
+    for path, media_type, rule in zip(*columns, strict=True):
+        role = _role(path, media_type)
+        if rule is None and role == "image":
+            return
+        reasons[rule or (media_type if role == "unknown" else role) or "of no known type"] += 1
+    total = sum(reasons.values())
+    named = listed([f"{count:,} {reason}" for reason, count in reasons.most_common(NAMED)], len(reasons))
+    raise UploadRejected(
+        f"no image and no annotation document in this upload can be used; of {total:,} files {named}",
+        hint="look at the files: they may have been cut off or emptied on their way",
+        rule="upload.nothing_usable",
+    )
 
 
 def _table(count: int, columns: Mapping[str, Any]) -> pa.Table:

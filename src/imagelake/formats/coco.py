@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from imagelake.formats import coco_records as records
-from imagelake.formats.base import Detection, Tree, Unit, present
+from imagelake.formats.base import Detection, Tree, Unit, Unread, present
 from imagelake.formats.coco_detect import LISTS, Finding, judge
 from imagelake.formats.coco_masks import mask_paths
 from imagelake.formats.coco_records import Item, Seen
@@ -17,6 +17,7 @@ from imagelake.formats.coco_scan import NotSplit
 from imagelake.formats.coco_split import Outline, split
 from imagelake.formats.coco_values import raw
 from imagelake.formats.records import Issue, Record
+from imagelake.formats.text import utf8
 from imagelake.keys import split_name
 
 _MAX_LACKS = 5
@@ -43,8 +44,10 @@ class CocoReader:
         taken = [f for f in findings if f.score and not f.keypoints]
         lacks = [f"{f.path}: {f.lack}" for f in findings if not f.score]
         persons = [f for f in findings if f.score and f.keypoints]
+        unread = [Unread(f.path, f.unread, f.why) for f in findings if f.unread]
         if taken:
             lacks += [f"{f.path}: keypoints are not supported yet" for f in persons]
+            unread += [Unread(f.path, "COCO keypoints") for f in persons]
         else:
             taken = persons
         if not findings:
@@ -54,7 +57,7 @@ class CocoReader:
             max((f.score for f in taken), default=0),
             documents=tuple(f.path for f in taken),
             lacks=tuple(lacks[:_MAX_LACKS]),
-            unsupported=tuple(f"{f.path}: {f.lack}" for f in findings if f.unsupported)[:_MAX_LACKS],
+            unread=tuple(unread),
             masks=_masks(findings, tree.paths) if taken else (),
             by_name=bool(taken) and all(f.damaged for f in taken),
         )
@@ -70,7 +73,7 @@ class CocoReader:
         """Categories, annotations, images. A document that cannot be cut into records is one issue."""
         split_word = json.loads(unit.context).get("split")
         for path in unit.paths:
-            yield from _document(path, read(path), split_word)
+            yield from _document(path, utf8(read(path)), split_word)
 
 
 def _masks(findings: Sequence[Finding], paths: Sequence[str]) -> tuple[str, ...]:

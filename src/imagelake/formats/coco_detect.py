@@ -13,6 +13,7 @@ from imagelake.formats.base import BY_NAME_SCORE, Tree, read_or_none
 from imagelake.formats.coco_masks import MaskNames, mask_names
 from imagelake.formats.coco_scan import NotSplit
 from imagelake.formats.coco_split import Outline, split, split_head
+from imagelake.formats.text import is_utf16, utf8
 
 HEAD = 256 << 10
 """Bytes that are looked at first; a document whose annotations begin later is read whole."""
@@ -33,15 +34,16 @@ _NAMED = re.compile(r"(^|/)(_annotations\.coco|[^/]*\.coco|instances_[^/]*)\.jso
 class Finding:
     """The judgement of one file: score 0 to 100 with why it is 0.
 
-    `keypoints` when its boxes are those of keypoints, `unsupported` when it is COCO of a kind that is not read yet,
-    `damaged` when it could not be read; `masks` are the names in a panoptic document.
+    `keypoints` when its boxes are those of keypoints, `damaged` when it could not be read; `unread` names the kind of a
+    document that is COCO and is not read, with `why`; `masks` are the names in a panoptic document.
     """
 
     path: str
     score: int
     lack: str = ""
     keypoints: bool = False
-    unsupported: bool = False
+    unread: str = ""
+    why: str = "not supported yet"
     damaged: bool = False
     masks: MaskNames | None = None
 
@@ -53,6 +55,9 @@ def judge(tree: Tree, path: str, *, is_only: bool) -> Finding:
     if data is None:
         is_taken = is_only or _NAMED.search(path) is not None
         return Finding(path, BROKEN if is_taken else 0, "the file cannot be read", damaged=True)
+    if is_utf16(data):
+        data = utf8(read_or_none(tree, path, MAX_WHOLE) or data)
+        size = len(data)
     try:
         outline = _outline(data, size)
         if len(data) < size <= MAX_WHOLE and (_is_worth_more(outline) or _is_panoptic(outline)):
@@ -75,10 +80,11 @@ def _outline(data: bytes, size: int) -> Outline:
 
 def _judge_outline(path: str, outline: Outline, *, cut: bool) -> Finding:
     lists = _lists(outline)
-    unsupported = _unsupported(outline)
-    if unsupported:
+    other = _other_kind(outline)
+    if other:
+        kind, lack = other
         masks = mask_names(outline) if _is_panoptic(outline) else None
-        return Finding(path, 0, f"{unsupported} not supported yet", unsupported=True, masks=masks)
+        return Finding(path, 0, lack, unread=kind, masks=masks)
     if len(lists) >= 2:
         score = ALL_LISTS if len(lists) == 3 else TWO_LISTS
         return Finding(path, score, keypoints=any("keypoints" in a for a in _sample(outline, "annotations")))
@@ -88,18 +94,18 @@ def _judge_outline(path: str, outline: Outline, *, cut: bool) -> Finding:
     return Finding(path, 0, f"at least two of the lists {', '.join(LISTS)} are needed; {missing} not found")
 
 
-def _unsupported(outline: Outline) -> str | None:
-    """Which other kind of document this is."""
+def _other_kind(outline: Outline) -> tuple[str, str] | None:
+    """Which other kind of document this is, and what to say of it."""
     if any("annotations" in i or "annotation" in i for i in _sample(outline, "images")):
-        return "annotations inside images are"
+        return "annotations inside images", "annotations inside images are not supported yet"
     if _is_panoptic(outline):
-        return "panoptic annotations are"
+        return "COCO panoptic", "panoptic annotations are not supported yet"
     found = _sample(outline, "annotations")
     outlined = any("bbox" in a or "segmentation" in a for a in found)
     if not outlined and any("caption" in a for a in found):
-        return "captions are"
+        return "COCO captions", "captions are not supported yet"
     if not outlined and any("keypoints" in a for a in found):
-        return "keypoints without boxes are"
+        return "COCO keypoints", "keypoints without boxes are not supported yet"
     return None
 
 
@@ -116,7 +122,7 @@ def _looks_right(outline: Outline, name: str) -> bool:
 def _unsplit(path: str, data: bytes, problem: NotSplit) -> Finding:
     """A broken document that calls itself COCO is taken, so that reading it says what is wrong with it."""
     if problem.rule == "document.wrong_shape" and b'"image_id"' in data and b'"score"' in data:
-        return Finding(path, 0, "results files are not supported yet", unsupported=True)
+        return Finding(path, 0, "results files are not supported yet", unread="COCO results")
     claims = set(_LIST_KEYS.findall(data)) if data.lstrip().startswith(b"{") else set()
     if _NAMED.search(path) or len(claims) >= 2:
         return Finding(path, BROKEN)

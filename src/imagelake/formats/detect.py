@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 from imagelake.errors import UploadRejected
 from imagelake.formats import FORMAT_NAMES, READERS, reader
-from imagelake.formats.base import Detection, Tree
+from imagelake.formats.base import Detection, Tree, Unread
+from imagelake.formats.other_kinds import other_labels
+from imagelake.wording import NAMED, listed
 
 _WITHOUT_DOCUMENTS = frozenset(("imagefolder", "images"))
 """Formats any tree of images has; they count only where no annotation document is."""
@@ -15,11 +20,12 @@ _WITHOUT_DOCUMENTS = frozenset(("imagefolder", "images"))
 
 @dataclass(frozen=True)
 class Choice:
-    """The reader that was chosen, what it found, and what every reader made of the upload."""
+    """The reader that was chosen, what it found, what every reader made of the upload, and labels that none reads."""
 
     reader: str
     detection: Detection
     all: tuple[Detection, ...]
+    unread: tuple[Unread, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The record of the decision, as plain data for bronze."""
@@ -34,6 +40,8 @@ class Choice:
                 "lacks": list(found.lacks),
             },
             "all": [{"format": d.format, "score": d.score, "lacks": list(d.lacks)} for d in self.all],
+            "seen": list(found.seen),
+            "unread": {"files": len(self.unread), "kinds": list(described(self.unread))},
         }
 
 
@@ -42,39 +50,50 @@ def choose(tree: Tree, requested: str | None) -> Choice:
 
     Formats that names alone speak for give way to one whose documents could be read.
 
-    UploadRejected when no reader or several can use the tree, or the requested one cannot; UsageError for an
-    unknown name.
+    UploadRejected when no reader or several can use the tree, when its only labels are of kinds that none reads, or
+    when the requested reader cannot use it; UsageError for an unknown name.
     """
     if requested is not None:
         return _requested(tree, requested)
-    found = tuple(r.detect(tree) for r in READERS)
-    usable = [d for d in found if d.score > 0]
+    judged = tuple(r.detect(tree) for r in READERS)
+    usable = [d for d in judged if d.score > 0]
     documents = [d for d in usable if d.format not in _WITHOUT_DOCUMENTS]
     certain = [d for d in documents if not d.by_name]
     if len(certain) > 1:
         raise UploadRejected(
-            f"several formats fit this upload: {_listed(found)}",
+            f"several formats fit this upload: {_judgements(judged)}",
             hint=f"name the one that counts with --format {' or --format '.join(d.format for d in certain)}",
             rule="format.ambiguous",
         )
+    if documents:
+        winner = max(certain or documents, key=lambda d: d.score)
+        return Choice(winner.format, winner, judged, _unread(tree, judged, winner))
+    unread = _unread(tree, judged, None)
+    if unread:  # taking the images alone would lose the labels without a word
+        raise UploadRejected(
+            f"labels that no reader takes: {'; '.join(described(unread))}",
+            hint="convert them to COCO, YOLO or VOC; or take the images without them: --format images",
+            rule="format.unsupported",
+        )
     if not usable:
         raise UploadRejected(
-            f"no known format fits this upload: {_listed(found)}",
+            f"no known format fits this upload of {_contents(tree)}: {_judgements(judged)}",
             hint=f"name the format with --format NAME, one of {', '.join(FORMAT_NAMES)}",
             rule="format.unknown",
         )
-    if documents:
-        winner = max(certain or documents, key=lambda d: d.score)
-        return Choice(winner.format, winner, found)
-    unread = [text for d in found for text in d.unsupported]
-    if unread:  # taking the images alone would lose the labels without a word
-        raise UploadRejected(
-            f"annotations no reader takes: {'; '.join(unread)}",
-            hint="leave them out, or take the images alone with --format images",
-            rule="format.unsupported",
-        )
     winner = max(usable, key=lambda d: d.score)
-    return Choice(winner.format, winner, found)
+    return Choice(winner.format, winner, judged)
+
+
+def described(unread: Iterable[Unread]) -> tuple[str, ...]:
+    """A sentence for each kind of labels that are not read: how many files, which, and why."""
+    kinds: dict[tuple[str, str], list[str]] = {}
+    for file in unread:
+        kinds.setdefault((file.kind, file.why), []).append(file.path)
+    return tuple(
+        f"{len(paths):,} {'file looks' if len(paths) == 1 else 'files look'} like {kind} ({listed(paths)}): {why}"
+        for (kind, why), paths in kinds.items()
+    )
 
 
 def _requested(tree: Tree, name: str) -> Choice:
@@ -87,13 +106,27 @@ def _requested(tree: Tree, name: str) -> Choice:
         )
     if name == "labels":  # ours, and many small ones: nobody else's reader need look into each
         return Choice(name, wanted, (wanted,))
-    others = (r.detect(tree) for r in READERS if r.name != name)
-    return Choice(name, wanted, (wanted, *others))
+    others = tuple(r.detect(tree) for r in READERS if r.name != name)
+    return Choice(name, wanted, (wanted, *others), _unread(tree, (wanted, *others), wanted))
 
 
-def _listed(found: tuple[Detection, ...]) -> str:
-    return "; ".join(f"{d.format} (score {d.score}{_lacks(d)})" for d in found)
+def _unread(tree: Tree, judged: Iterable[Detection], winner: Detection | None) -> tuple[Unread, ...]:
+    """The labels that are not read, those that readers name and those of other tools, in order of path."""
+    used = frozenset(() if winner is None else (*winner.documents, *winner.meta, *winner.masks))
+    own = {unread.path: unread for d in judged for unread in d.unread if unread.path not in used}
+    others = other_labels(tree, used | own.keys())
+    return tuple(sorted((*own.values(), *others), key=lambda unread: unread.path))
 
 
-def _lacks(found: Detection) -> str:
-    return f", {'; '.join(found.lacks)}" if found.lacks else ""
+def _contents(tree: Tree) -> str:
+    """How many files of which suffix a tree has: `3 .heic, 1 .txt`."""
+    suffixes = Counter(PurePosixPath(path).suffix.lower() or "(none)" for path in tree.paths)
+    return listed([f"{count:,} {suffix}" for suffix, count in suffixes.most_common(NAMED)], len(suffixes))
+
+
+def _judgements(judged: tuple[Detection, ...]) -> str:
+    return "; ".join(f"{d.format} (score {d.score}{_lacks(d)})" for d in judged)
+
+
+def _lacks(judgement: Detection) -> str:
+    return f", {'; '.join(judgement.lacks)}" if judgement.lacks else ""

@@ -11,11 +11,15 @@ from imagelake.formats.base import Detection, Tree, Unit
 from imagelake.formats.names import category_name
 from imagelake.formats.records import AnnotationRecord, ImageRecord, Record
 from imagelake.keys import KeyParts, is_dataset_image, take_apart
+from imagelake.wording import listed
 
 KIND = "class"
 
 _FOLDER_SCORE, _IMAGES_SCORE = 40, 20
 _MIN_IMAGES = 2
+_STRAYS = 1
+"""So many images, or one in a hundred, may lie beside the class folders: a preview, a logo."""
+
 _UNIT_FILES = 5000
 """Nothing is opened, so a unit may name many files."""
 
@@ -24,18 +28,23 @@ _UNIT_FILES = 5000
 class ImageFolderReader:
     """One class per image, named by its folders: `train/cats/tabby/1.jpg` is of class `cats/tabby`, split train.
 
-    Split and role folders are no classes (`keys.take_apart`). Images need no document: `document` is empty, the
-    reference is the path.
+    Split and role folders are no classes (`keys.take_apart`), nor is what lies above a split folder that has class
+    folders. Images need no document: `document` is empty, the reference is the path.
     """
 
     name: ClassVar[str] = "imagefolder"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def detect(self, tree: Tree) -> Detection:
-        """Fits when every image lies in a class folder, and there are at least two images."""
-        images = _images(tree)
-        lack = _lack(images)
-        return Detection(self.name, 0, lacks=(lack,)) if lack else Detection(self.name, _FOLDER_SCORE)
+        """Fits when at least two images lie in class folders, and the others are as if set apart on purpose.
+
+        These are the images of a split that has no class folders at all, as a test set to be predicted, and a few
+        strays; both are taken without a label, and said.
+        """
+        folders = _Folders.of(tree)
+        if folders.lack:
+            return Detection(self.name, 0, lacks=(folders.lack,))
+        return Detection(self.name, _FOLDER_SCORE, seen=folders.seen())
 
     def plan(self, tree: Tree, detection: Detection) -> tuple[Unit, ...]:
         """The images' paths, some thousands a unit."""
@@ -64,12 +73,11 @@ class ImagesReader:
 
     def detect(self, tree: Tree) -> Detection:
         """Fits any tree with images that are not all in class folders."""
-        images = _images(tree)
-        if not images:
-            return Detection(self.name, 0, lacks=("no images",))
-        if not _lack(images):
-            return Detection(self.name, 0, lacks=("all images lie in class folders",))
-        return Detection(self.name, _IMAGES_SCORE)
+        folders = _Folders.of(tree)
+        if not folders.lack:
+            return Detection(self.name, 0, lacks=("the images lie in class folders",))
+        has_images = folders.classed or folders.unlabelled or folders.loose
+        return Detection(self.name, _IMAGES_SCORE) if has_images else Detection(self.name, 0, lacks=("no images",))
 
     def plan(self, tree: Tree, detection: Detection) -> tuple[Unit, ...]:
         """No work: the images are known without a reader."""
@@ -80,20 +88,54 @@ class ImagesReader:
         return iter(())
 
 
+@dataclass(frozen=True)
+class _Folders:
+    """The images of a tree: those in class folders, those of splits without any, and those that lie in none."""
+
+    classed: list[str]
+    unlabelled: list[str]
+    loose: list[str]
+
+    @classmethod
+    def of(cls, tree: Tree) -> _Folders:
+        classed: list[str] = []
+        others: list[tuple[str, str | None]] = []
+        splits = set[str | None]()
+        for path in _images(tree):
+            parts = take_apart(path)
+            if class_folder(parts):
+                classed.append(path)
+                splits.add(parts.split)
+            else:
+                others.append((path, parts.split))
+        unlabelled = [path for path, split in others if split is not None and split not in splits]
+        loose = [path for path, split in others if split is None or split in splits]
+        return cls(classed, unlabelled, loose)
+
+    @property
+    def lack(self) -> str:
+        """What speaks against class folders; empty when nothing does."""
+        if not self.classed and not self.unlabelled and not self.loose:
+            return "no images"
+        if self.classed and len(self.loose) > max(_STRAYS, len(self.classed) // 100):
+            return f"{self.loose[0]} and {len(self.loose) - 1:,} more images lie in no class folder"
+        if len(self.classed) < _MIN_IMAGES:
+            alone = [*self.classed, *self.unlabelled, *self.loose]
+            if len(alone) == 1:
+                return f"only one image, {alone[0]}; class folders need at least {_MIN_IMAGES}"
+            return f"{[*self.loose, *self.unlabelled, *self.classed][0]} lies in no class folder"
+        return ""
+
+    def seen(self) -> tuple[str, ...]:
+        """What is said of images without a class."""
+        without = [*self.unlabelled, *self.loose]
+        return (f"without a class folder, taken unlabelled: {listed(without)}",) if without else ()
+
+
 def class_folder(parts: KeyParts) -> str:
-    """The folder part of an image's key: its class; empty when it lies in none."""
-    return category_name(parts.key.rpartition("/")[0])
+    """The class of an image: its folders below the split folder, else those of its key; empty when it has none."""
+    return category_name(parts.inner.rpartition("/")[0] or parts.key.rpartition("/")[0])
 
 
 def _images(tree: Tree) -> list[str]:
     return [path for path in tree.paths if is_dataset_image(path)]
-
-
-def _lack(images: list[str]) -> str:
-    """What speaks against class folders; empty when nothing does."""
-    if not images:
-        return "no images"
-    if len(images) < _MIN_IMAGES:
-        return f"only one image, {images[0]}; class folders need at least {_MIN_IMAGES}"
-    loose = next((path for path in images if not class_folder(take_apart(path))), None)
-    return f"{loose} lies in no class folder" if loose else ""

@@ -91,7 +91,13 @@ RULES: tuple[Rule, ...] = (
         ("file.name_invalid", "as archive.name_invalid, for a single document"),
         ("file.path_escape", "as archive.path_escape, for a single document"),
         ("landing.options", "the `.ready` file beside an upload in landing/ is not JSON of the allowed options"),
+        ("upload.nothing_usable", "no image of it can be read, and it has no annotation document"),
         ("upload.invalid", "any other reason, which the message names"),
+    ),
+    *_fixed(
+        "upload",
+        "warn",
+        ("upload.labels_not_read", "some of its labels are of a kind no reader takes; the report names the files"),
     ),
     *_fixed(
         "file",

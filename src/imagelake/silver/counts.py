@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from pyspark.sql import Column, DataFrame
@@ -20,11 +20,13 @@ from imagelake.silver.frames import text_array
 from imagelake.silver.images import LABELS_REJECTED
 from imagelake.silver.match_images import FOUND
 from imagelake.tables.frames import tally
+from imagelake.wording import NAMED, listed
 
-_FLAG, _CHANGED, _CAME, _CONTRADICTS = "flag ", "changed of ", "came of ", "contradicts "
-"""Labels of the one query that counts everything: they end in a rule, an upload id, or a name."""
+_FLAG, _CHANGED, _CAME, _CONTRADICTS, _SPLIT = "flag ", "changed of ", "came of ", "contradicts ", "split "
+"""Labels of the one query that counts everything: they end in a rule, an upload id, a name, or a split."""
 
-_NAMED = 10
+
+_SPLIT_ORDER = {"train": 0, "val": 1, "test": 2}
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,16 @@ def count_as_before(row: Mapping[str, Any]) -> UploadCounts:
     files, images, annotations = (Counts(**row[entity]).as_unchanged() for entity in ("files", "images", "annotations"))
     warnings = json.loads(row["warnings"] or "{}")
     return UploadCounts(files, images, annotations, 0, warnings, (), tuple(row["confirms"] or ()))
+
+
+def with_recognition(counts: UploadCounts, recognition: Mapping[str, Any]) -> UploadCounts:
+    """With what ingest noted when it recognised the upload: labels that no reader takes, and files that nobody read."""
+    unread, nobody = (recognition.get(name, {}) for name in ("unread", "nobody"))
+    notices = list(recognition.get("seen", ()))
+    if nobody.get("files"):
+        notices.append(f"read by no reader: {listed(nobody['names'], nobody['files'])}")
+    warnings = {**counts.warnings, **({"upload.labels_not_read": unread["files"]} if unread.get("files") else {})}
+    return replace(counts, warnings=warnings, notices=(*notices, *counts.notices))
 
 
 def _marked(frame: DataFrame, *labels: Column) -> DataFrame:
@@ -216,16 +228,20 @@ def _said(applied: Applied) -> list[DataFrame]:
     return [
         _marked(since, F.lit(f"{_FLAG}{LABELS_REJECTED}")),
         _marked(odd, F.lit("contradiction")),
-        _marked(odd.orderBy("image_key").limit(_NAMED), name),
+        _marked(odd.orderBy("image_key").limit(NAMED), name),
+        _marked(applied.images, F.concat(F.lit(_SPLIT), "asked_split")),
     ]
 
 
 def _notices(n: Mapping[str, int], contradictions: list[str]) -> tuple[str, ...]:
     notices = []
+    splits = {label.removeprefix(_SPLIT): count for label, count in n.items() if label.startswith(_SPLIT)}
+    if splits:
+        shown = sorted(splits.items(), key=lambda split: (_SPLIT_ORDER.get(split[0], 3), split))
+        notices.append(f"uploaded splits: {', '.join(f'{name} {count:,}' for name, count in shown)}")
     if contradictions:
-        more = n["contradiction"] - len(contradictions)
-        rest = f", and {more} more" if more else ""
-        notices.append(f"published images stay in their split: {'; '.join(contradictions)}{rest}")
+        named = listed(contradictions, n["contradiction"])
+        notices.append(f"published images stay in their split: {named}")
     if n.get("entered"):
         notices.append(f"{n['entered']} annotations that waited for their image have entered the draft")
     return tuple(notices)

@@ -157,10 +157,9 @@ def arranged(files: Sequence[Member], kind: str) -> tuple[tuple[Member, ...], st
             kept.append(m)
     if not kept:
         raise UploadRejected("the upload holds no files", rule=f"{kind}.empty")
-    wrapper = wrapper_folder(m.path for m in kept)
-    cut = len(wrapper)
-    if cut:
-        kept = [Member(m.path[cut:], m.raw_path, m.length, m.entry, m.mtime_ns, m.etag) for m in kept]
+    wrapper = wrapper_folder([m.path for m in kept])
+    if wrapper:
+        kept = [Member(m.path.removeprefix(wrapper), m.raw_path, m.length, m.entry, m.mtime_ns, m.etag) for m in kept]
     members = sorted(kept, key=attrgetter("path"))
     return tuple(members), wrapper, tuple(junk)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from imagelake.errors import UploadRejected
 from imagelake.formats import reader
-from imagelake.formats.detect import choose
+from imagelake.formats.detect import choose, described
 from imagelake.formats.records import Record
 from imagelake.formats.trees import FolderTree
 
@@ -29,6 +29,8 @@ def reading(case: Path) -> dict[str, Any]:
     except UploadRejected as problem:
         return {"refused": problem.rule, "lacks": list(reader(case.parent.name).detect(tree).lacks)}
     detection = {name: value for name, value in choice.as_json()["chosen"].items() if name != "masks" or value}
+    said = {"seen": list(choice.detection.seen), "unread": list(described(choice.unread))}
+    detection |= {name: value for name, value in said.items() if value}
     return {**detection, "records": [plain(r) for unit in units for r in chosen.parse(unit, tree.read)]}
 
 

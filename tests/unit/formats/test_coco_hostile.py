@@ -104,7 +104,7 @@ def test_a_mask_that_cannot_be_is_refused_without_being_drawn(segmentation: dict
         (b'{"images": [], "images": []}', "document.wrong_shape"),
         (b'{"images": [' + b'{"a":' * 500 + b"1" + b"}" * 500 + b"]}", "document.too_deep"),
         (b"{" * 100_000, "document.too_deep"),
-        (json.dumps(COCO).encode("utf-16"), "document.invalid_json"),
+        (json.dumps(COCO).encode("utf-16-le"), "document.invalid_json"),
         (json.dumps(COCO).replace("cat", "café").encode("latin-1"), "document.not_utf8"),
     ],
 )

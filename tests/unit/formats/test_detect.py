@@ -155,7 +155,7 @@ def test_labels_nobody_reads_beside_images_refuse_the_upload_instead_of_being_lo
     captions = {"images": [IMAGE], "annotations": [{"id": 1, "image_id": 1, "caption": "a cat"}]}
     files = {"captions.json": json.dumps(captions).encode(), "images/1.jpg": b""}
     upload = DictTree(files)
-    with pytest.raises(UploadRejected, match=r"captions\.json: captions are not supported yet") as caught:
+    with pytest.raises(UploadRejected, match=r"COCO captions \(captions\.json\): not supported yet") as caught:
         choose(upload, None)
     assert caught.value.rule == "format.unsupported"
     assert "--format images" in str(caught.value.hint)

@@ -35,7 +35,7 @@ class CocoReader:
     """
 
     name: ClassVar[str] = "coco"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def detect(self, tree: Tree) -> Detection:
         """Which .json files are instance documents; those of keypoints only count where there are no others."""
@@ -127,10 +127,10 @@ def _records(path: str, outline: Outline, split_word: str | None) -> Iterator[Re
     kinds: set[str] = set()
     seen = Seen(repeated)
     for item in _items(path, outline, "annotations"):
-        record = records.annotation(item, seen)
-        if record.kind is not None:
-            kinds.add(record.kind)
-        yield record
+        for record in records.annotation(item, seen):
+            if record.kind is not None:
+                kinds.add(record.kind)
+            yield record
     if not kinds and "annotations" in outline.members:
         kinds.add("box")
     for item in _items(path, outline, "images"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,7 +51,7 @@ def image_id(item: bytes) -> str | None:
         value = values.decode(item)
     except ValueError:
         return None
-    return values.identifier(value.get("id"))[0] if isinstance(value, dict) else None
+    return values.reference(value.get("id"))[0] if isinstance(value, dict) else None
 
 
 def image(item: Item, seen: Seen, split: str | None, kinds: tuple[str, ...]) -> ImageRecord | Issue:
@@ -59,7 +59,7 @@ def image(item: Item, seen: Seen, split: str | None, kinds: tuple[str, ...]) -> 
     value = _object(item, "image")
     if isinstance(value, Issue):
         return value
-    own_id, coerced = values.identifier(value.get("id"))
+    own_id, coerced = values.reference(value.get("id"))
     warnings = ["image.id_coerced"] if coerced else []
     try:
         name = _image_name(value, own_id, seen)
@@ -111,32 +111,36 @@ def category(item: Item, seen: Seen) -> CategoryRecord | Issue:
     )
 
 
-def annotation(item: Item, seen: Seen) -> AnnotationRecord | Issue:
-    """An annotation: box, polygon or mask."""
+def annotation(item: Item, seen: Seen) -> Iterator[AnnotationRecord | Issue]:
+    """An annotation: box, polygon or mask. One whose outline is no good is an issue, and a box if it has a good one."""
     value = _object(item, "annotation")
     if isinstance(value, Issue):
-        return value
+        yield value
+        return
     warnings: list[str] = []
     own_id = _own_id(value.get("id"), seen, warnings)
-    image_ref, coerced = values.identifier(value.get("image_id"))
+    image_ref, coerced = values.reference(value.get("image_id"))
     category_ref, category_coerced = values.reference(value.get("category_id"))
     if (coerced or category_coerced) and "annotation.id_coerced" not in warnings:
         warnings.append("annotation.id_coerced")
+    kind = shapes.kind_of(value.get("segmentation"))
     try:
         _check_image(value.get("image_id"), image_ref, seen)
-        shape = shapes.shape(value.get("segmentation"), warnings)
-        box = shapes.bbox(value.get("bbox"), shape, warnings)
+        outlined = shapes.outlined(value.get("segmentation"), value.get("bbox"), warnings)
     except Refused as problem:
-        kind = shapes.kind_of(value.get("segmentation"))
-        return _issue(item, "annotation", problem, own_id, image_ref=image_ref, kind=kind)
-    return AnnotationRecord(
+        yield _issue(item, "annotation", problem, own_id, image_ref=image_ref, kind=kind)
+        return
+    if outlined.refused is not None:
+        yield _issue(item, "annotation", outlined.refused, own_id, image_ref=image_ref, kind=kind)
+    shape = outlined.shape
+    yield AnnotationRecord(
         document=item.document,
         image_ref=str(image_ref),
         locator=item.locator(own_id),
         kind=shape.kind,
         raw=values.raw(item.data),
         category_ref=category_ref,
-        bbox=box,
+        bbox=outlined.box,
         polygons=shape.polygons,
         rle_size=shape.rle_size,
         rle_counts=shape.rle_counts,
@@ -188,7 +192,7 @@ def _category_name(written: Any) -> str:
 def _image_name(value: Mapping[str, Any], own_id: str | None, seen: Seen) -> FileName:
     name = value.get("file_name")
     if own_id is None:
-        raise Refused("image.id_invalid", f"image id {shown(value.get('id'))}; a whole number is needed")
+        raise Refused("image.id_invalid", f"image id {shown(value.get('id'))}; a number or a text is needed")
     if own_id in seen.repeated_images:
         raise Refused("image.duplicate_id", f"image id {own_id} stands for several images of this document")
     if not isinstance(name, str) or not name.strip():
@@ -201,7 +205,7 @@ def _image_name(value: Mapping[str, Any], own_id: str | None, seen: Seen) -> Fil
 
 def _check_image(given: Any, image_ref: str | None, seen: Seen) -> None:
     if image_ref is None:
-        raise Refused("annotation.image_id_invalid", f"image_id {shown(given)}; a whole number is needed")
+        raise Refused("annotation.image_id_invalid", f"image_id {shown(given)}; a number or a text is needed")
     if image_ref in seen.repeated_images:
         raise Refused("annotation.image_ambiguous", f"image id {image_ref} stands for several images of its document")
 

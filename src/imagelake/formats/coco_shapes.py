@@ -39,6 +39,33 @@ def kind_of(segmentation: Any) -> str:
     return "box" if is_empty else "polygon"
 
 
+@dataclass(frozen=True)
+class Outlined:
+    """Shape and box of an annotation, and why its outline was refused, if it was: then only the box is left."""
+
+    shape: Shape
+    box: Box | None
+    refused: Refused | None = None
+
+
+def outlined(segmentation: Any, box: Any, warnings: list[str]) -> Outlined:
+    """A good box survives its bad outline, and a good outline its bad box (a warning). Refused when neither is good."""
+    try:
+        made = shape(segmentation, warnings)
+    except Refused as problem:
+        if _is_absent(box):
+            raise
+        return Outlined(BOX, bbox(box, BOX, warnings), problem)
+    try:
+        return Outlined(made, bbox(box, made, warnings))
+    except Refused:
+        derived = _derived(made)
+        if derived is None:
+            raise
+        warnings.append("annotation.bbox_dropped")
+        return Outlined(made, derived)
+
+
 def shape(segmentation: Any, warnings: list[str]) -> Shape:
     """The shape of a segmentation; none at all, and an empty list, is a box. Refused when nothing good is left."""
     if segmentation is None or segmentation == []:
@@ -66,7 +93,7 @@ def shape(segmentation: Any, warnings: list[str]) -> Shape:
 
 def bbox(value: Any, outline: Shape, warnings: list[str]) -> Box | None:
     """The box as given, or derived from the outline; None when there is neither. Refused when it is no box."""
-    if value is None:
+    if _is_absent(value):
         derived = _derived(outline)
         if derived is not None:
             warnings.append("annotation.bbox_derived")
@@ -74,7 +101,13 @@ def bbox(value: Any, outline: Shape, warnings: list[str]) -> Box | None:
     if not isinstance(value, list) or len(value) != 4:
         raise Refused("annotation.bbox_invalid", f"bbox {shown(value)}; give four numbers x, y, width, height")
     x, y, w, h = (_side(v, value, warnings) for v in value)
+    if (w <= 0 or h <= 0) and outline.kind != BOX.kind:
+        raise Refused("annotation.box_degenerate", f"bbox {shown(value)}; width and height must be positive")
     return (x, y, w, h)
+
+
+def _is_absent(box: Any) -> bool:
+    return box is None or box == []
 
 
 def _side(value: Any, box: Any, warnings: list[str]) -> float:

@@ -52,8 +52,18 @@ def number_in_text(value: Any) -> float | None:
     return None
 
 
-def identifier(value: Any) -> tuple[str | None, bool]:
-    """An integer id as text, and whether it had to be coerced from a text or a float; None when it is no id."""
+def reference(value: Any) -> tuple[str | None, bool]:
+    """An id as text, and whether a whole number had to be made of a text or a float; None when it is none.
+
+    Any other text is an id as it is: some exporters use names or UUIDs.
+    """
+    number_id, coerced = _identifier(value)
+    if number_id is None and type(value) is str and value.strip():
+        return value.strip(), False
+    return number_id, coerced
+
+
+def _identifier(value: Any) -> tuple[str | None, bool]:
     if type(value) is int:
         return (str(value), False) if -_WIDEST < value < _WIDEST else (None, False)
     if type(value) is float and value.is_integer() and abs(value) < _WIDEST:
@@ -61,14 +71,6 @@ def identifier(value: Any) -> tuple[str | None, bool]:
     if type(value) is str and _INTEGER.fullmatch(value):
         return str(int(value)), True
     return None, False
-
-
-def reference(value: Any) -> tuple[str | None, bool]:
-    """Like `identifier`, and other text as it is: categories may go by names."""
-    found, coerced = identifier(value)
-    if found is None and type(value) is str and value.strip():
-        return value.strip(), False
-    return found, coerced
 
 
 def side(value: Any) -> int | None:

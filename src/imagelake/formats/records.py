@@ -47,7 +47,8 @@ class AnnotationRecord:
     """An annotation of the image that `image_ref` names in the same document.
 
     The category is a name, or else `category_ref`, an id that a CategoryRecord of the same document resolves. `bbox`
-    is x, y, w, h; `unit` says that coordinates are shares of width and height (YOLO) instead of pixels.
+    is x, y, w, h; `unit` says that coordinates are shares of width and height (YOLO) instead of pixels, and `decimals`
+    with how few decimals one of them was written: what they may be off by.
     `raw` is the payload as delivered, for the rejection row.
     """
 
@@ -60,6 +61,7 @@ class AnnotationRecord:
     category_ref: str | None = None
     bbox: Box | None = None
     unit: bool = False
+    decimals: int | None = None
     polygons: tuple[tuple[float, ...], ...] | None = None
     rle_size: tuple[int, int] | None = None
     rle_counts: str | None = None

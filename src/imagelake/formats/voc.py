@@ -15,7 +15,7 @@ from imagelake.formats.small_documents import HEAD, MAX_RAW, cut, spread, stem, 
 from imagelake.formats.voc_images import Images, filenames_hold, in_annotation_folder, placed
 from imagelake.formats.voc_records import Place, records
 from imagelake.formats.voc_xml import decode_head, root_name
-from imagelake.keys import is_image_name, split_name
+from imagelake.keys import split_name
 
 _SCORE = 90
 _LIST = re.compile(r"(?:^|/)imagesets/(?:main/)?[^/]+\.txt$", re.IGNORECASE)
@@ -31,7 +31,7 @@ class VocReader:
     """
 
     name: ClassVar[str] = "voc"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def detect(self, tree: Tree) -> Detection:
         """Fits when one of some .xml files has the root `annotation` and the members VOC puts there.
@@ -140,7 +140,7 @@ def _member(path: str, split: str, written: str, locator: str) -> ImageRecord | 
         ref=written,
         file=name.file,
         locator=locator,
-        by_stem=not is_image_name(name.file),
+        by_stem=True,
         absolute=name.absolute,
         split=split,
         warnings=("image.backslash",) if name.backslash else (),

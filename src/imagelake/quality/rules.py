@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 
 from imagelake.quality.catalogue import BY_ID, FAR, MIN_SIDE, Rule
 
-RULES_VERSION = 2
+RULES_VERSION = 3
 
 
 def with_message(rule_id: str, message: Callable[[], Column]) -> Rule:
@@ -50,6 +50,16 @@ def _overhang() -> Column:
     right = F.col("bbox.x") + F.col("bbox.w") - F.col("width")
     bottom = F.col("bbox.y") + F.col("bbox.h") - F.col("height")
     return F.greatest(-F.col("bbox.x"), -F.col("bbox.y"), right, bottom)
+
+
+def _rounding() -> Column:
+    """By how many pixels an edge may be off that was written with so few decimals: centre and side are rounded."""
+    off = F.lit(0.75) * F.pow(F.lit(10.0), -F.col("decimals")) * F.greatest("width", "height")
+    return F.when(F.col("unit") & F.col("decimals").isNotNull(), F.least(off, F.lit(1.0))).otherwise(0.0)
+
+
+def _turned() -> Column:
+    return (F.col("orientation") != 1) & (F.col("unit") | (F.col("space") == "assumed"))
 
 
 def _outside() -> Column:
@@ -112,7 +122,11 @@ ANNOTATION_RULES: tuple[Rule, ...] = (
     ),
     with_message(
         "annotation.box_clipped",
-        lambda: _when(_overhang() > 0, _box_text(), " reaches outside the image of ", _size_text()),
+        lambda: _when(_overhang() > _rounding(), _box_text(), " reaches outside the image of ", _size_text()),
+    ),
+    with_message(
+        "annotation.box_space_assumed",
+        lambda: _when(_turned(), F.format_string("orientation %s turns its image", "orientation")),
     ),
     with_message(
         "annotation.box_tiny",

@@ -27,17 +27,24 @@ class IncomingAnnotations:
     rejected: DataFrame
 
 
+_REFUSED = "refused"
+"""The status of an image whose row in its document is no record."""
+
 _MATCHED = ("image_key", "status", "waits_for", "by_name", "space", "_width", "_height", "_orientation")
 """Columns of matched image records, which records that waited have already."""
 
 
-def joined(records: DataFrame, images: DataFrame, accepted: DataFrame, names: DataFrame) -> DataFrame:
+def joined(
+    records: DataFrame, images: DataFrame, accepted: DataFrame, names: DataFrame, issues: DataFrame, yolo_space: str
+) -> DataFrame:
     """Annotation records with image_key, image size, space and category; REJECT where one of them is missing.
 
     images: resolved image records (`with_space`); accepted: image keys and sizes that are in the draft
-    from now on; names: doc, category_ref, _name of declared categories.
+    from now on; names: doc, category_ref, _name of declared categories; issues: what of the documents became no record;
+    yolo_space: whether shares are of the raw picture, or of the upright one.
     """
-    image = images.select(
+    refused = issues.where("entity = 'image' AND ref IS NOT NULL").select("doc", "ref", F.lit(_REFUSED).alias("status"))
+    image = images.unionByName(refused, allowMissingColumns=True).select(
         "doc",
         "ref",
         "image_key",
@@ -57,8 +64,15 @@ def joined(records: DataFrame, images: DataFrame, accepted: DataFrame, names: Da
         .join(sizes, "image_key", "left")
         .join(names, ["doc", "category_ref"], "left")
         .withColumn("category", F.coalesce("category", "_name"))
+        .withColumn("space", _space_of_shares(yolo_space))
     )
     return frame.withColumn(REJECT, _relations()).withColumn("flags", F.coalesce("warnings", text_array()))
+
+
+def _space_of_shares(yolo_space: str) -> Column:
+    """Shares say no size: of a turned picture they are of the upright one, as trainers of the YOLO family read it."""
+    of_turned = F.col("unit") & (F.col("orientation") != 1)
+    return F.when(of_turned, space.ORIENTED if yolo_space == "upright" else space.RAW).otherwise(F.col("space"))
 
 
 def judge(delivery: Delivery, frame: DataFrame, draft: DataFrame, severities: Mapping[str, str]) -> IncomingAnnotations:
@@ -85,9 +99,11 @@ def _relations() -> Column:
         "height",
     )
     unknown = F.concat(F.lit("category "), F.coalesce("category_ref", F.lit("(empty)")), F.lit(" is not declared"))
+    row = F.concat(F.lit("the row of image "), F.col("ref"), F.lit(" was refused"))
     orphan = F.concat(F.lit("image id "), F.coalesce("ref", F.lit("(none)")), F.lit(" is not in its document"))
     return (
         F.when(F.col("status").isNull(), problem("annotation.image_orphan", orphan))
+        .when(F.col("status") == _REFUSED, problem("annotation.image_rejected", row))
         .when(F.col("status") == MISSING, problem("annotation.image_unknown", missing))
         .when(F.col("status") == AMBIGUOUS, problem("annotation.image_ambiguous", several))
         .when(F.col("status") == DUPLICATE, problem("annotation.image_ambiguous", repeated))

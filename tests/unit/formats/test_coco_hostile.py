@@ -42,10 +42,14 @@ def parse(data: bytes) -> list[Record]:
 
 def parse_one(**changes: Any) -> AnnotationRecord | Issue:
     """The record of one annotation with these members."""
+    (record,) = parse_all(**changes)
+    return record
+
+
+def parse_all(**changes: Any) -> list[AnnotationRecord | Issue]:
+    """What becomes of one annotation with these members."""
     document = {**COCO, "annotations": [{**BOX, **changes}]}
-    found = [r for r in parse(json.dumps(document).encode()) if isinstance(r, (AnnotationRecord, Issue))]
-    assert len(found) == 1
-    return found[0]
+    return [r for r in parse(json.dumps(document).encode()) if isinstance(r, (AnnotationRecord, Issue))]
 
 
 @pytest.mark.parametrize(
@@ -57,7 +61,7 @@ def test_a_box_that_is_not_finite_is_refused(bbox: list[Any]) -> None:
     assert record.rule == "annotation.bbox_not_finite"
 
 
-@pytest.mark.parametrize("bbox", [[], [1, 2, 3, 4, 5], "1,2,3,4", {"x": 1}, [True, 2, 3, 4], [[1], 2, 3, 4], 7])
+@pytest.mark.parametrize("bbox", [[1, 2, 3, 4, 5], "1,2,3,4", {"x": 1}, [True, 2, 3, 4], [[1], 2, 3, 4], 7])
 def test_a_box_that_is_not_four_numbers_is_refused(bbox: Any) -> None:
     record = parse_one(bbox=bbox)
     assert isinstance(record, Issue)
@@ -78,9 +82,14 @@ def test_a_box_that_is_not_four_numbers_is_refused(bbox: Any) -> None:
     ],
 )
 def test_a_mask_that_cannot_be_is_refused_without_being_drawn(segmentation: dict[str, Any]) -> None:
-    record = parse_one(segmentation=segmentation)
-    assert isinstance(record, Issue)
-    assert (record.rule, record.kind) == ("annotation.rle_invalid", "rle")
+    refused, box = parse_all(segmentation=segmentation)
+    assert isinstance(refused, Issue)
+    assert (refused.rule, refused.kind) == ("annotation.rle_invalid", "rle")
+    assert isinstance(box, AnnotationRecord)
+    assert (box.kind, box.rle_counts) == ("box", None)
+    alone = parse_one(segmentation=segmentation, bbox=None)
+    assert isinstance(alone, Issue)
+    assert alone.rule == "annotation.rle_invalid"
 
 
 @pytest.mark.parametrize(

@@ -290,8 +290,8 @@ def test_split_lists_name_images_by_stem_and_go_before_folders() -> None:
     assert [(r.document, r.ref, r.file, r.by_stem, r.split, r.kinds, r.locator) for r in members] == [
         ("train/Annotations/a.xml", "train/Annotations/a.xml", "a.jpg", False, None, ("box",), "filename"),
         ("ImageSets/Main/train.txt", "a", "a", True, "train", (), "line 1"),
-        ("ImageSets/Main/train.txt", "b.jpg", "b.jpg", False, "train", (), "line 3"),
-        ("ImageSets/Main/train.txt", "/data/c.jpg", "data/c.jpg", False, "train", (), "line 5"),
+        ("ImageSets/Main/train.txt", "b.jpg", "b.jpg", True, "train", (), "line 3"),
+        ("ImageSets/Main/train.txt", "/data/c.jpg", "data/c.jpg", True, "train", (), "line 5"),
     ]
     assert [r.absolute for r in members] == [False, False, False, True]
     found = issue(records)

@@ -28,7 +28,8 @@ _ENTRY_ROOM = 2048  # bytes of central directory an entry may need on average
 class Entry:
     """A member: NFC path (a directory's ends with /), its local header, and sizes in bytes.
 
-    `end` is the offset of the structure that follows; header and data end at or before it.
+    `end` is the offset of the structure that follows; header and data end at or before it. `raw_name`: the name its
+    headers have where a Unicode path field gave another path.
     """
 
     path: str
@@ -39,6 +40,7 @@ class Entry:
     crc32: int
     codec: Codec
     is_dir: bool
+    raw_name: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ def _placed(found: Sequence[Record], directory: int) -> tuple[Entry, ...]:
             raise UploadRejected(f"{shown(record.path)} overlaps what follows it", rule="archive.overlap")
         ends[i], following = following, record.offset
     return tuple(
-        Entry(r.path, r.offset, end, r.compressed, r.size, r.crc32, r.codec, r.path[-1] == "/")
+        Entry(r.path, r.offset, end, r.compressed, r.size, r.crc32, r.codec, r.path[-1] == "/", r.raw_name)
         for r, end in zip(found, ends, strict=True)
     )
 

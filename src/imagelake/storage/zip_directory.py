@@ -19,6 +19,7 @@ FLAG_DESCRIPTOR = 1 << 3
 
 CENTRAL = struct.Struct("<4s2B5H3I5H2I")
 _CENTRAL_SIGNATURE = b"PK\x01\x02"
+_LENGTHS, _LENGTHS_AT = struct.Struct("<3H"), 28  # of name, extra fields and comment, which follow the fixed part
 _ENCRYPTED = 1 << 0 | 1 << 6 | 1 << 13
 _UNSUPPORTED = 1 << 5  # compressed patched data
 CODECS: dict[int, Codec] = {0: "stored", 8: "deflate"}
@@ -39,6 +40,23 @@ class Record(NamedTuple):
     crc32: int
     codec: Codec
     raw_name: bytes | None
+
+
+def entry_count(data: bytes, declared: int, modulus: int) -> int:
+    """The number of entries of a central directory that declares it modulo `modulus`.
+
+    UploadRejected (`archive.entry_count`) unless headers fill the directory exactly and their number is congruent. A
+    directory without room for another number than the declared one is not looked at: `records` does.
+    """
+    if len(data) < (declared + modulus) * CENTRAL.size:
+        return declared
+    at = count = 0
+    while data[at : at + 4] == _CENTRAL_SIGNATURE and at + CENTRAL.size <= len(data):
+        at += CENTRAL.size + sum(_LENGTHS.unpack_from(data, at + _LENGTHS_AT))
+        count += 1
+    if at != len(data) or count % modulus != declared:
+        raise _count_mismatch(declared)
+    return count
 
 
 def records(data: bytes, count: int) -> Iterator[Record]:

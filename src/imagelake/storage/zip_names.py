@@ -13,10 +13,9 @@ from imagelake.errors import UploadRejected
 from imagelake.storage.names import shown
 
 FLAG_UTF8 = 1 << 11
-DOS, UNIX, MACOS = 0, 3, 19
-"""Systems that wrote an archive (section 4.4.2)."""
+UNIX, MACOS = 3, 19
+"""Systems that wrote an archive (section 4.4.2); their archivers write UTF-8 without the flag."""
 
-_UTF8_SYSTEMS = (UNIX, MACOS)
 _UNICODE_PATH = 0x7075
 _UNICODE_PATH_BYTES = b"up"  # its id as it stands in an extra field
 _UNICODE_PATH_VERSION = 1
@@ -51,7 +50,7 @@ def header_name(raw: bytes, flags: int, system: int) -> str:
     """
     if raw.isascii():
         return raw.decode("ascii")
-    if flags & FLAG_UTF8 or system in _UTF8_SYSTEMS:
+    if flags & FLAG_UTF8 or system in (UNIX, MACOS):
         try:
             return nfc(raw.decode("utf-8"))
         except UnicodeDecodeError:

@@ -73,6 +73,7 @@ class Item(NamedTuple):
     crc32: int | None
     whole: bool
     etag: str | None = None
+    raw_name: bytes | None = None
     bare: bool = False
 
 
@@ -189,7 +190,8 @@ class Examiner:
 
 def _entry(item: Item) -> Entry:
     crc = item.crc32 if item.crc32 is not None else 0
-    return Entry(item.member or "", item.offset, item.end, item.stored, item.size, crc, item.codec, False)
+    place = (item.member or "", item.offset, item.end, item.stored)
+    return Entry(*place, item.size, crc, item.codec, is_dir=False, raw_name=item.raw_name)
 
 
 def _run_end(items: Sequence[Item], number: int) -> int:

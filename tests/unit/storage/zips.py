@@ -72,6 +72,21 @@ class Part:
         return b"PK\x01\x02" + fixed + sizes + place + name + self.extra
 
 
+def unicode_path(
+    name: str | bytes, raw: bytes, version: int = 1, crc: int | None = None, size: int | None = None
+) -> bytes:
+    """A Unicode path field about a header's name; `size` is what the field says of its length."""
+    text = name.encode() if isinstance(name, str) else name
+    content = struct.pack("<BI", version, zlib.crc32(raw) if crc is None else crc) + text
+    return struct.pack("<2H", 0x7075, len(content) if size is None else size) + content
+
+
+def named(name: str | bytes, raw: bytes, host: int = 0, flags: int = 0, data: bytes = b"x") -> Part:
+    """A member with the field in both headers, as 7-Zip and Info-ZIP write it."""
+    extra = unicode_path(name, raw)
+    return Part(raw, data, host=host, flags=flags, extra=extra, local_extra=extra)
+
+
 def end_record(count: int, size: int, offset: int, comment: bytes = b"", disk: int = 0) -> bytes:
     return b"PK\x05\x06" + struct.pack("<4H2IH", disk, 0, count, count, size, offset, len(comment)) + comment
 

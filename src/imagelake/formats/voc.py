@@ -11,14 +11,17 @@ from typing import Any, ClassVar
 from imagelake.formats.base import BY_NAME_SCORE, Detection, Tree, Unit, present, read_or_none
 from imagelake.formats.names import file_name
 from imagelake.formats.records import ImageRecord, Issue, Record
-from imagelake.formats.small_documents import HEAD, MAX_RAW, cut, spread, stem, too_large, too_large_issues
+from imagelake.formats.small_documents import BUDGET, HEAD, MAX_RAW, cut, spread, stem, too_large, too_large_issues
 from imagelake.formats.voc_images import Images, filenames_hold, in_annotation_folder, placed
 from imagelake.formats.voc_records import Place, records
 from imagelake.formats.voc_xml import decode_head, root_name
 from imagelake.keys import split_name
 
 _SCORE = 90
-_LIST = re.compile(r"(?:^|/)imagesets/(?:main/)?[^/]+\.txt$", re.IGNORECASE)
+_LIST = re.compile(r"(?:^|/)imagesets/(?:(main|segmentation|layout|action)/)?[^/]+\.txt$", re.IGNORECASE)
+_TASKS = (None, "main", "segmentation", "layout", "action")
+"""Folders of split lists; those of the first that there is count, for the others list some of the images."""
+
 _CONTENT = re.compile(r"<(?:filename|object|bndbox)\b")
 
 
@@ -34,13 +37,17 @@ class VocReader:
     version: ClassVar[int] = 3
 
     def detect(self, tree: Tree) -> Detection:
-        """Fits when one of some .xml files has the root `annotation` and the members VOC puts there.
+        """Fits when one of the .xml files has the root `annotation` and the members VOC puts there.
 
-        A damaged .xml file counts as a document among others, in a folder for annotations, and beside an image.
+        Some files from all over the upload are looked at first, then all the others, until one decides. A damaged .xml
+        file counts as a document among others, in a folder for annotations, and beside an image.
         """
         paths = [path for path in tree.paths if path.lower().endswith(".xml")]
         sample = spread(paths)
         heads = _heads(tree, sample)
+        if all(map(_lack, heads.values())):
+            looked_at = frozenset(sample)
+            heads |= _until_one_fits(tree, [path for path in paths if path not in looked_at])
         lacks = {path: lack for path, head in heads.items() if (lack := _lack(head))}
         roots = {path: root_name(head) for path, head in heads.items()}
         documents = tuple(path for path in paths if roots.get(path) in (None, "annotation"))
@@ -89,6 +96,18 @@ def _heads(tree: Tree, paths: Sequence[str]) -> dict[str, bytes]:
     return {path: head for path, head in heads if head is not None}
 
 
+def _until_one_fits(tree: Tree, paths: Sequence[str]) -> dict[str, bytes]:
+    """The beginnings of files up to the first that is VOC's, as long as they come to no more than BUDGET bytes."""
+    heads: dict[str, bytes] = {}
+    for path in paths[: BUDGET // HEAD]:
+        head = read_or_none(tree, path, HEAD)
+        if head is not None:
+            heads[path] = head
+            if not _lack(head):
+                break
+    return heads
+
+
 def _have_mates(documents: Sequence[str], tree: Tree) -> bool:
     return any(mate is not None for mate in Images(tree.paths).mates(documents).values())
 
@@ -103,7 +122,10 @@ def _lack(head: bytes) -> str:
 
 def _split_lists(paths: Sequence[str]) -> tuple[str, ...]:
     """The lists of whole splits: trainval.txt is the sum of two, cat_train.txt that of one class."""
-    return tuple(path for path in paths if _LIST.search(path) and split_name(stem(path)) is not None)
+    lists = [(path, found) for path in paths if (found := _LIST.search(path)) and split_name(stem(path)) is not None]
+    tasks = {path: _TASKS.index(found[1] and found[1].lower()) for path, found in lists}
+    counts = [task for task in tasks.values() if task < 2] or [min(tasks.values(), default=0)]
+    return tuple(path for path, task in tasks.items() if task <= max(counts))
 
 
 def _place(path: str, mate: str | None, context: dict[str, Any]) -> Place:

@@ -48,12 +48,23 @@ def present(tree: Tree, paths: Sequence[str]) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
+class Unread:
+    """A file that looks like labels which no reader takes: its path, the kind of labels, and why none takes it."""
+
+    path: str
+    kind: str
+    why: str
+
+
+@dataclass(frozen=True)
 class Detection:
     """A reader's judgement of a tree: score 0 (no) to 100 (certain), its documents, what it lacked.
 
     `meta` are files the reader uses without their being annotation documents (data.yaml, classes.txt, ImageSets),
     `unsupported` says which documents are of the format but of a kind no reader takes yet. `masks` are image files that
     documents name as masks. `by_name` says that no document could be read, so that names alone speak for the format.
+    `unread` are files that look like the reader's own and are not read; `seen` says in short texts what else the
+    documents declare ("splits from data.yaml: train, val").
     """
 
     format: str
@@ -64,6 +75,8 @@ class Detection:
     unsupported: tuple[str, ...] = ()
     masks: tuple[str, ...] = ()
     by_name: bool = False
+    unread: tuple[Unread, ...] = ()
+    seen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

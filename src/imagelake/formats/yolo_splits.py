@@ -1,0 +1,207 @@
+"""Splits of a YOLO data set: the folders and lists of data.yaml and obj.data, and lists of images named for a split."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from imagelake.digest import nfc
+from imagelake.formats.base import Tree, read_or_none
+from imagelake.formats.names import file_name
+from imagelake.formats.records import ImageRecord, Issue
+from imagelake.formats.small_documents import HEAD, MAX_RAW, Unreadable, stem
+from imagelake.formats.yolo_images import Images, ancestors, folder_of
+from imagelake.formats.yolo_names import Classes, plain_path
+from imagelake.formats.yolo_text import decoded, lines
+from imagelake.keys import IMAGE_SUFFIXES, is_image_name, split_name, take_apart
+
+_LIST_WORDS = re.compile(r"[-_ ]?(?:list|images|imgs|files)$", re.IGNORECASE)
+_SUFFIXES = "|".join(re.escape(suffix) for suffix in sorted(IMAGE_SUFFIXES, key=lambda s: (-len(s), s)))
+_MEMBER = re.compile(rf"(.*?(?:{_SUFFIXES}))[\s,;]+\S.*", re.IGNORECASE)
+"""A line of a list with more after the image's name: a class, a label file."""
+
+_ROOTED = re.compile(r"\s*(?:/|~|[A-Za-z]:[\\/]|\\\\)")
+
+
+@dataclass(frozen=True)
+class Splits:
+    """What documents say of splits.
+
+    `folders`: the split of the images below a folder; `lists`: the split each list file is of; `covers`: the folders
+    that a document speaks of; `seen`: short texts for the report.
+    """
+
+    folders: Mapping[str, str] = field(default_factory=dict)
+    lists: Mapping[str, str] = field(default_factory=dict)
+    covers: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    seen: tuple[str, ...] = ()
+
+
+def list_split(path: str) -> str | None:
+    """The split a list file is named for: `train.txt`, `val_list.txt`, `test2017.txt`; None for another name."""
+    return split_name(_LIST_WORDS.sub("", stem(path)))
+
+
+def splits(declared: Mapping[str, Classes], images: Images, lists: Iterable[str]) -> Splits:
+    """The splits of an upload. declared: what documents declare, by path; lists: files that hold names of images."""
+    files = frozenset(lists)
+    by_place: dict[str, set[str]] = {}
+    covers: dict[str, frozenset[str]] = {}
+    seen: list[str] = []
+    places = _Places(images.folders), _Places(files)
+    for path, document in declared.items():
+        hits: dict[str, set[str]] = {}
+        for split, entries in document.splits.items():
+            hits[split] = {hit for entry in entries for of in places for hit in of.named(folder_of(path), entry)}
+            for hit in hits[split]:
+                by_place.setdefault(hit, set()).add(split)
+        covers[path] = frozenset(hit for found in hits.values() for hit in found)
+        if hits:
+            seen.append(_seen(path, hits))
+    named = {path: split for path in files if path not in by_place and (split := list_split(path)) is not None}
+    if named:
+        seen.append(f"splits from {', '.join(sorted(named))}")
+    sure = {place: min(found) for place, found in by_place.items() if len(found) == 1}
+    shared = sorted(place or "the top folder" for place, found in by_place.items() if len(found) > 1)
+    seen += [f"no split from {place}: it is named for several" for place in shared]
+    folders = {place: split for place, split in sure.items() if place not in files}
+    listed = {place: split for place, split in sure.items() if place in files}
+    return Splits(folders, {**named, **listed}, covers, tuple(seen))
+
+
+def split_of(path: str, folders: Mapping[str, str]) -> str | None:
+    """The split of an image: the one its folders name, else the one a document gives to the nearest of them."""
+    return take_apart(path).split or folder_split(path, folders)
+
+
+def folder_split(path: str, folders: Mapping[str, str]) -> str | None:
+    """The split a document gives to the nearest folder of an image, that is named in `folders`."""
+    if not folders:
+        return None
+    return next((folders[folder] for folder in ancestors(folder_of(path)) if folder in folders), None)
+
+
+def bases(tree: Tree, path: str, images: Images) -> dict[str, str]:
+    """What the names in a list begin with, and what stands for it in the upload: `data/obj` may be `export/obj`.
+
+    The beginning of the list is looked at. A name that fits nowhere leaves its beginning out.
+    """
+    head = read_or_none(tree, path, HEAD) or b""
+    try:
+        text = decoded(path, head, is_cut=True)
+    except Unreadable:
+        return {}
+    found: dict[str, str] = {}
+    for _, line in lines(text):
+        name = plain_path(_name(line))
+        if not any(_begins(name, prefix) for prefix in found):
+            found.update(_base(name, folder_of(path), images.holds))
+    return found
+
+
+def members(path: str, split: str, replaced: Mapping[str, str], data: bytes) -> Iterator[ImageRecord | Issue]:
+    """An image for each line of a list; repeated lines count once. replaced: as `bases` says."""
+    try:
+        text = decoded(path, data)
+    except Unreadable as problem:
+        yield Issue(path, "file", problem.locator, problem.rule, problem.message, "")
+        return
+    seen: set[str] = set()
+    for place, line in lines(text):
+        written = _name(line)
+        if written not in seen:
+            seen.add(written)
+            yield _member(path, split, replaced, written, f"line {place}")
+
+
+def _member(path: str, split: str, replaced: Mapping[str, str], written: str, locator: str) -> ImageRecord | Issue:
+    plain = plain_path(written)
+    prefix = next((p for p in sorted(replaced, key=len, reverse=True) if _begins(plain, p)), None)
+    is_here = prefix is not None
+    if prefix is not None:
+        plain = "/".join(part for part in (replaced[prefix], plain[len(prefix) :].lstrip("/")) if part)
+    try:
+        name = file_name(plain)
+    except ValueError as problem:
+        message = str(problem)
+        return Issue(path, "image", locator, "split.member_malformed", message, written[:MAX_RAW], image_ref=written)
+    return ImageRecord(
+        document=path,
+        ref=written,
+        file=name.file,
+        locator=locator,
+        by_stem=not is_image_name(name.file),
+        absolute=not is_here and _ROOTED.match(written) is not None,
+        split=split,
+        warnings=("image.backslash",) if "\\" in written else (),
+    )
+
+
+def _name(line: str) -> str:
+    """The name in a line of a list, without what stands after it."""
+    longer = _MEMBER.fullmatch(line)
+    return longer.group(1) if longer is not None and not is_image_name(line) else line
+
+
+def _begins(name: str, prefix: str) -> bool:
+    return not prefix or name.startswith(prefix + "/")
+
+
+def _base(name: str, folder: str, holds: Callable[[str], bool]) -> dict[str, str]:
+    """The folders a name begins with, and the folder of the upload that has the rest of it; the nearest counts."""
+    parts = nfc(name).split("/")
+    for base in ancestors(folder):
+        for count in range(len(parts)):
+            if holds("/".join(part for part in (base, *parts[count:]) if part)):
+                return {"/".join(name.split("/")[:count]): base}
+    return {}
+
+
+def _seen(path: str, hits: Mapping[str, set[str]]) -> str:
+    there = [split for split, found in hits.items() if found]
+    missing = [split for split, found in hits.items() if not found]
+    text = f"splits from {path}: {', '.join(there) or 'none'}"
+    return f"{text} (not in the upload: {', '.join(missing)})" if missing else text
+
+
+class _Places:
+    """Paths of a tree, folders or files, found by what a document of another machine calls them."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._exact = {path.lower(): path for path in paths}
+        self._by_last: dict[str, list[str]] = {}
+        for path in self._exact:
+            self._by_last.setdefault(path.rpartition("/")[2], []).append(path)
+
+    def named(self, folder: str, entry: str) -> Sequence[str]:
+        """The places an entry of a document in `folder` means: below the nearest folder, as much of it as fits."""
+        ends = list(_ends(nfc(entry).lower()))
+        tails = self._tails(ends)
+        for base in ancestors(folder.lower()):
+            for end in ends:
+                exact = self._exact.get(f"{base}/{end}" if base else end)
+                if exact is not None:
+                    return [exact]
+            below = [path for path in tails if not base or path.startswith(base + "/")]
+            if below:
+                return [self._exact[path] for path in below]
+        return []
+
+    def _tails(self, ends: Sequence[str]) -> list[str]:
+        """The places that end with the longest possible end of an entry."""
+        candidates = self._by_last.get(ends[0].rpartition("/")[2], []) if ends else []
+        for end in ends:
+            fitting = [path for path in candidates if path.endswith("/" + end)]
+            if fitting:
+                return fitting
+        return []
+
+
+def _ends(entry: str) -> Iterator[str]:
+    """The ends of a path in whole parts, the longest first; one that has lost the split's word is none."""
+    parts = entry.split("/")
+    is_split = [split_name(stem(part)) is not None for part in parts]
+    for start in range(len(parts)):
+        if not any(is_split[:start]) or any(is_split[start:]):
+            yield "/".join(parts[start:])

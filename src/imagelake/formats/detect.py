@@ -66,7 +66,7 @@ def choose(tree: Tree, requested: str | None) -> Choice:
     if documents:
         winner = max(certain or documents, key=lambda d: d.score)
         return Choice(winner.format, winner, found)
-    unread = [text for d in found for text in d.unsupported]
+    unread = [text for d in found for text in (*d.unsupported, *(f"{u.path}: {u.kind}, {u.why}" for u in d.unread))]
     if unread:  # taking the images alone would lose the labels without a word
         raise UploadRejected(
             f"annotations no reader takes: {'; '.join(unread)}",

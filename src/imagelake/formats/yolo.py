@@ -15,8 +15,8 @@ from imagelake.formats.yolo_detect import BARE_SCORE, EMPTY_SCORE, NAMED_SCORE
 from imagelake.formats.yolo_images import Images, ancestors, folder_of, image_file, in_label_folder
 from imagelake.formats.yolo_names import Classes, classes, is_declaration
 from imagelake.formats.yolo_rows import Place, records
-from imagelake.formats.yolo_scopes import ClassList, Scopes, class_lists
-from imagelake.formats.yolo_splits import Splits, bases, folder_split, members, split_of, splits
+from imagelake.formats.yolo_scopes import ClassList, class_lists
+from imagelake.formats.yolo_splits import Splits, bases, folder_split, listed_images, members, split_of, splits
 from imagelake.keys import take_apart
 
 _UNIT_MEMBERS = 5000
@@ -46,8 +46,8 @@ class YoloReader:
         others = yolo_detect.with_keypoints(found, candidates)
         documents = tuple(path for path in candidates if path not in others)
         score, by_name = _score(found, documents)
-        is_read = score > 0 and not by_name
-        unread = tuple(yolo_detect.unread(found, others, is_read=is_read))
+        unread = tuple(yolo_detect.unread(found, others, is_read=score > EMPTY_SCORE))
+        score = score if score > EMPTY_SCORE or not unread else 0
         if not score:
             return Detection(self.name, 0, lacks=yolo_detect.lacks(found), unread=unread)
         seen = (*_names_seen(found, documents), *found.splits.seen)
@@ -64,18 +64,21 @@ class YoloReader:
         found = splits(declared, images, [path for path in meta if not is_declaration(path)])
         documents, refused = too_large(self.name, tree, present(tree, detection.documents))
         mates = images.mates(documents)
-        sources = _sources(lists, found, mates)
+        sources = _sources(lists, found, images, mates)
         used = {c.path for chosen, _ in sources if len(chosen) == 1 for c in chosen}
         told = [c.path for c in lists if c.path in used or c.classes is None]
+        listed = listed_images(tree, images, found.lists)
         units = [
-            Unit(self.name, (*source, *group), json.dumps(_context(chosen, group, mates, found)))
+            Unit(self.name, (*source, *group), json.dumps(_context(chosen, group, mates, found, listed)))
             for chosen, paths in sources
             for source in [tuple(c.path for c in chosen if c.classes is not None)[: len(chosen) == 1]]
             for group in cut(tree, paths)
         ]
         categories = (Unit(self.name, (path,), json.dumps({"declares": True})) for path in told)
-        unlabelled = _unlabelled(images, frozenset(mates.values()), found)
-        return (*categories, *units, *_lists(tree, images, found), *unlabelled, *refused)
+        unlabelled = _unlabelled(images, listed.union(mates.values()), found)
+        readable, refused_lists = too_large(self.name, tree, sorted(found.lists))
+        list_units = [_list_unit(tree, path, found.lists[path], images) for path in readable]
+        return (*categories, *units, *list_units, *unlabelled, *refused, *refused_lists)
 
     def parse(self, unit: Unit, read: Callable[[str], bytes]) -> Iterator[Record]:
         """The categories of a document that declares them, annotations and images of label files, or split members."""
@@ -111,16 +114,16 @@ def _names_seen(found: yolo_detect.Survey, documents: Sequence[str]) -> tuple[st
     """That several documents declare classes, if they do: they are several exports, merged by name."""
     if len(found.lists) < 2:
         return ()
-    sources = _sources(found.lists, found.splits, found.images.mates(documents))
+    sources = _sources(found.lists, found.splits, found.images, found.images.mates(documents))
     used = {c.path for chosen, _ in sources for c in chosen}
     return (f"class names from {', '.join(sorted(used))}, merged by name",) if len(used) > 1 else ()
 
 
 def _sources(
-    lists: Sequence[ClassList], found: Splits, mates: Mapping[str, str]
+    lists: Sequence[ClassList], found: Splits, images: Images, mates: Mapping[str, str]
 ) -> list[tuple[tuple[ClassList, ...], list[str]]]:
     """The class lists that serve some label files, with those files."""
-    scopes = Scopes(lists, found.covers, map(folder_of, mates))
+    scopes = yolo_detect.scopes_of(lists, found, images, mates)
     groups: dict[tuple[str, ...], tuple[tuple[ClassList, ...], list[str]]] = {}
     for path, image in mates.items():
         chosen = scopes.of(path, image)
@@ -129,7 +132,11 @@ def _sources(
 
 
 def _context(
-    chosen: Sequence[ClassList], paths: Sequence[str], mates: Mapping[str, str], found: Splits
+    chosen: Sequence[ClassList],
+    paths: Sequence[str],
+    mates: Mapping[str, str],
+    found: Splits,
+    listed: frozenset[str],
 ) -> dict[str, Any]:
     """What a worker must know of some label files that the files do not say."""
     source = chosen[0].path if len(chosen) == 1 and chosen[0].classes is not None else None
@@ -139,22 +146,24 @@ def _context(
         "contradicting": [c.path for c in chosen] if len(chosen) > 1 else [],
         "files": elsewhere,
         "splits": dict(found.folders),
-        "listed": bool(found.lists),
+        "listed": [path for path in paths if mates[path] in listed],
     }
     return {**context, **{key: value for key, value in optional.items() if value}}
 
 
-def _lists(tree: Tree, images: Images, found: Splits) -> Iterator[Unit]:
-    for path, split in sorted(found.lists.items()):
-        yield Unit("yolo", (path,), json.dumps({"list": split, "bases": bases(tree, path, images)}))
+def _list_unit(tree: Tree, path: str, split: str, images: Images) -> Unit:
+    return Unit("yolo", (path,), json.dumps({"list": split, "bases": bases(tree, path, images)}))
 
 
-def _unlabelled(images: Images, labelled: frozenset[str], found: Splits) -> Iterator[Unit]:
-    """Units of the images without a label file that only a document puts into a split, by that document."""
+def _unlabelled(images: Images, told: frozenset[str], found: Splits) -> Iterator[Unit]:
+    """Units of the images that only the folders of a document put into a split, by that document.
+
+    told: the images of label files and lists, without their suffixes.
+    """
     by_document: dict[str, dict[str, str]] = {}
     for path in sorted(images.files) if found.folders else ():
         split = None
-        if path.rpartition(".")[0] not in labelled and take_apart(path).split is None:
+        if path.rpartition(".")[0] not in told and take_apart(path).split is None:
             split = folder_split(path, found.folders)
         if split is not None:
             by_document.setdefault(_naming(path, found), {})[path] = split
@@ -174,11 +183,12 @@ def _labels(paths: Sequence[str], context: Mapping[str, Any], read: Callable[[st
     source = context["names"]
     declared: Classes | None = classes(source, read(source)) if source is not None else None
     contradicting = tuple(context.get("contradicting", ()))
+    files, folders = context.get("files", {}), context.get("splits", {})
+    listed = frozenset(context.get("listed", ()))  # their split is that of the list, whatever their folder is called
     for path in paths:
         if path != source:
-            file = context.get("files", {}).get(path, image_file(path))
-            folders = context.get("splits", {})
-            split = folder_split(file, folders) if "listed" in context else split_of(file, folders)
+            file = files.get(path, image_file(path))
+            split = None if path in listed else split_of(file, folders)
             yield from records(Place(path, file, split), read(path), declared, contradicting)
 
 

@@ -17,6 +17,7 @@ PIXELS = "YOLO in pixels"
 DECIMAL_COMMAS = "YOLO with decimal commas"
 WRONG_COLUMNS = "YOLO with other columns"
 MALFORMED = "YOLO with malformed rows"
+CLASS_WORDS = "YOLO with class names"
 DOTA, KITTI = "DOTA", "KITTI"
 
 BOX_WIDTH, MIN_POLYGON_WIDTH = 5, 7
@@ -29,6 +30,7 @@ REASONS = {
     DECIMAL_COMMAS: "the decimals are written with commas; write 0.5 with a point",
     WRONG_COLUMNS: f"a box has {BOX_WIDTH} columns, a polygon an odd number from {MIN_POLYGON_WIDTH}",
     MALFORMED: "no row is a class number and shares of the image from 0 to 1",
+    CLASS_WORDS: "the class is a word; its number from 0 is needed",
     DOTA: "rows of four corners in pixels, a class name and a difficulty are not supported yet",
     KITTI: "rows that begin with a class name and go on with pixels are not supported yet",
 }
@@ -129,8 +131,8 @@ def _kind_with_words(tokens: Sequence[str]) -> str:
     numbers = [number(token) is not None for token in tokens]
     if len(tokens) in _DOTA_WIDTHS and all(numbers[:_DOTA_NUMBERS]) and not numbers[_DOTA_NUMBERS]:
         return DOTA
-    if len(tokens) in _KITTI_WIDTHS and not numbers[0] and all(numbers[1:]):
-        return KITTI
+    if not numbers[0] and all(numbers[1:]):
+        return KITTI if len(tokens) in _KITTI_WIDTHS else CLASS_WORDS
     return MALFORMED
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from imagelake.formats.base import Tree, Unread
 from imagelake.formats.refused import shown
+from imagelake.formats.small_documents import stem
 from imagelake.formats.yolo_columns import DOTA, KITTI, POSE, PREDICTIONS, REASONS, TRACKS
-from imagelake.formats.yolo_images import Images, folder_of, in_label_folder
+from imagelake.formats.yolo_images import Images, folder_of, home, in_label_folder
 from imagelake.formats.yolo_look import Evidence, Look, looks
 from imagelake.formats.yolo_names import is_class_list, name_documents
 from imagelake.formats.yolo_scopes import ClassList, Scopes, class_lists
@@ -20,6 +21,8 @@ _OTHER_TEXTS = ("readme", "license", "licence", "requirements", "classes", "noti
 _OTHER_KINDS = frozenset((POSE, PREDICTIONS, TRACKS, DOTA, KITTI))
 """Kinds of labels; what else is not read are defects of rows, each of which is refused by itself."""
 
+_MOT_NAMES = ("gt.txt", "det.txt")
+MOT = "MOT"
 _TEXT, _LISTED_BOXES = "text beside images", "image list with boxes"
 _TEXT_REASON = "no line is a class number and shares of the image"
 _MAX_LACKS = 3
@@ -60,7 +63,7 @@ class Survey:
     @property
     def has_names(self) -> bool:
         """Whether a document may declare classes."""
-        return bool(self.lists)
+        return any(c.classes is None or c.classes.names for c in self.lists)
 
 
 def survey(tree: Tree) -> Survey:
@@ -85,9 +88,9 @@ def with_keypoints(found: Survey, documents: Sequence[str]) -> frozenset[str]:
     """Those of the label files that hold nothing but rows with the keypoints their data.yaml declares."""
     if not any(c.classes is not None and c.classes.keypoints for c in found.lists):
         return frozenset()
-    scopes = Scopes(found.lists, found.splits.covers, map(folder_of, documents))
     mates = found.images.mates(documents)
-    sources = {path: scopes.of(path, mates[path]) for path in documents}
+    scopes = scopes_of(found.lists, found.splits, found.images, mates)
+    sources = {path: scopes.of(path, image) for path, image in mates.items()}
     return frozenset(
         path
         for path, look in found.looks.items()
@@ -97,6 +100,12 @@ def with_keypoints(found: Survey, documents: Sequence[str]) -> frozenset[str]:
         and look.rows
         and not look.boxes
     )
+
+
+def scopes_of(lists: Sequence[ClassList], declared: Splits, images: Images, documents: Iterable[str]) -> Scopes:
+    """Which of the class lists serve which label files."""
+    folders = {folder_of(path) for path in documents}
+    return Scopes(lists, declared.covers, {*images.homes, *map(home, folders)})
 
 
 def documents(found: Survey) -> list[str]:
@@ -113,6 +122,9 @@ def unread(found: Survey, others: frozenset[str], *, is_read: bool) -> Iterator[
     for path, look in found.looks.items():
         if look is not None and look.names_with_boxes and 2 * look.names_with_boxes >= look.total:
             yield Unread(path, _LISTED_BOXES, "lists of images with boxes in pixels are not supported yet")
+            continue
+        if look is not None and look.unread_kind is not None and _base(path) in _MOT_NAMES:
+            yield Unread(path, MOT, "rows of frame, track and box are not supported yet")
     for path in found.texts:
         look, kind = found.looks.get(path), POSE if path in others else found.kind(path)
         if look is None or look.is_empty or not _is_placed(found, path, look):
@@ -133,6 +145,10 @@ def lacks(found: Survey) -> tuple[str, ...]:
     return tuple(reasons[:_MAX_LACKS]) or ("no .txt file with label rows",)
 
 
+def _base(path: str) -> str:
+    return path.rpartition("/")[2].lower()
+
+
 def _is_document(found: Survey, path: str, folders: set[str]) -> bool:
     """Whether a file is read as labels. folders: those with files that certainly are."""
     look = found.looks.get(path)
@@ -148,8 +164,10 @@ def _is_document(found: Survey, path: str, folders: set[str]) -> bool:
 
 
 def _is_placed(found: Survey, path: str, look: Look) -> bool:
-    """Whether a file lies where label files do; in a folder for them any text may lie that has no rows."""
-    return found.images.of(path) is not None or (in_label_folder(path) and (look.rows > 0 or bool(look.problem)))
+    """Whether a file lies where label files do, or has rows and the name of an image."""
+    if found.images.of(path) is not None:
+        return True
+    return (look.rows > 0 or bool(look.problem)) and (in_label_folder(path) or found.images.has_name(stem(path)))
 
 
 def _is_label_file(path: str, images: Images, look: Look | None) -> bool:
@@ -177,4 +195,4 @@ def _may_hold_labels(path: str, images: Images, look: Look | None) -> bool:
         return not is_other or (look is not None and (look.is_empty or look.rows > 0))
     if in_label_folder(path):
         return not is_other
-    return not is_other and list_split(path) is None
+    return not is_other and (list_split(path) is None or (look is not None and look.is_sound))

@@ -13,7 +13,7 @@ _DOCUMENT_FOLDERS = _LABEL_FOLDERS | {"annotations", "annotation"}
 
 
 class Images:
-    """The images of a tree: `folders` that hold some, at any depth, and `files`, their paths. Masks are no images."""
+    """The images of a tree, masks left out: `files`, their paths, `folders` that hold some at any depth, `homes`."""
 
     def __init__(self, paths: Iterable[str]) -> None:
         self.files = frozenset(path for path in paths if is_dataset_image(path))
@@ -24,6 +24,7 @@ class Images:
             place = _place(path)
             self._by_place[place] = None if place in self._by_place else path
         names = Counter(path.rpartition("/")[2] for path in self._bare)
+        self.homes = frozenset(home(folder) for folder in {folder_of(path) for path in self.files})
         self._by_name = {name: path for path in self._bare if names[name := path.rpartition("/")[2]] == 1}
 
     def of(self, document: str) -> str | None:
@@ -38,6 +39,11 @@ class Images:
     def holds(self, path: str) -> bool:
         """Whether there is an image at this path, with or without its suffix."""
         return path in self.files or path in self._bare
+
+    def bare(self, name: str) -> str:
+        """The image a name stands for, without its suffix: at this path, else the only one of the name."""
+        path = name.rpartition(".")[0] if name in self.files else name
+        return path if path in self._bare else self._by_name.get(stem(name), self._by_name.get(name, path))
 
     def has_name(self, name: str) -> bool:
         """Whether a name with or without suffix is that of exactly one image, wherever it lies."""

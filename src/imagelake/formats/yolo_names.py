@@ -1,4 +1,4 @@
-"""Class names and splits a YOLO data set declares: data.yaml, classes.txt, obj.names, obj.data; none of it is obeyed."""
+"""Class names and splits of a YOLO data set: data.yaml, classes.txt, obj.names, obj.data, read without obeying any."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _BUDGET = 16 << 20
 
 _YAML, _DARKNET = (".yaml", ".yml"), ".data"
 _LISTS = ("classes.txt", "_darknet.labels")
-_KEYS = re.compile(rb"^[\"']?(?:names|nc|train|val|valid|test)[\"']?\s*:", re.MULTILINE)
+_KEYS = re.compile(rb"^[\"']?(?:names|nc|train|val|valid|test)[\"']?\s*:", re.MULTILINE | re.IGNORECASE)
 _NAMES = re.compile(rb"^[\"']?names[\"']?\s*:", re.MULTILINE)
 _MODEL_KEYS = ("backbone", "head", "anchors", "depth_multiple", "width_multiple", "scales")
 _MODEL = re.compile(rb"^(?:" + "|".join(_MODEL_KEYS).encode() + rb")\s*:", re.MULTILINE)
 _ASSIGNMENT = re.compile(r"(train|valid|val|test)\s*=\s*(\S.*)", re.IGNORECASE)
 _INDEX = re.compile(r"\d{1,6}", re.ASCII)
-_NOWHERE = ("", "~", "null", "none")
+_NOWHERE = ("", "~", "null", "none", "true", "false", "yes", "no")
 _ROOTED = re.compile(r"[/~]|[A-Za-z]:")
 
 
@@ -73,8 +73,8 @@ class _Plain(yaml.BaseLoader):
 def name_documents(tree: Tree) -> tuple[str, ...]:
     """The files that may declare classes or splits, the one to be believed most first; damaged ones are among them."""
     yamls = [path for path in tree.paths if path.lower().endswith(_YAML)]
-    yamls = sorted(yamls, key=lambda p: (_base(p) not in ("data.yaml", "data.yml"), *_depth(p)))
-    declaring = [path for path in yamls[: _BUDGET // _HEAD] if _base(path).startswith("data.") or _declares(tree, path)]
+    yamls = sorted(yamls, key=lambda p: (not _is_data(p), *_depth(p)))
+    declaring = [path for path in yamls[: _BUDGET // _HEAD] if _is_data(path) or _declares(tree, path)]
     darknet = [path for path in tree.paths if path.lower().endswith(_DARKNET) and _assigns(tree, path)]
     lists = [path for path in tree.paths if is_class_list(path)]
     return (*declaring, *darknet, *sorted(lists, key=_depth))
@@ -93,7 +93,7 @@ def is_declaration(path: str) -> bool:
 def grade(path: str) -> int:
     """How much a document of class names is believed among those of one folder; 0 is the most."""
     if path.lower().endswith(_YAML):
-        return 0 if _base(path).startswith("data.") else 1
+        return 0 if _is_data(path) else 1
     return 2
 
 
@@ -113,7 +113,7 @@ def classes(path: str, data: bytes) -> Classes:
     splits = _splits(content)
     is_count = "names" not in content
     is_other = is_count and ("nc" not in content or any(key in content for key in _MODEL_KEYS))
-    if is_other and (splits or "nc" in content):
+    if is_other and (splits or "nc" in content or not _is_data(path)):
         return Classes(splits=splits)
     return Classes(_names(content), "kpt_shape" in content, is_count, splits)
 
@@ -211,6 +211,10 @@ def _names(content: Mapping[Any, Any]) -> dict[int, str]:
             "document.wrong_shape", f"names {shown(names)}; give a list of names, or names by class number"
         )
     return {index: name for index, written in pairs if (name := category_name(written))}
+
+
+def _is_data(path: str) -> bool:
+    return _base(path) in ("data.yaml", "data.yml")
 
 
 def _base(path: str) -> str:

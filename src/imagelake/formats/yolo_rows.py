@@ -14,6 +14,7 @@ from imagelake.formats.small_documents import MAX_RAW, Unreadable, number
 from imagelake.formats.yolo_columns import (
     BOX,
     BOX_WIDTH,
+    CLASS_WORDS,
     MALFORMED,
     POLYGON,
     POSE,
@@ -30,6 +31,8 @@ from imagelake.formats.yolo_names import Classes
 from imagelake.formats.yolo_text import columns, decoded, lines
 
 _LOOKED_AT = 100
+_BY_WIDTH = (WRONG_COLUMNS, MALFORMED, CLASS_WORDS)
+"""Rows that are refused for their width, or else for the first value that is wrong."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +44,7 @@ class Place:
     split: str | None
 
 
-def records(
-    place: Place, data: bytes, classes: Classes | None, contradicting: Sequence[str] = ()
-) -> Iterator[Record]:
+def records(place: Place, data: bytes, classes: Classes | None, contradicting: Sequence[str] = ()) -> Iterator[Record]:
     """The annotations of a label file and its image; one issue when it is some other text.
 
     The image is labelled for the kinds that any label file of the upload holds: files of boxes and polygons are not
@@ -150,9 +151,10 @@ def _numbers(line: str, tokens: list[str], kind: str | None, names: _Names) -> t
     looks_like = MALFORMED if sound_kind(line) is not None else unread_kind(line)
     if names.keypoints and len(tokens) != BOX_WIDTH:
         looks_like = POSE
-    if kind is None or looks_like not in (WRONG_COLUMNS, MALFORMED):
-        reason = REASONS[WRONG_COLUMNS if looks_like == MALFORMED else looks_like]
-        raise Refused("annotation.row_malformed", f"{len(tokens)} columns; {reason}")
+    if kind is None or looks_like not in _BY_WIDTH:
+        reason = REASONS[WRONG_COLUMNS if looks_like in _BY_WIDTH else looks_like]
+        subject = f"{len(tokens)} columns" if looks_like in _BY_WIDTH else shown(line)
+        raise Refused("annotation.row_malformed", f"{subject}; {reason}")
     found: list[float] = []
     for token in tokens[1:]:
         value = number(token)

@@ -32,14 +32,12 @@ def class_lists(tree: Tree, paths: Iterable[str]) -> list[ClassList]:
 class Scopes:
     """The class lists of an upload, and which of them serve the label files of a folder."""
 
-    def __init__(
-        self, lists: Sequence[ClassList], covers: Mapping[str, frozenset[str]], folders: Iterable[str]
-    ) -> None:
-        """covers: the folders each document names as a split; folders: those that hold label files."""
+    def __init__(self, lists: Sequence[ClassList], covers: Mapping[str, frozenset[str]], homes: Iterable[str]) -> None:
+        """covers: the folders each document names as a split; homes: the exports that have label files or images."""
         self._named = [c for c in lists if c.classes is None or (c.classes.names and not c.classes.is_count)]
         self._counts = [c for c in lists if c.classes is not None and c.classes.is_count]
         self._covers = covers
-        self._homes = frozenset(home(folder) for folder in folders)
+        self._homes = frozenset(homes)
         self._sources: dict[tuple[str, str], tuple[ClassList, ...]] = {}
 
     def of(self, document: str, image: str) -> tuple[ClassList, ...]:
@@ -61,10 +59,10 @@ class Scopes:
 
     def _nearest(self, lists: Sequence[ClassList], folder: str, image_folder: str) -> list[ClassList]:
         """The lists up the tree that are nearest; else those of the same export, those that name it, those apart."""
-        levels = {}
+        levels: dict[str, int] = {}
         for start in (folder, image_folder):
-            for level, above in enumerate(ancestors(start)):
-                levels[above] = min(level, levels.get(above, level))
+            for level, ancestor in enumerate(ancestors(start)):
+                levels[ancestor] = min(level, levels.get(ancestor, level))
         above = [c for c in lists if c.folder in levels]
         if above:
             nearest = min(levels[c.folder] for c in above)
@@ -79,7 +77,7 @@ class Scopes:
         return any(folder in covered for folder in ancestors(image_folder))
 
     def _stands_apart(self, declared: ClassList) -> bool:
-        """Whether no label files lie in the export of a list, so that it is that of another one."""
+        """Whether neither label files nor images lie in the export of a list, so that it is that of another one."""
         own = home(declared.folder)
         return not any(other == own or other.startswith(own + "/") for other in self._homes)
 

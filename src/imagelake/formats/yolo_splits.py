@@ -10,13 +10,13 @@ from imagelake.digest import nfc
 from imagelake.formats.base import Tree, read_or_none
 from imagelake.formats.names import file_name
 from imagelake.formats.records import ImageRecord, Issue
-from imagelake.formats.small_documents import HEAD, MAX_RAW, Unreadable, stem
+from imagelake.formats.small_documents import HEAD, MAX_BYTES, MAX_RAW, Unreadable, stem
 from imagelake.formats.yolo_images import Images, ancestors, folder_of
 from imagelake.formats.yolo_names import Classes, plain_path
 from imagelake.formats.yolo_text import decoded, lines
 from imagelake.keys import IMAGE_SUFFIXES, is_image_name, split_name, take_apart
 
-_LIST_WORDS = re.compile(r"[-_ ]?(?:list|images|imgs|files)$", re.IGNORECASE)
+_LIST_WORDS = re.compile(r"^(?:autosplit|list|split)[-_ ]|[-_ ]?(?:list|images|imgs|files)$", re.IGNORECASE)
 _SUFFIXES = "|".join(re.escape(suffix) for suffix in sorted(IMAGE_SUFFIXES, key=lambda s: (-len(s), s)))
 _MEMBER = re.compile(rf"(.*?(?:{_SUFFIXES}))[\s,;]+\S.*", re.IGNORECASE)
 """A line of a list with more after the image's name: a class, a label file."""
@@ -52,13 +52,12 @@ def splits(declared: Mapping[str, Classes], images: Images, lists: Iterable[str]
     places = _Places(images.folders), _Places(files)
     for path, document in declared.items():
         hits: dict[str, set[str]] = {}
-        for split, entries in document.splits.items():
-            hits[split] = {hit for entry in entries for of in places for hit in of.named(folder_of(path), entry)}
-            for hit in hits[split]:
-                by_place.setdefault(hit, set()).add(split)
+        for word, entries in document.splits.items():
+            hits[word] = {hit for entry in entries for of in places for hit in of.named(folder_of(path), entry)}
+            for hit in hits[word]:
+                by_place.setdefault(hit, set()).add(word)
         covers[path] = frozenset(hit for found in hits.values() for hit in found)
-        if hits:
-            seen.append(_seen(path, hits))
+        seen += _seen(path, hits)
     named = {path: split for path in files if path not in by_place and (split := list_split(path)) is not None}
     if named:
         seen.append(f"splits from {', '.join(sorted(named))}")
@@ -68,6 +67,17 @@ def splits(declared: Mapping[str, Classes], images: Images, lists: Iterable[str]
     folders = {place: split for place, split in sure.items() if place not in files}
     listed = {place: split for place, split in sure.items() if place in files}
     return Splits(folders, {**named, **listed}, covers, tuple(seen))
+
+
+def listed_images(tree: Tree, images: Images, lists: Iterable[str]) -> frozenset[str]:
+    """The images that lists name, without their suffixes; a list that cannot be read names none."""
+    named: set[str] = set()
+    for path in lists:
+        data = read_or_none(tree, path) if tree.size(path) <= MAX_BYTES else None
+        if data is not None:
+            records = members(path, "", bases(tree, path, images), data)
+            named.update(images.bare(record.file) for record in records if isinstance(record, ImageRecord))
+    return frozenset(named)
 
 
 def split_of(path: str, folders: Mapping[str, str]) -> str | None:
@@ -158,11 +168,14 @@ def _base(name: str, folder: str, holds: Callable[[str], bool]) -> dict[str, str
     return {}
 
 
-def _seen(path: str, hits: Mapping[str, set[str]]) -> str:
-    there = [split for split, found in hits.items() if found]
-    missing = [split for split, found in hits.items() if not found]
-    text = f"splits from {path}: {', '.join(there) or 'none'}"
-    return f"{text} (not in the upload: {', '.join(missing)})" if missing else text
+def _seen(path: str, hits: Mapping[str, set[str]]) -> Iterator[str]:
+    """What a document says of splits, in words."""
+    present = [split for split, places in hits.items() if places]
+    absent = [split for split, places in hits.items() if not places]
+    if present:
+        yield f"splits from {path}: {', '.join(present)}"
+    if absent:
+        yield f"{path} names places for {', '.join(absent)} that are not in the upload"
 
 
 class _Places:

@@ -8,6 +8,7 @@ from typing import Any
 
 from imagelake.errors import UploadRejected
 from imagelake.formats import reader
+from imagelake.formats.base import Detection
 from imagelake.formats.detect import choose
 from imagelake.formats.records import Record
 from imagelake.formats.trees import FolderTree
@@ -27,9 +28,20 @@ def reading(case: Path) -> dict[str, Any]:
         chosen = reader(choice.reader)
         units = chosen.plan(tree, choice.detection)
     except UploadRejected as problem:
-        return {"refused": problem.rule, "lacks": list(reader(case.parent.name).detect(tree).lacks)}
-    detection = {name: value for name, value in choice.as_json()["chosen"].items() if name != "masks" or value}
-    return {**detection, "records": [plain(r) for unit in units for r in chosen.parse(unit, tree.read)]}
+        detection = reader(case.parent.name).detect(tree)
+        return {"refused": problem.rule, "lacks": list(detection.lacks), **_named(detection)}
+    chosen_as = {name: value for name, value in choice.as_json()["chosen"].items() if name != "masks" or value}
+    return {
+        **chosen_as,
+        **_named(choice.detection),
+        "records": [plain(r) for unit in units for r in chosen.parse(unit, tree.read)],
+    }
+
+
+def _named(detection: Detection) -> dict[str, Any]:
+    """The files that are not read, with their kinds, and what documents declare besides labels; nothing when empty."""
+    unread = [[u.path, u.kind] for u in detection.unread]
+    return {name: value for name, value in (("unread", unread), ("seen", list(detection.seen))) if value}
 
 
 def plain(record: Record) -> dict[str, Any]:

@@ -115,8 +115,10 @@ def _names_seen(found: yolo_detect.Survey, documents: Sequence[str]) -> tuple[st
     if len(found.lists) < 2:
         return ()
     sources = _sources(found.lists, found.splits, found.images, found.images.mates(documents))
-    used = {c.path for chosen, _ in sources for c in chosen}
-    return (f"class names from {', '.join(sorted(used))}, merged by name",) if len(used) > 1 else ()
+    used = sorted({c.path for chosen, _ in sources if len(chosen) == 1 for c in chosen})
+    merged = [f"class names from {', '.join(used)}, merged by name"] if len(used) > 1 else []
+    contradicting = [" and ".join(c.path for c in chosen) for chosen, _ in sources if len(chosen) > 1]
+    return (*merged, *(f"no class names from {documents}: they contradict each other" for documents in contradicting))
 
 
 def _sources(

@@ -47,7 +47,6 @@ _KITTI_WIDTHS = (15, 16)
 _VISIBILITIES = (0.0, 1.0, 2.0)
 _HIDDEN, _KEYPOINT = 2.0, 3
 _DECIMAL_COMMA_ROW = re.compile(r"\d+(?:[\s;]+-?\d+,\d+){4,}", re.ASCII)
-_MANTISSA = re.compile(r"[-+]?\d*\.?(\d*)(?:e([-+]?\d{1,4}))?", re.ASCII | re.IGNORECASE)
 
 
 def is_row(line: str) -> bool:
@@ -82,7 +81,7 @@ def sound_kind(line: str) -> str | None:
     """The kind of a line that is a class number and shares of the image; None for any other line."""
     tokens = columns(line)
     kind, values = kind_of_width(len(tokens)), shares(tokens)
-    return kind if kind is not None and values is not None and _are_near(values) else None
+    return kind if kind is not None and values is not None and are_near(values) else None
 
 
 def unread_kind(line: str) -> str:
@@ -95,12 +94,12 @@ def unread_kind(line: str) -> str:
         return _kind_with_words(tokens)
     if len(tokens) <= BOX_WIDTH - 1:
         return WRONG_COLUMNS
-    if _are_near(values[:4]):
+    if are_near(values[:4]):
         if has_visibilities(values) and (not len(tokens) % 2 or _HIDDEN in values[4 + 2 :: _KEYPOINT]):
             return POSE
-        if len(tokens) == _PREDICTION_WIDTH and _are_near(values):
+        if len(tokens) == _PREDICTION_WIDTH and are_near(values):
             return PREDICTIONS
-        if len(tokens) in (_PREDICTION_WIDTH, _TRACK_WIDTH) and is_track_number(tokens[-1]) and _are_near(values[:-1]):
+        if len(tokens) in (_PREDICTION_WIDTH, _TRACK_WIDTH) and is_track_number(tokens[-1]) and are_near(values[:-1]):
             return TRACKS
     if _LEAST_PIXEL < max(map(abs, values)) <= _MOST_PIXEL:
         return PIXELS
@@ -119,11 +118,9 @@ def is_track_number(token: str) -> bool:
 
 
 def decimals(token: str) -> int:
-    """The number of decimals a number is written with: `0.3125` and `3.125e-01` have four."""
-    spelled = _MANTISSA.fullmatch(token)
-    if spelled is None:
-        return 0
-    return max(len(spelled.group(1)) - int(spelled.group(2) or 0), 0)
+    """The number of decimals a finite number is written with: `0.3125` has four, `3.125e-01` too."""
+    mantissa, _, exponent = token.lower().partition("e")
+    return max(len(mantissa.partition(".")[2]) - int(exponent or 0), 0)
 
 
 def _kind_with_words(tokens: Sequence[str]) -> str:
@@ -136,5 +133,6 @@ def _kind_with_words(tokens: Sequence[str]) -> str:
     return MALFORMED
 
 
-def _are_near(values: Sequence[float]) -> bool:
+def are_near(values: Sequence[float]) -> bool:
+    """Whether all values are shares of the image, or but slightly beyond."""
     return all(_NEAR[0] <= value <= _NEAR[1] for value in values)

@@ -178,9 +178,11 @@ def _is_label_file(path: str, images: Images, look: Look | None) -> bool:
 
 
 def _is_list(path: str, images: Images, look: Look | None) -> bool:
-    """Whether a file lists images, by name or, where it is called like a split, by stem."""
+    """Whether a file lists images, by name or, where it is called like a split, by stem; or cannot be read and may."""
     if look is None or look.is_sound or is_class_list(path):
         return False
+    if look.problem:
+        return list_split(path) is not None and images.of(path) is None and not in_label_folder(path)
     return look.is_image_list or (list_split(path) is not None and images.has_name(look.first.rpartition("/")[2]))
 
 

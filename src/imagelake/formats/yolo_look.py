@@ -13,6 +13,7 @@ from imagelake.formats.yolo_columns import (
     BOX,
     BOX_WIDTH,
     MIN_POLYGON_WIDTH,
+    POLYGON,
     POSE,
     TRACKS,
     has_visibilities,
@@ -35,9 +36,15 @@ _SHARE = rb"(?:0?\.\d+|0|1|1\.0*|\d\.\d{1,18}e-\d\d)"
 _BOXES = re.compile(rb"(?:\d{1,6}(?:[ \t]+" + _SHARE + rb"){4}[ \t]*\r?\n)*")
 """Files of boxes, which most are, told in one go; a share of `9.9e-01` is one, `0.0e+00` is left to the slow way."""
 
+_POLYGON = re.compile(r"\d{1,6}(?:[ \t]+(?:0?\.\d+|0|1|1\.0*)){6,}", re.ASCII)
+"""A polygon as most are written, told without taking it apart."""
+
 _SUFFIXES = "|".join(re.escape(suffix) for suffix in sorted(IMAGE_SUFFIXES, key=lambda s: (-len(s), s)))
 _IMAGE_NAME = re.compile(rf"(?:{_SUFFIXES})(?:$|[\s,;]\s*\S)", re.IGNORECASE)
 _IMAGE_WITH_BOXES = re.compile(rf"(?:{_SUFFIXES})(?:\s+\d+(?:,\d+){{4}})+$", re.IGNORECASE)
+
+_OF_ALL_ROWS = ("visibilities", "pairs inside", "triples inside", "track number")
+"""What must hold of all rows of a width for them to be no polygons."""
 
 _NEAR = 0.005
 _MIN_ROWS, _MIN_VISIBILITIES, _MIN_POSE_WIDTH = 3, 4, 11
@@ -89,11 +96,18 @@ class Evidence:
     def __init__(self) -> None:
         self._rows: Counter[int] = Counter()
         self._signs: Counter[tuple[int, str]] = Counter()
+        self._plain: set[int] = set()
 
-    def add(self, tokens: Sequence[str], values: Sequence[float]) -> None:
-        """Count a row that is no box. values: its numbers after the class."""
+    def add(self, tokens: Sequence[str]) -> None:
+        """Count a row of seven columns or more that are numbers."""
         width = len(tokens)
         self._rows[width] += 1
+        if width not in self._plain:
+            self._add_signs(width, tokens, shares(tokens) or ())
+            if not any(self._signs[width, sign] == self._rows[width] for sign in _OF_ALL_ROWS):
+                self._plain.add(width)
+
+    def _add_signs(self, width: int, tokens: Sequence[str], values: Sequence[float]) -> None:
         has_points = has_visibilities(values)
         signs = {
             "visibilities": has_points,
@@ -159,16 +173,16 @@ def _look(rows: list[str], evidence: Evidence) -> Look:
     unread: Counter[str] = Counter()
     widths: set[int] = set()
     for line in rows:
-        kind = sound_kind(line)
-        looks_like = unread_kind(line) if kind is None and is_row(line) else None
-        counts.update({"boxes": kind == BOX, "sound": kind is not None, "rows": is_row(line)})
-        counts.update({"names": bool(_IMAGE_NAME.search(line)), "with boxes": bool(_IMAGE_WITH_BOXES.search(line))})
-        if looks_like is not None:
-            unread[looks_like] += 1
-        tokens = columns(line)
-        if len(tokens) >= MIN_POLYGON_WIDTH and (kind is not None or looks_like in (POSE, TRACKS)):
+        tokens = line.split() if _POLYGON.fullmatch(line) else columns(line)
+        kind = POLYGON if len(tokens) % 2 and _POLYGON.fullmatch(line) else sound_kind(line)
+        if kind is None:
+            _count_other(line, counts, unread)
+        counts["boxes"] += kind == BOX
+        counts["sound"] += kind is not None
+        if len(tokens) >= MIN_POLYGON_WIDTH and (kind is not None or unread_kind(line) in (POSE, TRACKS)):
             widths.add(len(tokens))
-            evidence.add(tokens, shares(tokens) or ())
+            evidence.add(tokens)
+    counts["rows"] += counts["sound"]
     return Look(
         first=rows[0] if rows else "",
         total=len(rows),
@@ -180,6 +194,15 @@ def _look(rows: list[str], evidence: Evidence) -> Look:
         widths=frozenset(widths),
         unread=unread,
     )
+
+
+def _count_other(line: str, counts: Counter[str], unread: Counter[str]) -> None:
+    """Count a line that is no sound row."""
+    if is_row(line):
+        counts["rows"] += 1
+        unread[unread_kind(line)] += 1
+    counts["names"] += bool(_IMAGE_NAME.search(line))
+    counts["with boxes"] += bool(_IMAGE_WITH_BOXES.search(line))
 
 
 def _are_inside(values: Sequence[float], step: int) -> bool:

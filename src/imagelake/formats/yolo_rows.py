@@ -10,7 +10,7 @@ from itertools import islice
 from imagelake.formats.geometry import bounds
 from imagelake.formats.records import EVERY_KIND, AnnotationRecord, Box, ImageRecord, Issue, Record
 from imagelake.formats.refused import Refused, shown
-from imagelake.formats.small_documents import MAX_RAW, Unreadable, number
+from imagelake.formats.small_documents import MAX_RAW, Unreadable, number, unreadable_issue
 from imagelake.formats.yolo_columns import (
     BOX,
     BOX_WIDTH,
@@ -20,11 +20,12 @@ from imagelake.formats.yolo_columns import (
     POSE,
     REASONS,
     WRONG_COLUMNS,
+    are_near,
     class_number,
     decimals,
     is_row,
     kind_of_width,
-    sound_kind,
+    shares,
     unread_kind,
 )
 from imagelake.formats.yolo_names import Classes
@@ -55,7 +56,7 @@ def records(place: Place, data: bytes, classes: Classes | None, contradicting: S
     try:
         text = decoded(document, data)
     except Unreadable as problem:
-        yield Issue(document, "file", problem.locator, problem.rule, problem.message, "")
+        yield unreadable_issue(document, data, problem)
         return
     first = list(islice(lines(text), _LOOKED_AT))
     if first and not any(is_row(line) for _, line in first):
@@ -148,22 +149,26 @@ def _annotation(document: str, place: int, line: str, names: _Names) -> Annotati
 
 def _numbers(line: str, tokens: list[str], kind: str | None, names: _Names) -> tuple[float, ...]:
     """The row's coordinates; Refused unless they are finite shares, as many as a box or a polygon has."""
-    looks_like = MALFORMED if sound_kind(line) is not None else unread_kind(line)
+    values = shares(tokens)
+    if kind is not None and values is not None and are_near(values):
+        return tuple(values)
+    looks_like = unread_kind(line)
     if names.keypoints and len(tokens) != BOX_WIDTH:
         looks_like = POSE
     if kind is None or looks_like not in _BY_WIDTH:
         reason = REASONS[WRONG_COLUMNS if looks_like in _BY_WIDTH else looks_like]
         subject = f"{len(tokens)} columns" if looks_like in _BY_WIDTH else shown(line)
         raise Refused("annotation.row_malformed", f"{subject}; {reason}")
-    found: list[float] = []
-    for token in tokens[1:]:
-        value = number(token)
-        if value is None:
-            raise Refused("annotation.row_malformed", f"{shown(token)} is no number")
-        if not math.isfinite(value):
-            raise Refused("annotation.bbox_not_finite", f"{shown(token)}; all coordinates must be finite")
-        found.append(value)
-    return tuple(found)
+    return tuple(map(_coordinate, tokens[1:]))
+
+
+def _coordinate(token: str) -> float:
+    value = number(token)
+    if value is None:
+        raise Refused("annotation.row_malformed", f"{shown(token)} is no number")
+    if not math.isfinite(value):
+        raise Refused("annotation.bbox_not_finite", f"{shown(token)}; all coordinates must be finite")
+    return value
 
 
 def _box(numbers: tuple[float, ...]) -> Box:

@@ -10,7 +10,7 @@ from imagelake.digest import nfc
 from imagelake.formats.base import Tree, read_or_none
 from imagelake.formats.names import file_name
 from imagelake.formats.records import ImageRecord, Issue
-from imagelake.formats.small_documents import HEAD, MAX_BYTES, MAX_RAW, Unreadable, stem
+from imagelake.formats.small_documents import HEAD, MAX_BYTES, MAX_RAW, Unreadable, stem, unreadable_issue
 from imagelake.formats.yolo_images import Images, ancestors, folder_of
 from imagelake.formats.yolo_names import Classes, plain_path
 from imagelake.formats.yolo_text import decoded, lines
@@ -52,8 +52,9 @@ def splits(declared: Mapping[str, Classes], images: Images, lists: Iterable[str]
     places = _Places(images.folders), _Places(files)
     for path, document in declared.items():
         hits: dict[str, set[str]] = {}
+        bases = _Bases(folder_of(path), folder_of(path) in images.folders)
         for word, entries in document.splits.items():
-            hits[word] = {hit for entry in entries for of in places for hit in of.named(folder_of(path), entry)}
+            hits[word] = {hit for entry in entries for of in places for hit in of.named(bases, entry)}
             for hit in hits[word]:
                 by_place.setdefault(hit, set()).add(word)
         covers[path] = frozenset(hit for found in hits.values() for hit in found)
@@ -115,7 +116,7 @@ def members(path: str, split: str, replaced: Mapping[str, str], data: bytes) -> 
     try:
         text = decoded(path, data)
     except Unreadable as problem:
-        yield Issue(path, "file", problem.locator, problem.rule, problem.message, "")
+        yield unreadable_issue(path, data, problem)
         return
     seen: set[str] = set()
     for place, line in lines(text):
@@ -178,6 +179,18 @@ def _seen(path: str, hits: Mapping[str, set[str]]) -> Iterator[str]:
         yield f"{path} names places for {', '.join(absent)} that are not in the upload"
 
 
+class _Bases:
+    """The folders a document's entries may start from.
+
+    `upward`: its own folder and those above it; `whole`: those below which any folder may be meant, which are none
+    above a folder that holds images: there other exports lie.
+    """
+
+    def __init__(self, folder: str, holds_images: bool) -> None:
+        self.upward = ancestors(folder.lower())
+        self.whole = self.upward[:1] if holds_images else self.upward
+
+
 class _Places:
     """Paths of a tree, folders or files, found by what a document of another machine calls them."""
 
@@ -187,27 +200,18 @@ class _Places:
         for path in self._exact:
             self._by_last.setdefault(path.rpartition("/")[2], []).append(path)
 
-    def named(self, folder: str, entry: str) -> Sequence[str]:
-        """The places an entry of a document in `folder` means: below the nearest folder, as much of it as fits."""
-        ends = list(_ends(nfc(entry).lower()))
-        tails = self._tails(ends)
-        for base in ancestors(folder.lower()):
-            for end in ends:
-                exact = self._exact.get(f"{base}/{end}" if base else end)
-                if exact is not None:
-                    return [exact]
-            below = [path for path in tails if not base or path.startswith(base + "/")]
-            if below:
-                return [self._exact[path] for path in below]
-        return []
-
-    def _tails(self, ends: Sequence[str]) -> list[str]:
-        """The places that end with the longest possible end of an entry."""
-        candidates = self._by_last.get(ends[0].rpartition("/")[2], []) if ends else []
-        for end in ends:
-            fitting = [path for path in candidates if path.endswith("/" + end)]
-            if fitting:
-                return fitting
+    def named(self, bases: _Bases, entry: str) -> Sequence[str]:
+        """The places an entry of a document means: as much of it as fits, in or below the nearest folder."""
+        for end in _ends(nfc(entry).lower()):
+            exact = (f"{base}/{end}" if base else end for base in bases.upward)
+            place = next((self._exact[path] for path in exact if path in self._exact), None)
+            if place is not None:
+                return [place]
+            tails = [path for path in self._by_last.get(end.rpartition("/")[2], ()) if path.endswith("/" + end)]
+            for base in bases.whole:
+                below = [self._exact[path] for path in tails if not base or path.startswith(base + "/")]
+                if below:
+                    return below
         return []
 
 

@@ -48,7 +48,7 @@ class AnnotationRecord:
 
     The category is a name, or else `category_ref`, an id that a CategoryRecord of the same document resolves. `bbox`
     is x, y, w, h; `unit` says that coordinates are shares of width and height (YOLO) instead of pixels.
-    `decimals` is the number of decimals shares are written with, where it is known: how far rounding may be off.
+    `decimals` is the number of decimals shares are rounded to, where their digits tell: how far they may be off.
     `raw` is the payload as delivered, for the rejection row.
     """
 

@@ -41,18 +41,18 @@ class YoloReader:
         A damaged .txt file counts as a label file in a `labels` folder, and beside an image of its stem. Files that
         look like labels and are not read are named.
         """
-        found = yolo_detect.survey(tree)
-        candidates = yolo_detect.documents(found)
-        others = yolo_detect.with_keypoints(found, candidates)
+        survey = yolo_detect.look_over(tree)
+        candidates = yolo_detect.documents(survey)
+        others = yolo_detect.with_keypoints(survey, candidates)
         documents = tuple(path for path in candidates if path not in others)
-        score, by_name = _score(found, documents)
-        unread = tuple(yolo_detect.unread(found, others, is_read=score > EMPTY_SCORE))
+        score, by_name = _score(survey, documents)
+        unread = tuple(yolo_detect.unread(survey, others, is_read=score > EMPTY_SCORE))
         score = score if score > EMPTY_SCORE or not unread else 0
         if not score:
-            return Detection(self.name, 0, lacks=yolo_detect.lacks(found), unread=unread)
-        seen = (*_names_seen(found, documents), *found.splits.seen)
+            return Detection(self.name, 0, lacks=yolo_detect.lacks(survey), unread=unread)
+        seen = (*_names_seen(survey, documents), *survey.splits.seen)
         return Detection(
-            self.name, score, documents=documents, meta=found.meta, by_name=by_name, unread=unread, seen=seen
+            self.name, score, documents=documents, meta=survey.meta, by_name=by_name, unread=unread, seen=seen
         )
 
     def plan(self, tree: Tree, detection: Detection) -> tuple[Unit, ...]:
@@ -61,23 +61,23 @@ class YoloReader:
         lists = class_lists(tree, filter(is_declaration, meta))
         images = Images(tree.paths)
         declared = {c.path: c.classes for c in lists if c.classes is not None}
-        found = splits(declared, images, [path for path in meta if not is_declaration(path)])
+        split_places = splits(declared, images, [path for path in meta if not is_declaration(path)])
         documents, refused = too_large(self.name, tree, present(tree, detection.documents))
         mates = images.mates(documents)
-        sources = _sources(lists, found, images, mates)
+        sources = _sources(lists, split_places, images, mates)
         used = {c.path for chosen, _ in sources if len(chosen) == 1 for c in chosen}
-        told = [c.path for c in lists if c.path in used or c.classes is None]
-        listed = listed_images(tree, images, found.lists)
+        announced = [c.path for c in lists if c.path in used or c.classes is None]
+        listed = listed_images(tree, images, split_places.lists)
         units = [
-            Unit(self.name, (*source, *group), json.dumps(_context(chosen, group, mates, found, listed)))
+            Unit(self.name, (*source, *group), json.dumps(_context(chosen, group, mates, split_places, listed)))
             for chosen, paths in sources
             for source in [tuple(c.path for c in chosen if c.classes is not None)[: len(chosen) == 1]]
             for group in cut(tree, paths)
         ]
-        categories = (Unit(self.name, (path,), json.dumps({"declares": True})) for path in told)
-        unlabelled = _unlabelled(images, listed.union(mates.values()), found)
-        readable, refused_lists = too_large(self.name, tree, sorted(found.lists))
-        list_units = [_list_unit(tree, path, found.lists[path], images) for path in readable]
+        categories = (Unit(self.name, (path,), json.dumps({"declares": True})) for path in announced)
+        unlabelled = _unlabelled(images, listed.union(mates.values()), split_places)
+        readable, refused_lists = too_large(self.name, tree, sorted(split_places.lists))
+        list_units = [_list_unit(tree, path, split_places.lists[path], images) for path in readable]
         return (*categories, *units, *list_units, *unlabelled, *refused, *refused_lists)
 
     def parse(self, unit: Unit, read: Callable[[str], bytes]) -> Iterator[Record]:
@@ -97,24 +97,24 @@ class YoloReader:
             yield from _labels(unit.paths, context, read)
 
 
-def _score(found: yolo_detect.Survey, documents: Sequence[str]) -> tuple[int, bool]:
+def _score(survey: yolo_detect.Survey, documents: Sequence[str]) -> tuple[int, bool]:
     """How sure it is that the texts are YOLO's, and whether names alone say so."""
-    if any(map(found.is_labels, documents)):
-        return NAMED_SCORE if found.has_names else BARE_SCORE, False
-    placed = [path for path in documents if found.images.of(path) is not None]
-    looks = [found.looks.get(path) for path in placed]
+    if any(map(survey.is_labels, documents)):
+        return NAMED_SCORE if survey.has_names else BARE_SCORE, False
+    placed = [path for path in documents if survey.images.of(path) is not None]
+    looks = [survey.looks.get(path) for path in placed]
     empty = [path for path, look in zip(placed, looks, strict=True) if look is not None and look.is_empty]
-    if empty and len(empty) == len(looks) and (found.has_names or any(map(in_label_folder, empty))):
+    if empty and len(empty) == len(looks) and (survey.has_names or any(map(in_label_folder, empty))):
         return EMPTY_SCORE, False
-    is_damaged = any(found.looks.get(path, True) is None for path in documents)
+    is_damaged = any(survey.looks.get(path, True) is None for path in documents)
     return (BY_NAME_SCORE, True) if is_damaged else (0, False)
 
 
-def _names_seen(found: yolo_detect.Survey, documents: Sequence[str]) -> tuple[str, ...]:
+def _names_seen(survey: yolo_detect.Survey, documents: Sequence[str]) -> tuple[str, ...]:
     """That several documents declare classes, if they do: they are several exports, merged by name."""
-    if len(found.lists) < 2:
+    if len(survey.lists) < 2:
         return ()
-    sources = _sources(found.lists, found.splits, found.images, found.images.mates(documents))
+    sources = _sources(survey.lists, survey.splits, survey.images, survey.images.mates(documents))
     used = sorted({c.path for chosen, _ in sources if len(chosen) == 1 for c in chosen})
     merged = [f"class names from {', '.join(used)}, merged by name"] if len(used) > 1 else []
     contradicting = [" and ".join(c.path for c in chosen) for chosen, _ in sources if len(chosen) > 1]
@@ -122,10 +122,10 @@ def _names_seen(found: yolo_detect.Survey, documents: Sequence[str]) -> tuple[st
 
 
 def _sources(
-    lists: Sequence[ClassList], found: Splits, images: Images, mates: Mapping[str, str]
+    lists: Sequence[ClassList], split_places: Splits, images: Images, mates: Mapping[str, str]
 ) -> list[tuple[tuple[ClassList, ...], list[str]]]:
     """The class lists that serve some label files, with those files."""
-    scopes = yolo_detect.scopes_of(lists, found, images, mates)
+    scopes = yolo_detect.scopes_of(lists, split_places, images, mates)
     groups: dict[tuple[str, ...], tuple[tuple[ClassList, ...], list[str]]] = {}
     for path, image in mates.items():
         chosen = scopes.of(path, image)
@@ -137,7 +137,7 @@ def _context(
     chosen: Sequence[ClassList],
     paths: Sequence[str],
     mates: Mapping[str, str],
-    found: Splits,
+    split_places: Splits,
     listed: frozenset[str],
 ) -> dict[str, Any]:
     """What a worker must know of some label files that the files do not say."""
@@ -147,7 +147,7 @@ def _context(
     optional = {
         "contradicting": [c.path for c in chosen] if len(chosen) > 1 else [],
         "files": elsewhere,
-        "splits": dict(found.folders),
+        "splits": dict(split_places.folders),
         "listed": [path for path in paths if mates[path] in listed],
     }
     return {**context, **{key: value for key, value in optional.items() if value}}
@@ -157,28 +157,28 @@ def _list_unit(tree: Tree, path: str, split: str, images: Images) -> Unit:
     return Unit("yolo", (path,), json.dumps({"list": split, "bases": bases(tree, path, images)}))
 
 
-def _unlabelled(images: Images, told: frozenset[str], found: Splits) -> Iterator[Unit]:
+def _unlabelled(images: Images, named: frozenset[str], split_places: Splits) -> Iterator[Unit]:
     """Units of the images that only the folders of a document put into a split, by that document.
 
-    told: the images of label files and lists, without their suffixes.
+    named: the images of label files and lists, without their suffixes.
     """
     by_document: dict[str, dict[str, str]] = {}
-    for path in sorted(images.files) if found.folders else ():
+    for path in sorted(images.files) if split_places.folders else ():
         split = None
-        if path.rpartition(".")[0] not in told and take_apart(path).split is None:
-            split = folder_split(path, found.folders)
+        if path.rpartition(".")[0] not in named and take_apart(path).split is None:
+            split = folder_split(path, split_places.folders)
         if split is not None:
-            by_document.setdefault(_naming(path, found), {})[path] = split
+            by_document.setdefault(_naming(path, split_places), {})[path] = split
     for document, files in by_document.items():
         pairs = list(files.items())
         for start in range(0, len(pairs), _UNIT_MEMBERS):
             yield Unit("yolo", (document,), json.dumps({"members": dict(pairs[start : start + _UNIT_MEMBERS])}))
 
 
-def _naming(path: str, found: Splits) -> str:
+def _naming(path: str, split_places: Splits) -> str:
     """The document that names the nearest folder of an image as a split."""
-    folder = next(folder for folder in ancestors(folder_of(path)) if folder in found.folders)
-    return next(document for document, covered in found.covers.items() if folder in covered)
+    folder = next(folder for folder in ancestors(folder_of(path)) if folder in split_places.folders)
+    return next(document for document, covered in split_places.covers.items() if folder in covered)
 
 
 def _labels(paths: Sequence[str], context: Mapping[str, Any], read: Callable[[str], bytes]) -> Iterator[Record]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from imagelake.formats.small_documents import number
 from imagelake.formats.yolo_text import columns
@@ -117,10 +117,13 @@ def is_track_number(token: str) -> bool:
     return token.isascii() and token.isdigit()
 
 
-def decimals(token: str) -> int:
-    """The number of decimals a finite number is written with: `0.3125` has four, `3.125e-01` too."""
-    mantissa, _, exponent = token.lower().partition("e")
-    return max(len(mantissa.partition(".")[2]) - int(exponent or 0), 0)
+def decimals(tokens: Iterable[str]) -> int:
+    """The number of decimals that shares are rounded to, as far as their digits tell.
+
+    The share with the most digits tells, for zeros at the end may be left out: `0.5 0.312499` are rounded to six.
+    Zeros after the point do not count: of `0.143813 0.0314583`, written with six digits each, the first has six.
+    """
+    return max(map(_digits, tokens), default=0)
 
 
 def _kind_with_words(tokens: Sequence[str]) -> str:
@@ -131,6 +134,13 @@ def _kind_with_words(tokens: Sequence[str]) -> str:
     if not numbers[0] and all(numbers[1:]):
         return KITTI if len(tokens) in _KITTI_WIDTHS else CLASS_WORDS
     return MALFORMED
+
+
+def _digits(token: str) -> int:
+    """The decimals of a finite number, without zeros after the point: six for `0.312500` and `0.0312500`."""
+    mantissa, _, exponent = token.lower().partition("e")
+    whole, _, fraction = mantissa.lstrip("+-").partition(".")
+    return max(min(len(fraction) - int(exponent or 0), len((whole + fraction).lstrip("0"))), 0)
 
 
 def are_near(values: Sequence[float]) -> bool:

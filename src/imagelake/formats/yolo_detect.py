@@ -66,34 +66,36 @@ class Survey:
         return any(c.classes is None or c.classes.names for c in self.lists)
 
 
-def survey(tree: Tree) -> Survey:
+def look_over(tree: Tree) -> Survey:
     """Look at the texts of a tree."""
     images = Images(tree.paths)
     evidence = Evidence()
     texts = [path for path in tree.paths if path.lower().endswith(".txt")]
-    found = looks(tree, texts, evidence)
-    is_labels = {path for path in texts if _is_label_file(path, images, found.get(path))}
+    by_path = looks(tree, texts, evidence)
+    is_labels = {path for path in texts if _is_label_file(path, images, by_path.get(path))}
     declaring = [path for path in name_documents(tree) if path not in is_labels]
     lists = class_lists(tree, declaring)
-    listed = [path for path in texts if path not in is_labels and _is_list(path, images, found.get(path))]
+    idle = {c.path for c in lists if c.classes is not None and not c.classes.names and not c.classes.splits}
+    declaring = [path for path in declaring if path not in idle]
+    listed = [path for path in texts if path not in is_labels and _is_list(path, images, by_path.get(path))]
     declared = {c.path: c.classes for c in lists if c.classes is not None}
-    sure = splits(declared, images, listed)
-    meta = (*declaring, *sorted(sure.lists))
-    known = frozenset(meta)
-    rest = [path for path in texts if path not in known and _may_hold_labels(path, images, found.get(path))]
-    return Survey(images, rest, found, lists, meta, sure, evidence.kinds())
+    declared_splits = splits(declared, images, listed)
+    meta = (*declaring, *sorted(declared_splits.lists))
+    in_meta = frozenset(meta)
+    rest = [path for path in texts if path not in in_meta and _may_hold_labels(path, images, by_path.get(path))]
+    return Survey(images, rest, by_path, lists, meta, declared_splits, evidence.kinds())
 
 
-def with_keypoints(found: Survey, documents: Sequence[str]) -> frozenset[str]:
+def with_keypoints(survey: Survey, documents: Sequence[str]) -> frozenset[str]:
     """Those of the label files that hold nothing but rows with the keypoints their data.yaml declares."""
-    if not any(c.classes is not None and c.classes.keypoints for c in found.lists):
+    if not any(c.classes is not None and c.classes.keypoints for c in survey.lists):
         return frozenset()
-    mates = found.images.mates(documents)
-    scopes = scopes_of(found.lists, found.splits, found.images, mates)
+    mates = survey.images.mates(documents)
+    scopes = scopes_of(survey.lists, survey.splits, survey.images, mates)
     sources = {path: scopes.of(path, image) for path, image in mates.items()}
     return frozenset(
         path
-        for path, look in found.looks.items()
+        for path, look in survey.looks.items()
         if look is not None
         and path in sources
         and any(c.classes is not None and c.classes.keypoints for c in sources[path])
@@ -108,26 +110,26 @@ def scopes_of(lists: Sequence[ClassList], declared: Splits, images: Images, docu
     return Scopes(lists, declared.covers, {*images.homes, *map(home, folders)})
 
 
-def documents(found: Survey) -> list[str]:
+def documents(survey: Survey) -> list[str]:
     """The label files: those with rows, and of the others those that lie where label files do."""
-    folders = {folder_of(path) for path in found.texts if found.is_labels(path)}
-    return [path for path in found.texts if _is_document(found, path, folders)]
+    folders = {folder_of(path) for path in survey.texts if survey.is_labels(path)}
+    return [path for path in survey.texts if _is_document(survey, path, folders)]
 
 
-def unread(found: Survey, others: frozenset[str], *, is_read: bool) -> Iterator[Unread]:
+def unread(survey: Survey, others: frozenset[str], *, is_read: bool) -> Iterator[Unread]:
     """The files that look like labels and are not read.
 
     others: those with keypoints; is_read: the upload has label files that are, so that defective ones are among them.
     """
-    for path, look in found.looks.items():
+    for path, look in survey.looks.items():
         if look is not None and look.names_with_boxes and 2 * look.names_with_boxes >= look.total:
             yield Unread(path, _LISTED_BOXES, "lists of images with boxes in pixels are not supported yet")
             continue
         if look is not None and look.unread_kind is not None and _base(path) in _MOT_NAMES:
             yield Unread(path, MOT, "rows of frame, track and box are not supported yet")
-    for path in found.texts:
-        look, kind = found.looks.get(path), POSE if path in others else found.kind(path)
-        if look is None or look.is_empty or not _is_placed(found, path, look):
+    for path in survey.texts:
+        look, kind = survey.looks.get(path), POSE if path in others else survey.kind(path)
+        if look is None or look.is_empty or not _is_placed(survey, path, look):
             continue
         if kind in _OTHER_KINDS:
             yield Unread(path, str(kind), REASONS[str(kind)])
@@ -138,9 +140,9 @@ def unread(found: Survey, others: frozenset[str], *, is_read: bool) -> Iterator[
             yield Unread(path, kind, f"{shown(look.first)}: {REASONS.get(kind, _TEXT_REASON)}")
 
 
-def lacks(found: Survey) -> tuple[str, ...]:
+def lacks(survey: Survey) -> tuple[str, ...]:
     """Why none of the texts is a label file."""
-    firsts = ((path, look.first) for path in found.texts if (look := found.looks.get(path)) is not None)
+    firsts = ((path, look.first) for path in survey.texts if (look := survey.looks.get(path)) is not None)
     reasons = [f"{path}: {shown(first)} is no row of a class and shares" for path, first in firsts if first]
     return tuple(reasons[:_MAX_LACKS]) or ("no .txt file with label rows",)
 
@@ -149,13 +151,13 @@ def _base(path: str) -> str:
     return path.rpartition("/")[2].lower()
 
 
-def _is_document(found: Survey, path: str, folders: set[str]) -> bool:
+def _is_document(survey: Survey, path: str, folders: set[str]) -> bool:
     """Whether a file is read as labels. folders: those with files that certainly are."""
-    look = found.looks.get(path)
-    is_damaged = path in found.looks and look is None
-    if found.kind(path) in _OTHER_KINDS:
+    look = survey.looks.get(path)
+    is_damaged = path in survey.looks and look is None
+    if survey.kind(path) in _OTHER_KINDS:
         return False
-    if found.images.of(path) is not None:
+    if survey.images.of(path) is not None:
         return True
     if in_label_folder(path):
         return look is None or look.is_empty or look.rows > 0 or bool(look.problem)
@@ -163,11 +165,11 @@ def _is_document(found: Survey, path: str, folders: set[str]) -> bool:
     return not is_other and folder_of(path) in folders
 
 
-def _is_placed(found: Survey, path: str, look: Look) -> bool:
+def _is_placed(survey: Survey, path: str, look: Look) -> bool:
     """Whether a file lies where label files do, or has rows and the name of an image."""
-    if found.images.of(path) is not None:
+    if survey.images.of(path) is not None:
         return True
-    return (look.rows > 0 or bool(look.problem)) and (in_label_folder(path) or found.images.has_name(stem(path)))
+    return (look.rows > 0 or bool(look.problem)) and (in_label_folder(path) or survey.images.has_name(stem(path)))
 
 
 def _is_label_file(path: str, images: Images, look: Look | None) -> bool:

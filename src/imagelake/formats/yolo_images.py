@@ -103,7 +103,5 @@ def _place(path: str) -> str:
 
 
 def _folders(files: Iterable[str]) -> frozenset[str]:
-    found: set[str] = set()
-    for folder in {folder_of(path) for path in files}:
-        found.update(ancestors(folder))
-    return frozenset(found)
+    own = {folder_of(path) for path in files}
+    return frozenset(above for folder in own for above in ancestors(folder))

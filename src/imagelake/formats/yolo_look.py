@@ -140,16 +140,16 @@ class Evidence:
 
 def looks(tree: Tree, paths: Sequence[str], evidence: Evidence) -> dict[str, Look | None]:
     """A look at each of the files until the budget is used up; None for a damaged file. Rows go into the evidence."""
-    found: dict[str, Look | None] = {}
+    by_path: dict[str, Look | None] = {}
     cost = 0
     for path in paths:
         if cost >= BUDGET:
             break
         size = tree.size(path)
         head = read_or_none(tree, path, HEAD) if size else b""
-        found[path] = look(path, head, size, evidence) if head is not None else None
+        by_path[path] = look(path, head, size, evidence) if head is not None else None
         cost += max(min(size, HEAD), _LEAST_COST)
-    return found
+    return by_path
 
 
 def look(path: str, head: bytes, size: int, evidence: Evidence) -> Look:

@@ -38,17 +38,25 @@ _ROOTED = re.compile(r"[/~]|[A-Za-z]:")
 
 
 @dataclass(frozen=True)
+class Entry:
+    """A folder or list file below a root, as they are called on whatever machine: with `/`, without `..`."""
+
+    root: str
+    path: str
+
+
+@dataclass(frozen=True)
 class Classes:
     """What a document declares.
 
     `names` by index, or mere numbers where `is_count`; whether rows hold keypoints after their box; `splits`: the
-    folders and list files of each split, with `/`, without `..`, as they are on whatever machine.
+    entries of each split.
     """
 
     names: Mapping[int, str] = field(default_factory=dict)
     keypoints: bool = False
     is_count: bool = False
-    splits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    splits: Mapping[str, tuple[Entry, ...]] = field(default_factory=dict)
 
 
 class _Plain(yaml.BaseLoader):
@@ -135,39 +143,44 @@ def _assigns(tree: Tree, path: str) -> bool:
         return False
 
 
-def _assigned(text: str) -> dict[str, tuple[str, ...]]:
+def _assigned(text: str) -> dict[str, tuple[Entry, ...]]:
     """The lists of each split in lines like `train = data/train.txt`."""
-    found: dict[str, tuple[str, ...]] = {}
+    entries: dict[str, tuple[Entry, ...]] = {}
     for _, line in lines(text):
         assignment = _ASSIGNMENT.fullmatch(line)
         split = split_name(assignment.group(1)) if assignment else None
         if assignment is not None and split is not None:
-            found[split] = tuple(_places("", [assignment.group(2)]))
-    return found
+            entries[split] = tuple(_entries("", [assignment.group(2)]))
+    return entries
 
 
-def _splits(content: Mapping[Any, Any]) -> dict[str, tuple[str, ...]]:
+def _splits(content: Mapping[Any, Any]) -> dict[str, tuple[Entry, ...]]:
     """The folders and lists of each split: a text or a list of texts under train, val, test, or a word for them."""
     root = content.get("path")
-    found: dict[str, tuple[str, ...]] = {}
+    entries: dict[str, tuple[Entry, ...]] = {}
     for key, value in content.items():
         split = split_name(key) if isinstance(key, str) else None
-        entries = value if isinstance(value, list) else [value]
-        if split is not None and all(isinstance(entry, str) for entry in entries):
-            places = tuple(_places(root if isinstance(root, str) else "", entries))
-            found[split] = (*found.get(split, ()), *places)
-    return {split: places for split, places in found.items() if places}
+        texts = value if isinstance(value, list) else [value]
+        if split is not None and all(isinstance(text, str) for text in texts):
+            own = tuple(_entries(root if isinstance(root, str) else "", texts))
+            entries[split] = (*entries.get(split, ()), *own)
+    return {split: own for split, own in entries.items() if own}
 
 
-def _places(root: str, entries: list[str]) -> Iterator[str]:
-    """The entries below the root, as paths; what has a scheme is an address and names nothing here."""
-    for entry in entries:
-        if entry.strip().lower() in _NOWHERE or "://" in entry:
+def _entries(root: str, texts: list[str]) -> Iterator[Entry]:
+    """The texts as entries below the root; what has a scheme is an address and names nothing here."""
+    base = "" if "://" in root else root.strip()
+    for text in map(str.strip, texts):
+        if text.lower() in _NOWHERE or "://" in text:
             continue
-        written = entry if _ROOTED.match(entry.strip()) or "://" in root else f"{root}/{entry}"
-        path = plain_path(written)
-        if path:
-            yield path
+        if _ROOTED.match(text):
+            entry = Entry("", plain_path(text))
+        elif text.startswith(".."):
+            entry = Entry("", plain_path(f"{base}/{text}"))
+        else:
+            entry = Entry(plain_path(base), plain_path(text))
+        if entry.path:
+            yield entry
 
 
 def plain_path(written: str) -> str:

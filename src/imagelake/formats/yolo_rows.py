@@ -142,7 +142,7 @@ def _annotation(document: str, place: int, line: str, names: _Names) -> Annotati
         category=category,
         bbox=box,
         unit=True,
-        decimals=max(map(decimals, tokens[1:])),
+        decimals=decimals(tokens[1:]),
         polygons=(numbers,) if kind == POLYGON else None,
     )
 

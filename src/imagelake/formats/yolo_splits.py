@@ -12,9 +12,9 @@ from imagelake.formats.names import file_name
 from imagelake.formats.records import ImageRecord, Issue
 from imagelake.formats.small_documents import HEAD, MAX_BYTES, MAX_RAW, Unreadable, stem, unreadable_issue
 from imagelake.formats.yolo_images import Images, ancestors, folder_of
-from imagelake.formats.yolo_names import Classes, plain_path
+from imagelake.formats.yolo_names import Classes, Entry, plain_path
 from imagelake.formats.yolo_text import decoded, lines
-from imagelake.keys import IMAGE_SUFFIXES, is_image_name, split_name, take_apart
+from imagelake.keys import IMAGE_SUFFIXES, is_image_name, is_role_folder, split_name, take_apart
 
 _LIST_WORDS = re.compile(r"^(?:autosplit|list|split)[-_ ]|[-_ ]?(?:list|images|imgs|files)$", re.IGNORECASE)
 _SUFFIXES = "|".join(re.escape(suffix) for suffix in sorted(IMAGE_SUFFIXES, key=lambda s: (-len(s), s)))
@@ -57,13 +57,13 @@ def splits(declared: Mapping[str, Classes], images: Images, lists: Iterable[str]
             hits[word] = {hit for entry in entries for of in places for hit in of.named(bases, entry)}
             for hit in hits[word]:
                 by_place.setdefault(hit, set()).add(word)
-        covers[path] = frozenset(hit for found in hits.values() for hit in found)
+        covers[path] = frozenset(hit for own in hits.values() for hit in own)
         seen += _seen(path, hits)
     named = {path: split for path in files if path not in by_place and (split := list_split(path)) is not None}
     if named:
         seen.append(f"splits from {', '.join(sorted(named))}")
-    sure = {place: min(found) for place, found in by_place.items() if len(found) == 1}
-    shared = sorted(place or "the top folder" for place, found in by_place.items() if len(found) > 1)
+    sure = {place: min(words) for place, words in by_place.items() if len(words) == 1}
+    shared = sorted(place or "the top folder" for place, words in by_place.items() if len(words) > 1)
     seen += [f"no split from {place}: it is named for several" for place in shared]
     folders = {place: split for place, split in sure.items() if place not in files}
     listed = {place: split for place, split in sure.items() if place in files}
@@ -103,12 +103,12 @@ def bases(tree: Tree, path: str, images: Images) -> dict[str, str]:
         text = decoded(path, head, is_cut=True)
     except Unreadable:
         return {}
-    found: dict[str, str] = {}
+    prefixes: dict[str, str] = {}
     for _, line in lines(text):
         name = plain_path(_name(line))
-        if not any(_begins(name, prefix) for prefix in found):
-            found.update(_base(name, folder_of(path), images.holds))
-    return found
+        if not any(_begins(name, prefix) for prefix in prefixes):
+            prefixes.update(_base(name, folder_of(path), images.holds))
+    return prefixes
 
 
 def members(path: str, split: str, replaced: Mapping[str, str], data: bytes) -> Iterator[ImageRecord | Issue]:
@@ -192,7 +192,7 @@ class _Bases:
 
 
 class _Places:
-    """Paths of a tree, folders or files, found by what a document of another machine calls them."""
+    """Paths of a tree, folders or files, looked up by what a document of another machine calls them."""
 
     def __init__(self, paths: Iterable[str]) -> None:
         self._exact = {path.lower(): path for path in paths}
@@ -200,9 +200,9 @@ class _Places:
         for path in self._exact:
             self._by_last.setdefault(path.rpartition("/")[2], []).append(path)
 
-    def named(self, bases: _Bases, entry: str) -> Sequence[str]:
+    def named(self, bases: _Bases, entry: Entry) -> Sequence[str]:
         """The places an entry of a document means: as much of it as fits, in or below the nearest folder."""
-        for end in _ends(nfc(entry).lower()):
+        for end in _ends(entry):
             exact = (f"{base}/{end}" if base else end for base in bases.upward)
             place = next((self._exact[path] for path in exact if path in self._exact), None)
             if place is not None:
@@ -215,10 +215,15 @@ class _Places:
         return []
 
 
-def _ends(entry: str) -> Iterator[str]:
-    """The ends of a path in whole parts, the longest first; one that has lost the split's word is none."""
-    parts = entry.split("/")
+def _ends(entry: Entry) -> Iterator[str]:
+    """The ends of an entry in whole parts, the longest first, as they may be called in another place.
+
+    One that has lost the word for the split is none, nor is one of which nothing but `images` is left.
+    """
+    root = [part for part in nfc(entry.root).lower().split("/") if part]
+    parts = [*root, *nfc(entry.path).lower().split("/")]
     is_split = [split_name(stem(part)) is not None for part in parts]
     for start in range(len(parts)):
-        if not any(is_split[:start]) or any(is_split[start:]):
+        is_telling = start <= len(root) or not all(map(is_role_folder, parts[start:]))
+        if is_telling and (not any(is_split[:start]) or any(is_split[start:])):
             yield "/".join(parts[start:])

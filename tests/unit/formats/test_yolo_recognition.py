@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_yolo import BOX, DATA, only, read, tree
 
 from imagelake.formats import yolo_look
 from imagelake.formats.base import Detection
 from imagelake.formats.records import AnnotationRecord, ImageRecord, Issue
 from imagelake.formats.trees import DictTree
 from imagelake.formats.yolo import YoloReader
-from test_yolo import BOX, DATA, only, read, tree
 
 POSE = "0 0.5 0.5 0.4 0.4 0.4 0.4 2 0.6 0.6 1 0 0 0"
 FOUR_POINTS = "0 .5 .5 .4 .4 .4 .4 {} .6 .6 {} .5 .4 {} .5 .6 {}"
@@ -161,12 +161,22 @@ def test_a_text_parallel_to_an_image_is_its_label_file_whatever_its_name(name: s
 
 @pytest.mark.parametrize("name", ["notice", "readme", "license"])
 def test_words_in_a_text_that_goes_with_any_repository_are_no_labels(name: str) -> None:
-    files: dict[str, str | bytes] = {"a.jpg": "", "a.txt": BOX, f"{name}.jpg": "", f"{name}.txt": "All rights reserved."}
+    files: dict[str, str | bytes] = {
+        "a.jpg": "",
+        "a.txt": BOX,
+        f"{name}.jpg": "",
+        f"{name}.txt": "All rights reserved.",
+    }
     assert detect(files).documents == ("a.txt",)
 
 
 def test_a_list_of_names_stays_one_where_an_image_has_its_name() -> None:
-    files: dict[str, str | bytes] = {"classes.jpg": "", "classes.txt": "cat\ndog", "a.jpg": "", "a.txt": "1 .5 .5 .1 .1"}
+    files: dict[str, str | bytes] = {
+        "classes.jpg": "",
+        "classes.txt": "cat\ndog",
+        "a.jpg": "",
+        "a.txt": "1 .5 .5 .1 .1",
+    }
     assert [r.category for r in only(read(files), AnnotationRecord)] == ["dog"]
 
 
@@ -235,10 +245,13 @@ def test_other_texts_are_not_named(text: str) -> None:
         ("0 0.5 0.416667 1 0.25", 6),
         ("0 3.125e-01 4.16667E-1 5e-1 1", 6),
         ("0 1 1 1 1", 0),
+        ("0 1.000000 0 0 1", 6),
+        ("1 0.143813 0.00897917 0.0314583 0.5955", 6),
+        ("1 0.01 0.0123 0.02 0.000000", 3),
         ("0 .25 .25 .5 .25 .5 .125", 3),
     ],
 )
-def test_an_annotation_says_with_how_many_decimals_its_shares_are_written(row: str, decimals: int) -> None:
+def test_an_annotation_says_to_how_many_decimals_its_shares_are_rounded(row: str, decimals: int) -> None:
     assert [r.decimals for r in only(read(of_images(row)), AnnotationRecord)] == [decimals]
 
 

@@ -59,7 +59,7 @@ class YoloReader:
         """The class names, units of many label files, each with the document of its names, and members of splits."""
         meta = [path for path in present(tree, detection.meta) if read_or_none(tree, path, 1) is not None]
         lists = class_lists(tree, filter(is_declaration, meta))
-        images = Images(tree.paths)
+        images = Images(tree.paths, detection.documents)
         declared = {c.path: c.classes for c in lists if c.classes is not None}
         split_places = splits(declared, images, [path for path in meta if not is_declaration(path)])
         documents, refused = too_large(self.name, tree, present(tree, detection.documents))

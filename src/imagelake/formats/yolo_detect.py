@@ -68,9 +68,9 @@ class Survey:
 
 def look_over(tree: Tree) -> Survey:
     """Look at the texts of a tree."""
-    images = Images(tree.paths)
     evidence = Evidence()
     texts = [path for path in tree.paths if path.lower().endswith(".txt")]
+    images = Images(tree.paths, filter(in_label_folder, texts))
     by_path = looks(tree, texts, evidence)
     is_labels = {path for path in texts if _is_label_file(path, images, by_path.get(path))}
     declaring = [path for path in name_documents(tree) if path not in is_labels]

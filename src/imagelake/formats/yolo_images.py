@@ -13,11 +13,15 @@ _DOCUMENT_FOLDERS = _LABEL_FOLDERS | {"annotations", "annotation"}
 
 
 class Images:
-    """The images of a tree, masks left out: `files`, their paths, `folders` that hold some at any depth, `homes`."""
+    """The images of a tree, masks left out: `files`, their paths, `folders` that hold some at any depth, `homes`.
 
-    def __init__(self, paths: Iterable[str]) -> None:
+    documents: label files, whose images may come another time: `folders` and `holds` count those images too.
+    """
+
+    def __init__(self, paths: Iterable[str], documents: Iterable[str] = ()) -> None:
         self.files = frozenset(path for path in paths if is_dataset_image(path))
-        self.folders = _folders(self.files)
+        self._expected = frozenset(map(image_file, documents))
+        self.folders = _folders(self.files) | _folders(self._expected)
         self._bare = frozenset(path.rpartition(".")[0] for path in self.files)
         self._by_place: dict[str, str | None] = {}
         for path in self._bare:
@@ -37,8 +41,8 @@ class Images:
         return None
 
     def holds(self, path: str) -> bool:
-        """Whether there is an image at this path, with or without its suffix."""
-        return path in self.files or path in self._bare
+        """Whether there is an image at this path, or one is expected, with or without its suffix."""
+        return path in self.files or path in self._bare or path.rpartition(".")[0] in self._expected
 
     def bare(self, name: str) -> str:
         """The image a name stands for, without its suffix: at this path, else the only one of the name."""

@@ -99,6 +99,13 @@ def test_a_folder_named_for_several_splits_is_of_none() -> None:
     assert "no split from images: it is named for several" in seen(files)
 
 
+def test_labels_that_come_without_their_images_have_the_split_of_the_folders_those_will_lie_in() -> None:
+    files: Files = {"labels/one/1.txt": BOX, "labels/two/2.txt": BOX, "data.yaml": "train: images/one\nval: images/two"}
+    assert splits(files) == {"images/one/1": {"train"}, "images/two/2": {"val"}}
+    darknet: Files = {"obj/1.txt": BOX, "obj.data": "train = data/train.txt", "train.txt": "data/obj/1.jpg"}
+    assert splits(darknet) == {"obj/1": {"train"}}
+
+
 def test_unlabelled_images_have_the_split_of_their_folder_too() -> None:
     files = {**labelled("images/1"), "images/holdout/2.jpg": "", "data.yaml": "train: images\ntest: images/holdout"}
     assert splits(files) == {"images/1": {"train"}, "images/holdout/2": {"test"}}

@@ -47,8 +47,8 @@ class AnnotationRecord:
     """An annotation of the image that `image_ref` names in the same document.
 
     The category is a name, or else `category_ref`, an id that a CategoryRecord of the same document resolves. `bbox`
-    is x, y, w, h; `unit` says that coordinates are shares of width and height (YOLO) instead of pixels, and `decimals`
-    with how few decimals one of them was written: what they may be off by.
+    is x, y, w, h; `unit` says that coordinates are shares of width and height (YOLO) instead of pixels.
+    `decimals` is the number of decimals shares are rounded to, where their digits tell: how far they may be off.
     `raw` is the payload as delivered, for the rejection row.
     """
 

@@ -17,6 +17,9 @@ from imagelake.quality.catalogue import BY_ID, FAR, MIN_SIDE, Rule
 
 RULES_VERSION = 3
 
+_ARITHMETIC = 1e-6
+"""Pixels that multiplying shares by a size may be off by."""
+
 
 def with_message(rule_id: str, message: Callable[[], Column]) -> Rule:
     """The catalogue's rule with the column that judges a row: null for a good one. KeyError for an unknown id."""
@@ -55,7 +58,8 @@ def _overhang() -> Column:
 def _rounding() -> Column:
     """By how many pixels an edge may be off that was written with so few decimals: centre and side are rounded."""
     off = F.lit(0.75) * F.pow(F.lit(10.0), -F.col("decimals")) * F.greatest("width", "height")
-    return F.when(F.col("unit") & F.col("decimals").isNotNull(), F.least(off, F.lit(1.0))).otherwise(0.0)
+    shares = F.least(F.greatest(off, F.lit(_ARITHMETIC)), F.lit(1.0))
+    return F.when(F.col("unit") & F.col("decimals").isNotNull(), shares).when(F.col("unit"), _ARITHMETIC).otherwise(0.0)
 
 
 def _turned() -> Column:

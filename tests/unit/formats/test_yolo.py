@@ -267,7 +267,7 @@ def test_label_files_are_known_by_their_rows(
         {},
         {"data.yaml": DATA},
         {"data.yaml": DATA, "labels/a.txt": ""},
-        {"labels/a.txt": "", "images/a.jpg": ""},
+        {"a.txt": "", "a.jpg": ""},
         {"notes.txt": "made by hand", "classes.txt": "cat"},
         {"ImageSets/Main/cat_train.txt": "a 1\nb -1\n"},
         {"caption.txt": "0 cats and 4 dogs"},

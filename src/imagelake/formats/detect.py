@@ -86,13 +86,14 @@ def choose(tree: Tree, requested: str | None) -> Choice:
 
 
 def described(unread: Iterable[Unread]) -> tuple[str, ...]:
-    """A sentence for each kind of labels that are not read: how many files, which, and why."""
-    kinds: dict[tuple[str, str], list[str]] = {}
+    """A sentence for each kind of labels that are not read: how many files, which, and why the first of them is not."""
+    kinds: dict[str, list[Unread]] = {}
     for file in unread:
-        kinds.setdefault((file.kind, file.why), []).append(file.path)
+        kinds.setdefault(file.kind, []).append(file)
     return tuple(
-        f"{len(paths):,} {'file looks' if len(paths) == 1 else 'files look'} like {kind} ({listed(paths)}): {why}"
-        for (kind, why), paths in kinds.items()
+        f"{len(files):,} {'file looks' if len(files) == 1 else 'files look'} like {kind} "
+        f"({listed([file.path for file in files])}): {files[0].why}"
+        for kind, files in kinds.items()
     )
 
 

@@ -67,6 +67,20 @@ def test_replace_is_applied_whenever_the_draft_differs_and_an_addition_to_nothin
 
 
 @pytest.mark.nightly
+def test_an_upload_whose_key_a_newer_one_has_taken_is_superseded_and_not_refused(ctx, add):
+    """`train/dog/1.jpg` means the draft's `dog/1.jpg` until another upload has both."""
+    first = {name: helpers.picture(n) for n, name in enumerate(("cat/2.jpg", "dog/2.jpg", "train/dog/1.jpg"))}
+    add("a.zip", first)
+    newer = add("b.zip", {"dog/1.jpg": helpers.picture(7), "train/dog/1.jpg": helpers.picture(8)})
+    assert [i["image_key"] for i in images(ctx)] == ["cat/2.jpg", "dog/1.jpg", "dog/2.jpg", "train/dog/1.jpg"]
+    before = helpers.versions(ctx, silver.IMAGES, silver.REJECTIONS)
+    late = add("a.zip", first)
+    assert late.status == "superseded"
+    assert newer.upload_id[:12] in late.problem
+    assert helpers.commits(before, helpers.versions(ctx, silver.IMAGES, silver.REJECTIONS)) == {}
+
+
+@pytest.mark.nightly
 def test_of_labels_that_wait_the_newest_count_and_replace_drops_them(ctx, add, say):
     say("one.json", {"p1.jpg": 1, "p2.jpg": 2, "p3.jpg": 3})
     say("two.json", {"p1.jpg": [4, 5]})

@@ -112,6 +112,25 @@ def test_an_upload_dropped_again_with_an_old_marker_is_taken_again(spark, tmp_pa
 
 
 @pytest.mark.nightly
+def test_what_a_night_closes_and_refuses_again_is_open(spark, tmp_path):
+    ctx = helpers.context(spark, tmp_path / "lake")
+    refused = {"p0.jpg": PICTURES["p0.jpg"], "labels.json": coco({"p0.jpg": [-1, 1]})}
+    first = helpers.write_zip(tmp_path / "a.zip", refused)
+    other = helpers.write_zip(tmp_path / "b.zip", {"p1.jpg": PICTURES["p1.jpg"]})
+    third = helpers.write_zip(tmp_path / "c.zip", {**refused, "p2.jpg": PICTURES["p2.jpg"]})
+
+    def night(*uploads):
+        requests = [IngestRequest("pets", str(upload), mode="replace") for upload in uploads]
+        pipeline.take_uploads(helpers.again(ctx), "pets", requests, auto=False)
+        return [(row["rule"], row["delivery"]) for row in rejections(ctx)]
+
+    assert night(first) == [("annotation.box_degenerate", 1)]
+    assert night(other, first) == [("annotation.box_degenerate", 3)]
+    assert night(other, third) == [("annotation.box_degenerate", 5)]
+    assert night(other) == []
+
+
+@pytest.mark.nightly
 def test_one_upload_that_fails_is_set_aside_and_the_dataset_goes_on(spark, tmp_path, monkeypatch):
     from imagelake.silver import build
 

@@ -36,7 +36,7 @@ def changes(ctx: Context, before: Draft, after: Draft) -> list[Change]:
     images, annotations, rejections = together(
         lambda: _counted(silver.IMAGES, before.images, after.images, ("row_hash", "split", "flags")),
         lambda: _counted(silver.ANNOTATIONS, before.annotations, after.annotations, ("row_hash", "area")),
-        lambda: _counted(silver.REJECTIONS, before.rejections, after.rejections, ("closed_at", "record")),
+        lambda: _counted(silver.REJECTIONS, before.rejections, after.rejections, ("closed_at", "record", "delivery")),
     )
     return [images, annotations, _categories(ctx, before.categories, after.categories), rejections]
 

@@ -123,7 +123,8 @@ class Taken:
 def after(delivery: Delivery, before: DataFrame, refused: DataFrame, taken: Taken, now: datetime) -> DataFrame:
     """The open rejections, those that end with this upload closed, and the new ones.
 
-    A row that is refused again stays as it is, but that one which waits says of its image what the newest upload says.
+    A row that is refused again stays as it is, but that one which waits says of its image what the newest upload says,
+    and one that an upload of the same batch has closed is opened anew.
     Else it ends when its own key was accepted: the unit of a label, the key of an image, the file in a later upload of
     the same lineage. What leaves everything as it was ends nothing of other lineages: an old upload that comes every
     night is no answer to them.
@@ -151,7 +152,8 @@ def _again(before: DataFrame, refused: DataFrame) -> DataFrame:
     newest = refused.select("rejection_id", F.struct(*refused.columns).alias("_newest"))
     told_anew = F.col("rule").isin(*WAITING) & ~same(F.col("record"), F.col("_newest.record"))
     newer = F.col("_newest").withField("opened_at", F.col("opened_at"))
-    rows = F.when(told_anew, newer).otherwise(F.struct(*refused.columns))
+    opened = F.when(F.col("closed_at").isNotNull(), F.col("_newest"))
+    rows = opened.when(told_anew, newer).otherwise(F.struct(*refused.columns))
     return before.join(newest, "rejection_id").select(rows.alias("_row")).select("_row.*")
 
 

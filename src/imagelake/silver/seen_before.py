@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
+from imagelake.quality.apply import REJECT
 from imagelake.silver.apply_upload import Applied
 from imagelake.silver.delivery import Delivery
 from imagelake.silver.units import UNIT
@@ -33,7 +35,7 @@ def superseding(rows: Sequence[Row], before: Row, applied: Applied, changed: tup
     """The uploads after `before` that changed units or bytes it brings, oldest first.
 
     Those say so themselves that changed a row it brought; and those whose rows would have to go if it were applied
-    once more. changed: the rows of silver.images and silver.annotations that would differ.
+    once more, or stand in its way. changed: the rows of silver.images and silver.annotations that would differ.
     """
     later = [row for row in rows if row["sequence"] > before["sequence"] and row["state"] == "built"]
     if not later:
@@ -50,9 +52,11 @@ def message(newer: Sequence[Row]) -> str:
 
 
 def _deliveries(applied: Applied, changed: tuple[DataFrame, DataFrame]) -> set[int]:
-    """The sequences of the draft's rows in units and images that would differ."""
+    """The sequences of the draft's rows in units and images that would differ, and under keys that are taken."""
     images, annotations = changed
-    of_images = applied.before.images.join(images.select("image_key"), "image_key", "left_semi").select("delivery")
+    taken = applied.rejected_images.where(F.col(f"{REJECT}.rule").isin("image.key_taken", "image.unlisted"))
+    keys = images.select("image_key").unionByName(taken.select("image_key"))
+    of_images = applied.before.images.join(keys, "image_key", "left_semi").select("delivery")
     units = annotations.select(*UNIT).distinct()
     of_labels = applied.before.annotations.join(units, [*UNIT], "left_semi").select("delivery")
     return {int(row["delivery"]) for row in of_images.unionByName(of_labels).distinct().collect()}

@@ -29,6 +29,19 @@ _SPLIT_FOLDER = re.compile(r"^([a-z]+)(?:[-_]?(?:19|20)\d\d)?$")
 _ROLE_FOLDERS = frozenset(("images", "image", "imgs", "img", "jpegimages", "photos", "pictures"))
 _MASK_FOLDERS = frozenset(("segmentationclass", "segmentationobject"))
 _JUNK_NAMES = frozenset((".ds_store", "thumbs.db", "desktop.ini", "icon\r", ".gitkeep", ".gitignore", ".gitattributes"))
+_JUNK_FOLDERS = frozenset(
+    (
+        "__macosx",
+        "__pycache__",
+        "@eadir",  # Synology's previews; its bin is #recycle, QNAP's @recycle
+        "#recycle",
+        "@recycle",
+        "#snapshot",
+        "$recycle.bin",
+        "system volume information",
+        "lost+found",
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -57,12 +70,17 @@ def split_name(word: str) -> str | None:
 
 
 def is_junk(path: str) -> bool:
-    """True for what operating systems leave behind: __MACOSX, .DS_Store, ._*, Thumbs.db, desktop.ini, Finder icons."""
+    """True for what systems and tools leave behind: .DS_Store, ._*, Thumbs.db, and all in hidden or system folders."""
     *folders, last = path.split("/")
     name = last.lower()
     if not name or name in _JUNK_NAMES or name.startswith("._") or last == "__MACOSX":
         return True
-    return "__MACOSX" in folders or ".git" in folders
+    return any(map(_is_junk_folder, folders))
+
+
+def _is_junk_folder(name: str) -> bool:
+    """Hidden folders hold stale copies, previews and histories: .ipynb_checkpoints, .thumbnails, .git, .Trashes."""
+    return (name.startswith(".") and name not in (".", "..")) or name.lower() in _JUNK_FOLDERS
 
 
 def is_image_name(path: str) -> bool:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from imagelake.keys import is_dataset_image, is_mask_path, wrapper_folder
+from imagelake.keys import is_dataset_image, is_junk, is_mask_path, wrapper_folder
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,60 @@ def test_a_path_in_a_folder_of_masks_is_that_of_a_mask(path: str, is_mask: bool)
 def test_a_folder_that_says_something_about_the_images_is_no_wrapper(folder: str) -> None:
     assert wrapper_folder([f"{folder}/a.png", f"{folder}/b.png"]) == ""
     assert wrapper_folder([f"VOC2012/{folder}/a.png", f"VOC2012/{folder}/b.png"]) == "VOC2012/"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "train/images/.ipynb_checkpoints/a-checkpoint.jpg",
+        ".thumbnails/a.jpg",
+        ".git/objects/ab/cdef",
+        "a/.cache/b/c/d.png",
+        ".Trashes/501/a.jpg",
+        ".Trash-1000/files/a.jpg",
+        "a/.svn/entries",
+        "a/.@__thumb/b.jpg",
+        ".../a.jpg",
+        "cats/@eaDir/a.jpg/SYNOPHOTO_THUMB_XL.jpg",
+        "#recycle/a.jpg",
+        "@Recycle/a.jpg",
+        "#snapshot/daily/a.jpg",
+        "$RECYCLE.BIN/S-1-5-21/$R1.jpg",
+        "$Recycle.Bin/a.jpg",
+        "System Volume Information/tracking.log",
+        "scripts/__pycache__/convert.cpython-311.pyc",
+        "lost+found/#12345",
+        "__MACOSX/a/._b.jpg",
+        "__macosx/a/b.jpg",
+        "__MACOSX",
+        "a/._b.jpg",
+        "a/.DS_Store",
+        "a/Thumbs.db",
+        "a/",
+    ],
+)
+def test_what_systems_and_tools_leave_behind_is_junk(path: str) -> None:
+    assert is_junk(path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "a.jpg",
+        ".hidden.jpg",
+        "./a.jpg",
+        "a/./b.jpg",
+        "a/../b.jpg",
+        "a.b/c.jpg",
+        "eaDir/a.jpg",
+        "recycle/a.jpg",
+        "lost and found/a.jpg",
+        "cache/a.jpg",
+        "git/a.jpg",
+        "__pycache__.jpg",
+        "a/@eaDir",
+        "thumbnails/a.jpg",
+    ],
+)
+def test_other_files_and_folders_are_no_junk(path: str) -> None:
+    assert not is_junk(path)

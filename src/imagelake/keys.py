@@ -3,15 +3,44 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from types import MappingProxyType
 
 from imagelake.digest import nfc
 from imagelake.errors import UsageError
 
 DATASET_ID = re.compile(r"^[a-z0-9][a-z0-9_-]{0,62}$")
-IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"))
+
+_JPEG, _TIFF, _HEIF = ("image/jpeg",), ("image/tiff",), ("image/heic", "image/heif")
+_PBM, _PGM, _PPM = "image/x-portable-bitmap", "image/x-portable-graymap", "image/x-portable-pixmap"
+_JP2, _CODESTREAM = ("image/jp2", "image/jpx"), ("image/j2c",)
+
+SUFFIX_TYPES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), _JPEG),
+        ".png": ("image/png",),
+        ".bmp": ("image/bmp",),
+        ".gif": ("image/gif",),
+        **dict.fromkeys((".tif", ".tiff"), _TIFF),
+        ".webp": ("image/webp",),
+        ".avif": ("image/avif",),
+        **dict.fromkeys((".heic", ".heif", ".hif"), _HEIF),
+        **dict.fromkeys((".jp2", ".jpx", ".jpf"), _JP2),
+        **dict.fromkeys((".j2k", ".j2c", ".jpc"), _CODESTREAM),
+        ".pbm": (_PBM,),
+        ".pgm": (_PGM,),
+        ".ppm": (_PPM,),
+        ".pnm": (_PBM, _PGM, _PPM),
+    }
+)
+"""The suffixes of image files, each with the media types that a file so named may hold, the usual one first."""
+
+IMAGE_SUFFIXES = frozenset(SUFFIX_TYPES)
+
+IMAGE_TYPES = frozenset(kind for kinds in SUFFIX_TYPES.values() for kind in kinds)
+"""The media types of images that can be read; HEIC and HEIF with an extra only (imagelake.heif)."""
 
 _SPLITS = {
     "train": "train",

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from imagelake.keys import is_dataset_image, is_junk, is_mask_path, wrapper_folder
+from imagelake.keys import IMAGE_SUFFIXES, is_dataset_image, is_image_name, is_junk, is_mask_path, wrapper_folder
 
 
 @pytest.mark.parametrize(
@@ -83,3 +83,16 @@ def test_what_systems_and_tools_leave_behind_is_junk(path: str) -> None:
 )
 def test_other_files_and_folders_are_no_junk(path: str) -> None:
     assert not is_junk(path)
+
+
+@pytest.mark.parametrize("suffix", sorted(IMAGE_SUFFIXES))
+def test_a_suffix_of_an_image_makes_an_image_in_any_case_and_a_dot_alone_does_not(suffix: str) -> None:
+    assert is_image_name(f"a/license{suffix}")
+    assert is_image_name(f"a/notice.1{suffix.upper()}")
+    assert not is_image_name(f"a/{suffix}")
+    assert not is_image_name(f"a{suffix}/b")
+
+
+@pytest.mark.parametrize("name", ["a.dng", "a.psd", "a.svg", "a.exr", "a.hdr", "a.pfm", "a.jxl", "a.txt", "jpg"])
+def test_other_suffixes_make_none(name: str) -> None:
+    assert not is_image_name(name)

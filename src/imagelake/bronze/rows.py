@@ -9,9 +9,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from imagelake.bronze.probe_unread import UNSUPPORTED
 from imagelake.context import Context, Counts
 from imagelake.formats.detect import Choice
-from imagelake.keys import is_image_name, is_mask_path
+from imagelake.keys import IMAGE_TYPES, is_image_name, is_mask_path
 from imagelake.storage.source import Source
 from imagelake.tables import bronze
 
@@ -25,8 +26,13 @@ _META_STEMS = ("license", "licence", "readme", "notice", "citation", "changelog"
 
 
 def upload_id(facts: pa.Table) -> str:
-    """sha256 over the sorted lines `path NUL content hash`; a file that cannot be read counts with its problem."""
+    """sha256 over the sorted lines `path NUL content hash`; a file that cannot be read counts with its problem.
+
+    So does a picture of a kind that is not read: once it is, the same files are another upload, and come in.
+    """
     content = pc.coalesce(facts["content_hash"], facts["problem_rule"], pa.scalar("unreadable"))
+    is_unread = pc.fill_null(pc.equal(facts["problem_rule"], UNSUPPORTED), False)
+    content = pc.if_else(is_unread, pc.binary_join_element_wise(content, facts["problem_rule"], " "), content)
     digest = hashlib.sha256()
     for path, value in sorted(zip(facts["path"].to_pylist(), content.to_pylist(), strict=True)):
         digest.update(f"{path}\0{value}\n".encode("utf-8", "surrogatepass"))
@@ -35,13 +41,13 @@ def upload_id(facts: pa.Table) -> str:
 
 def files(ctx: Context, dataset: str, attempt_id: str, source: Source, choice: Choice, facts: pa.Table) -> pa.Table:
     """Rows of bronze.files: every member with its role and facts, and what was ignored."""
-    roles = _named_roles(choice)
+    roles = {**_other_roles(facts), **_named_roles(choice)}
     members = {m.path: m for m in source.members}
     rows: dict[str, list[Any]] = {name: [] for name in bronze.FILES.names}
-    for path, media_type in zip(facts["path"].to_pylist(), facts["media_type"].to_pylist(), strict=True):
+    for path in facts["path"].to_pylist():
         member = members[path]
         loose = member.entry is None
-        rows["role"].append(roles.get(path) or _role(path, media_type))
+        rows["role"].append(roles[path])
         rows["source"].append(source.member_uri(member) if loose else None)
         rows["source_mtime_ns"].append(trusted_mtime(ctx, member.mtime_ns) if loose else None)
         rows["source_etag"].append(member.etag)
@@ -97,13 +103,28 @@ def _named_roles(choice: Choice) -> dict[str, str]:
     }
 
 
-def _role(path: str, media_type: str | None) -> str:
-    """The role of any other file, by its name, its folders, and its bytes."""
-    if path.rpartition("/")[2].lower().partition(".")[0] in _META_STEMS:
-        return "meta"
-    if not is_image_name(path) and not (media_type or "").startswith("image/"):
-        return "unknown"
-    return "mask" if is_mask_path(path) else "image"
+def _other_roles(facts: pa.Table) -> dict[str, str]:
+    """The roles of files by their names, folders and bytes alone, by path."""
+    columns = (facts[name].to_pylist() for name in ("path", "media_type", "problem_rule"))
+    files = list(zip(*columns, strict=True))
+    unread = {path for path, _, rule in files if rule == UNSUPPORTED}
+    roles = {path: _role(path, kind, path in unread) for path, kind, _ in files}
+    if unread:
+        read = {_stem(path) for path, role in roles.items() if role == "image" and path not in unread}
+        # a.dng beside a.jpg: the labels of `a` are those of the picture that is read
+        roles |= {path: "unknown" for path in unread if roles[path] == "image" and _stem(path) in read}
+    return roles
+
+
+def _role(path: str, media_type: str | None, is_unread: bool) -> str:
+    """An image by its suffix or its bytes, whatever its name; other files that go with any data set by their name."""
+    if is_unread or is_image_name(path) or (media_type or "") in IMAGE_TYPES:
+        return "mask" if is_mask_path(path) else "image"
+    return "meta" if path.rpartition("/")[2].lower().partition(".")[0] in _META_STEMS else "unknown"
+
+
+def _stem(path: str) -> str:
+    return path.rpartition(".")[0]
 
 
 def trusted_stamp(ctx: Context, stamp: str | None) -> str | None:

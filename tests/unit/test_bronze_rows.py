@@ -93,14 +93,14 @@ def test_what_a_document_names_as_a_mask_has_that_role(tmp_path: Path) -> None:
 RAW = tiff({50706: 1})
 
 
-def probed(tmp_path: Path, files: dict[str, bytes]) -> pa.Table:
+def probed(tmp_path: Path, files: dict[str, bytes], requested: str | None = "images") -> pa.Table:
     """The rows of bronze.files of a folder with these files, probed."""
     for path, data in files.items():
         (tmp_path / "up" / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "up" / path).write_bytes(data)
     source = open_source(str(tmp_path / "up"), load().ingest)
     facts = pa.Table.from_batches(probe_members([describe(source, source.members)], ProbeLimits()))
-    return rows.files(context(), "d", "attempt", source, choose(source.tree, "images"), facts)
+    return rows.files(context(), "d", "attempt", source, choose(source.tree, requested), facts)
 
 
 def context() -> Context:
@@ -192,16 +192,30 @@ def test_a_picture_of_a_kind_that_is_not_read_is_a_rejected_image(
 
 
 def test_a_raw_file_beside_its_developed_picture_takes_no_label_from_it(tmp_path: Path) -> None:
-    files = {"a.dng": RAW, "a.jpg": encoded("JPEG"), "b.dng": RAW, "b.png": b"broken", "sub/a.dng": RAW}
-    table = probed(tmp_path, files)
-    assert roles(table) == {
-        "a.dng": "unknown",
-        "a.jpg": "image",
-        "b.dng": "unknown",
-        "b.png": "image",
-        "sub/a.dng": "image",
+    files = {
+        "images/a.dng": RAW,
+        "images/a.jpg": encoded("JPEG"),
+        "images/b.dng": RAW,
+        "images/b.png": b"broken",
+        "images/sub/a.dng": RAW,
+        "labels/a.txt": b"0 0.5 0.5 0.2 0.2",
     }
-    assert rows.landed_counts(table) == Counts(read=5, accepted=1, rejected=4, ignored=0)
+    table = probed(tmp_path, files, None)
+    assert roles(table) == {
+        "images/a.dng": "unknown",
+        "images/a.jpg": "image",
+        "images/b.dng": "unknown",
+        "images/b.png": "image",
+        "images/sub/a.dng": "image",
+        "labels/a.txt": "annotation",
+    }
+    assert rows.landed_counts(table) == Counts(read=6, accepted=2, rejected=4, ignored=0)
+
+
+def test_where_labels_name_files_whole_a_raw_file_is_a_rejected_image(tmp_path: Path) -> None:
+    table = probed(tmp_path, {"cats/a.dng": RAW, "cats/a.jpg": encoded("JPEG"), "dogs/b.jpg": encoded("JPEG")}, None)
+    assert set(roles(table).values()) == {"image"}
+    assert rows.landed_counts(table) == Counts(read=3, accepted=2, rejected=1, ignored=0)
 
 
 def test_the_same_files_are_another_upload_once_their_kind_is_read() -> None:

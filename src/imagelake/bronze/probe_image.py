@@ -196,7 +196,7 @@ def _room_problem(image: Any, data: bytes, limits: ProbeLimits) -> tuple[str, st
     """Whether decoding needs too much memory, of formats whose decoders would then call the file broken."""
     if not limits.decode or image.format not in ("AVIF", "HEIF", "JPEG2000"):
         return None
-    pixels = image.width * image.height
+    pixels: int = image.width * image.height
     size = pixels * {"L": 1, "I;16": 2}.get(image.mode, 4)
     if image.format == "JPEG2000":
         size += 5 * _tile_samples(data)  # four bytes while it is decoded, and one to hand it over
@@ -211,7 +211,8 @@ def _tile_samples(data: bytes) -> int:
     if stream is None:
         return 0
     right, bottom, left, top, width, height, _, _ = struct.unpack(">8I", stream[1])
-    return min(width, max(right - left, 0)) * min(height, max(bottom - top, 0)) * int.from_bytes(stream[2], "big")
+    pixels: int = min(width, max(right - left, 0)) * min(height, max(bottom - top, 0))
+    return pixels * int.from_bytes(stream[2], "big")
 
 
 def _too_much_memory(limits: ProbeLimits) -> str:

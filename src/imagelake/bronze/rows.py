@@ -22,6 +22,9 @@ _RACY_NS = 2_000_000_000
 _TYPES = {"string": pa.string(), "bigint": pa.int64(), "int": pa.int32()}
 _SCHEMA = pa.schema([(c.name, _TYPES[c.type]) for c in bronze.FILES.columns])
 
+_FORMATS_BY_STEM = frozenset(("voc", "yolo"))
+"""Formats whose labels may name their image without its suffix."""
+
 _META_STEMS = ("license", "licence", "readme", "notice", "citation", "changelog", "meta")
 
 
@@ -41,7 +44,10 @@ def upload_id(facts: pa.Table) -> str:
 
 def files(ctx: Context, dataset: str, attempt_id: str, source: Source, choice: Choice, facts: pa.Table) -> pa.Table:
     """Rows of bronze.files: every member with its role and facts, and what was ignored."""
-    roles = {**_other_roles(facts), **_named_roles(choice)}
+    roles = _other_roles(facts)
+    if choice.reader in _FORMATS_BY_STEM:
+        roles |= dict.fromkeys(_developed(facts, roles), "unknown")
+    roles |= _named_roles(choice)
     members = {m.path: m for m in source.members}
     rows: dict[str, list[Any]] = {name: [] for name in bronze.FILES.names}
     for path in facts["path"].to_pylist():
@@ -106,14 +112,14 @@ def _named_roles(choice: Choice) -> dict[str, str]:
 def _other_roles(facts: pa.Table) -> dict[str, str]:
     """The roles of files by their names, folders and bytes alone, by path."""
     columns = (facts[name].to_pylist() for name in ("path", "media_type", "problem_rule"))
-    files = list(zip(*columns, strict=True))
-    unread = {path for path, _, rule in files if rule == UNSUPPORTED}
-    roles = {path: _role(path, kind, path in unread) for path, kind, _ in files}
-    if unread:
-        read = {_stem(path) for path, role in roles.items() if role == "image" and path not in unread}
-        # a.dng beside a.jpg: the labels of `a` are those of the picture that is read
-        roles |= {path: "unknown" for path in unread if roles[path] == "image" and _stem(path) in read}
-    return roles
+    return {path: _role(path, kind, rule == UNSUPPORTED) for path, kind, rule in zip(*columns, strict=True)}
+
+
+def _developed(facts: pa.Table, roles: Mapping[str, str]) -> set[str]:
+    """Images of kinds that are not read beside one that is: `a.dng` beside `a.jpg`, which the labels of `a` mean."""
+    unread = set(facts.filter(pc.equal(facts["problem_rule"], UNSUPPORTED))["path"].to_pylist())
+    read = {_stem(path) for path, role in roles.items() if role == "image" and path not in unread} if unread else ()
+    return {path for path in unread if roles[path] == "image" and _stem(path) in read}
 
 
 def _role(path: str, media_type: str | None, is_unread: bool) -> str:

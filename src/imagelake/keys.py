@@ -3,16 +3,45 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import dropwhile
 from pathlib import PurePosixPath
+from types import MappingProxyType
 
 from imagelake.digest import nfc
 from imagelake.errors import UsageError
 
 DATASET_ID = re.compile(r"^[a-z0-9][a-z0-9_-]{0,62}$")
-IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"))
+
+_JPEG, _TIFF, _HEIF = ("image/jpeg",), ("image/tiff",), ("image/heic", "image/heif")
+_PBM, _PGM, _PPM = "image/x-portable-bitmap", "image/x-portable-graymap", "image/x-portable-pixmap"
+_JP2, _CODESTREAM = ("image/jp2", "image/jpx"), ("image/j2c",)
+
+SUFFIX_TYPES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), _JPEG),
+        ".png": ("image/png",),
+        ".bmp": ("image/bmp",),
+        ".gif": ("image/gif",),
+        **dict.fromkeys((".tif", ".tiff"), _TIFF),
+        ".webp": ("image/webp",),
+        ".avif": ("image/avif",),
+        **dict.fromkeys((".heic", ".heif", ".hif"), _HEIF),
+        **dict.fromkeys((".jp2", ".jpx", ".jpf"), _JP2),
+        **dict.fromkeys((".j2k", ".j2c", ".jpc"), _CODESTREAM),
+        ".pbm": (_PBM,),
+        ".pgm": (_PGM,),
+        ".ppm": (_PPM,),
+        ".pnm": (_PBM, _PGM, _PPM),
+    }
+)
+"""The suffixes of image files, each with the media types that a file so named may hold, the usual one first."""
+
+IMAGE_SUFFIXES = frozenset(SUFFIX_TYPES)
+
+IMAGE_TYPES = frozenset(kind for kinds in SUFFIX_TYPES.values() for kind in kinds)
+"""The media types of images that can be read; HEIC and HEIF with an extra only (imagelake.heif)."""
 
 _SPLITS = {
     "train": "train",
@@ -35,6 +64,19 @@ _PAPERS = frozenset(
 _ROLE_FOLDERS = frozenset(("images", "image", "imgs", "img", "jpegimages", "photos", "pictures"))
 _MASK_FOLDERS = frozenset(("segmentationclass", "segmentationobject"))
 _JUNK_NAMES = frozenset((".ds_store", "thumbs.db", "desktop.ini", "icon\r", ".gitkeep", ".gitignore", ".gitattributes"))
+_JUNK_FOLDERS = frozenset(
+    (
+        "__macosx",
+        "__pycache__",
+        "@eadir",  # Synology's previews; its bin is #recycle, QNAP's @recycle
+        "#recycle",
+        "@recycle",
+        "#snapshot",
+        "$recycle.bin",
+        "system volume information",
+        "lost+found",
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -83,12 +125,17 @@ def is_paper(path: str) -> bool:
 
 
 def is_junk(path: str) -> bool:
-    """True for what operating systems leave behind: __MACOSX, .DS_Store, ._*, Thumbs.db, desktop.ini, Finder icons."""
+    """True for what systems and tools leave behind: .DS_Store, ._*, Thumbs.db, and all in hidden or system folders."""
     *folders, last = path.split("/")
     name = last.lower()
     if not name or name in _JUNK_NAMES or name.startswith("._") or last == "__MACOSX":
         return True
-    return "__MACOSX" in folders or ".git" in folders
+    return any(map(_is_junk_folder, folders))
+
+
+def _is_junk_folder(name: str) -> bool:
+    """Hidden folders hold stale copies, previews and histories: .ipynb_checkpoints, .thumbnails, .git, .Trashes."""
+    return (name.startswith(".") and name not in (".", "..")) or name.lower() in _JUNK_FOLDERS
 
 
 def is_image_name(path: str) -> bool:

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from imagelake.bronze.probe_image import HEAD, ImageFacts, ProbeLimits, is_image, media_type
+from imagelake.bronze.probe_image import ImageFacts, ProbeLimits, is_image
+from imagelake.bronze.probe_kinds import HEAD, media_type
 from imagelake.bronze.probe_read import WHOLE, WINDOW
+from imagelake.bronze.probe_unread import READ, UNSUPPORTED, unread_problem
 from imagelake.errors import NotFound, UploadRejected
 from imagelake.keys import is_image_name
 from imagelake.storage.archive import Entry
@@ -175,6 +177,9 @@ class Examiner:
         return Answer(content.sha256, content.crc32, content.length, offset, content.kind, *found)
 
     def _look(self, item: Item, content: Content) -> ImageFacts:
+        problem = unread_problem(item.path, content.kind, content.data)
+        if problem is not None:
+            return ImageFacts(problem_rule=UNSUPPORTED, problem=problem)
         if content.data is not None:
             return self.inspect(content.data, content.kind, self.limits)
         if is_image(content.kind):
@@ -184,7 +189,7 @@ class Examiner:
             return ImageFacts()
         if content.length == 0:
             return ImageFacts(problem_rule="image.empty", problem="holds no bytes")
-        message = f"is named like an image but holds {content.kind}; JPEG, PNG, GIF, BMP, TIFF and WebP are known"
+        message = f"is named like an image but holds {content.kind}; {READ} are read"
         return ImageFacts(problem_rule="image.unreadable", problem=message)
 
 

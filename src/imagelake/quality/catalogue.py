@@ -126,6 +126,7 @@ RULES: tuple[Rule, ...] = (
         "reject",
         ("image.empty", "it is named like an image and holds no bytes"),
         ("image.unreadable", "it cannot be decoded, or is not an image at all"),
+        ("image.unsupported_format", "a picture of a kind that is not read; the message says which, and what to do"),
         ("image.too_large", "more pixels than ingest.max_pixels, or more memory than ingest.probe_memory_mb"),
         ("image.too_many_frames", "more frames than ingest.max_frames"),
         ("image.multi_frame", "an animation or several pages; of an MPO JPEG the first picture counts"),

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from imagelake.keys import SUFFIX_TYPES
 from imagelake.quality.catalogue import BY_ID, FAR, MIN_SIDE, Rule
 
 RULES_VERSION = 3
@@ -152,10 +153,11 @@ ANNOTATION_RULES: tuple[Rule, ...] = (
 
 
 def _suffix_fits() -> Column:
-    suffix = F.lower(F.regexp_extract("path", r"\.([A-Za-z0-9]+)$", 1))
-    kind = F.element_at(F.split("media_type", "/"), -1)
-    known = F.when(suffix.isin("jpg", "jpeg", "jpe", "jfif"), "jpeg").when(suffix == "tif", "tiff").otherwise(suffix)
-    return known == kind
+    suffix = F.lower(F.regexp_extract("path", r"\.[A-Za-z0-9]+$", 0))
+    return F.concat(suffix, F.lit(" "), F.col("media_type")).isin(*_FITTING)
+
+
+_FITTING = tuple(f"{suffix} {kind}" for suffix, kinds in SUFFIX_TYPES.items() for kind in kinds)
 
 
 IMAGE_RULES: tuple[Rule, ...] = (

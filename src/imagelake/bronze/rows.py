@@ -94,9 +94,10 @@ def check_usable(facts: pa.Table, choice: Choice) -> None:
         return
     reasons: Counter[str] = Counter()
     problems: list[str] = []
+    roles = _other_roles(facts)
     columns = (facts[name].to_pylist() for name in ("path", "media_type", "problem_rule", "problem"))
     for path, media_type, rule, problem in zip(*columns, strict=True):
-        role = _role(path, media_type)
+        role = roles[path]
         if rule is None and role == "image":
             return
         reasons[rule or (media_type if role == "unknown" else role) or "of no known type"] += 1
@@ -158,7 +159,7 @@ def _role(path: str, media_type: str | None, is_unread: bool) -> str:
     """An image by its suffix or its bytes, whatever its name; other files that go with any data set by their name."""
     if is_unread or is_image_name(path) or (media_type or "") in IMAGE_TYPES:
         return "mask" if is_mask_path(path) else "image"
-    return "meta" if is_paper(path) or path.rpartition("/")[2].lower() == "meta.json" else "unknown"
+    return "meta" if is_paper(path) or path.rpartition("/")[2].lower().startswith("meta.") else "unknown"
 
 
 def _stem(path: str) -> str:

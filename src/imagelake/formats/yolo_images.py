@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from imagelake.formats.small_documents import stem
-from imagelake.keys import is_dataset_image, is_role_folder, split_name
+from imagelake.keys import folder_split, is_dataset_image, is_role_folder
 
 _LABEL_FOLDERS = frozenset(("labels", "label"))
 _DOCUMENT_FOLDERS = _LABEL_FOLDERS | {"annotations", "annotation"}
@@ -96,7 +96,7 @@ def ancestors(folder: str) -> list[str]:
 
 
 def _is_telling(part: str) -> bool:
-    return part.lower() in _DOCUMENT_FOLDERS or is_role_folder(part) or split_name(part) is not None
+    return part.lower() in _DOCUMENT_FOLDERS or is_role_folder(part) or folder_split(part) is not None
 
 
 def _place(path: str) -> str:

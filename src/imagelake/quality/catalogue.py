@@ -22,7 +22,6 @@ FAR = 10
 MIN_SIDE = 10
 """Images with a shorter side are flagged: trainers of the YOLO family refuse them."""
 
-
 WAITING = ("image.file_missing", "annotation.image_unknown")
 """Rules whose rejections end by themselves: their records enter when the image arrives."""
 

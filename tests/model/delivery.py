@@ -68,7 +68,7 @@ class Delivery:
         stay = {(k, kind): a for (k, kind), a in before.labels.items() if k in images and kind in images[k].labelled}
         after = Draft(images, {**stay, **own, **entered})
         after.categories = self._categories(after)
-        after.rejections = self._rejections(after, good, own)
+        after.rejections = self._rejections(after, good, {*own, *entered})
         self.answer.brings = {*own, *(self.keys[path] for path, f in self.files.items() if f.problem is None)}
         return self.answer, after
 
@@ -170,7 +170,7 @@ class Delivery:
         unchanged = sum((rows & self.draft.labels.get(unit, Counter())).total() for unit, rows in own.items())
         self.answer.annotations = count(labels, accepted - unchanged, unchanged)
 
-    def _rejections(self, after: Draft, good: Rows, own: Units) -> dict[Rejection, Rejection]:
+    def _rejections(self, after: Draft, good: Rows, brought: set[Unit]) -> dict[Rejection, Rejection]:
         """What stays open and what is new; of what waits the newest counts."""
         missing = {unit for r in self.refused for unit in r.waits}
         sound = {path for path, file in self.members.items() if not damage(file)}
@@ -184,7 +184,7 @@ class Delivery:
                 return lineage and r.path in sound
             if r.entity == "annotation":
                 unit = (r.key, r.kind)
-                return unit in own and (lineage or self.draft.labels.get(unit) != after.labels.get(unit))
+                return unit in brought and (lineage or self.draft.labels.get(unit) != after.labels.get(unit))
             return r.key in good and (lineage or good[r.key].content != self.draft.images.get(r.key, NOBODY).content)
 
         kept = {r: r for r in self.draft.rejections.values() if r in self.refused or not closes(r)}

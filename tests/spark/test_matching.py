@@ -127,3 +127,18 @@ def test_saves_and_labels_wait_for_the_exact_key_only(ctx, tmp_path):
     add(ctx, tmp_path, "b.zip", {"sub/p1.jpg": helpers.picture(3), "z/z.jpg": helpers.picture(4)})
     assert boxes(ctx) == {"sub/p1.jpg": [3.0]}
     assert rejections(ctx) == []
+
+
+@pytest.mark.nightly
+def test_two_waiting_names_of_one_document_that_mean_one_image_are_both_refused_when_it_comes(ctx, tmp_path):
+    """`test/5.jpg` is no more exact than `train/images/5.jpg`, though it may mean fewer keys."""
+    add(ctx, tmp_path, "a.zip", {"val/labels.json": coco({"train/images/5.jpg": 1, "test/5.jpg": 2, "1.jpg": 3})})
+    assert open_rules(ctx) == {"image.file_missing": 3, "annotation.image_unknown": 3}
+    add(ctx, tmp_path, "b.zip", {"5.jpg": helpers.picture(5), "6.jpg": helpers.picture(6)})
+    assert boxes(ctx) == {}
+    assert open_rules(ctx) == {
+        "image.duplicate_file_name": 2,
+        "annotation.image_ambiguous": 2,
+        "image.file_missing": 1,
+        "annotation.image_unknown": 1,
+    }

@@ -69,14 +69,14 @@ def match(records: DataFrame, uploaded: DataFrame, draft: DataFrame, by_name: bo
 
 
 def draft_names(row: Row) -> list[str]:
-    """The image keys that a record's name may stand for in the draft, in their order; by stem, without suffix."""
+    """The image keys that a record's name may stand for in the draft, in their order; by stem, without suffix.
+
+    Equal ones keep their places: by them names of one document are compared, and the one that is less taken apart wins.
+    """
     if SAVE_NAME.fullmatch(row["document"].rpartition("/")[2]):
         return [row["file"]]
-    candidates: dict[str, None] = {}
-    for name in filter(None, (_beside(row), row["file"])):
-        parts = keys.take_apart(name)
-        candidates.update(dict.fromkeys((name, parts.split_key, parts.key)))
-    return list(candidates)
+    names = [(name, keys.take_apart(name)) for name in (_beside(row), row["file"]) if name is not None]
+    return [key for name, parts in names for key in (name, parts.split_key, parts.key)]
 
 
 def _asked(row: Row, by_name: bool) -> Row:

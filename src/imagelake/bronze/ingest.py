@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 import uuid
@@ -147,9 +146,7 @@ def _take(ctx: Context, request: IngestRequest, past: Past, upload: _Upload) -> 
         "requested_format": request.format,
         "format": choice.reader,
         "reader_version": reader(choice.reader).version,
-        "detection": json.dumps(
-            {**choice.as_json(), "nobody": rows_of.read_by_nobody(files, choice), "wrapper": source.wrapper}
-        ),
+        "detection": rows_of.recognition(files, choice, source.wrapper),
         **upload.origin,
         "kept_uri": kept_uri,
         "bytes": source.bytes,

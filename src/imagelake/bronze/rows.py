@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -80,12 +81,13 @@ def landed_counts(rows: pa.Table) -> Counts:
     return Counts(read=len(members), ignored=ignored, rejected=rejected, accepted=len(members) - ignored - rejected)
 
 
-def read_by_nobody(rows: pa.Table, choice: Choice) -> dict[str, Any]:
-    """How many files no reader used, beside labels that none reads, and the names of the first."""
+def recognition(rows: pa.Table, choice: Choice, wrapper: str) -> str:
+    """What an upload was recognised as, as JSON: the choice, the files no reader used, the wrapper folder."""
     unread = {file.path for file in choice.unread}
     members = zip(rows["path"].to_pylist(), rows["role"].to_pylist(), rows["problem_rule"].to_pylist(), strict=True)
     names = [path for path, role, rule in members if role == "unknown" and rule is None and path not in unread]
-    return {"files": len(names), "names": names[:NAMED]}
+    nobody = {"files": len(names), "names": names[:NAMED]}
+    return json.dumps({**choice.as_json(), "nobody": nobody, "wrapper": wrapper})
 
 
 def check_usable(facts: pa.Table, choice: Choice) -> None:

@@ -11,6 +11,7 @@ from imagelake.errors import UploadRejected
 from imagelake.formats import reader
 from imagelake.formats.base import Unread
 from imagelake.formats.detect import choose
+from imagelake.formats.other_kinds import other_labels
 from imagelake.formats.records import Record
 from imagelake.formats.trees import FolderTree
 
@@ -30,7 +31,8 @@ def reading(case: Path) -> dict[str, Any]:
         units = chosen.plan(tree, choice.detection)
     except UploadRejected as problem:
         detection = reader(case.parent.name).detect(tree)
-        return {"refused": problem.rule, "lacks": list(detection.lacks), **_named(detection.unread, detection.seen)}
+        unread = (*detection.unread, *other_labels(tree, frozenset(file.path for file in detection.unread)))
+        return {"refused": problem.rule, "lacks": list(detection.lacks), **_named(unread, detection.seen)}
     chosen_as = {name: value for name, value in choice.as_json()["chosen"].items() if name != "masks" or value}
     return {
         **chosen_as,

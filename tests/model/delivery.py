@@ -55,6 +55,7 @@ class Delivery:
         rows = {key: row for key, row in now.items() if key in good or key not in self.keys.values()}
         # the upload's own units count before those that waited for its images, the newest of these first
         own = self._take(by, matches, rows, set())
+        refused = {(r.key, r.kind) for r in self.refused if r.entity == "annotation" and r.key}
         waiting, entered = self._waiting(good), Units()
         for other, arrived in waiting.items():
             entered |= self._take(other, arrived, rows, {*own, *entered})
@@ -69,7 +70,7 @@ class Delivery:
         after = Draft(images, {**stay, **own, **entered})
         after.categories = self._categories(after)
         after.rejections = self._rejections(after, good, {*own, *entered})
-        self.answer.brings = {*own, *(self.keys[path] for path, f in self.files.items() if f.problem is None)}
+        self.answer.brings = {*own, *refused, *(self.keys[path] for path, f in self.files.items() if f.problem is None)}
         return self.answer, after
 
     def _good_files(self, by: By, listed: set[str | None]) -> Rows:

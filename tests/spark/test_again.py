@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from tests.spark import helpers
 from tests.spark.drafts import boxes, coco, images, open_rules
@@ -78,6 +80,48 @@ def test_an_upload_whose_key_a_newer_one_has_taken_is_superseded_and_not_refused
     assert late.status == "superseded"
     assert newer.upload_id[:12] in late.problem
     assert helpers.commits(before, helpers.versions(ctx, silver.IMAGES, silver.REJECTIONS)) == {}
+
+
+@pytest.mark.nightly
+def test_a_defect_that_newer_labels_have_mended_does_not_come_back_with_the_old_upload(ctx, add, say):
+    add("p.zip", pictures("a1.jpg", "a2.jpg"))
+    say("one.json", {"a1.jpg": -1, "a2.jpg": 2})
+    assert open_rules(ctx) == {"annotation.box_degenerate": 1}
+    newer = say("two.json", {"a1.jpg": 5})
+    assert open_rules(ctx) == {}
+    late = say("one.json", {"a1.jpg": -1, "a2.jpg": 2})
+    assert late.status == "superseded"
+    assert newer.upload_id[:12] in late.problem
+    assert open_rules(ctx) == {}
+
+
+@pytest.mark.nightly
+def test_removed_images_do_not_come_back_with_an_old_upload_whoever_has_labelled_them_since(ctx, add, say):
+    first = pictures("a1.jpg", "a2.jpg")
+    add("a.zip", first)
+    say("labels.json", {"a1.jpg": 1})
+    pipeline.remove_images(helpers.again(ctx), "pets", ["a1.jpg"])
+    assert add("a.zip", first).status == "superseded"
+    assert [i["image_key"] for i in images(ctx)] == ["a2.jpg"]
+    assert add("a.zip", first, again=True).status == "accepted"
+    assert [i["image_key"] for i in images(ctx)] == ["a1.jpg", "a2.jpg"]
+
+
+@pytest.mark.nightly
+def test_labels_of_another_kind_and_attributes_supersede_nothing(ctx, add, say, tmp_path):
+    add("p.zip", pictures("a1.jpg"))
+
+    def told(name, patient, kind):
+        document = json.loads(coco({"a1.jpg": 1}, kind=kind))
+        document["images"][0]["patient"] = patient
+        (tmp_path / name).write_text(json.dumps(document))
+        return helpers.into_draft(ctx, "pets", tmp_path / name)
+
+    told("one.json", "p1", "polygon")
+    told("two.json", "p2", "box")
+    assert told("one.json", "p1", "polygon").status == "accepted"
+    (row,) = images(ctx)
+    assert (json.loads(row["attributes"]), row["labelled"]) == ({"patient": "p1"}, ["box", "polygon"])
 
 
 @pytest.mark.nightly

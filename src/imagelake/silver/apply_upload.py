@@ -56,13 +56,14 @@ class Rules:
 
 @dataclass(frozen=True)
 class Applied:
-    """The draft after an upload, and the frames its counts are drawn from (all settled).
+    """The draft after an upload, its number, and the frames its counts are drawn from (all settled).
 
     `images` are the rows of accepted images, uploaded ones and those its documents speak of.
     """
 
     before: Draft
     after: Draft
+    sequence: int
     upload: UploadRecords
     images: DataFrame
     rejected_images: DataFrame
@@ -94,7 +95,7 @@ def apply(ctx: Context, draft: Draft, delivery: Delivery, files: DataFrame, rule
     new_images, annotations = all_settled(new_images, _annotations_after(judged))
     categories, warnings = _categories_after(judged, annotations, rules)
     after = Draft(new_images, annotations, categories, rejections)
-    return Applied(draft, after, upload, judged.merged, images.rejected, labels, refused, warnings)
+    return Applied(draft, after, delivery.sequence, upload, judged.merged, images.rejected, labels, refused, warnings)
 
 
 def remove(draft: Draft, delivery: Delivery, keys: DataFrame, now: datetime) -> Draft:

@@ -178,7 +178,7 @@ def _applied(ctx: Context, batch: _Batch, upload: Delivery) -> _Ended:
         if not any(change.count for change in (images, annotations, categories, rejections)):
             return _Ended(upload, "unchanged", count_as_before(before))
         if upload.mode != "replace" and not upload.again:
-            newer = seen_before.superseding(done, before, applied, (images.rows, annotations.rows))
+            newer = seen_before.superseding(ctx, done, before, applied, (images.rows, annotations.rows))
             if newer:
                 return _Ended(upload, "superseded", count_as_before(before), seen_before.message(newer))
     batch.draft = applied.after

@@ -191,14 +191,13 @@ def _refused(applied: Applied) -> list[DataFrame]:
 def _outcomes(applied: Applied) -> list[DataFrame]:
     """What became of the rows that were there: removed, changed, or come once more; and whose they were.
 
-    An image that is only labelled for more kinds does not count as changed.
+    Of an image only other bytes count as a change: labels have rows of their own.
     """
-    came = applied.images.select("image_key", "_same", "_same_bytes", F.col("attributes").alias("_is"))
-    relabelled = F.col("_same_bytes") & F.col("attributes").eqNullSafe(F.col("_is"))
+    came = applied.images.select("image_key", "_same", "_same_bytes")
     labels = applied.labels.annotations.accepted.select("annotation_key", "_same")
     before, after = applied.before, applied.after
     return [
-        _outcome("image", before.images.join(came, "image_key", "left"), after.images, ~relabelled),
+        _outcome("image", before.images.join(came, "image_key", "left"), after.images, ~F.col("_same_bytes")),
         _outcome(
             "annotation", before.annotations.join(labels, "annotation_key", "left"), after.annotations, ~F.col("_same")
         ),

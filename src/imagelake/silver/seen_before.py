@@ -8,13 +8,19 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from imagelake.quality.apply import REJECT
+from imagelake.context import Context
+from imagelake.quality.catalogue import WAITING
 from imagelake.silver.apply_upload import Applied
 from imagelake.silver.delivery import Delivery
 from imagelake.silver.units import UNIT
+from imagelake.tables import silver
 from imagelake.tables.deliveries import DONE, covers
 
 _LISTED = 5
+_IN_THE_WAY = ("image.key_taken", "image.unlisted")
+"""Rules that refuse an image which is good in itself."""
+
+_REFUSAL = ("upload_id", "path", "rule")
 
 Row = Mapping[str, Any]
 
@@ -31,17 +37,23 @@ def earlier(rows: Sequence[Row], delivery: Delivery) -> Row | None:
     return None
 
 
-def superseding(rows: Sequence[Row], before: Row, applied: Applied, changed: tuple[DataFrame, DataFrame]) -> list[Row]:
+def superseding(
+    ctx: Context, rows: Sequence[Row], before: Row, applied: Applied, changed: tuple[DataFrame, DataFrame]
+) -> list[Row]:
     """The uploads after `before` that changed units or bytes it brings, oldest first.
 
-    Those say so themselves that changed a row it brought; and those whose rows would have to go if it were applied
-    once more, or stand in its way. changed: the rows of silver.images and silver.annotations that would differ.
+    Those say so themselves that changed a row it brought; those whose rows would have to go if it were applied once
+    more, or stand in its way; and those that took images away it would bring back. changed: the rows of silver.images
+    and silver.annotations that would differ.
     """
     later = [row for row in rows if row["sequence"] > before["sequence"] and row["state"] == "built"]
     if not later:
         return []
     own = {before["upload_id"], *(before["confirms"] or ())}
     marked = _deliveries(applied, changed)
+    sweeping = {row["sequence"] for row in later if row["mode"] in ("remove", "replace") and row["images"]["removed"]}
+    if sweeping and _brings_back(ctx, before, applied):
+        marked |= sweeping
     return [row for row in later if own & set(row["supersedes"] or ()) or row["sequence"] in marked]
 
 
@@ -52,11 +64,28 @@ def message(newer: Sequence[Row]) -> str:
 
 
 def _deliveries(applied: Applied, changed: tuple[DataFrame, DataFrame]) -> set[int]:
-    """The sequences of the draft's rows in units and images that would differ, and under keys that are taken."""
+    """The sequences of the draft's rows in its way: labels in units that would differ or are refused anew, and images
+    that have other bytes. A defect that newer labels have mended does not come back with an old upload."""
     images, annotations = changed
-    taken = applied.rejected_images.where(F.col(f"{REJECT}.rule").isin("image.key_taken", "image.unlisted"))
-    keys = images.select("image_key").unionByName(taken.select("image_key"))
-    of_images = applied.before.images.join(keys, "image_key", "left_semi").select("delivery")
-    units = annotations.select(*UNIT).distinct()
+    there = applied.rejections.join(applied.before.rejections.where("closed_at IS NULL"), "rejection_id", "left_anti")
+    anew = there.where(F.col("image_key").isNotNull() & (F.col("delivery") == applied.sequence))
+    refused = anew.where(F.col("kind").isNotNull() & ~F.col("rule").isin(*WAITING))
+    taken = anew.where(F.col("rule").isin(*_IN_THE_WAY)).select("image_key", F.lit("").alias("_new_hash"))
+    other = images.select("image_key", F.col("content_hash").alias("_new_hash")).unionByName(taken)
+    of_images = (
+        applied.before.images.join(other, "image_key")
+        .where(F.col("content_hash") != F.col("_new_hash"))
+        .select("delivery")
+    )
+    units = annotations.select(*UNIT).unionByName(refused.select(*UNIT)).distinct()
     of_labels = applied.before.annotations.join(units, [*UNIT], "left_semi").select("delivery")
     return {int(row["delivery"]) for row in of_images.unionByName(of_labels).distinct().collect()}
+
+
+def _brings_back(ctx: Context, before: Row, applied: Applied) -> bool:
+    """Whether images would enter the draft that this upload had in it: those that it was not refused then."""
+    new = applied.images.where("_from_upload").join(applied.before.images, "image_key", "left_anti").select("path")
+    stored = ctx.tables.read(silver.REJECTIONS, before["dataset"]).select(*_REFUSAL)
+    refusals = stored.unionByName(applied.before.rejections.select(*_REFUSAL))
+    then = refusals.where(F.col("rule").isin(*_IN_THE_WAY) & (F.col("upload_id") == before["upload_id"]))
+    return not new.join(then, "path", "left_anti").isEmpty()

@@ -33,7 +33,7 @@ UPLOADS = TableSpec(
         Column("annotations", COUNTS, "annotation counts"),
         Column("rejections", "bigint", "rows written to silver.rejections by this delivery"),
         Column("warnings", "string", "JSON object: rule id to count"),
-        Column("supersedes", "array<string>", "uploads whose rows it changed or dropped"),
+        Column("supersedes", "array<string>", "uploads whose bytes or labels it changed or dropped"),
         Column("confirms", "array<string>", "uploads whose rows it brought once more, unchanged"),
         Column("note", "string", "free text of the uploader"),
         Column("problem", "string", "why it was rejected, failed or is superseded; or what of it was not read"),

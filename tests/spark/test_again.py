@@ -125,6 +125,16 @@ def test_labels_of_another_kind_and_attributes_supersede_nothing(ctx, add, say, 
 
 
 @pytest.mark.nightly
+def test_labels_that_waited_do_not_overrule_who_said_since_that_nothing_is_there(ctx, add, say):
+    say("one.json", {"a1.jpg": 1})
+    newer = add("a.zip", pictures("a1.jpg", "a2.jpg") | {"labels.json": coco({"a1.jpg": None, "a2.jpg": 2})})
+    assert boxes(ctx) == {"a2.jpg": [2.0]}
+    late = say("one.json", {"a1.jpg": 1})
+    assert late.status == "superseded"
+    assert newer.upload_id[:12] in late.problem
+
+
+@pytest.mark.nightly
 def test_of_labels_that_wait_the_newest_count_and_replace_drops_them(ctx, add, say):
     say("one.json", {"p1.jpg": 1, "p2.jpg": 2, "p3.jpg": 3})
     say("two.json", {"p1.jpg": [4, 5]})

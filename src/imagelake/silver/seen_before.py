@@ -64,22 +64,27 @@ def message(newer: Sequence[Row]) -> str:
 
 
 def _deliveries(applied: Applied, changed: tuple[DataFrame, DataFrame]) -> set[int]:
-    """The sequences of the draft's rows in its way: labels in units that would differ or are refused anew, and images
-    that have other bytes. A defect that newer labels have mended does not come back with an old upload."""
+    """The sequences of the draft's rows in its way: labels in units that would differ or are refused anew, images that
+    say that such a unit is empty, and images that have other bytes.
+
+    A defect that newer labels have mended does not come back with an old upload.
+    """
     images, annotations = changed
-    there = applied.rejections.join(applied.before.rejections.where("closed_at IS NULL"), "rejection_id", "left_anti")
-    anew = there.where(F.col("image_key").isNotNull() & (F.col("delivery") == applied.sequence))
-    refused = anew.where(F.col("kind").isNotNull() & ~F.col("rule").isin(*WAITING))
-    taken = anew.where(F.col("rule").isin(*_IN_THE_WAY)).select("image_key", F.lit("").alias("_new_hash"))
-    other = images.select("image_key", F.col("content_hash").alias("_new_hash")).unionByName(taken)
-    of_images = (
-        applied.before.images.join(other, "image_key")
-        .where(F.col("content_hash") != F.col("_new_hash"))
-        .select("delivery")
+    before = applied.before
+    open_before = before.rejections.where("closed_at IS NULL")
+    refused = applied.rejections.join(open_before, "rejection_id", "left_anti").where(
+        F.col("image_key").isNotNull() & (F.col("delivery") == applied.sequence)
     )
-    units = annotations.select(*UNIT).unionByName(refused.select(*UNIT)).distinct()
-    of_labels = applied.before.annotations.join(units, [*UNIT], "left_semi").select("delivery")
-    return {int(row["delivery"]) for row in of_images.unionByName(of_labels).distinct().collect()}
+    labels = refused.where(F.col("kind").isNotNull() & ~F.col("rule").isin(*WAITING))
+    units = annotations.select(*UNIT).unionByName(labels.select(*UNIT)).distinct()
+    of_labels = before.annotations.join(units, [*UNIT], "left_semi").select("delivery")
+    empty = units.join(before.annotations, [*UNIT], "left_anti")
+    of_empty = before.images.join(empty, "image_key").where(F.array_contains("labelled", F.col("kind")))
+    taken = refused.where(F.col("rule").isin(*_IN_THE_WAY)).select("image_key", F.lit("").alias("_new_hash"))
+    other = images.select("image_key", F.col("content_hash").alias("_new_hash")).unionByName(taken)
+    of_bytes = before.images.join(other, "image_key").where(F.col("content_hash") != F.col("_new_hash"))
+    rows = of_labels.unionByName(of_empty.select("delivery")).unionByName(of_bytes.select("delivery"))
+    return {int(row["delivery"]) for row in rows.distinct().collect()}
 
 
 def _brings_back(ctx: Context, before: Row, applied: Applied) -> bool:

@@ -94,6 +94,7 @@ def test_a_replacement_cut_short_before_it_was_moved_is_not_applied_again(spark,
     assert [i["image_key"] for i in images(ctx)] == ["p0.jpg", "p1.jpg", "p2.jpg", "q.jpg"]
 
 
+@pytest.mark.nightly
 def test_an_upload_dropped_again_with_an_old_marker_is_taken_again(spark, tmp_path):
     """`cp -p` and `rsync -a` keep the mtime of the marker, which then says nothing of when it was dropped."""
     ctx = helpers.context(spark, tmp_path / "lake")

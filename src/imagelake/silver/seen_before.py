@@ -80,8 +80,10 @@ def _deliveries(applied: Applied, changed: tuple[DataFrame, DataFrame]) -> set[i
     of_labels = before.annotations.join(units, [*UNIT], "left_semi").select("delivery")
     empty = units.join(before.annotations, [*UNIT], "left_anti")
     of_empty = before.images.join(empty, "image_key").where(F.array_contains("labelled", F.col("kind")))
-    taken = refused.where(F.col("rule").isin(*_IN_THE_WAY)).select("image_key", F.lit("").alias("_new_hash"))
-    other = images.select("image_key", F.col("content_hash").alias("_new_hash")).unionByName(taken)
+    in_the_way = refused.where(F.col("rule").isin(*_IN_THE_WAY)).select("image_key")
+    taken = applied.rejected_images.join(in_the_way, "image_key", "left_semi")
+    new_hash = F.col("content_hash").alias("_new_hash")
+    other = images.select("image_key", new_hash).unionByName(taken.select("image_key", new_hash))
     of_bytes = before.images.join(other, "image_key").where(F.col("content_hash") != F.col("_new_hash"))
     rows = of_labels.unionByName(of_empty.select("delivery")).unionByName(of_bytes.select("delivery"))
     return {int(row["delivery"]) for row in rows.distinct().collect()}

@@ -81,7 +81,7 @@ def test_shares_are_of_the_upright_picture_and_what_six_decimals_round_away_is_n
 
 @pytest.mark.nightly
 def test_a_dataset_may_say_that_shares_are_of_the_raw_picture(ctx, tmp_path):
-    ctx.storage.write(settings_path("pets"), b"yolo_space: raw\n")
+    ctx.storage.put(settings_path("pets"), b"yolo_space: raw\n")
     files = {"images/a.jpg": helpers.picture(1, (96, 64), exif=_exif(6)), "labels/a.txt": yolo("0 0.5 0.5 0.5 0.25")}
     add(ctx, tmp_path, {**files, "data.yaml": b"names: [cat]"})
     (row,) = annotations(ctx)

@@ -9,6 +9,7 @@ from tests.spark import helpers
 from tests.spark.drafts import boxes, coco, images, open_rules
 
 from imagelake import pipeline
+from imagelake.dataset_settings import settings_path
 from imagelake.tables import bronze, silver
 
 
@@ -122,6 +123,17 @@ def test_labels_of_another_kind_and_attributes_supersede_nothing(ctx, add, say, 
     assert told("one.json", "p1", "polygon").status == "accepted"
     (row,) = images(ctx)
     assert (json.loads(row["attributes"]), row["labelled"]) == ({"patient": "p1"}, ["box", "polygon"])
+
+
+@pytest.mark.nightly
+def test_images_that_the_settings_refuse_now_have_nobody_in_their_way(ctx, add, say):
+    files = pictures("a1.jpg", "a2.jpg") | {"labels.json": coco({"a1.jpg": 1})}
+    add("a.zip", files)
+    say("later.json", {"a2.jpg": 2})
+    ctx.storage.put(settings_path("pets"), b"unlisted_images: reject\n")
+    assert add("a.zip", files).status == "accepted"
+    assert open_rules(ctx) == {"image.unlisted": 1}
+    assert boxes(ctx) == {"a1.jpg": [1.0], "a2.jpg": [2.0]}
 
 
 @pytest.mark.nightly

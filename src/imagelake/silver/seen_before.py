@@ -64,29 +64,40 @@ def message(newer: Sequence[Row]) -> str:
 
 
 def _deliveries(applied: Applied, changed: tuple[DataFrame, DataFrame]) -> set[int]:
-    """The sequences of the draft's rows in its way: labels in units that would differ or are refused anew, images that
-    say that such a unit is empty, and images that have other bytes.
-
-    A defect that newer labels have mended does not come back with an old upload.
-    """
+    """The sequences of the draft's rows in its way."""
     images, annotations = changed
-    before = applied.before
-    open_before = before.rejections.where("closed_at IS NULL")
-    refused = applied.rejections.join(open_before, "rejection_id", "left_anti").where(
-        F.col("image_key").isNotNull() & (F.col("delivery") == applied.sequence)
-    )
+    refused = _refused_anew(applied)
+    # a defect that newer labels have mended does not come back with an old upload
     labels = refused.where(F.col("kind").isNotNull() & ~F.col("rule").isin(*WAITING))
     units = annotations.select(*UNIT).unionByName(labels.select(*UNIT)).distinct()
-    of_labels = before.annotations.join(units, [*UNIT], "left_semi").select("delivery")
+    rows = _in_units(applied, units).unionByName(_of_other_bytes(applied, images, refused))
+    return {int(row["delivery"]) for row in rows.distinct().collect()}
+
+
+def _refused_anew(applied: Applied) -> DataFrame:
+    """The upload's own rejections of images and labels that are not open already."""
+    open_before = applied.before.rejections.where("closed_at IS NULL")
+    own = F.col("image_key").isNotNull() & (F.col("delivery") == applied.sequence)
+    return applied.rejections.join(open_before, "rejection_id", "left_anti").where(own)
+
+
+def _in_units(applied: Applied, units: DataFrame) -> DataFrame:
+    """`delivery` of the draft's labels in these units, and of images that say that one of them is empty."""
+    before = applied.before
+    labels = before.annotations.join(units, [*UNIT], "left_semi")
     empty = units.join(before.annotations, [*UNIT], "left_anti")
-    of_empty = before.images.join(empty, "image_key").where(F.array_contains("labelled", F.col("kind")))
+    images = before.images.join(empty, "image_key").where(F.array_contains("labelled", F.col("kind")))
+    return labels.select("delivery").unionByName(images.select("delivery"))
+
+
+def _of_other_bytes(applied: Applied, images: DataFrame, refused: DataFrame) -> DataFrame:
+    """`delivery` of the draft's images that have other bytes than these, or than files refused for what is there."""
     in_the_way = refused.where(F.col("rule").isin(*_IN_THE_WAY)).select("image_key")
     taken = applied.rejected_images.join(in_the_way, "image_key", "left_semi")
     new_hash = F.col("content_hash").alias("_new_hash")
-    other = images.select("image_key", new_hash).unionByName(taken.select("image_key", new_hash))
-    of_bytes = before.images.join(other, "image_key").where(F.col("content_hash") != F.col("_new_hash"))
-    rows = of_labels.unionByName(of_empty.select("delivery")).unionByName(of_bytes.select("delivery"))
-    return {int(row["delivery"]) for row in rows.distinct().collect()}
+    new = images.select("image_key", new_hash).unionByName(taken.select("image_key", new_hash))
+    there = applied.before.images.join(new, "image_key").where(F.col("content_hash") != F.col("_new_hash"))
+    return there.select("delivery")
 
 
 def _brings_back(ctx: Context, before: Row, applied: Applied) -> bool:

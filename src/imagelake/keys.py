@@ -56,8 +56,11 @@ _SPLITS = {
     "evaluation": "test",
 }
 _SPLIT_FOLDER = re.compile(r"^([a-z]+)(?:[-_]?(?:19|20)\d\d)?$")
+_NUMBERED = re.compile(r"(train|training|val|valid|validation|test|testing)\d")
 _BETWEEN_WORDS = re.compile(r"[-_. ]+")
-_SAYS_NOTHING = re.compile(r"sets?|data|datasets?|images?|imgs?|pictures?|photos?|jpegimages|splits?|(?:19|20)\d\d")
+_SAYS_NOTHING = re.compile(
+    r"sets?|data|datasets?|images?|imgs?|pictures?|photos?|jpegimages|splits?|(?:un)?labell?ed|\d\d?|(?:19|20)\d\d"
+)
 _PAPERS = frozenset(
     ("license", "licence", "licenses", "readme", "notice", "citation", "changelog", "authors", "credits", "disclaimer")
 )
@@ -111,12 +114,18 @@ def split_name(word: str) -> str | None:
 def folder_split(name: str) -> str | None:
     """The split a folder stands for: a split word by itself, or set apart from words that say nothing else.
 
-    `train2017`, `training_set`, `test images` and `images-val` are splits; `train_cats` and `train_val` are none.
+    `train2017`, `test1`, `training_set`, `test images`, `images-val` and `01_train` are splits; `train_cats` and
+    `train_val` are none.
     """
-    words = [word for word in _BETWEEN_WORDS.split(name.lower()) if word]
+    words = [_without_number(word) for word in _BETWEEN_WORDS.split(name.lower()) if word]
     splits = {split for word in words if (split := split_name(word)) is not None}
     others = [word for word in words if split_name(word) is None]
     return splits.pop() if len(splits) == 1 and all(map(_SAYS_NOTHING.fullmatch, others)) else None
+
+
+def _without_number(word: str) -> str:
+    numbered = _NUMBERED.fullmatch(word)
+    return numbered[1] if numbered else word
 
 
 def is_paper(path: str) -> bool:
@@ -163,16 +172,17 @@ def is_role_folder(name: str) -> bool:
 def wrapper_folder(paths: Sequence[str]) -> str:
     """The folder that all files lie in, with a slash at its end; empty when there is none.
 
-    Papers (README, LICENSE) may lie beside it. Split, role and mask folders are no wrappers: they say something about
-    the images. A wrapper may hold another one, of its own name or with such a folder in it (`d/d/`, `x/d/train/`).
+    Papers (README, LICENSE) may lie beside it, and all but images where it holds split folders (`data.yaml` beside
+    `ds/train/`). Split, role and mask folders are no wrappers: they say something about the images. A wrapper may hold
+    another one, of its own name or with such a folder in it (`d/d/`, `x/d/train/`).
     """
-    wrapper = _single_folder(paths, "")
-    while wrapper and (inner := _single_folder(paths, wrapper)):
-        names = wrapper.split("/")[:-1]
-        children = {folder for path in paths if (folder := _folder_in(path, wrapper + inner))}
-        if inner[:-1].lower() != names[-1].lower() and not any(map(_tells, children)):
-            break
-        wrapper += inner
+    chain = _single_folders(paths)
+    depth = min(1, len(chain))
+    for place in range(1, len(chain)):
+        is_repeated = depth == place and chain[place].lower() == chain[place - 1].lower()
+        if is_repeated or any(map(_tells, _folders_in(paths, chain[: place + 1]))):
+            depth = place + 1
+    wrapper = "".join(f"{folder}/" for folder in chain[:depth])
     stripped = [path.removeprefix(wrapper) for path in paths]
     return wrapper if len(set(stripped)) == len(stripped) else ""  # a paper may lie beside the folder and in it
 
@@ -181,7 +191,8 @@ def take_apart(path: str) -> KeyParts:
     """Key and split of an image at this path (wrapper folder already stripped).
 
     The first folder that stands for a split, and the role folders beside it or at the beginning, are left out of the
-    key: `train/images/a.jpg`, `images/train/a.jpg` and `JPEGImages/a.jpg` all have the key `a.jpg`.
+    key: `train/images/a.jpg`, `images/train/a.jpg` and `JPEGImages/a.jpg` all have the key `a.jpg`. So is a folder of
+    the same name in the split folder, with more folders in it, as some archives are made: `train/train/cats/a.jpg`.
     """
     *folders, name = PurePosixPath(nfc(path)).parts
     place = next((n for n, folder in enumerate(folders) if folder_split(folder)), None)
@@ -190,7 +201,10 @@ def take_apart(path: str) -> KeyParts:
         return KeyParts(key, key, None, key)
     above = _without_roles(folders[:place])
     above = _without_roles(above[::-1])[::-1]
-    inner = [*_without_roles(folders[place + 1 :]), name]
+    below = folders[place + 1 :]
+    if len(below) > 1 and below[0].lower() == folders[place].lower():
+        del below[0]  # the last folder may be a class: pictures of trains
+    inner = [*_without_roles(below), name]
     key, split_key = "/".join([*above, *inner]), "/".join([*above, folders[place], *inner])
     return KeyParts(key, split_key, folder_split(folders[place]), "/".join(inner))
 
@@ -200,25 +214,34 @@ def _without_roles(folders: Sequence[str]) -> list[str]:
     return list(dropwhile(is_role_folder, folders))
 
 
-def _single_folder(paths: Sequence[str], top: str) -> str:
-    """The only folder in `top`, beside papers, with a slash; empty where there are several, or one that tells."""
-    single = ""
-    for path in paths:
-        if not path.startswith(top):
-            continue
-        folder = _folder_in(path, top)
-        if not folder and (top or not is_paper(path)):
-            return ""
-        if folder and single and folder != single:
-            return ""
-        single = folder or single
-    return f"{single}/" if single and not _tells(single) else ""
+def _single_folders(paths: Sequence[str]) -> list[str]:
+    """The folder everything lies in, the one everything lies in there, and so on, up to one that tells something."""
+    chain: list[str] = []
+    while folder := _single_folder(paths, chain):
+        chain.append(folder)
+    return chain
 
 
-def _folder_in(path: str, top: str) -> str:
-    """The first folder of a path below `top`; empty for a file there, and for one elsewhere."""
-    head, slash, _ = path[len(top) :].partition("/") if path.startswith(top) else ("", "", "")
-    return head if slash else ""
+def _single_folder(paths: Sequence[str], above: Sequence[str]) -> str:
+    """The only folder in another one, beside files that may lie there; empty where there is none."""
+    folders = _folders_in(paths, above)
+    if len(folders) != 1 or any(map(_tells, folders)):
+        return ""
+    (folder,) = folders
+    top = "".join(f"{name}/" for name in above)
+    files = [path for path in paths if path.startswith(top) and "/" not in path[len(top) :]]
+    others = [path for path in files if not is_paper(path)]
+    if any(map(is_image_name, others)):
+        return ""
+    holds_splits = others and any(map(folder_split, _folders_in(paths, [*above, folder])))
+    return folder if not others or holds_splits else ""
+
+
+def _folders_in(paths: Sequence[str], above: Sequence[str]) -> frozenset[str]:
+    """The folders that lie in the folder of these names, one in the other."""
+    top = "".join(f"{name}/" for name in above)
+    inside = (path[len(top) :] for path in paths if path.startswith(top))
+    return frozenset(path.partition("/")[0] for path in inside if "/" in path)
 
 
 def _tells(folder: str) -> bool:

@@ -114,10 +114,15 @@ class Upload:
         return frozenset(self.members().items())
 
     def members(self) -> dict[str, File]:
-        """Files in order of path, without the one folder all but papers may lie in; no split or role folder is one."""
-        inside = [path for path, file in self.files if "/" in path or not is_paper(path, file)]
-        heads = {path.partition("/")[0] if "/" in path else "" for path in inside}
-        head = heads.pop() if len(heads) == 1 else ""
+        """Files in order of path, without the one folder that all lie in, or all images with their split folders.
+
+        Papers may lie anywhere; no split or role folder is such a folder.
+        """
+        heads = {path.partition("/")[0] for path, _ in self.files if "/" in path}
+        beside = [file for path, file in self.files if "/" not in path and not is_paper(path, file)]
+        holds_splits = any(split_of(path.split("/")[1]) for path, _ in self.files if path.count("/") > 1)
+        allowed = holds_splits and not any(isinstance(file, Image) for file in beside)
+        head = heads.pop() if len(heads) == 1 and (allowed or not beside) else ""
         wrapper = f"{head}/" if head and not split_of(head) and head.lower() not in ROLE_FOLDERS else ""
         return {path.removeprefix(wrapper): file for path, file in sorted(self.files)}
 
@@ -191,7 +196,9 @@ def take_apart(path: str) -> Parts:
     place = next((n for n, folder in enumerate(folders) if split_of(folder)), len(folders))
     above, kept = _outside_roles(folders[:place]), folders[place : place + 1]
     above = _outside_roles(above[::-1])[::-1] if kept else above
-    inner = [*_outside_roles(folders[place + 1 :]), name]
+    below = folders[place + 1 :]
+    below = below[1:] if len(below) > 1 and below[0].lower() == kept[0].lower() else below
+    inner = [*_outside_roles(below), name]
     short, split_key = "/".join([*above, *inner]), "/".join([*above, *kept, *inner])
     return Parts(short, split_key, split_of(kept[0]) if kept else None, "/".join(inner) if kept else short)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 NAMED = 10
 """So many are named."""
@@ -14,3 +14,9 @@ def listed(names: Sequence[str], total: int | None = None) -> str:
     shown = ", ".join(names[:NAMED])
     more = count - min(len(names), NAMED)
     return f"{shown} and {more:,} more" if more else shown
+
+
+def tallied(counts: Mapping[str, int]) -> str:
+    """`3 .heic, 1 .txt`: what there is most of first, equals by name."""
+    ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    return listed([f"{count:,} {name}" for name, count in ordered])

@@ -109,6 +109,33 @@ def test_a_box_stays_where_its_outline_is_refused_and_makes_no_negative_of_the_o
     assert [row["rule"] for row in rejections(ctx)] == ["annotation.polygon_invalid"]
 
 
+def test_a_box_and_its_outline_are_judged_apart_where_one_lies_nowhere_near_the_image(ctx, tmp_path):
+    near, far = [1, 1, 5, 1, 1, 5], [1, 1, 9000, 1, 1, 5]
+    document = json.loads(coco({name: 1 for name in ("far.jpg", "half.jpg", "off.jpg")}))
+    shapes = (
+        {"bbox": [1, 1, 2, 2], "segmentation": [far]},
+        {"bbox": [1, 1, 3, 2], "segmentation": {"size": [2, 2], "counts": [0, 4]}},
+        {"bbox": [-90, -90, 2, 2], "segmentation": [near]},
+    )
+    for row, shape in zip(document["annotations"], shapes, strict=True):
+        row |= shape
+    pictures = {name: helpers.picture(seed) for seed, name in enumerate(("far.jpg", "half.jpg", "off.jpg"))}
+    add(ctx, tmp_path, {**pictures, "labels.json": json.dumps(document).encode()})
+    rows = {row["image_key"]: row for row in annotations(ctx)}
+    shape = {key: (row["kind"], [row["bbox"][side] for side in "xywh"], row["area"]) for key, row in rows.items()}
+    assert shape == {
+        "far.jpg": ("box", [1, 1, 2, 2], 4),
+        "half.jpg": ("box", [1, 1, 3, 2], 6),
+        "off.jpg": ("polygon", [1, 1, 4, 4], 8),
+    }
+    assert rows["off.jpg"]["flags"] == ["annotation.bbox_dropped"]
+    refused = {row["rule"]: (row["image_key"], row["kind"]) for row in rejections(ctx)}
+    assert refused == {
+        "annotation.polygon_out_of_bounds": ("far.jpg", "polygon"),
+        "annotation.rle_size": ("half.jpg", "rle"),
+    }
+
+
 def test_lines_of_split_lists_may_be_stems_that_end_like_a_picture(ctx, tmp_path):
     pictures = {"photo.webp.jpg": 1, "2021.01.mp4_7.jpg": 2, "whole.jpg": 3, "x.webp": 4, "x.webp.jpg": 5}
     files = {f"JPEGImages/{name}": helpers.picture(seed) for name, seed in pictures.items()}

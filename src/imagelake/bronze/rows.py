@@ -18,7 +18,7 @@ from imagelake.formats.detect import Choice
 from imagelake.keys import IMAGE_TYPES, is_image_name, is_mask_path, is_paper
 from imagelake.storage.source import Source
 from imagelake.tables import bronze
-from imagelake.wording import NAMED, listed
+from imagelake.wording import NAMED, tallied
 
 _RACY_NS = 2_000_000_000
 """A file changed this shortly before it was read may change again without a new mtime: its mtime proves nothing."""
@@ -105,7 +105,7 @@ def check_usable(facts: pa.Table, choice: Choice) -> None:
         reasons[rule or (media_type if role == "unknown" else role) or "of no known type"] += 1
         problems += [f"; {path}: {problem}"] if rule is not None else []
     total = sum(reasons.values())
-    named = listed([f"{count:,} {reason}" for reason, count in reasons.most_common(NAMED)], len(reasons))
+    named = tallied(reasons)
     raise UploadRejected(
         f"no image and no annotation document in this upload can be used; of {total:,} files {named}"
         + "".join(problems[:1]),

@@ -12,7 +12,7 @@ from imagelake.errors import UploadRejected
 from imagelake.formats import FORMAT_NAMES, READERS, reader
 from imagelake.formats.base import Detection, Tree, Unread
 from imagelake.formats.other_kinds import other_labels
-from imagelake.wording import NAMED, listed
+from imagelake.wording import listed, tallied
 
 _WITHOUT_DOCUMENTS = frozenset(("imagefolder", "images"))
 """Formats any tree of images has; they count only where no annotation document is."""
@@ -122,7 +122,7 @@ def _unread(tree: Tree, judged: Iterable[Detection], winner: Detection | None) -
 def _contents(tree: Tree) -> str:
     """How many files of which suffix a tree has: `3 .heic, 1 .txt`."""
     suffixes = Counter(PurePosixPath(path).suffix.lower() or "(none)" for path in tree.paths)
-    return listed([f"{count:,} {suffix}" for suffix, count in suffixes.most_common(NAMED)], len(suffixes))
+    return tallied(suffixes)
 
 
 def _judgements(judged: tuple[Detection, ...]) -> str:

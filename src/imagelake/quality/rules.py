@@ -152,6 +152,16 @@ ANNOTATION_RULES: tuple[Rule, ...] = (
 )
 
 
+_OUTLINES = ("annotation.polygon_out_of_bounds", "annotation.rle_size")
+_BOXES = ("annotation.box_degenerate", "annotation.box_out_of_bounds", "annotation.box_outside")
+
+
+def only_outline_refused(reject: str) -> Column:
+    """Whether a row is rejected (struct column `reject`) for its outline, while its box breaks no rule."""
+    box = [rule.message() for rule in ANNOTATION_RULES if rule.id in _BOXES and rule.message is not None]
+    return F.col(f"{reject}.rule").isin(*_OUTLINES) & F.coalesce(*box).isNull()
+
+
 def _suffix_fits() -> Column:
     suffix = F.lower(F.regexp_extract("path", r"\.[A-Za-z0-9]+$", 0))
     return F.concat(suffix, F.lit(" "), F.col("media_type")).isin(*_FITTING)

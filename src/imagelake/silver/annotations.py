@@ -9,7 +9,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from imagelake.quality.apply import REJECT, problem, with_problems
-from imagelake.quality.rules import ANNOTATION_RULES, DUPLICATE_RULE
+from imagelake.quality.rules import ANNOTATION_RULES, DUPLICATE_RULE, only_outline_refused
 from imagelake.silver import space
 from imagelake.silver.delivery import Delivery
 from imagelake.silver.frames import map_rows, same, text_array
@@ -26,6 +26,9 @@ class IncomingAnnotations:
     accepted: DataFrame
     rejected: DataFrame
 
+
+BOX_SAVED = "_box_saved"
+"""Marks a rejected outline whose box is a row of its own."""
 
 _REFUSED = "refused"
 """The status of an image whose row in its document is no record."""
@@ -78,12 +81,29 @@ def _space_of_shares(yolo_space: str) -> Column:
 def judge(delivery: Delivery, frame: DataFrame, draft: DataFrame, severities: Mapping[str, str]) -> IncomingAnnotations:
     """Turn coordinates into raw pixels, apply the row rules, and key what is left."""
     pixels = map_rows(frame, ADDED, to_pixels)
-    judged = with_problems(pixels, ANNOTATION_RULES, severities).withColumn("bbox", F.col("clipped"))
+    judged = _with_saved_boxes(with_problems(pixels, ANNOTATION_RULES, severities)).withColumn("bbox", F.col("clipped"))
     known = draft.select("annotation_key", F.col("row_hash").alias("_old_row_hash"), F.col("area").alias("_old_area"))
     rows = _as_silver(delivery, _keyed(judged, severities)).join(known, "annotation_key", "left")
     unchanged = same(F.col("row_hash"), F.col("_old_row_hash")) & same(F.col("area"), F.col("_old_area"))
     marked = settled(rows.withColumn("_same", unchanged).drop("_old_row_hash", "_old_area"))
     return IncomingAnnotations(marked.where(F.col(REJECT).isNull()), marked.where(F.col(REJECT).isNotNull()))
+
+
+def _with_saved_boxes(judged: DataFrame) -> DataFrame:
+    """The rows, and for each that is rejected for its outline alone (BOX_SAVED) its good box, as a row of its own."""
+    is_saved = F.col("as_box").isNotNull() & F.coalesce(only_outline_refused(REJECT), F.lit(False))
+    parts = F.when(is_saved, text_array("outline", "box")).otherwise(text_array("whole"))
+    rows = judged.withColumn("_part", F.explode(parts))
+    of_box = F.col("_part") == "box"
+    columns = {
+        "kind": F.when(of_box, "box").otherwise(F.col("kind")),
+        "final_area": F.when(of_box, F.col("as_box.area")).otherwise(F.col("final_area")),
+        REJECT: F.when(~of_box, F.col(REJECT)),
+        BOX_SAVED: F.col("_part") == "outline",
+        **{h: F.when(of_box, F.col(f"as_box.{h}")).otherwise(F.col(h)) for h in ("row_hash", "geometry_hash")},
+        **{name: F.when(~of_box, F.col(name)) for name in ("polygons", "rle_size", "rle_counts")},
+    }
+    return rows.withColumns(columns).drop("_part", "as_box")
 
 
 def _relations() -> Column:
@@ -140,5 +160,5 @@ def _as_silver(delivery: Delivery, frame: DataFrame) -> DataFrame:
         "upload_id": F.lit(delivery.upload_id),
         "delivery": F.lit(delivery.sequence),
     }
-    mine = ("_scope", "_upload_id", "_delivery", "document", "locator", "raw", "record", REJECT)
+    mine = ("_scope", "_upload_id", "_delivery", "document", "locator", "raw", "record", REJECT, BOX_SAVED)
     return frame.withColumns(columns).select(*silver.ANNOTATIONS.names, *mine)

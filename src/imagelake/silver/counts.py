@@ -15,6 +15,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from imagelake.context import Counts
+from imagelake.silver.annotations import BOX_SAVED
 from imagelake.silver.apply_upload import Applied, Draft
 from imagelake.silver.frames import text_array
 from imagelake.silver.images import LABELS_REJECTED
@@ -136,7 +137,13 @@ def _read(applied: Applied) -> list[DataFrame]:
         ),
         _marked(records, F.when(label, F.lit("annotations read")), F.when(listed, F.lit("images read"))),
         _marked(_unknown(applied), F.lit("images read")),
+        _marked(_apart(applied), F.lit("annotations read")),
     ]
+
+
+def _apart(applied: Applied) -> DataFrame:
+    """Outlines that were refused while their box was not: one entry of a document has become two."""
+    return applied.labels.annotations.rejected.where((F.col("_scope") == "now") & F.col(BOX_SAVED))
 
 
 def _unknown(applied: Applied) -> DataFrame:

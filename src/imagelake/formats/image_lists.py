@@ -97,6 +97,12 @@ def members(path: str, split: str, wording: Wording, data: bytes) -> Iterator[Im
             yield _member(path, split, wording.folders, written, f"line {place}")
 
 
+def malformed(path: str, written: str, locator: str, problem: ValueError) -> Issue:
+    """The issue of a line that cannot be the name of an image."""
+    rule = "split.member_malformed"
+    return Issue(path, "image", locator, rule, str(problem), written[:MAX_RAW], image_ref=written)
+
+
 def _member(path: str, split: str, replaced: Mapping[str, str], written: str, locator: str) -> ImageRecord | Issue:
     plain = plain_path(written)
     prefix = next((p for p in sorted(replaced, key=len, reverse=True) if _begins(plain, p)), None)
@@ -106,8 +112,7 @@ def _member(path: str, split: str, replaced: Mapping[str, str], written: str, lo
     try:
         name = file_name(plain)
     except ValueError as problem:
-        message = str(problem)
-        return Issue(path, "image", locator, "split.member_malformed", message, written[:MAX_RAW], image_ref=written)
+        return malformed(path, written, locator, problem)
     return ImageRecord(
         document=path,
         ref=written,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from imagelake.digest import nfc
@@ -57,15 +57,14 @@ def seen_lists(paths: Sequence[str]) -> tuple[str, ...]:
     return (f"splits from {listed(sorted(paths))}",) if paths else ()
 
 
-def folders_meant(text: str, wording: Wording, bases: Sequence[str], home: Home) -> dict[str, str]:
+def folders_meant(names: Iterable[str], bases: Sequence[str], home: Home) -> dict[str, str]:
     """What the names in a list begin with, and what stands for it in the upload: `data/obj` may be `export/obj`.
 
-    text: the beginning of the list; bases: the folders that names may start from, the likeliest first. A name that
-    fits nowhere leaves its beginning out.
+    names: some names of the list, by `plain_path`; bases: the folders that names may start from, the likeliest first.
+    A name that fits nowhere leaves its beginning out.
     """
     prefixes: dict[str, str] = {}
-    for _, line in lines(text):
-        name = plain_path(wording.name(line))
+    for name in names:
         if not any(_begins(name, prefix) for prefix in prefixes):
             prefixes.update(base_of(name, bases, home))
     return prefixes

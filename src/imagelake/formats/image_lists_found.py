@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from typing import Any
@@ -13,7 +14,7 @@ from imagelake.digest import nfc
 from imagelake.formats.base import Tree, Unit, read_or_none
 from imagelake.formats.image_lists import Wording, base_of, folders_meant, list_split, members
 from imagelake.formats.records import ImageRecord, Issue
-from imagelake.formats.small_documents import HEAD, Unreadable
+from imagelake.formats.small_documents import HEAD, Unreadable, number
 from imagelake.formats.yolo_images import ancestors, folder_of, in_label_folder
 from imagelake.formats.yolo_names import plain_path
 from imagelake.formats.yolo_text import columns, decoded, lines
@@ -28,11 +29,23 @@ _MOST_PARTS, _MOST_HOMES = 64, 8
 _LONG_HEAD = 64 << 10
 """Bytes that are looked at where the first do not tell: a part of a data set may come with the whole of its lists."""
 
-_BUDGET = 8 << 20
-"""Bytes of lists that are looked at in all, each line of which is asked for many places."""
+_MOST_NAMES = 500
+"""So many names tell how a list calls its images."""
 
-_LEAST_COST = 512
-"""Bytes that opening a file counts for, however small it is."""
+_BUDGET = 4_000_000
+"""Folders in which names are looked up, in all, until the texts that are left are no lists."""
+
+_LEAST_COST = 100
+"""What opening a file counts for."""
+
+
+@dataclass(frozen=True)
+class _Look:
+    """The beginning of a text: the names in it that are those of images, whether it is a table, what looking cost."""
+
+    names: Sequence[str]
+    is_table: bool
+    cost: int
 
 
 class ImagePlaces:
@@ -83,7 +96,7 @@ class ImagePlaces:
         for place in range(bisect_left(self._ends, end), len(self._ends)):
             if not self._ends[place].startswith(end):
                 break
-            yield self._ends[place][:0:-1]
+            yield self._ends[place][-2::-1]
 
     @cached_property
     def _bare(self) -> frozenset[str]:
@@ -121,22 +134,17 @@ class ImagePlaces:
 def split_lists(tree: Tree, images: ImagePlaces) -> tuple[str, ...]:
     """The texts that are called like a split and have a line that names an image, in order of path.
 
-    Label files are none. The beginnings are looked at, as long as they come to no more than _BUDGET bytes.
+    Label files are none. The beginnings are looked at, as long as that costs no more than _BUDGET.
     """
     texts = [path for path in tree.paths if path.lower().endswith(".txt") and list_split(path) is not None]
     left = _BUDGET
     lists: list[str] = []
     for path in texts:
-        if left <= 0:
-            break
-        if in_label_folder(path) or images.is_beside(path):
-            continue
-        for length in (HEAD, _LONG_HEAD)[: 1 + (tree.size(path) > HEAD)]:
-            head = read_or_none(tree, path, length) or b""
-            left -= max(len(head), _LEAST_COST)
-            if _names_images(path, head, images):
+        if left > 0 and not in_label_folder(path) and not images.is_beside(path):
+            look = _look(tree, path, images, ancestors(folder_of(path)))
+            left -= look.cost
+            if look.names:
                 lists.append(path)
-                break
     return tuple(lists)
 
 
@@ -145,14 +153,10 @@ def wording_of(tree: Tree, path: str, images: ImagePlaces, bases: Sequence[str])
 
     Role folders at the top are left out of what names mean, as they are left out of keys.
     """
-    text = _readable(path, read_or_none(tree, path, HEAD) or b"")
-    plain = Wording()
-    names = [plain_path(plain.name(line)) for _, line in lines(text)]
-    if not any(images.are_named(name, bases) for name in names):
-        plain = Wording(is_table=_is_table(text, images, bases))
-    folders = folders_meant(text, plain, bases, images.home)
-    told = {prefix: "" if all(map(is_role_folder, f.split("/"))) else f for prefix, f in folders.items()}
-    return Wording(told, plain.is_table)
+    look = _look(tree, path, images, bases)
+    folders = folders_meant(look.names[:_MOST_NAMES], bases, images.home)
+    below = {prefix: "" if all(map(is_role_folder, f.split("/"))) else f for prefix, f in folders.items()}
+    return Wording(below, look.is_table)
 
 
 def list_unit(format_name: str, path: str, wording: Wording) -> Unit:
@@ -166,22 +170,28 @@ def list_members(path: str, context: Mapping[str, Any], data: bytes) -> Iterator
     yield from members(path, context["split"], Wording(context["folders"], context["is_table"]), data)
 
 
-def _names_images(path: str, data: bytes, images: ImagePlaces) -> bool:
-    """Whether a line of a list names an image."""
-    text, plain, bases = _readable(path, data), Wording(), ancestors(folder_of(path))
-    if any(images.are_named(plain_path(plain.name(line)), bases) for _, line in lines(text)):
-        return True
-    return _is_table(text, images, bases)
+def _look(tree: Tree, path: str, images: ImagePlaces, bases: Sequence[str]) -> _Look:
+    """The first bytes of a text, or more where none of them is the name of an image; nothing of a damaged one."""
+    cost = _LEAST_COST
+    for length in (HEAD, _LONG_HEAD)[: 1 + (tree.size(path) > HEAD)]:
+        text = _readable(path, read_or_none(tree, path, length) or b"")
+        for wording in (Wording(), Wording(is_table=True))[: 1 + _is_table(text)]:
+            names = [plain_path(wording.name(line)) for _, line in lines(text)]
+            cost += len(names) * len(bases)
+            in_upload = [name for name in names if images.are_named(name, bases)]
+            if in_upload:
+                return _Look(in_upload, wording.is_table, cost)
+    return _Look((), False, cost)
 
 
-def _is_table(text: str, images: ImagePlaces, bases: Sequence[str]) -> bool:
-    """Whether the lines are rows of equally many columns, the first of which names another image in each."""
+def _is_table(text: str) -> bool:
+    """Whether the lines are rows of a name and as many numbers each, and all names differ."""
     rows = [columns(line) for _, line in lines(text)]
     rows = rows[:-1] or rows  # the last one may be cut off
     widths, firsts = {len(row) for row in rows}, {row[0] for row in rows}
     if len(widths) != 1 or 1 in widths or len(firsts) < len(rows):
         return False
-    return any(images.are_named(plain_path(first), bases) for first in firsts)
+    return all(number(column) is not None for row in rows for column in row[1:])
 
 
 def _readable(path: str, data: bytes) -> str:

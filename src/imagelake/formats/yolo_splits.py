@@ -11,8 +11,8 @@ from imagelake.formats.image_lists import Wording, folders_meant, list_split, me
 from imagelake.formats.records import ImageRecord
 from imagelake.formats.small_documents import HEAD, MAX_BYTES, Unreadable, stem
 from imagelake.formats.yolo_images import Images, ancestors, folder_of
-from imagelake.formats.yolo_names import Classes, Entry
-from imagelake.formats.yolo_text import decoded
+from imagelake.formats.yolo_names import Classes, Entry, plain_path
+from imagelake.formats.yolo_text import decoded, lines
 from imagelake.keys import is_role_folder, split_name, take_apart
 
 
@@ -91,7 +91,8 @@ def wording(tree: Tree, path: str, images: Images) -> Wording:
     def home(base: str, rest: str) -> str | None:
         return base if images.holds(f"{base}/{rest}" if base else rest) else None
 
-    return Wording(folders_meant(text, Wording(), ancestors(folder_of(path)), home))
+    names = (plain_path(Wording().name(line)) for _, line in lines(text))
+    return Wording(folders_meant(names, ancestors(folder_of(path)), home))
 
 
 def _seen(path: str, hits: Mapping[str, set[str]]) -> Iterator[str]:

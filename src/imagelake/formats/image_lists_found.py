@@ -49,10 +49,13 @@ class _Look:
 
 
 class ImagePlaces:
-    """Where the images of a tree lie, for the names that lists call them by. Masks are no images."""
+    """Where the images of a tree lie, for the names that lists call them by. Masks are no images.
+
+    Most uploads have no lists: nothing is worked out before it is asked for.
+    """
 
     def __init__(self, paths: Iterable[str]) -> None:
-        self._files = frozenset(path for path in paths if is_dataset_image(path))
+        self._paths = paths
 
     def home(self, base: str, rest: str) -> str | None:
         """The folder that holds an image, with or without its suffix: `base`, a role folder in it, its only one."""
@@ -97,6 +100,10 @@ class ImagePlaces:
             if not self._ends[place].startswith(end):
                 break
             yield self._ends[place][-2::-1]
+
+    @cached_property
+    def _files(self) -> frozenset[str]:
+        return frozenset(path for path in self._paths if is_dataset_image(path))
 
     @cached_property
     def _bare(self) -> frozenset[str]:
@@ -174,7 +181,8 @@ def _look(tree: Tree, path: str, images: ImagePlaces, bases: Sequence[str]) -> _
     """The first bytes of a text, or more where none of them is the name of an image; nothing of a damaged one."""
     cost = _LEAST_COST
     for length in (HEAD, _LONG_HEAD)[: 1 + (tree.size(path) > HEAD)]:
-        text = _readable(path, read_or_none(tree, path, length) or b"")
+        head = read_or_none(tree, path, length) or b""
+        text = _readable(path, head if len(head) < length else _whole_lines(head))
         for wording in (Wording(), Wording(is_table=True))[: 1 + _is_table(text)]:
             names = [plain_path(wording.name(line)) for _, line in lines(text)]
             cost += len(names) * len(bases)
@@ -187,11 +195,15 @@ def _look(tree: Tree, path: str, images: ImagePlaces, bases: Sequence[str]) -> _
 def _is_table(text: str) -> bool:
     """Whether the lines are rows of a name and as many numbers each, and all names differ."""
     rows = [columns(line) for _, line in lines(text)]
-    rows = rows[:-1] or rows  # the last one may be cut off
     widths, firsts = {len(row) for row in rows}, {row[0] for row in rows}
     if len(widths) != 1 or 1 in widths or len(firsts) < len(rows):
         return False
     return all(number(column) is not None for row in rows for column in row[1:])
+
+
+def _whole_lines(head: bytes) -> bytes:
+    """The beginning of a text without the line that it may end in; all of it where there is but one."""
+    return head[: head.rfind(b"\n") + 1] or head
 
 
 def _readable(path: str, data: bytes) -> str:

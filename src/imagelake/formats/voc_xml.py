@@ -19,7 +19,12 @@ MAX_ELEMENTS = 500_000
 
 _DECLARATION = re.compile(rb"<\?xml\b[^<>]{0,200}?\bencoding\s*=\s*[\"']([A-Za-z][\w.:-]{0,40})[\"']")
 _CODE_PAGES = frozenset(
-    ("gb2312", "gbk", "gb18030", "big5", "big5hkscs", "cp950", "shift_jis", "cp932", "euc_jp", "euc_kr", "cp949")
+    (
+        *("gb2312", "gbk", "gb18030", "hz", "big5", "big5hkscs", "cp950"),
+        *("shift_jis", "shift_jis_2004", "shift_jisx0213", "cp932", "euc_jp", "euc_jis_2004", "euc_jisx0213"),
+        *("iso2022_jp", "iso2022_jp_1", "iso2022_jp_2", "iso2022_jp_2004", "iso2022_jp_3", "iso2022_jp_ext"),
+        *("euc_kr", "cp949", "johab", "iso2022_kr"),
+    )
 )
 """Of several bytes a character, which the XML parser does not know; where one is declared, it is certain."""
 

@@ -9,19 +9,15 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from imagelake.formats.base import BY_NAME_SCORE, Detection, Tree, Unit, present, read_or_none
-from imagelake.formats.names import file_name
-from imagelake.formats.records import ImageRecord, Issue, Record
-from imagelake.formats.small_documents import BUDGET, HEAD, MAX_RAW, cut, spread, stem, too_large, too_large_issues
+from imagelake.formats.image_lists import seen_lists
+from imagelake.formats.records import Record
+from imagelake.formats.small_documents import BUDGET, HEAD, cut, spread, too_large, too_large_issues
 from imagelake.formats.voc_images import Images, filenames_hold, in_annotation_folder, placed
+from imagelake.formats.voc_lists import voc_list_members, voc_list_units, voc_lists
 from imagelake.formats.voc_records import Place, records
 from imagelake.formats.voc_xml import decode_head, root_name
-from imagelake.keys import split_name
 
 _SCORE = 90
-_LIST = re.compile(r"(?:^|/)imagesets/(?:(main|segmentation|layout|action)/)?[^/]+\.txt$", re.IGNORECASE)
-_TASKS = (None, "main", "segmentation", "layout", "action")
-"""Folders of split lists; those of the first that there is count, for the others list some of the images."""
-
 _CONTENT = re.compile(r"<(?:filename|object|bndbox)\b")
 
 
@@ -29,12 +25,13 @@ _CONTENT = re.compile(r"<(?:filename|object|bndbox)\b")
 class VocReader:
     """Reads VOC boxes, wherever the documents lie: in a folder of their own or beside the images.
 
-    Splits are those of ImageSets/Main/train.txt, val.txt and test.txt; without them, those of the folders. Of a
-    document, `folder` and `path` are left out: they tell where the image lay on the machine it was labelled on.
+    Splits are those of ImageSets/Main/train.txt, val.txt and test.txt; without them, those of other lists called like
+    a split; without any, those of the folders. Of a document, `folder` and `path` are left out: they tell where the
+    image lay on the machine it was labelled on.
     """
 
     name: ClassVar[str] = "voc"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     def detect(self, tree: Tree) -> Detection:
         """Fits when one of the .xml files has the root `annotation` and the members VOC puts there.
@@ -52,11 +49,12 @@ class VocReader:
         roots = {path: root_name(head) for path, head in heads.items()}
         documents = tuple(path for path in paths if roots.get(path) in (None, "annotation"))
         if len(lacks) < len(heads):
-            return Detection(self.name, _SCORE, documents=documents, meta=_split_lists(tree.paths))
+            meta = voc_lists(tree)
+            return Detection(self.name, _SCORE, documents=documents, meta=meta, seen=seen_lists(meta))
         damaged = [path for path in sample if path not in heads]
         if any(map(in_annotation_folder, damaged)) or (damaged and _have_mates(damaged, tree)):
-            meta = _split_lists(tree.paths)
-            return Detection(self.name, BY_NAME_SCORE, documents=documents, meta=meta, by_name=True)
+            meta, score = voc_lists(tree), BY_NAME_SCORE
+            return Detection(self.name, score, documents=documents, meta=meta, by_name=True, seen=seen_lists(meta))
         reasons = [f"{path} has {lack}" for path, lack in lacks.items()]
         reasons += [f"{path} cannot be read" for path in damaged]
         return Detection(self.name, 0, lacks=tuple(reasons[:3]) or ("no .xml document",))
@@ -74,8 +72,7 @@ class VocReader:
             Unit(self.name, group, json.dumps({**shared, "mates": [mates[path] for path in group]}))
             for group in cut(tree, documents)
         ]
-        members = [Unit(self.name, (path,), json.dumps({"split": split_name(stem(path))})) for path in lists]
-        return (*units, *members, *refused, *refused_lists)
+        return (*units, *voc_list_units(self.name, tree, lists), *refused, *refused_lists)
 
     def parse(self, unit: Unit, read: Callable[[str], bytes]) -> Iterator[Record]:
         """The images and boxes of the documents, or the members of a split list."""
@@ -84,7 +81,7 @@ class VocReader:
             yield from too_large_issues(context)
         elif "split" in context:
             for path in unit.paths:
-                yield from _members(path, context["split"], read(path))
+                yield from voc_list_members(path, context, read(path))
         else:
             for path, mate in zip(unit.paths, context["mates"], strict=True):
                 yield from records(_place(path, mate, context), read(path))
@@ -120,50 +117,6 @@ def _lack(head: bytes) -> str:
     return "" if _CONTENT.search(decode_head(head)) else "the root annotation, but no filename or object"
 
 
-def _split_lists(paths: Sequence[str]) -> tuple[str, ...]:
-    """The lists of whole splits: trainval.txt is the sum of two, cat_train.txt that of one class."""
-    lists = [(path, found) for path in paths if (found := _LIST.search(path)) and split_name(stem(path)) is not None]
-    tasks = {path: _TASKS.index(found[1] and found[1].lower()) for path, found in lists}
-    counts = [task for task in tasks.values() if task < 2] or [min(tasks.values(), default=0)]
-    return tuple(path for path, task in tasks.items() if task <= max(counts))
-
-
 def _place(path: str, mate: str | None, context: dict[str, Any]) -> Place:
     split = placed(path).split if context["folder_splits"] else None
     return Place(path, mate, context["filenames_hold"], split)
-
-
-def _members(path: str, split: str, data: bytes) -> Iterator[Record]:
-    """An image for each line of a split list: a stem, or a file name. Repeated lines count once."""
-    seen: set[str] = set()
-    for place, line in enumerate(data.decode("utf-8-sig", "replace").splitlines(), start=1):
-        written = line.strip()
-        if not written or written in seen:
-            continue
-        seen.add(written)
-        yield _member(path, split, written, f"line {place}")
-
-
-def _member(path: str, split: str, written: str, locator: str) -> ImageRecord | Issue:
-    try:
-        name = file_name(written)
-    except ValueError as problem:
-        return Issue(
-            document=path,
-            entity="image",
-            locator=locator,
-            rule="split.member_malformed",
-            message=str(problem),
-            raw=written[:MAX_RAW],
-            image_ref=written,
-        )
-    return ImageRecord(
-        document=path,
-        ref=written,
-        file=name.file,
-        locator=locator,
-        by_stem=True,
-        absolute=name.absolute,
-        split=split,
-        warnings=("image.backslash",) if name.backslash else (),
-    )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from encodings import normalize_encoding
+from encodings.aliases import aliases
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder, tostring
 from xml.parsers.expat import ErrorString
@@ -14,6 +16,17 @@ from imagelake.formats.small_documents import MAX_RAW, Unreadable
 
 MAX_DEPTH = 64
 MAX_ELEMENTS = 500_000
+
+_DECLARATION = re.compile(rb"<\?xml\b[^<>]{0,200}?\bencoding\s*=\s*[\"']([A-Za-z][\w.:-]{0,40})[\"']")
+_CODE_PAGES = frozenset(
+    (
+        *("gb2312", "gbk", "gb18030", "hz", "big5", "big5hkscs", "cp950"),
+        *("shift_jis", "shift_jis_2004", "shift_jisx0213", "cp932", "euc_jp", "euc_jis_2004", "euc_jisx0213"),
+        *("iso2022_jp", "iso2022_jp_1", "iso2022_jp_2", "iso2022_jp_2004", "iso2022_jp_3", "iso2022_jp_ext"),
+        *("euc_kr", "cp949", "johab", "iso2022_kr"),
+    )
+)
+"""Of several bytes a character, which the XML parser does not know; where one is declared, it is certain."""
 
 _COMMENT = re.compile(r"<!--.*?(?:-->|$)", re.DOTALL)
 _START_TAG = re.compile(r"<([A-Za-z_][\w.:-]*)")
@@ -46,8 +59,9 @@ class _Bounded(TreeBuilder):
 def parse_xml(data: bytes) -> Element:
     """The root element; Unreadable when it is no XML, or declares a DTD or entities."""
     parser = DefusedXMLParser(target=_Bounded(), forbid_dtd=True)
+    text = _text(data)
     try:
-        parser.feed(data)
+        parser.feed(text)
         root: Element = parser.close()
     except DefusedXmlException:
         raise Unreadable("document.xml_forbidden", "a DTD or an entity is declared; neither is allowed") from None
@@ -62,6 +76,29 @@ def parse_xml(data: bytes) -> Element:
     return root
 
 
+def _text(data: bytes) -> bytes | str:
+    """A document in a code page it declares as text, any other as it is; Unreadable when it is not in that page."""
+    page = _code_page(data)
+    if page is None:
+        return data
+    try:
+        return data.decode(page)
+    except UnicodeDecodeError as problem:
+        value = f"byte 0x{data[problem.start]:02X} at {problem.start}"
+        message = f"the document is not {page}, as it declares ({value}); save it as UTF-8"
+        raise Unreadable("document.invalid_xml", message) from None
+
+
+def _code_page(data: bytes) -> str | None:
+    """The codec of the code page of several bytes a character that a document declares; None for any other."""
+    declaration = _DECLARATION.match(data)
+    if declaration is None:
+        return None
+    name = normalize_encoding(declaration.group(1).decode("ascii")).lower()
+    page = aliases.get(name, name)
+    return page if page in _CODE_PAGES else None
+
+
 def root_name(head: bytes) -> str | None:
     """The name of the root element by the beginning of a document; None when it shows none."""
     found = _START_TAG.search(_COMMENT.sub("", decode_head(head)))
@@ -69,9 +106,9 @@ def root_name(head: bytes) -> str | None:
 
 
 def decode_head(head: bytes) -> str:
-    """The beginning of a document as text, by its byte-order mark."""
+    """The beginning of a document as text, by its byte-order mark or the code page it declares."""
     wide = head.startswith((b"\xff\xfe", b"\xfe\xff"))
-    return head.decode("utf-16" if wide else "utf-8-sig", "replace")
+    return head.decode("utf-16" if wide else _code_page(head) or "utf-8-sig", "replace")
 
 
 def text_of(element: Element | None) -> str:

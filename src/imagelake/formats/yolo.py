@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from imagelake.formats import yolo_detect
 from imagelake.formats.base import BY_NAME_SCORE, Detection, Tree, Unit, present, read_or_none
+from imagelake.formats.image_lists import Wording, members
 from imagelake.formats.records import CategoryRecord, ImageRecord, Record
 from imagelake.formats.small_documents import Unreadable, cut, too_large, too_large_issues, unreadable_issue
 from imagelake.formats.yolo_detect import BARE_SCORE, EMPTY_SCORE, NAMED_SCORE
@@ -16,7 +17,7 @@ from imagelake.formats.yolo_images import Images, ancestors, folder_of, image_fi
 from imagelake.formats.yolo_names import Classes, classes, is_declaration
 from imagelake.formats.yolo_rows import Place, records
 from imagelake.formats.yolo_scopes import ClassList, class_lists
-from imagelake.formats.yolo_splits import Splits, bases, folder_split, listed_images, members, split_of, splits
+from imagelake.formats.yolo_splits import Splits, folder_split, listed_images, split_of, splits, wording
 from imagelake.keys import take_apart
 
 _UNIT_MEMBERS = 5000
@@ -90,7 +91,7 @@ class YoloReader:
                 yield from _categories(path, read(path))
         elif "list" in context:
             for path in unit.paths:
-                yield from members(path, context["list"], context["bases"], read(path))
+                yield from members(path, context["list"], Wording(context["bases"]), read(path))
         elif "members" in context:
             yield from _named_members(unit.paths[0], context["members"])
         else:
@@ -154,7 +155,7 @@ def _context(
 
 
 def _list_unit(tree: Tree, path: str, split: str, images: Images) -> Unit:
-    return Unit("yolo", (path,), json.dumps({"list": split, "bases": bases(tree, path, images)}))
+    return Unit("yolo", (path,), json.dumps({"list": split, "bases": wording(tree, path, images).folders}))
 
 
 def _unlabelled(images: Images, named: frozenset[str], split_places: Splits) -> Iterator[Unit]:

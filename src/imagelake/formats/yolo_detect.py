@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from imagelake.formats.base import Tree, Unread
+from imagelake.formats.image_lists import list_split
 from imagelake.formats.refused import shown
 from imagelake.formats.small_documents import stem
 from imagelake.formats.yolo_columns import DOTA, KITTI, POSE, PREDICTIONS, REASONS, TRACKS
@@ -13,7 +14,7 @@ from imagelake.formats.yolo_images import Images, folder_of, home, in_label_fold
 from imagelake.formats.yolo_look import Evidence, Look, looks
 from imagelake.formats.yolo_names import is_class_list, name_documents
 from imagelake.formats.yolo_scopes import ClassList, Scopes, class_lists
-from imagelake.formats.yolo_splits import Splits, list_split, splits
+from imagelake.formats.yolo_splits import Splits, splits
 
 NAMED_SCORE, BARE_SCORE, EMPTY_SCORE = 90, 70, 60
 

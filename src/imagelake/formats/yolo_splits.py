@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from imagelake.digest import nfc
 from imagelake.formats.base import Tree, read_or_none
-from imagelake.formats.names import file_name
-from imagelake.formats.records import ImageRecord, Issue
-from imagelake.formats.small_documents import HEAD, MAX_BYTES, MAX_RAW, Unreadable, stem, unreadable_issue
+from imagelake.formats.image_lists import Wording, folders_meant, list_split, members
+from imagelake.formats.records import ImageRecord
+from imagelake.formats.small_documents import HEAD, MAX_BYTES, Unreadable, stem
 from imagelake.formats.yolo_images import Images, ancestors, folder_of
 from imagelake.formats.yolo_names import Classes, Entry, plain_path
 from imagelake.formats.yolo_text import decoded, lines
-from imagelake.keys import IMAGE_SUFFIXES, is_image_name, is_role_folder, split_name, take_apart
-
-_LIST_WORDS = re.compile(r"^(?:autosplit|list|split)[-_ ]|[-_ ]?(?:list|images|imgs|files)$", re.IGNORECASE)
-_SUFFIXES = "|".join(re.escape(suffix) for suffix in sorted(IMAGE_SUFFIXES, key=lambda s: (-len(s), s)))
-_MEMBER = re.compile(rf"(.*?(?:{_SUFFIXES}))[\s,;]+\S.*", re.IGNORECASE)
-"""A line of a list with more after the image's name: a class, a label file."""
-
-_ROOTED = re.compile(r"\s*(?:/|~|[A-Za-z]:[\\/]|\\\\)")
+from imagelake.keys import is_role_folder, split_name, take_apart
 
 
 @dataclass(frozen=True)
@@ -36,11 +28,6 @@ class Splits:
     lists: Mapping[str, str] = field(default_factory=dict)
     covers: Mapping[str, frozenset[str]] = field(default_factory=dict)
     seen: tuple[str, ...] = ()
-
-
-def list_split(path: str) -> str | None:
-    """The split a list file is named for: `train.txt`, `val_list.txt`, `test2017.txt`; None for another name."""
-    return split_name(_LIST_WORDS.sub("", stem(path)))
 
 
 def splits(declared: Mapping[str, Classes], images: Images, lists: Iterable[str]) -> Splits:
@@ -76,7 +63,7 @@ def listed_images(tree: Tree, images: Images, lists: Iterable[str]) -> frozenset
     for path in lists:
         data = read_or_none(tree, path) if tree.size(path) <= MAX_BYTES else None
         if data is not None:
-            records = members(path, "", bases(tree, path, images), data)
+            records = members(path, "", wording(tree, path, images), data)
             named.update(images.bare(record.file) for record in records if isinstance(record, ImageRecord))
     return frozenset(named)
 
@@ -93,80 +80,19 @@ def folder_split(path: str, folders: Mapping[str, str]) -> str | None:
     return next((folders[folder] for folder in ancestors(folder_of(path)) if folder in folders), None)
 
 
-def bases(tree: Tree, path: str, images: Images) -> dict[str, str]:
-    """What the names in a list begin with, and what stands for it in the upload: `data/obj` may be `export/obj`.
-
-    The beginning of the list is looked at. A name that fits nowhere leaves its beginning out.
-    """
+def wording(tree: Tree, path: str, images: Images) -> Wording:
+    """How a list calls the images of the upload, by the beginning of it."""
     head = read_or_none(tree, path, HEAD) or b""
     try:
         text = decoded(path, head, is_cut=True)
     except Unreadable:
-        return {}
-    prefixes: dict[str, str] = {}
-    for _, line in lines(text):
-        name = plain_path(_name(line))
-        if not any(_begins(name, prefix) for prefix in prefixes):
-            prefixes.update(_base(name, folder_of(path), images.holds))
-    return prefixes
+        return Wording()
 
+    def home(base: str, rest: str) -> str | None:
+        return base if images.holds(f"{base}/{rest}" if base else rest) else None
 
-def members(path: str, split: str, replaced: Mapping[str, str], data: bytes) -> Iterator[ImageRecord | Issue]:
-    """An image for each line of a list; repeated lines count once. replaced: as `bases` says."""
-    try:
-        text = decoded(path, data)
-    except Unreadable as problem:
-        yield unreadable_issue(path, data, problem)
-        return
-    seen: set[str] = set()
-    for place, line in lines(text):
-        written = _name(line)
-        if written not in seen:
-            seen.add(written)
-            yield _member(path, split, replaced, written, f"line {place}")
-
-
-def _member(path: str, split: str, replaced: Mapping[str, str], written: str, locator: str) -> ImageRecord | Issue:
-    plain = plain_path(written)
-    prefix = next((p for p in sorted(replaced, key=len, reverse=True) if _begins(plain, p)), None)
-    is_here = prefix is not None
-    if prefix is not None:
-        plain = "/".join(part for part in (replaced[prefix], plain[len(prefix) :].lstrip("/")) if part)
-    try:
-        name = file_name(plain)
-    except ValueError as problem:
-        message = str(problem)
-        return Issue(path, "image", locator, "split.member_malformed", message, written[:MAX_RAW], image_ref=written)
-    return ImageRecord(
-        document=path,
-        ref=written,
-        file=name.file,
-        locator=locator,
-        by_stem=not is_image_name(name.file),
-        absolute=not is_here and _ROOTED.match(written) is not None,
-        split=split,
-        warnings=("image.backslash",) if "\\" in written else (),
-    )
-
-
-def _name(line: str) -> str:
-    """The name in a line of a list, without what stands after it."""
-    longer = _MEMBER.fullmatch(line)
-    return longer.group(1) if longer is not None and not is_image_name(line) else line
-
-
-def _begins(name: str, prefix: str) -> bool:
-    return not prefix or name.startswith(prefix + "/")
-
-
-def _base(name: str, folder: str, holds: Callable[[str], bool]) -> dict[str, str]:
-    """The folders a name begins with, and the folder of the upload that has the rest of it; the nearest counts."""
-    parts = nfc(name).split("/")
-    for base in ancestors(folder):
-        for count in range(len(parts)):
-            if holds("/".join(part for part in (base, *parts[count:]) if part)):
-                return {"/".join(name.split("/")[:count]): base}
-    return {}
+    names = (plain_path(Wording().name(line)) for _, line in lines(text))
+    return Wording(folders_meant(names, ancestors(folder_of(path)), home))
 
 
 def _seen(path: str, hits: Mapping[str, set[str]]) -> Iterator[str]:

@@ -108,7 +108,8 @@ class _Folders:
     """The images of a tree by what their folders say of a class.
 
     Those in class folders, those of splits without any, those in folders called `unlabeled`, and those that lie in
-    none of them. `are_plain`: there are several classes, or classes in split folders.
+    none of them. `are_plain`: there are several classes, or classes in split folders; `are_splits`: all classes are
+    called like the split they lie in, as in `train/train/1.jpg` and `test/test/2.jpg`.
     """
 
     classed: list[str]
@@ -116,29 +117,30 @@ class _Folders:
     unlabelled: list[str]
     loose: list[str]
     are_plain: bool
+    are_splits: bool
 
     @classmethod
     def of(cls, tree: Tree) -> _Folders:
         classed: list[str] = []
         unlabelled: list[str] = []
         others: list[tuple[str, str | None]] = []
-        splits = set[str | None]()
-        classes = set[str]()
+        classes = set[tuple[str, str | None]]()
         for path in _images(tree):
             parts = take_apart(path)
             category = class_folder(path, parts)
             if category:
                 classed.append(path)
-                splits.add(parts.split)
-                classes.add(category)
+                classes.add((category, parts.split))
             elif _in_unlabelled_folder(path):
                 unlabelled.append(path)
             else:
                 others.append((path, parts.split))
+        splits = {split for _, split in classes}
         set_apart = [path for path, split in others if split is not None and split not in splits]
         loose = [path for path, split in others if split is None or split in splits]
-        are_plain = len(classes) >= _MIN_CLASSES or not splits <= {None}
-        return cls(classed, set_apart, unlabelled, loose, are_plain)
+        are_plain = len({name for name, _ in classes}) >= _MIN_CLASSES or not splits <= {None}
+        are_splits = all(split is not None and folder_split(name) == split for name, split in classes)
+        return cls(classed, set_apart, unlabelled, loose, are_plain, are_splits)
 
     @property
     def all(self) -> list[str]:
@@ -156,6 +158,8 @@ class _Folders:
             if len(self.all) == 1:
                 return f"only one image, {self.all[0]}; class folders need at least {_MIN_IMAGES}"
             return f"{self.all[0]} lies in no class folder"
+        if self.are_splits:
+            return f"{self.classed[0]} lies in no folder but those of its split"
         if self.set_apart and not self.are_plain:
             alone = f"{self.classed[0]} lies in the only folder that may be a class"
             return f"{alone}, {self.set_apart[0]} in none; outside splits at least {_MIN_CLASSES} classes are needed"

@@ -75,6 +75,8 @@ def test_only_images_are_classified() -> None:
         (("images/train/1.jpg", "images/test/2.jpg"), (0, 20)),
         (("train/cat.0.jpg", "train/dog.1.jpg", "rest/1.jpg", "rest/2.jpg"), (0, 20)),
         (("train/1.jpg", "rest/1.jpg", "rest/2.jpg", "rest/3.jpg"), (0, 20)),
+        (("train/train/1.jpg", "test/test/2.jpg"), (0, 20)),
+        (("train/train/1.jpg", "train/bus/1.jpg", "test/train/2.jpg"), (40, 0)),
         (("images/cats/1.jpg", "images/cats/2.jpg"), (40, 0)),
         (("train/cats/1.jpg", "val/cats/2.jpg"), (40, 0)),
         (("train/cats/1.jpg", "train/cats/2.jpg", "test/3.jpg", "test/4.jpg", "test/5.jpg"), (40, 0)),

@@ -51,7 +51,7 @@ class _Look:
 class ImagePlaces:
     """Where the images of a tree lie, for the names that lists call them by. Masks are no images.
 
-    Most uploads have no lists: nothing is worked out before it is asked for.
+    paths: sorted. Most uploads have no lists: nothing is worked out before it is asked for.
     """
 
     def __init__(self, paths: Sequence[str]) -> None:
@@ -68,9 +68,14 @@ class ImagePlaces:
         """The folder below another that holds its images by the name of it, or as the only one."""
         return next(iter(self._homes.get(base, [])), None)
 
-    def holds_any(self, folder: str) -> bool:
-        """Whether images lie in a folder, at any depth."""
-        return folder in self._folders
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self._files)
+
+    def within(self, folder: str) -> ImagePlaces:
+        """Those of the images that lie below a folder."""
+        first, after = (bisect_left(self._paths, f"{folder}{end}") for end in ("/", "0"))  # "0" comes next after "/"
+        return ImagePlaces(self._paths[first:after])
 
     def is_beside(self, text: str) -> bool:
         """Whether a text lies beside an image of its stem: it is that image's own, whatever it is called."""
@@ -155,15 +160,15 @@ def split_lists(tree: Tree, images: ImagePlaces) -> tuple[str, ...]:
     return tuple(lists)
 
 
-def wording_of(tree: Tree, path: str, images: ImagePlaces, bases: Sequence[str]) -> Wording:
-    """How a list calls the images of the upload, by the beginning of it. bases: as `folders_meant` has them.
+def wording_of(tree: Tree, path: str, images: ImagePlaces, bases: Sequence[str]) -> Wording | None:
+    """How a list calls the images, by the beginning of it; None where no name in that is one of theirs.
 
-    Role folders at the top are left out of what names mean, as they are left out of keys.
+    bases: as `folders_meant` has them. Role folders at the top are left out of what names mean, as of keys.
     """
     look = _look(tree, path, images, bases)
     folders = folders_meant(look.names[:_MOST_NAMES], bases, images.home)
     below = {prefix: "" if all(map(is_role_folder, f.split("/"))) else f for prefix, f in folders.items()}
-    return Wording(below, look.is_table)
+    return Wording(below, look.is_table) if look.names else None
 
 
 def list_unit(format_name: str, path: str, wording: Wording) -> Unit:

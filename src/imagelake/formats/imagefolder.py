@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from imagelake.formats.base import Detection, Tree, Unit, present
-from imagelake.formats.image_lists import seen_lists
+from imagelake.formats.image_lists import Wording, seen_lists
 from imagelake.formats.image_lists_found import ImagePlaces, list_members, list_unit, split_lists, wording_of
 from imagelake.formats.names import category_name
 from imagelake.formats.records import AnnotationRecord, ImageRecord, Record
@@ -204,7 +204,8 @@ def _list_units(format_name: str, tree: Tree, detection: Detection) -> Iterator[
     images = ImagePlaces(tree.paths)
     lists, refused = too_large(format_name, tree, present(tree, detection.meta))
     for path in lists:
-        yield list_unit(format_name, path, wording_of(tree, path, images, ancestors(folder_of(path))))
+        wording = wording_of(tree, path, images, ancestors(folder_of(path))) or Wording()
+        yield list_unit(format_name, path, wording)
     yield from refused
 
 

@@ -31,8 +31,14 @@ def voc_lists(tree: Tree) -> tuple[str, ...]:
 def voc_list_units(format_name: str, tree: Tree, paths: Sequence[str]) -> Iterator[Unit]:
     """A unit for each list."""
     images = ImagePlaces(tree.paths)
+    kits = {kit: images.within(kit) for kit in map(_kit, paths) if kit}
     for path in paths:
-        yield list_unit(format_name, path, _wording(tree, path, images))
+        kit = _kit(path)
+        if kit and kits[kit]:
+            wording = _wording_in(kit, tree, path, kits[kit])
+        else:
+            wording = wording_of(tree, path, images, ancestors(folder_of(path))) or Wording()
+        yield list_unit(format_name, path, wording)
 
 
 def voc_list_members(path: str, context: Mapping[str, Any], data: bytes) -> Iterator[ImageRecord | Issue]:
@@ -64,14 +70,14 @@ def _set_lists(paths: Sequence[str]) -> tuple[str, ...]:
     return tuple(path for path, task in tasks.items() if task == best[_kit(path) or ""])
 
 
-def _wording(tree: Tree, path: str, images: ImagePlaces) -> Wording:
-    """How a list calls the images of the upload; one in ImageSets those of its own kit, where that has any."""
-    kit, bases = _kit(path), ancestors(folder_of(path))
-    if not kit or not images.holds_any(kit):
-        return wording_of(tree, path, images, bases)
+def _wording_in(kit: str, tree: Tree, path: str, images: ImagePlaces) -> Wording:
+    """How a list in ImageSets calls the images of its kit, which stands beside others that have images of its names.
+
+    Where none of them is in the upload, names are those of images that are missing in the kit's usual folder.
+    """
+    bases = ancestors(folder_of(path))
     wording = wording_of(tree, path, images, bases[: bases.index(kit) + 1])
-    home = images.usual_home(kit)
-    return wording if wording.folders or home is None else replace(wording, folders={"": home})
+    return wording or Wording({"": images.usual_home(kit) or kit})
 
 
 def _kit(path: str) -> str | None:

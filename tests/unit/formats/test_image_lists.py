@@ -143,6 +143,16 @@ def test_a_list_of_which_the_kit_has_no_image_is_about_no_other_kit() -> None:
     assert members(files) == [("A/ImageSets/Main/train.txt", "A/JPEGImages/3", True, "train")]
 
 
+def test_names_without_folder_are_left_to_the_matching_where_images_of_a_kit_lie_in_several() -> None:
+    files: Files = {
+        **images("A/JPEGImages/day/1.jpg", "A/JPEGImages/night/2.jpg", "B/JPEGImages/3.jpg"),
+        **documents("A/Annotations/1.xml", "B/Annotations/3.xml"),
+        "A/ImageSets/Main/train.txt": "1\n2",
+        "A/ImageSets/Main/val.txt": "day/1",
+    }
+    assert [file for _, file, *_ in members(files)] == ["1", "2", "A/JPEGImages/day/1"]
+
+
 def test_a_list_of_a_kit_without_images_names_those_of_the_upload() -> None:
     files: Files = {**VOC, "lists/ImageSets/Main/train.txt": "1"}
     assert members(files) == [("lists/ImageSets/Main/train.txt", "1", True, "train")]

@@ -10,12 +10,14 @@ from imagelake.digest import nfc
 from imagelake.formats.names import file_name
 from imagelake.formats.records import ImageRecord, Issue
 from imagelake.formats.small_documents import MAX_RAW, Unreadable, stem, unreadable_issue
+from imagelake.formats.yolo_images import folder_of
 from imagelake.formats.yolo_names import plain_path
 from imagelake.formats.yolo_text import columns, decoded, lines
 from imagelake.keys import IMAGE_SUFFIXES, is_image_name, split_name
 from imagelake.wording import listed
 
 _LIST_WORDS = re.compile(r"^(?:autosplit|list|split)[-_ ]|[-_ ]?(?:list|images|imgs|files)$", re.IGNORECASE)
+_SUM = re.compile(r"train[-_]?val(?:[-_]?(?:19|20)\d\d)?$", re.IGNORECASE)
 _SUFFIXES = "|".join(re.escape(suffix) for suffix in sorted(IMAGE_SUFFIXES, key=lambda s: (-len(s), s)))
 _MEMBER = re.compile(rf"(.*?(?:{_SUFFIXES}))[\s,;]+\S.*", re.IGNORECASE)
 """A line of a list with more after the image's name: a class, a label file."""
@@ -48,8 +50,24 @@ class Wording:
 
 
 def list_split(path: str) -> str | None:
-    """The split a list file is named for: `train.txt`, `val_list.txt`, `test2017.txt`; None for another name."""
-    return split_name(_LIST_WORDS.sub("", stem(path)))
+    """The split a list file is named for: `train.txt`, `val_list.txt`, `test2017.txt`; None for another name.
+
+    A list of all that is not for testing, `trainval.txt`, is one of images to train with.
+    """
+    word = _LIST_WORDS.sub("", stem(path))
+    return "train" if is_sum(path) else split_name(word)
+
+
+def is_sum(path: str) -> bool:
+    """Whether a list is named for training and validation at once."""
+    return _SUM.match(_LIST_WORDS.sub("", stem(path))) is not None
+
+
+def without_sums(paths: Iterable[str]) -> tuple[str, ...]:
+    """The lists without those that only sum up others in their folder: trainval.txt beside train.txt or val.txt."""
+    lists = tuple(paths)
+    parts = {folder_of(path) for path in lists if not is_sum(path) and list_split(path) in ("train", "val")}
+    return tuple(path for path in lists if not (is_sum(path) and folder_of(path) in parts))
 
 
 def seen_lists(paths: Sequence[str]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from imagelake.digest import nfc
 from imagelake.formats.base import Tree, Unit, read_or_none
-from imagelake.formats.image_lists import Wording, base_of, folders_meant, list_split, members
+from imagelake.formats.image_lists import Wording, base_of, folders_meant, list_split, members, without_sums
 from imagelake.formats.records import ImageRecord, Issue
 from imagelake.formats.small_documents import HEAD, Unreadable, number
 from imagelake.formats.yolo_images import ancestors, folder_of, in_label_folder
@@ -157,7 +157,7 @@ def split_lists(tree: Tree, images: ImagePlaces) -> tuple[str, ...]:
             left -= look.cost
             if look.names:
                 lists.append(path)
-    return tuple(lists)
+    return without_sums(lists)
 
 
 def wording_of(tree: Tree, path: str, images: ImagePlaces, bases: Sequence[str]) -> Wording | None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from imagelake.formats.base import Tree, Unit
-from imagelake.formats.image_lists import Wording, malformed
+from imagelake.formats.image_lists import Wording, is_sum, malformed, without_sums
 from imagelake.formats.image_lists_found import ImagePlaces, list_members, list_unit, split_lists, wording_of
 from imagelake.formats.names import file_name
 from imagelake.formats.records import ImageRecord, Issue
@@ -58,16 +58,16 @@ def _set_member(record: ImageRecord) -> ImageRecord | Issue:
 
 
 def _set_lists(paths: Sequence[str]) -> tuple[str, ...]:
-    """The lists of whole splits: trainval.txt is the sum of two, cat_train.txt that of one class."""
+    """The lists of whole splits: cat_train.txt is that of one class, trainval.txt may be the sum of two."""
     tasks: dict[str, int] = {}
     best: dict[str, int] = {}
     for path in paths:
         place = _SET_LIST.fullmatch(path)
-        if place is not None and split_name(stem(path)) is not None:
+        if place is not None and (split_name(stem(path)) or is_sum(path)):
             kit, task = place["kit"] or "", place["task"]
             tasks[path] = max(1, _TASKS.index(task and task.lower()))
             best[kit] = min(tasks[path], best.get(kit, tasks[path]))
-    return tuple(path for path, task in tasks.items() if task == best[_kit(path) or ""])
+    return without_sums(path for path, task in tasks.items() if task == best[_kit(path) or ""])
 
 
 def _wording_in(kit: str, tree: Tree, path: str, images: ImagePlaces) -> Wording:

@@ -28,6 +28,9 @@ _CODE_PAGES = frozenset(
 )
 """Of several bytes a character, which the XML parser does not know; where one is declared, it is certain."""
 
+_EXTENDED = {"gb2312": "gb18030", "gbk": "gb18030", "shift_jis": "cp932", "euc_kr": "cp949"}
+"""The pages that what calls itself so is written in: larger ones of the same characters (WHATWG, Encoding Standard)."""
+
 _COMMENT = re.compile(r"<!--.*?(?:-->|$)", re.DOTALL)
 _START_TAG = re.compile(r"<([A-Za-z_][\w.:-]*)")
 _FLAGS = ("0", "1")
@@ -82,7 +85,7 @@ def _text(data: bytes) -> bytes | str:
     if page is None:
         return data
     try:
-        return data.decode(page)
+        return data.decode(_EXTENDED.get(page, page))
     except UnicodeDecodeError as problem:
         value = f"byte 0x{data[problem.start]:02X} at {problem.start}"
         message = f"the document is not {page}, as it declares ({value}); save it as UTF-8"
@@ -108,7 +111,8 @@ def root_name(head: bytes) -> str | None:
 def decode_head(head: bytes) -> str:
     """The beginning of a document as text, by its byte-order mark or the code page it declares."""
     wide = head.startswith((b"\xff\xfe", b"\xfe\xff"))
-    return head.decode("utf-16" if wide else _code_page(head) or "utf-8-sig", "replace")
+    page = "utf-16" if wide else _code_page(head) or "utf-8-sig"
+    return head.decode(_EXTENDED.get(page, page), "replace")
 
 
 def text_of(element: Element | None) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from imagelake.digest import nfc
 from imagelake.formats.base import Tree, read_or_none
-from imagelake.formats.image_lists import Wording, folders_meant, list_split, members
+from imagelake.formats.image_lists import Wording, folders_meant, list_split, members, without_sums
 from imagelake.formats.records import ImageRecord
 from imagelake.formats.small_documents import HEAD, MAX_BYTES, Unreadable, stem
 from imagelake.formats.yolo_images import Images, ancestors, folder_of
@@ -32,7 +32,7 @@ class Splits:
 
 def splits(declared: Mapping[str, Classes], images: Images, lists: Iterable[str]) -> Splits:
     """The splits of an upload. declared: what documents declare, by path; lists: files that hold names of images."""
-    files = frozenset(lists)
+    files = frozenset(without_sums(lists))
     by_place: dict[str, set[str]] = {}
     covers: dict[str, frozenset[str]] = {}
     seen: list[str] = []

@@ -85,7 +85,7 @@ def test_a_list_beside_voc_documents_puts_its_images_into_its_split(
     ("path", "text"),
     [
         ("README.txt", "1.jpg\ncake/1.jpg\nJPEGImages/1.jpg"),
-        ("trainval.txt", "1.jpg\ncake/1.jpg"),
+        ("train_and_val.txt", "1.jpg\ncake/1.jpg"),
         ("classes.txt", "1"),
         ("train.txt", "Trained on 1.jpg and others."),
         ("train.txt", "1 of 3 is good"),

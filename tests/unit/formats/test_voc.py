@@ -354,6 +354,8 @@ def test_a_document_in_utf_16_is_read() -> None:
     ("declared", "word"),
     [
         ("gb2312", "猫"),
+        ("gb2312", "貓"),
+        ("Shift_JIS", "①"),
         ("GBK", "貓"),
         ("gb18030", "🐈"),
         ("big5", "貓"),
@@ -369,7 +371,8 @@ def test_a_document_in_utf_16_is_read() -> None:
 def test_a_document_in_the_code_page_it_declares_is_read(declared: str, word: str) -> None:
     text = f"<?xml version='1.0' encoding='{declared}'?>" + xml(thing(name=f"<name>{word}</name>")).decode()
     named = text.replace("a.jpg", f"{word}.jpg")
-    records = read({"Annotations/a.xml": named.encode(declared), f"images/{word}.jpg": b"", "images/a.jpg": b""})
+    data = named.encode({"gb2312": "gbk", "Shift_JIS": "cp932"}.get(declared, declared))
+    records = read({"Annotations/a.xml": data, f"images/{word}.jpg": b"", "images/a.jpg": b""})
     assert [r.category for r in records if isinstance(r, AnnotationRecord)] == [word]
     assert image(records).file.removeprefix("images/") == f"{word}.jpg"
 
@@ -378,7 +381,7 @@ def test_a_document_in_the_code_page_it_declares_is_read(declared: str, word: st
     ("declared", "content", "part"),
     [
         ("gb2312", b"\xff", "not gb2312, as it declares (byte 0xFF at 61)"),
-        ("gb2312", "貓".encode("gbk"), "not gb2312, as it declares"),
+        ("big5", "猫".encode("gbk") + b"\xff", "not big5, as it declares"),
         ("euc-kr", b"\xc0", "not euc_kr, as it declares"),
         ("shift_jis", b"&e;", "undefined entity"),
         ("big5", b"\x00", "not well-formed"),

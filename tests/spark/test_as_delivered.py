@@ -89,6 +89,7 @@ def test_a_dataset_may_say_that_shares_are_of_the_raw_picture(ctx, tmp_path):
     assert (row["box_space"], row["flags"]) == ("raw", ["annotation.box_space_assumed"])
 
 
+@pytest.mark.nightly
 def test_a_label_whose_image_row_was_refused_says_so(ctx, tmp_path):
     document = json.loads(coco({"a.jpg": 1, "b.jpg": 2}))
     document["images"][1]["file_name"] = "../b.jpg"
@@ -99,6 +100,7 @@ def test_a_label_whose_image_row_was_refused_says_so(ctx, tmp_path):
     assert refused["annotation.image_rejected"] == "the row of image 2 was refused"
 
 
+@pytest.mark.nightly
 def test_a_box_stays_where_its_outline_is_refused_and_makes_no_negative_of_the_outline(ctx, tmp_path):
     document = json.loads(coco({"a.jpg": 1, "b.jpg": 2}, kind="polygon"))
     document["annotations"][0] |= {"bbox": [1, 1, 2, 2], "segmentation": [[1, 1]]}
@@ -136,6 +138,7 @@ def test_a_box_and_its_outline_are_judged_apart_where_one_lies_nowhere_near_the_
     }
 
 
+@pytest.mark.nightly
 def test_lines_of_split_lists_may_be_stems_that_end_like_a_picture(ctx, tmp_path):
     pictures = {"photo.webp.jpg": 1, "2021.01.mp4_7.jpg": 2, "whole.jpg": 3, "x.webp": 4, "x.webp.jpg": 5}
     files = {f"JPEGImages/{name}": helpers.picture(seed) for name, seed in pictures.items()}

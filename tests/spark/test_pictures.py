@@ -39,6 +39,7 @@ def test_every_kind_that_is_read_comes_in_under_any_name_and_others_are_named(ct
     assert report.files.ignored == 1
 
 
+@pytest.mark.nightly
 def test_a_raw_file_beside_its_developed_picture_leaves_that_its_label(ctx, tmp_path):
     files = {
         "data.yaml": b"names: [cat]\n",

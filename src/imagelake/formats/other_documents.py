@@ -13,7 +13,7 @@ from imagelake.formats.base import Unread
 from imagelake.formats.other_names import MAYBE, SUFFIXES, ImageNames, is_telling, says_labels
 from imagelake.formats.small_documents import stem
 from imagelake.formats.voc_xml import decode_head, root_name
-from imagelake.keys import split_name
+from imagelake.keys import is_image_name, split_name
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ _OTHER_ROOTS = frozenset(("html", "svg", "project", "rss", "feed", "PAMDataset",
 
 _YAML_BOXES = re.compile(r"\b(?:x_?min|xmax|x_max|bbox|bboxes|boxes|box|points|polygon)[\"']?\s*:")
 _YAML_CLASSES = re.compile(r"\b(?:label|labels|class|category|annotations|objects)[\"']?\s*:")
-_YAML_IMAGE = re.compile(rf"""([^\s"',\[\]{{}}]+(?:{SUFFIXES}))(?=["'\s,\]}}]|$)""", re.IGNORECASE)
+_BETWEEN_SCALARS = re.compile(r"""[\s"',\[\]{}]+""")
 
 _EMPTY, _POINTER = "an empty file", "a Git LFS pointer"
 _LFS = b"git-lfs"
@@ -145,7 +145,7 @@ def xml_document(path: str, head: bytes, names: ImageNames) -> Unread | None:
 
 def yaml_document(path: str, text: str, names: ImageNames) -> Unread | None:
     """A YAML file that lists images with boxes or classes; None for any other."""
-    images = _YAML_IMAGE.findall(text)
+    images = [scalar for scalar in _BETWEEN_SCALARS.split(text) if is_image_name(scalar)]
     has_boxes = _YAML_BOXES.search(text) is not None
     if not images or not (has_boxes or _YAML_CLASSES.search(text)):
         return None

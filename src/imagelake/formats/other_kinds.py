@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from imagelake.formats.base import Tree, Unread, read_or_none
 from imagelake.formats.other_documents import json_document, misnamed, without_content, xml_document, yaml_document
@@ -18,6 +19,9 @@ HEAD = 16 << 10
 
 BUDGET = 64 << 20
 """Bytes that are looked at in all; the files after them are judged by those of their folder and suffix."""
+
+_IDX = ("idx1-ubyte", "idx3-ubyte")
+"""Ends of MNIST's names, behind a point or a dash."""
 
 _LEAST_COST = 512
 """What opening a file counts for, however small it is."""
@@ -46,8 +50,8 @@ _MAYBE_KINDS = {
     ".pb": "protocol buffers",
     ".pbtxt": "a label map",
     ".pts": "landmarks",
-    ".idx1-ubyte": "IDX",
-    ".idx3-ubyte": "IDX",
+    "idx1-ubyte": "IDX",
+    "idx3-ubyte": "IDX",
 }
 """Kinds of files that may hold labels, or pictures, or anything else."""
 
@@ -91,7 +95,7 @@ def _looked_at(tree: Tree, paths: Sequence[str]) -> Iterator[Unread]:
         place = (path.rpartition("/")[0], suffix)
         if left <= 0:
             if place in kinds:
-                yield Unread(path, kinds[place].kind, kinds[place].why, kinds[place].is_certain)
+                yield replace(kinds[place], path=path)
             continue
         head = read_or_none(tree, path, HEAD)
         left -= max(len(head or b""), _LEAST_COST)
@@ -145,6 +149,8 @@ def _may_be_labels(path: str) -> bool:
 def _suffix(path: str) -> str:
     """The suffix of a file in small letters; that of JSON for `a.json (1)` and `a.json~`, empty where there is none."""
     name = path[path.rfind("/") + 1 :].lower()
+    if name.endswith(_IDX):
+        return name[-len(_IDX[0]) :]
     suffix = name[name.rfind(".") :] if "." in name else ""
     is_json = suffix.startswith(".json") and suffix not in _JSON
     return ".jsn" if is_json else suffix

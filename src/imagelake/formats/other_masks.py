@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -21,18 +21,24 @@ _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+|[^\W\d_a-zA-Z]+")
 _MASK_WORDS = frozenset(
     (
         *("mask", "masks", "label", "labels", "annotation", "annotations", "annot", "annots"),
-        *("gt", "groundtruth", "segmentation", "segmentations", "seg"),
+        *("gt", "groundtruth", "segmentation", "segmentations", "seg", "trimap", "trimaps"),
     )
 )
-_MASK_ADJECTIVES = frozenset(("machine", "human", "binary", "color", "colour", "instance", "semantic", "fine"))
+_MASK_ADJECTIVES = frozenset(
+    ("machine", "human", "binary", "color", "colour", "instance", "semantic", "fine", "coarse")
+)
 _OTHERWISE = frozenset(("no", "not", "non", "with", "without", "un"))
 """With these the word is what is on the pictures: `no_mask`, `with_mask`."""
 
 _FILE_KINDS = frozenset(("jpeg", "jpg", "png", "tif", "tiff", "gif", "bmp"))
 _GLUED = re.compile(rf"([a-z]+?)({'|'.join(sorted(_MASK_WORDS, key=len, reverse=True))})")
-_END = re.compile(r"[-_. ]+(mask|label|labelids|gt|groundtruth|seg|segmentation|annotation|l)s?(?:[-_ ]?\d+)?$")
-_START = re.compile(r"^(?:mask|gt|label|seg)[-_ ]+")
-_IMAGE_END = re.compile(r"[-_. ]+(?:image|img|sat|rgb|leftimg8bit)$")
+_END = re.compile(
+    r"(?:[-_. ]{1,3}(mask|label|labelids|labeltrainids|instanceids|color|gt|gtfine|gtcoarse|groundtruth|seg|segmentation"
+    r"|annotation|trimap|l)s?)+(?:[-_ ]?\d+)?$"
+)
+_START = re.compile(r"^(?:mask|gt|label|seg)[-_ ]{1,3}")
+_CITYSCAPES = "leftimg8bit"
+_IMAGE_END = re.compile(rf"[-_. ]{{1,3}}(?:image|img|sat|rgb|{_CITYSCAPES})$")
 _SURE_ENDS = frozenset(("mask", "segmentation", "groundtruth"))
 """Ends that tell a mask beside its picture: `shoe_label.jpg` may be the picture of a label."""
 
@@ -111,12 +117,16 @@ class _Images:
         return False if is_far or is_parallel else None
 
 
-def masks(paths: Iterable[str]) -> Iterator[Unread]:
+def masks(paths: Collection[str]) -> Iterator[Unread]:
     """Those of the paths that are pictures of masks: certain ones lie parallel to images of the same name.
 
     Less certain are those that are named otherwise than the images their folder is parallel to, and `a_mask.png`
     beside `a.png`, which may be a picture of a mask that is worn. Each path is looked at a few times.
     """
+    if not any(map(_may_have_masks, {path.rpartition("/")[0] for path in paths})) and not any(
+        map(_has_sure_end, paths)
+    ):
+        return
     pictures = [
         _Picture(path, _folder(path.rpartition("/")[0]), stem(path).lower()) for path in paths if is_dataset_image(path)
     ]
@@ -128,6 +138,16 @@ def masks(paths: Iterable[str]) -> Iterator[Unread]:
             is_certain = beside.get(picture.path)
         if is_certain is not None:
             yield Unread(picture.path, MASKS, _WHY if is_certain else _MAYBE, is_certain)
+
+
+def _may_have_masks(folder: str) -> bool:
+    return _folder(folder).masks > 0
+
+
+def _has_sure_end(path: str) -> bool:
+    """Whether a path may be one of those that `_beside_their_pictures` looks for."""
+    name = path.lower()
+    return any(end in name for end in _SURE_ENDS)
 
 
 def _beside_their_pictures(pictures: Sequence[_Picture]) -> dict[str, bool]:
@@ -160,7 +180,7 @@ def _folder(path: str) -> _Folder:
 @lru_cache(maxsize=4096)
 def _words(name: str) -> tuple[tuple[str, ...], bool]:
     """The words of a folder's name without those that say images or masks, and whether it is named for masks."""
-    if is_role_folder(name):
+    if is_role_folder(name) or name.lower() == _CITYSCAPES:
         return (), False
     words = [word for found in _WORD.findall(name) for word in _cut(found.lower())]
     if not _OTHERWISE.isdisjoint(words):

@@ -28,6 +28,7 @@ _PLAIN_WORDS = frozenset(
         *("submission", "samplesubmission", "geo", "gps", "gcp", "exif", "poses", "pose", "camera", "cameras"),
         *("timestamps", "times", "attribution", "attributions", "sources", "urls", "url", "links", "checksums"),
         *("md5", "md5sums", "sha1", "sha256", "sha256sums", "sizes", "log", "files", "index", "download", "downloads"),
+        *("filelist", "contents", "inventory", "dimensions", "resolutions", "md5sum", "sha1sum", "sha256sum", "crc"),
     )
 )
 """Words in the names of files that say something about pictures and hold no labels."""

@@ -43,7 +43,7 @@ _BOX_COLUMNS = frozenset(("bbox", "box", "boxes", "regionshapeattributes", "enco
 _BOX_CELLS = 6
 """Columns of RetinaNet's rows without a header: path, x1, y1, x2, y2, class."""
 
-_CSV_ROWS, _ROWS, _HEADERS = 5, 500, 3
+_CSV_ROWS, _ROWS, _HEADERS = 5, 200, 3
 
 _NAME_FIRST = re.compile(
     rf"""["']?([^\t,;|]*?(?:{SUFFIXES}))["']?(?:\#\d+)?[\s,;|:]\s*(\S.*)""",
@@ -121,9 +121,9 @@ def _by_columns(path: str, columns: set[str], rows: Sequence[Sequence[str]], nam
         return _unread(path, kind, is_certain=not repeats)
     first = rows[:_CSV_ROWS]
     pictured = any(is_image_name(cell) for row in first[:2] for cell in row)
-    if pictured or _column_of_images(first, names, is_sure=True):
+    if (pictured and is_named) or _column_of_images(first, names, is_sure=True):
         return _unread(path, kind, is_certain=not repeats and len(columns - _PLAIN_COLUMNS) > 1)
-    if not columns.isdisjoint(_SURE_NAME_COLUMNS) or _column_of_images(first, names, is_sure=False):
+    if pictured or not columns.isdisjoint(_SURE_NAME_COLUMNS) or _column_of_images(first, names, is_sure=False):
         return _unread(path, kind, is_certain=False)
     return None
 

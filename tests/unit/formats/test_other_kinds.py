@@ -146,6 +146,7 @@ def test_other_files_are_no_labels(path: str, data: bytes) -> None:
         ("train.idx", "RecordIO"),
         ("label_map.pbtxt", "a label map"),
         ("train-labels.idx1-ubyte", "IDX"),
+        ("train-images-idx3-ubyte", "IDX"),
     ],
 )
 def test_files_that_may_hold_labels_are_named_and_refuse_nothing(path: str, kind: str) -> None:
@@ -157,6 +158,15 @@ def test_files_that_may_hold_labels_are_named_and_refuse_nothing(path: str, kind
         assert choice.reader == reader
         assert [(u.path, u.kind, u.is_certain) for u in choice.unread] == [(path, kind, False)]
         assert choice.as_json()["unread"]["files"] == 1
+
+
+def test_a_refusal_names_what_may_be_labels_after_what_certainly_is() -> None:
+    with pytest.raises(UploadRejected) as caught:
+        choose(DictTree({**PICTURES, "a.mat": b"MATLAB", "export.json": as_json(STUDIO)}), None)
+    assert caught.value.message == (
+        "labels that no reader takes: 1 file looks like Label Studio (export.json): not supported yet; "
+        "1 file looks like MATLAB (a.mat): may hold labels; not supported yet"
+    )
 
 
 def test_the_pictures_of_class_folders_can_be_taken_without_their_labels_and_classes() -> None:

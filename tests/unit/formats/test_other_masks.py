@@ -28,6 +28,10 @@ CERTAIN: dict[str, dict[str, bool]] = {
     "capitals and ends": {"Images/1.JPG": False, "Labels/1_L.PNG": True},
     "Penn-Fudan": {"PNGImages/F1.png": False, "PedMasks/F1_mask.png": True},
     "DeepGlobe": {"images/100_sat.jpg": False, "masks/100_mask.png": True},
+    "Cityscapes": {
+        "leftImg8bit/train/ulm/u_1_leftImg8bit.png": False, "gtFine/train/ulm/u_1_gtFine_labelIds.png": True,
+    },
+    "DAVIS": {"JPEGImages/480p/bear/0.jpg": False, "Annotations/480p/bear/0.png": True},
     "Supervisely": {"ds0/img/a.jpg": False, "ds0/masks_machine/a.png": True},
     "in a folder with such a word": {"segmentation_set/images/1.jpg": False, "segmentation_set/masks/1.png": True},
     "classes": {"cat/images/1.jpg": False, "cat/masks/1.png": True, "dog/images/1.jpg": False, "dog/masks/1.png": True},
@@ -76,6 +80,7 @@ def test_classes_named_for_masks_and_masks_known_otherwise_are_not_named(paths: 
         ("a.jpg", "masks/a.png"),
         ("train/a.jpg", "train/masks/a.png"),
         ("people/ann.jpg", "people/ann_mask.jpg"),
+        ("images/Maine_1.jpg", "annotations/trimaps/Maine_1.png"),
         ("Training_Data/I1.jpg", "Training_GroundTruth/I1_segmentation.png"),
     ],
 )

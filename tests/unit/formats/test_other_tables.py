@@ -61,6 +61,7 @@ def test_a_text_of_rows_that_begin_with_images_is_labels(name: str) -> None:
         ("pictures.txt", "val_0.JPEG https://photos.example/1\n"),
         ("hashes.txt", "val_0.JPEG d41d8cd98f00b204e9800998ecf8427e\n"),
         ("taken.txt", "val_0.JPEG 2024-05-01 12:00:00\n"),
+        ("filelist.txt", "val_0.JPEG 48213\n"),
         ("notes.txt", "val_0.JPEG taken on the way home\n"),
         ("boxes.txt", "elsewhere_1.jpg 1 2 3 4\nelsewhere_2.jpg 1 2 3 4\n"),
     ],
@@ -155,6 +156,7 @@ def test_csv_of_images_is_known_by_its_columns_or_rows(name: str) -> None:
         ("credits_of.csv", "filename,url,license\nval_0.JPEG,x,CC0\n"),
         ("ham.csv", "image_id,dx\nelsewhere,nv\n"),
         ("labels.csv", "name,label\ncake/val_0.JPEG,0\npie/000012.jpg,1\n"),
+        ("products.csv", "sku,title,look\n1,Shoe,elsewhere.jpg\n"),
         ("exif.csv", "filename,camera,iso\nval_0.JPEG,X,100\n"),
     ],
 )

@@ -8,7 +8,7 @@ from dataclasses import replace
 from imagelake.formats.base import Tree, Unread, read_or_none
 from imagelake.formats.other_documents import json_document, misnamed, without_content, xml_document, yaml_document
 from imagelake.formats.other_masks import masks
-from imagelake.formats.other_names import MAYBE, ImageNames
+from imagelake.formats.other_names import MAYBE, ImageNames, label_of
 from imagelake.formats.other_tables import csv_table, text_table
 from imagelake.formats.small_documents import stem
 from imagelake.formats.text import head_utf8
@@ -88,9 +88,9 @@ def _looked_at(tree: Tree, paths: Sequence[str]) -> Iterator[Unread]:
         if suffix in _SUFFIX_KINDS or suffix in _MAYBE_KINDS:
             yield _by_suffix(path, suffix)
             continue
-        if suffix == ".txt" and names.has_stem(stem(path)):
+        if suffix == ".txt" and (text := _text_of_image(path, names)) is not None:
             if tree.size(path):
-                yield Unread(path, _TEXT_OF_IMAGE, MAYBE, False)
+                yield text
             continue
         place = (path.rpartition("/")[0], suffix)
         if left <= 0:
@@ -131,6 +131,15 @@ def _judge_text(path: str, text: str, names: ImageNames) -> Unread | None:
     if suffix in _YAML:
         return yaml_document(path, text, names)
     return misnamed(path, text, names) if text.startswith(("{", "[", "<")) else text_table(path, text, names)
+
+
+def _text_of_image(path: str, names: ImageNames) -> Unread | None:
+    """The text of one image: certain labels when its name says so as well, as of `gt_img_1.txt`."""
+    name = stem(path)
+    if names.has_stem(name) or names.has_file(name):
+        return Unread(path, _TEXT_OF_IMAGE, MAYBE, False)
+    bare = label_of(name)
+    return Unread(path, _TEXT_OF_IMAGE) if bare is not None and names.has_stem(bare) else None
 
 
 def _by_suffix(path: str, suffix: str) -> Unread:

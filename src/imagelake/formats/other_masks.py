@@ -33,8 +33,8 @@ _OTHERWISE = frozenset(("no", "not", "non", "with", "without", "un"))
 _FILE_KINDS = frozenset(("jpeg", "jpg", "png", "tif", "tiff", "gif", "bmp"))
 _GLUED = re.compile(rf"([a-z]+?)({'|'.join(sorted(_MASK_WORDS, key=len, reverse=True))})")
 _END = re.compile(
-    r"(?:[-_. ]{1,3}(mask|label|labelids|labeltrainids|instanceids|color|gt|gtfine|gtcoarse|groundtruth|seg|segmentation"
-    r"|annotation|trimap|l)s?)+(?:[-_ ]?\d+)?$"
+    r"(?:[-_. ]{1,3}(mask|label|labelids|labeltrainids|instanceids|color|gt|gtfine|gtcoarse|groundtruth|seg"
+    r"|segmentation|annotation|trimap|l)s?)+(?:[-_ ]?\d+)?$"
 )
 _START = re.compile(r"^(?:mask|gt|label|seg)[-_ ]{1,3}")
 _CITYSCAPES = "leftimg8bit"

@@ -33,6 +33,9 @@ _PLAIN_WORDS = frozenset(
 )
 """Words in the names of files that say something about pictures and hold no labels."""
 
+_LABEL_START = re.compile(r"^(?:gt|label|labels|anno|ann)[-_]", re.IGNORECASE)
+_LABEL_END = re.compile(r"[-_](?:gt|label|labels|anno|ann|annotation|bbox|boxes)$", re.IGNORECASE)
+
 _LEAST_LETTERS, _LEAST_DIGITS = 3, 4
 
 
@@ -62,6 +65,12 @@ def is_telling(written: str) -> bool:
     """Whether a name without suffix is hardly anything else: `n01_7` and `000123`, but not `a` or `12`."""
     name = _last(written)
     return len(name) >= (_LEAST_DIGITS if name.isdecimal() else _LEAST_LETTERS)
+
+
+def label_of(name: str) -> str | None:
+    """The name without the word that says labels at its beginning or end: `img_1` of `gt_img_1`; None without one."""
+    bare = _LABEL_END.sub("", _LABEL_START.sub("", name))
+    return None if bare == name else bare
 
 
 def says_labels(path: str) -> bool:

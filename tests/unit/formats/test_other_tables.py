@@ -108,6 +108,15 @@ def test_rows_that_one_reader_names_are_not_named_twice() -> None:
     assert caught.value.message.count("all.txt") == 1
 
 
+def test_a_text_named_for_the_labels_of_an_image_is_labels() -> None:
+    rows = "377,117,463,117,465,130,378,130,Genaxis Theatre\n"
+    for path in ("gt_val_0.txt", "gt/000012_gt.txt"):
+        (unread,) = other_labels(uploaded(path, rows), frozenset())
+        assert (unread.path, unread.kind, unread.is_certain) == (path, "text named like an image", True)
+    assert other_labels(uploaded("gt_val_9.txt", rows), frozenset()) == ()
+    assert other_labels(uploaded("gt_val_0.txt", ""), frozenset()) == ()
+
+
 def test_a_text_named_like_an_image_elsewhere_is_named() -> None:
     (unread,) = other_labels(uploaded("captions/val_0.txt", "a dog on the grass\n"), frozenset())
     assert (unread.kind, unread.is_certain) == ("text named like an image", False)

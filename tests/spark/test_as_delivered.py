@@ -34,7 +34,7 @@ def test_what_nobody_reads_is_named_in_the_report(ctx, tmp_path):
         "images/val/b.jpg": helpers.picture(2),
         "labels.json": coco({"a.jpg": 1, "b.jpg": 2}),
         "captions.json": json.dumps(captions).encode(),
-        "poses.mat": b"MATLAB 5.0",
+        "poses.bin": b"poses",
         "README.md": b"pets",
     }
     report = add(ctx, tmp_path, files)
@@ -43,7 +43,7 @@ def test_what_nobody_reads_is_named_in_the_report(ctx, tmp_path):
     assert report.problem == (
         "labels that no reader takes: 1 file looks like COCO captions (captions.json): not supported yet"
     )
-    assert report.notices == ("read by no reader: poses.mat", "uploaded splits: train 1, val 1")
+    assert report.notices == ("read by no reader: poses.bin", "uploaded splits: train 1, val 1")
     assert report.exit_code == 0
 
 

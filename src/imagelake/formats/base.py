@@ -49,11 +49,15 @@ def present(tree: Tree, paths: Sequence[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Unread:
-    """A file that looks like labels and that no reader takes: their kind, in the field's words, and why not."""
+    """A file that looks like labels and that no reader takes: their kind, in the field's words, and why not.
+
+    `is_certain`: it is labels, so that an upload which has no others is refused; else it may be, which is a warning.
+    """
 
     path: str
     kind: str
     why: str = "not supported yet"
+    is_certain: bool = True
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from typing import Any
 
 from imagelake.errors import UploadRejected
 from imagelake.formats import FORMAT_NAMES, READERS, reader
-from imagelake.formats.base import Detection, Tree, Unread
+from imagelake.formats.base import BY_NAME_SCORE, Detection, Tree, Unread
 from imagelake.formats.other_kinds import other_labels
+from imagelake.formats.other_masks import MASKS
 from imagelake.wording import listed, tallied
 
 _WITHOUT_DOCUMENTS = frozenset(("imagefolder", "images"))
@@ -48,7 +49,8 @@ class Choice:
 def choose(tree: Tree, requested: str | None) -> Choice:
     """The format of the tree; `requested` decides where it is given.
 
-    Formats that names alone speak for give way to one whose documents could be read.
+    Formats that names alone speak for give way to one whose documents could be read. Files that may be labels, or not,
+    decide nothing.
 
     UploadRejected when no reader or several can use the tree, when its only labels are of kinds that none reads, or
     when the requested reader cannot use it; UsageError for an unknown name.
@@ -68,13 +70,8 @@ def choose(tree: Tree, requested: str | None) -> Choice:
     if documents:
         winner = max(certain or documents, key=lambda d: d.score)
         return Choice(winner.format, winner, judged, _unread(tree, judged, winner))
-    unread = _unread(tree, judged, None)
-    if unread:  # taking the images alone would lose the labels without a word
-        raise UploadRejected(
-            f"labels that no reader takes: {'; '.join(described(unread))}",
-            hint="convert them to COCO, YOLO or VOC; or take the images without them: --format images",
-            rule="format.unsupported",
-        )
+    unread = _unread(tree, judged, None)  # lists of splits are looked at too: they may hold classes
+    _check_certain(unread, usable)
     if not usable:
         raise UploadRejected(
             f"no known format fits this upload of {_contents(tree)}: {_judgements(judged)}",
@@ -82,7 +79,7 @@ def choose(tree: Tree, requested: str | None) -> Choice:
             rule="format.unknown",
         )
     winner = max(usable, key=lambda d: d.score)
-    return Choice(winner.format, winner, judged)
+    return Choice(winner.format, winner, judged, unread)
 
 
 def described(unread: Iterable[Unread]) -> tuple[str, ...]:
@@ -97,8 +94,26 @@ def described(unread: Iterable[Unread]) -> tuple[str, ...]:
     )
 
 
+def _check_certain(unread: Iterable[Unread], usable: Iterable[Detection]) -> None:
+    """UploadRejected when there are certain labels: taking the images alone would lose them without a word."""
+    files = sorted(unread, key=lambda file: not file.is_certain)
+    certain = [file for file in files if file.is_certain]
+    if not certain:
+        return
+    hint = "convert them to COCO, YOLO or VOC; or take the images without them: --format images"
+    if any(file.kind == MASKS for file in certain):
+        hint += ", which takes masks as pictures too"
+    elif any(detection.format == "imagefolder" for detection in usable):
+        hint += ", or --format imagefolder for the classes their folders name"
+    raise UploadRejected(
+        f"labels that no reader takes: {'; '.join(described(files))}", hint=hint, rule="format.unsupported"
+    )
+
+
 def _requested(tree: Tree, name: str) -> Choice:
     wanted = reader(name).detect(tree)
+    if name == "images" and wanted.score <= 0 and reader("imagefolder").detect(tree).score > 0:
+        wanted = Detection(name, BY_NAME_SCORE)  # asked for by name, it leaves the class folders alone
     if wanted.score <= 0:
         raise UploadRejected(
             f"nothing in this upload can be read as {name}: {'; '.join(wanted.lacks) or 'nothing fits'}",

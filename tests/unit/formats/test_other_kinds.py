@@ -115,8 +115,11 @@ def test_labels_of_other_tools_are_named_and_their_pictures_are_not_taken_alone(
         ("weather.csv", b"id,temperature\n1,20\n"),
         ("pom.xml", b"<project/>"),
         ("README.csv", b"filename,class\na.jpg,cat\n"),
-        ("notes.txt", b"filename,class\na.jpg,cat\n"),
-        ("empty.json", b""),
+        ("notes.txt", b"two pictures\n"),
+        ("checkpoint.pt", b"PK\x03\x04"),
+        ("model.onnx", b"\x08"),
+        ("config.yaml", b"lr: 0.1\nlabel: x\n"),
+        ("Makefile", b"all:\n\techo a.jpg\n"),
         ("one.csv", b"filename\na.jpg\n"),
     ],
 )
@@ -124,6 +127,57 @@ def test_other_files_are_no_labels(path: str, data: bytes) -> None:
     tree = DictTree({**PICTURES, path: data})
     assert other_labels(tree, frozenset()) == ()
     assert choose(tree, None).reader == "imagefolder" if "/" in path else "images"
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("gt.mat", "MATLAB"),
+        ("gt.npy", "NumPy"),
+        ("gt.npz", "NumPy"),
+        ("gt.pkl", "pickle"),
+        ("gt.h5", "HDF5"),
+        ("annotations.XLSX", "a spreadsheet"),
+        ("labels.ods", "a spreadsheet"),
+        ("labels.sqlite", "a database"),
+        ("lmdb/data.mdb", "LMDB"),
+        ("train.feather", "Arrow"),
+        ("train.rec", "RecordIO"),
+        ("train.idx", "RecordIO"),
+        ("label_map.pbtxt", "a label map"),
+        ("train-labels.idx1-ubyte", "IDX"),
+        ("train-images-idx3-ubyte", "IDX"),
+    ],
+)
+def test_files_that_may_hold_labels_are_named_and_refuse_nothing(path: str, kind: str) -> None:
+    for pictures, reader in (
+        ({"a.jpg": b"", "b.jpg": b""}, "images"),
+        ({"x/a.jpg": b"", "y/b.jpg": b""}, "imagefolder"),
+    ):
+        choice = choose(DictTree({**pictures, path: b"PK\x03\x04"}), None)
+        assert choice.reader == reader
+        assert [(u.path, u.kind, u.is_certain) for u in choice.unread] == [(path, kind, False)]
+        assert choice.as_json()["unread"]["files"] == 1
+
+
+def test_a_refusal_names_what_may_be_labels_after_what_certainly_is() -> None:
+    with pytest.raises(UploadRejected) as caught:
+        choose(DictTree({**PICTURES, "a.mat": b"MATLAB", "export.json": as_json(STUDIO)}), None)
+    assert caught.value.message == (
+        "labels that no reader takes: 1 file looks like Label Studio (export.json): not supported yet; "
+        "1 file looks like MATLAB (a.mat): may hold labels; not supported yet"
+    )
+
+
+def test_the_pictures_of_class_folders_can_be_taken_without_their_labels_and_classes() -> None:
+    tree = DictTree({"x/a.jpg": b"", "y/b.jpg": b"", "export.json": as_json(STUDIO)})
+    with pytest.raises(UploadRejected) as caught:
+        choose(tree, None)
+    assert "--format images, or --format imagefolder" in str(caught.value.hint)
+    assert [choose(tree, name).reader for name in ("images", "imagefolder")] == ["images", "imagefolder"]
+    assert (
+        choose(tree, "images").unread == choose(tree, "imagefolder").unread == (Unread("export.json", "Label Studio"),)
+    )
 
 
 def test_labels_beside_a_format_that_is_read_are_a_remark() -> None:

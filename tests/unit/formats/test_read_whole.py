@@ -44,6 +44,9 @@ OTHERS = {
     "a.json": json.dumps({"shapes": [], "imagePath": "a.jpg", "version": "5"}).encode(),
     "boxes.csv": b"filename,class,xmin,ymin,xmax,ymax\na.jpg,cat,1,1,2,2\n",
     "cvat.xml": b"<annotations><version>1.1</version></annotations>",
+    "rows.txt": b"a.jpg 1 2 3 4\nb.jpg 5 6 7 8\n",
+    "annotations.csv": b"",
+    "gt.mat": b"MATLAB",
     "metadata.jsonl": b'{"file_name": "a.jpg", "label": 1}',
 }
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import dropwhile
-from pathlib import PurePosixPath
 from types import MappingProxyType
 
 from imagelake.digest import nfc
@@ -111,6 +111,7 @@ def split_name(word: str) -> str | None:
     return _SPLITS.get(found.group(1)) if found else None
 
 
+@lru_cache(maxsize=4096)
 def folder_split(name: str) -> str | None:
     """The split a folder stands for: a split word by itself, or set apart from words that say nothing else.
 
@@ -194,7 +195,9 @@ def take_apart(path: str) -> KeyParts:
     key: `train/images/a.jpg`, `images/train/a.jpg` and `JPEGImages/a.jpg` all have the key `a.jpg`. So is a folder of
     the same name in the split folder, with more folders in it, as some archives are made: `train/train/cats/a.jpg`.
     """
-    *folders, name = PurePosixPath(nfc(path)).parts
+    *folders, name = [
+        part for part in nfc(path).split("/") if part not in ("", ".")
+    ]  # pathlib takes five times as long
     place = next((n for n, folder in enumerate(folders) if folder_split(folder)), None)
     if place is None:
         key = "/".join([*_without_roles(folders), name])

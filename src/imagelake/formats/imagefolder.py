@@ -125,16 +125,20 @@ class _Folders:
         unlabelled: list[str] = []
         others: list[tuple[str, str | None]] = []
         classes = set[tuple[str, str | None]]()
+        of_folder: dict[str, tuple[str, str | None, bool]] = {}  # what a path says of a class, its folder says
         for path in _images(tree):
-            parts = take_apart(path)
-            category = class_folder(path, parts)
+            folder = folder_of(path)
+            if folder not in of_folder:
+                parts = take_apart(path)
+                of_folder[folder] = (class_folder(path, parts), parts.split, _in_unlabelled_folder(path))
+            category, split, is_unlabelled = of_folder[folder]
             if category:
                 classed.append(path)
-                classes.add((category, parts.split))
-            elif _in_unlabelled_folder(path):
+                classes.add((category, split))
+            elif is_unlabelled:
                 unlabelled.append(path)
             else:
-                others.append((path, parts.split))
+                others.append((path, split))
         splits = {split for _, split in classes}
         set_apart = [path for path, split in others if split is not None and split not in splits]
         loose = [path for path, split in others if split is None or split in splits]

@@ -7,15 +7,11 @@ import struct
 from pathlib import Path
 
 import pytest
-from zips import Part, build, named
+from zips import Part, contents, named, rejection
 from zips import unicode_path as field
 
 from imagelake.bronze.probe import ProbeLimits, describe, probe_members
-from imagelake.errors import UploadRejected
 from imagelake.settings import IngestSettings
-from imagelake.storage.archive import read_archive
-from imagelake.storage.local import LocalStorage
-from imagelake.storage.member import read_member
 from imagelake.storage.source_open import open_source
 
 LIMITS = IngestSettings()
@@ -24,19 +20,6 @@ BEIJING = "images/北京_01.jpg"
 GBK = BEIJING.encode("gbk")
 TIMES = struct.pack("<2H", 0x5455, 5) + bytes(5)
 MARKED = 0x800
-
-
-def contents(folder: Path, *parts: Part) -> dict[str, bytes]:
-    (folder / "up.zip").write_bytes(build(*parts))
-    storage = LocalStorage(folder)
-    entries = read_archive(storage, "up.zip", LIMITS).entries
-    return {e.path: read_member(storage, "up.zip", e) for e in entries}
-
-
-def rejection(folder: Path, *parts: Part) -> UploadRejected:
-    with pytest.raises(UploadRejected) as caught:
-        contents(folder, *parts)
-    return caught.value
 
 
 STALE = {

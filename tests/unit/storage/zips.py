@@ -6,6 +6,15 @@ import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from imagelake.errors import UploadRejected
+from imagelake.settings import IngestSettings
+from imagelake.storage.archive import read_archive
+from imagelake.storage.local import LocalStorage
+from imagelake.storage.member import read_member
 
 MAX16, MAX32 = 0xFFFF, 0xFFFFFFFF
 
@@ -138,3 +147,18 @@ def overlap_bomb(count: int = 60, kernel: int = 1 << 20) -> bytes:
         for name, stream, size, behind in reversed(entries)
     )
     return data + directory + end_record(count, len(directory), len(data))
+
+
+def contents(folder: Path, *parts: Part) -> dict[str, bytes]:
+    """The members of an archive of these parts, as an upload's reader gives them, by path."""
+    (folder / "up.zip").write_bytes(build(*parts))
+    storage = LocalStorage(folder)
+    entries = read_archive(storage, "up.zip", IngestSettings()).entries
+    return {e.path: read_member(storage, "up.zip", e) for e in entries}
+
+
+def rejection(folder: Path, *parts: Part) -> UploadRejected:
+    """The refusal of an archive of these parts."""
+    with pytest.raises(UploadRejected) as caught:
+        contents(folder, *parts)
+    return caught.value

@@ -13,6 +13,7 @@ from imagelake.formats import FORMAT_NAMES, READERS, reader
 from imagelake.formats.base import BY_NAME_SCORE, Detection, Tree, Unread
 from imagelake.formats.other_kinds import other_labels
 from imagelake.formats.other_masks import MASKS
+from imagelake.formats.other_tables import CSV_OF_CLASSES
 from imagelake.wording import listed, tallied
 
 _WITHOUT_DOCUMENTS = frozenset(("imagefolder", "images"))
@@ -95,15 +96,19 @@ def described(unread: Iterable[Unread]) -> tuple[str, ...]:
 
 
 def _check_certain(unread: Iterable[Unread], usable: Iterable[Detection]) -> None:
-    """UploadRejected when there are certain labels: taking the images alone would lose them without a word."""
+    """UploadRejected when there are certain labels: taking the images alone would lose them without a word.
+
+    Beside class folders a table of classes is a remark: mostly it says the same again.
+    """
+    has_classes = any(detection.format == "imagefolder" for detection in usable)
     files = sorted(unread, key=lambda file: not file.is_certain)
-    certain = [file for file in files if file.is_certain]
+    certain = [file for file in files if file.is_certain and not (has_classes and file.kind == CSV_OF_CLASSES)]
     if not certain:
         return
     hint = "convert them to COCO, YOLO or VOC; or take the images without them: --format images"
     if any(file.kind == MASKS for file in certain):
         hint += ", which takes masks as pictures too"
-    elif any(detection.format == "imagefolder" for detection in usable):
+    elif has_classes:
         hint += ", or --format imagefolder for the classes their folders name"
     raise UploadRejected(
         f"labels that no reader takes: {'; '.join(described(files))}", hint=hint, rule="format.unsupported"

@@ -13,6 +13,7 @@ from imagelake.formats.other_names import MAYBE, SUFFIXES, ImageNames, is_tellin
 from imagelake.formats.small_documents import number
 from imagelake.keys import is_image_name, take_apart
 
+CSV_OF_CLASSES = "CSV of classes"
 TEXT_TABLE = "a table of images (text)"
 
 _SEPARATORS = (",", ";", "\t", "|")
@@ -82,7 +83,7 @@ def csv_table(path: str, text: str, names: ImageNames) -> Unread | None:
     if len(header) < 2:
         return None
     if is_image_name(header[0]):
-        kind = "CSV of boxes" if len(header) >= _BOX_CELLS else "CSV of classes"
+        kind = "CSV of boxes" if len(header) >= _BOX_CELLS else CSV_OF_CLASSES
         return _unread(path, kind, is_certain=not _PLAIN_TEXT.search(first))
     columns = {_NO_WORD.sub("", cell.lower()) for cell in header}
     if "file_name" in header:
@@ -115,7 +116,7 @@ def _unread(path: str, kind: str, *, is_certain: bool) -> Unread:
 def _by_columns(path: str, columns: set[str], rows: Sequence[Sequence[str]], names: ImageNames) -> Unread | None:
     has_boxes = not columns.isdisjoint(_BOX_COLUMNS) or any(box <= columns for box in _BOXES)
     is_named, has_classes = not columns.isdisjoint(_NAME_COLUMNS), not columns.isdisjoint(_CLASS_COLUMNS)
-    kind = "CSV of boxes" if has_boxes else "CSV of classes"
+    kind = "CSV of boxes" if has_boxes else CSV_OF_CLASSES
     repeats = not has_boxes and _repeat_folders([tuple(row) for row in rows])
     if is_named and (has_boxes or has_classes):
         return _unread(path, kind, is_certain=not repeats)

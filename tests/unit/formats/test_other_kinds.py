@@ -180,6 +180,12 @@ def test_the_pictures_of_class_folders_can_be_taken_without_their_labels_and_cla
     )
 
 
+def test_a_table_of_classes_beside_class_folders_is_a_remark() -> None:
+    table = b"class id,filepaths,labels,data set\n0,train/cats/a.jpg,cats,train\n1,train/dogs/b.jpg,dogs,train\n"
+    choice = choose(DictTree({"train/cats/a.jpg": b"", "train/dogs/b.jpg": b"", "pets.csv": table}), None)
+    assert (choice.reader, [file.path for file in choice.unread]) == ("imagefolder", ["pets.csv"])
+
+
 def test_labels_beside_a_format_that_is_read_are_a_remark() -> None:
     coco = {"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [], "categories": []}
     choice = choose(DictTree({**PICTURES, "coco.json": as_json(coco), "train/a.json": as_json(LABELME)}), None)

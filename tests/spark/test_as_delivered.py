@@ -111,6 +111,7 @@ def test_a_box_stays_where_its_outline_is_refused_and_makes_no_negative_of_the_o
     assert [row["rule"] for row in rejections(ctx)] == ["annotation.polygon_invalid"]
 
 
+@pytest.mark.nightly
 def test_a_box_and_its_outline_are_judged_apart_where_one_lies_nowhere_near_the_image(ctx, tmp_path):
     near, far = [1, 1, 5, 1, 1, 5], [1, 1, 9000, 1, 1, 5]
     document = json.loads(coco({name: 1 for name in ("far.jpg", "half.jpg", "off.jpg")}))

@@ -15,6 +15,7 @@ def ctx(spark, tmp_path_factory):
     return helpers.context(spark, tmp_path_factory.mktemp("pictures") / "lake")
 
 
+@pytest.mark.nightly
 def test_every_kind_that_is_read_comes_in_under_any_name_and_others_are_named(ctx, tmp_path):
     pictures = {
         "a.avif": helpers.picture(1, form="AVIF"),

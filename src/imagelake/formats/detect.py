@@ -11,9 +11,9 @@ from typing import Any
 from imagelake.errors import UploadRejected
 from imagelake.formats import FORMAT_NAMES, READERS, reader
 from imagelake.formats.base import BY_NAME_SCORE, Detection, Tree, Unread
-from imagelake.formats.other_kinds import other_labels
-from imagelake.formats.other_masks import MASKS
-from imagelake.formats.other_tables import CSV_OF_CLASSES
+from imagelake.formats.unread.kinds import other_labels
+from imagelake.formats.unread.masks import MASKS
+from imagelake.formats.unread.tables import CSV_OF_CLASSES
 from imagelake.wording import listed, tallied
 
 _WITHOUT_DOCUMENTS = frozenset(("imagefolder", "images"))

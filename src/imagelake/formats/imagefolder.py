@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from imagelake.formats.base import Detection, Tree, Unit, present
-from imagelake.formats.image_lists import Wording, seen_lists
-from imagelake.formats.image_lists_found import ImagePlaces, list_members, list_unit, split_lists, wording_of
+from imagelake.formats.lists.find import ImagePlaces, list_members, list_unit, split_lists, wording_of
+from imagelake.formats.lists.members import Wording, seen_lists
 from imagelake.formats.names import category_name
+from imagelake.formats.paths import ancestors, folder_of
 from imagelake.formats.records import AnnotationRecord, ImageRecord, Record
 from imagelake.formats.small_documents import too_large, too_large_issues
-from imagelake.formats.yolo_images import ancestors, folder_of
 from imagelake.keys import KeyParts, folder_split, is_dataset_image, take_apart
 from imagelake.wording import listed
 

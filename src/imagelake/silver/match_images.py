@@ -23,7 +23,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from imagelake import keys
-from imagelake.formats.voc_images import ANNOTATION_FOLDERS
+from imagelake.formats.voc.images import ANNOTATION_FOLDERS
 from imagelake.silver.frames import Row, map_rows
 from imagelake.storage.labels import NAME as SAVE_NAME
 from imagelake.tables.frames import settled

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from imagelake import keys
-from imagelake.formats import coco_scan
 from imagelake.formats.base import Unit
-from imagelake.formats.coco import CocoReader
-from imagelake.formats.coco_split import split
+from imagelake.formats.coco import scan as coco_scan
+from imagelake.formats.coco.reader import CocoReader
+from imagelake.formats.coco.split import split
 from imagelake.formats.detect import choose
 from imagelake.formats.records import AnnotationRecord, CategoryRecord, ImageRecord, Issue, Record
 from imagelake.formats.trees import DictTree

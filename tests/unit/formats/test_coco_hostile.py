@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from imagelake.digest import canonical_json
 from imagelake.formats.base import Unit
-from imagelake.formats.coco import CocoReader
+from imagelake.formats.coco.reader import CocoReader
 from imagelake.formats.records import AnnotationRecord, CategoryRecord, ImageRecord, Issue, Record
 from imagelake.quality.catalogue import BY_ID
 

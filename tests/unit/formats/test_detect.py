@@ -8,8 +8,8 @@ import pytest
 from imagelake.errors import UploadRejected, UsageError
 from imagelake.formats import FORMAT_NAMES, READERS, detect, reader
 from imagelake.formats.base import Detection, Tree
-from imagelake.formats.coco import CocoReader, document_split
-from imagelake.formats.coco_detect import HEAD
+from imagelake.formats.coco.detect import HEAD
+from imagelake.formats.coco.reader import CocoReader, document_split
 from imagelake.formats.detect import choose
 from imagelake.formats.trees import DictTree
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from imagelake.errors import UploadRejected
-from imagelake.formats.coco import CocoReader
+from imagelake.formats.coco.reader import CocoReader
 from imagelake.formats.detect import choose
-from imagelake.formats.other_kinds import HEAD, other_labels
 from imagelake.formats.trees import DictTree
+from imagelake.formats.unread.kinds import HEAD, other_labels
 
 PICTURES = dict.fromkeys(("img/pic_1.jpg", "img/pic_2.jpg"), b"")
 PIXELS = "A" * (4 * HEAD)

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from imagelake.errors import UploadRejected
-from imagelake.formats import other_kinds
 from imagelake.formats.base import Unread
 from imagelake.formats.detect import choose
-from imagelake.formats.other_kinds import other_labels
 from imagelake.formats.trees import DictTree
+from imagelake.formats.unread import kinds as other_kinds
+from imagelake.formats.unread.kinds import other_labels
 
 PICTURES = {"train/a.jpg": b"", "train/b.jpg": b""}
 

@@ -9,8 +9,8 @@ import pytest
 
 from imagelake.errors import UploadRejected
 from imagelake.formats.detect import choose
-from imagelake.formats.other_masks import MASKS, masks
 from imagelake.formats.trees import DictTree
+from imagelake.formats.unread.masks import MASKS, masks
 
 CERTAIN: dict[str, dict[str, bool]] = {
     "images and masks": {"images/1.jpg": False, "masks/1.png": True},

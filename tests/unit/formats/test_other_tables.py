@@ -6,9 +6,9 @@ import pytest
 
 from imagelake.errors import UploadRejected
 from imagelake.formats.detect import choose
-from imagelake.formats.other_kinds import other_labels
-from imagelake.formats.other_tables import TEXT_TABLE
 from imagelake.formats.trees import DictTree
+from imagelake.formats.unread.kinds import other_labels
+from imagelake.formats.unread.tables import TEXT_TABLE
 
 PICTURES = dict.fromkeys(("val/images/val_0.JPEG", "val/images/IMG 1.jpg", "val/images/000012.jpg"), b"")
 

@@ -16,8 +16,8 @@ from imagelake.formats.base import Unit
 from imagelake.formats.detect import choose
 from imagelake.formats.records import AnnotationRecord, ImageRecord, Issue, Record
 from imagelake.formats.trees import DictTree
-from imagelake.formats.voc import VocReader
-from imagelake.formats.voc_xml import MAX_DEPTH, MAX_ELEMENTS
+from imagelake.formats.voc.reader import VocReader
+from imagelake.formats.voc.xml import MAX_DEPTH, MAX_ELEMENTS
 from imagelake.quality.catalogue import BY_ID
 
 UPLOADS = Path(__file__).parents[4] / "shared" / "data"

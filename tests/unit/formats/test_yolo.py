@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imagelake.formats import small_documents, yolo_names
+from imagelake.formats import small_documents
 from imagelake.formats.base import Unit
 from imagelake.formats.records import EVERY_KIND, AnnotationRecord, CategoryRecord, ImageRecord, Issue, Record
 from imagelake.formats.trees import DictTree
-from imagelake.formats.yolo import YoloReader
+from imagelake.formats.yolo import names as yolo_names
+from imagelake.formats.yolo.reader import YoloReader
 from imagelake.quality.catalogue import BY_ID
 
 RULES = set(BY_ID)

@@ -6,7 +6,7 @@ import pytest
 from test_yolo import BOX, only, read, tree
 
 from imagelake.formats.records import AnnotationRecord, CategoryRecord, Issue
-from imagelake.formats.yolo import YoloReader
+from imagelake.formats.yolo.reader import YoloReader
 
 Files = dict[str, str | bytes]
 

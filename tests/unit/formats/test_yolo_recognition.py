@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_yolo import BOX, DATA, only, read, tree
 
-from imagelake.formats import yolo_look
 from imagelake.formats.base import Detection
 from imagelake.formats.records import AnnotationRecord, ImageRecord, Issue
 from imagelake.formats.trees import DictTree
-from imagelake.formats.yolo import YoloReader
+from imagelake.formats.yolo import look as yolo_look
+from imagelake.formats.yolo.reader import YoloReader
 
 POSE = "0 0.5 0.5 0.4 0.4 0.4 0.4 2 0.6 0.6 1 0 0 0"
 FOUR_POINTS = "0 .5 .5 .4 .4 .4 .4 {} .6 .6 {} .5 .4 {} .5 .6 {}"

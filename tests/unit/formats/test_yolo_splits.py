@@ -9,7 +9,7 @@ from test_yolo import BOX, only, read, tree
 
 from imagelake.formats import small_documents
 from imagelake.formats.records import ImageRecord, Issue
-from imagelake.formats.yolo import YoloReader
+from imagelake.formats.yolo.reader import YoloReader
 
 Files = dict[str, str | bytes]
 

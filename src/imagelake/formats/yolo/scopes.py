@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from imagelake.formats.base import Tree, read_or_none
+from imagelake.formats.paths import ancestors, folder_of
 from imagelake.formats.small_documents import Unreadable
-from imagelake.formats.yolo_images import ancestors, folder_of, home
-from imagelake.formats.yolo_names import MAX_BYTES, Classes, classes, grade
+from imagelake.formats.yolo.images import home
+from imagelake.formats.yolo.names import MAX_BYTES, Classes, classes, grade
 
 
 @dataclass(frozen=True)

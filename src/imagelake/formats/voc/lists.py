@@ -8,12 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 from imagelake.formats.base import Tree, Unit
-from imagelake.formats.image_lists import Wording, is_sum, malformed, without_sums
-from imagelake.formats.image_lists_found import ImagePlaces, list_members, list_unit, split_lists, wording_of
+from imagelake.formats.lists.find import ImagePlaces, list_members, list_unit, split_lists, wording_of
+from imagelake.formats.lists.members import Wording, is_sum, malformed, without_sums
 from imagelake.formats.names import file_name
+from imagelake.formats.paths import ancestors, folder_of
 from imagelake.formats.records import ImageRecord, Issue
 from imagelake.formats.small_documents import stem
-from imagelake.formats.yolo_images import ancestors, folder_of
 from imagelake.keys import split_name
 
 _SET_LIST = re.compile(

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from imagelake.formats.base import Tree, read_or_none
+from imagelake.formats.plain_text import columns, decoded, lines
 from imagelake.formats.small_documents import HEAD, Unreadable
-from imagelake.formats.yolo_columns import (
+from imagelake.formats.yolo.columns import (
     BOX,
     BOX_WIDTH,
     MIN_POLYGON_WIDTH,
@@ -23,7 +24,6 @@ from imagelake.formats.yolo_columns import (
     sound_kind,
     unread_kind,
 )
-from imagelake.formats.yolo_text import columns, decoded, lines
 from imagelake.keys import IMAGE_SUFFIXES
 
 BUDGET = 64 << 20

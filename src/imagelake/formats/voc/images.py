@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 from imagelake.formats.names import FileName, file_name
 from imagelake.formats.small_documents import stem
-from imagelake.formats.voc_xml import decode_head
+from imagelake.formats.voc.xml import decode_head
 from imagelake.keys import KeyParts, is_dataset_image, is_image_name, is_role_folder, take_apart
 
 ANNOTATION_FOLDERS = frozenset(("annotations", "annotation", "xml", "xmls"))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from imagelake.formats import geometry
-from imagelake.formats.coco_values import number, number_in_text
+from imagelake.formats.coco.values import number, number_in_text
 from imagelake.formats.records import Box
 from imagelake.formats.refused import Refused, shown
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from imagelake.formats.paths import LABEL_FOLDERS, ancestors, folder_of
 from imagelake.formats.small_documents import stem
 from imagelake.keys import folder_split, is_dataset_image, is_role_folder
 
-_LABEL_FOLDERS = frozenset(("labels", "label"))
-_DOCUMENT_FOLDERS = _LABEL_FOLDERS | {"annotations", "annotation"}
+_DOCUMENT_FOLDERS = LABEL_FOLDERS | {"annotations", "annotation"}
 
 
 class Images:
@@ -68,31 +68,15 @@ def image_file(document: str) -> str:
     """The path of a label file's image without its suffix: `train/labels/a.txt` is of `train/images/a`."""
     *folders, name = document.split("/")
     for place in range(len(folders) - 1, -1, -1):
-        if folders[place].lower() in _LABEL_FOLDERS:
+        if folders[place].lower() in LABEL_FOLDERS:
             folders[place] = "images"
             break
     return "/".join([*folders, name.rpartition(".")[0]])
 
 
-def in_label_folder(path: str) -> bool:
-    """Whether a file lies somewhere in a folder for label files."""
-    return any(folder.lower() in _LABEL_FOLDERS for folder in path.split("/")[:-1])
-
-
-def folder_of(path: str) -> str:
-    """The folder a file lies in; empty for the top."""
-    return path.rpartition("/")[0]
-
-
 def home(folder: str) -> str:
     """The export a folder belongs to: its path without the folders that name a split, images or labels."""
     return "/".join(part for part in folder.split("/") if not _is_telling(part))
-
-
-def ancestors(folder: str) -> list[str]:
-    """The folder and those above it, the nearest first, the last one the top."""
-    parts = folder.split("/") if folder else []
-    return ["/".join(parts[:count]) for count in range(len(parts), -1, -1)]
 
 
 def _is_telling(part: str) -> bool:

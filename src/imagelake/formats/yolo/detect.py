@@ -6,15 +6,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from imagelake.formats.base import Tree, Unread
-from imagelake.formats.image_lists import list_split
+from imagelake.formats.lists.members import list_split
+from imagelake.formats.paths import folder_of, in_label_folder
 from imagelake.formats.refused import shown
 from imagelake.formats.small_documents import stem
-from imagelake.formats.yolo_columns import DOTA, KITTI, POSE, PREDICTIONS, REASONS, TRACKS
-from imagelake.formats.yolo_images import Images, folder_of, home, in_label_folder
-from imagelake.formats.yolo_look import Evidence, Look, looks
-from imagelake.formats.yolo_names import is_class_list, name_documents
-from imagelake.formats.yolo_scopes import ClassList, Scopes, class_lists
-from imagelake.formats.yolo_splits import Splits, splits
+from imagelake.formats.yolo.columns import DOTA, KITTI, POSE, PREDICTIONS, REASONS, TRACKS
+from imagelake.formats.yolo.images import Images, home
+from imagelake.formats.yolo.look import Evidence, Look, looks
+from imagelake.formats.yolo.names import is_class_list, name_documents
+from imagelake.formats.yolo.scopes import ClassList, Scopes, class_lists
+from imagelake.formats.yolo.splits import Splits, splits
 
 NAMED_SCORE, BARE_SCORE, EMPTY_SCORE = 90, 70, 60
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from imagelake.formats.base import BY_NAME_SCORE, Detection, Tree, Unit, present, read_or_none
-from imagelake.formats.image_lists import seen_lists
+from imagelake.formats.lists.members import seen_lists
 from imagelake.formats.records import Record
 from imagelake.formats.small_documents import BUDGET, HEAD, cut, spread, too_large, too_large_issues
-from imagelake.formats.voc_images import Images, filenames_hold, in_annotation_folder, placed
-from imagelake.formats.voc_lists import voc_list_members, voc_list_units, voc_lists
-from imagelake.formats.voc_records import Place, records
-from imagelake.formats.voc_xml import decode_head, root_name
+from imagelake.formats.voc.images import Images, filenames_hold, in_annotation_folder, placed
+from imagelake.formats.voc.lists import voc_list_members, voc_list_units, voc_lists
+from imagelake.formats.voc.records import Place, records
+from imagelake.formats.voc.xml import decode_head, root_name
 
 _SCORE = 90
 _CONTENT = re.compile(r"<(?:filename|object|bndbox)\b")

@@ -12,9 +12,10 @@ import yaml
 
 from imagelake.formats.base import Tree, read_or_none
 from imagelake.formats.names import category_name
+from imagelake.formats.paths import plain_path
+from imagelake.formats.plain_text import decoded, lines
 from imagelake.formats.refused import shown
 from imagelake.formats.small_documents import Unreadable
-from imagelake.formats.yolo_text import decoded, lines
 from imagelake.keys import split_name
 
 MAX_BYTES = 1 << 20
@@ -181,17 +182,6 @@ def _entries(root: str, texts: list[str]) -> Iterator[Entry]:
             entry = Entry(plain_path(base), plain_path(text))
         if entry.path:
             yield entry
-
-
-def plain_path(written: str) -> str:
-    r"""A path as names only: with `/`, without drive, `.` and wildcards; `..` takes the folder before it, if any."""
-    parts: list[str] = []
-    for part in written.strip().replace("\\", "/").split("/"):
-        if part == "..":
-            parts = parts[:-1]
-        elif part not in ("", ".", "~") and "*" not in part and not re.fullmatch(r"[A-Za-z]:", part):
-            parts.append(part)
-    return "/".join(parts)
 
 
 def _load(text: str) -> Any:

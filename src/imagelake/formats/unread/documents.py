@@ -10,9 +10,9 @@ import re
 from dataclasses import dataclass
 
 from imagelake.formats.base import Unread
-from imagelake.formats.other_names import MAYBE, SUFFIXES, ImageNames, is_telling, says_labels
 from imagelake.formats.small_documents import stem
-from imagelake.formats.voc_xml import decode_head, root_name
+from imagelake.formats.unread.names import MAYBE, SUFFIXES, ImageNames, is_telling, says_labels
+from imagelake.formats.voc.xml import decode_head, root_name
 from imagelake.keys import is_image_name, split_name
 
 

@@ -6,8 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from imagelake.formats import coco_shapes as shapes
-from imagelake.formats import coco_values as values
+from imagelake.formats.coco import shapes, values
 from imagelake.formats.names import FileName, category_name, file_name
 from imagelake.formats.records import AnnotationRecord, CategoryRecord, ImageRecord, Issue
 from imagelake.formats.refused import Refused, shown

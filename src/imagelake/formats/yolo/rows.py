@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from itertools import islice
 
 from imagelake.formats.geometry import bounds
+from imagelake.formats.plain_text import columns, decoded, lines
 from imagelake.formats.records import EVERY_KIND, AnnotationRecord, Box, ImageRecord, Issue, Record
 from imagelake.formats.refused import Refused, shown
 from imagelake.formats.small_documents import MAX_RAW, Unreadable, number, unreadable_issue
-from imagelake.formats.yolo_columns import (
+from imagelake.formats.yolo.columns import (
     BOX,
     BOX_WIDTH,
     CLASS_WORDS,
@@ -28,8 +29,7 @@ from imagelake.formats.yolo_columns import (
     shares,
     unread_kind,
 )
-from imagelake.formats.yolo_names import Classes
-from imagelake.formats.yolo_text import columns, decoded, lines
+from imagelake.formats.yolo.names import Classes
 
 _LOOKED_AT = 100
 _BY_WIDTH = (WRONG_COLUMNS, MALFORMED, CLASS_WORDS)

@@ -1,4 +1,4 @@
-"""Text of YOLO data sets: decoded where the encoding is certain, cut into lines and columns, refused by name else."""
+"""Text of label files: decoded where the encoding is certain, cut into lines and columns, refused by name else."""
 
 from __future__ import annotations
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from imagelake.formats import coco_values as values
 from imagelake.formats.base import BY_NAME_SCORE, Tree, read_or_none
-from imagelake.formats.coco_masks import MaskNames, mask_names
-from imagelake.formats.coco_scan import NotSplit
-from imagelake.formats.coco_split import Outline, split, split_head
+from imagelake.formats.coco import values
+from imagelake.formats.coco.masks import MaskNames, mask_names
+from imagelake.formats.coco.scan import NotSplit
+from imagelake.formats.coco.split import Outline, split, split_head
 from imagelake.formats.text import is_utf16, utf8
 
 HEAD = 256 << 10

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from imagelake.formats import coco_records as records
 from imagelake.formats.base import Detection, Tree, Unit, Unread, present
-from imagelake.formats.coco_detect import LISTS, Finding, judge
-from imagelake.formats.coco_masks import mask_paths
-from imagelake.formats.coco_records import Item, Seen
-from imagelake.formats.coco_scan import NotSplit
-from imagelake.formats.coco_split import Outline, split
-from imagelake.formats.coco_values import raw
+from imagelake.formats.coco import records
+from imagelake.formats.coco.detect import LISTS, Finding, judge
+from imagelake.formats.coco.masks import mask_paths
+from imagelake.formats.coco.records import Item, Seen
+from imagelake.formats.coco.scan import NotSplit
+from imagelake.formats.coco.split import Outline, split
+from imagelake.formats.coco.values import raw
 from imagelake.formats.records import Issue, Record
 from imagelake.formats.text import utf8
 from imagelake.keys import split_name

@@ -7,17 +7,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from imagelake.formats import yolo_detect
 from imagelake.formats.base import BY_NAME_SCORE, Detection, Tree, Unit, present, read_or_none
-from imagelake.formats.image_lists import Wording, members
+from imagelake.formats.lists.members import Wording, members
+from imagelake.formats.paths import ancestors, folder_of, in_label_folder
 from imagelake.formats.records import CategoryRecord, ImageRecord, Record
 from imagelake.formats.small_documents import Unreadable, cut, too_large, too_large_issues, unreadable_issue
-from imagelake.formats.yolo_detect import BARE_SCORE, EMPTY_SCORE, NAMED_SCORE
-from imagelake.formats.yolo_images import Images, ancestors, folder_of, image_file, in_label_folder
-from imagelake.formats.yolo_names import Classes, classes, is_declaration
-from imagelake.formats.yolo_rows import Place, records
-from imagelake.formats.yolo_scopes import ClassList, class_lists
-from imagelake.formats.yolo_splits import Splits, folder_split, listed_images, split_of, splits, wording
+from imagelake.formats.yolo import detect as yolo_detect
+from imagelake.formats.yolo.detect import BARE_SCORE, EMPTY_SCORE, NAMED_SCORE
+from imagelake.formats.yolo.images import Images, image_file
+from imagelake.formats.yolo.names import Classes, classes, is_declaration
+from imagelake.formats.yolo.rows import Place, records
+from imagelake.formats.yolo.scopes import ClassList, class_lists
+from imagelake.formats.yolo.splits import Splits, folder_split, listed_images, split_of, splits, wording
 from imagelake.keys import take_apart
 
 _UNIT_MEMBERS = 5000

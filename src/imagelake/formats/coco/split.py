@@ -15,7 +15,7 @@ from itertools import pairwise
 import msgspec
 import numpy as np
 
-from imagelake.formats.coco_scan import BLOCK, CLOSE, COLON, COMMA, Array, Marks, NotSplit, scan
+from imagelake.formats.coco.scan import BLOCK, CLOSE, COLON, COMMA, Array, Marks, NotSplit, scan
 
 _SPACE = b" \t\r\n"
 _BLANKS = (b" ", b"\t", b"\r", b"\n")

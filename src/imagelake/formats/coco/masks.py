@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from imagelake.formats import coco_values as values
-from imagelake.formats.coco_split import Outline
+from imagelake.formats.coco import values
+from imagelake.formats.coco.split import Outline
 from imagelake.formats.names import file_name
 from imagelake.formats.small_documents import stem
 from imagelake.keys import is_image_name

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from imagelake.formats.base import Tree, Unread, read_or_none
-from imagelake.formats.other_documents import json_document, misnamed, without_content, xml_document, yaml_document
-from imagelake.formats.other_masks import masks
-from imagelake.formats.other_names import MAYBE, ImageNames, label_of
-from imagelake.formats.other_tables import csv_table, text_table
 from imagelake.formats.small_documents import stem
 from imagelake.formats.text import head_utf8
+from imagelake.formats.unread.documents import json_document, misnamed, without_content, xml_document, yaml_document
+from imagelake.formats.unread.masks import masks
+from imagelake.formats.unread.names import MAYBE, ImageNames, label_of
+from imagelake.formats.unread.tables import csv_table, text_table
 from imagelake.keys import is_image_name, is_paper
 
 HEAD = 16 << 10

@@ -14,9 +14,9 @@ from imagelake.digest import nfc
 from imagelake.formats.base import Tree, Unit, read_or_none
 from imagelake.formats.lists.members import Wording, base_of, folders_meant, list_split, members, without_sums
 from imagelake.formats.paths import ancestors, folder_of, in_label_folder, plain_path
-from imagelake.formats.plain_text import columns, decoded, lines
 from imagelake.formats.records import ImageRecord, Issue
 from imagelake.formats.small_documents import HEAD, Unreadable, number
+from imagelake.formats.text import columns, decoded, lines
 from imagelake.keys import is_dataset_image, is_image_name, is_role_folder
 
 _NAMESAKES = 100

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from imagelake.digest import nfc
 from imagelake.formats.names import file_name
 from imagelake.formats.paths import folder_of, plain_path
-from imagelake.formats.plain_text import columns, decoded, lines
 from imagelake.formats.records import ImageRecord, Issue
 from imagelake.formats.small_documents import MAX_RAW, Unreadable, stem, unreadable_issue
+from imagelake.formats.text import columns, decoded, lines
 from imagelake.keys import IMAGE_SUFFIXES, is_image_name, split_name
 from imagelake.wording import listed
 

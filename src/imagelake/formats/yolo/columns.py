@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from imagelake.formats.plain_text import columns
 from imagelake.formats.small_documents import number
+from imagelake.formats.text import columns
 
 BOX, POLYGON = "box", "polygon"
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from imagelake.formats.base import Tree, read_or_none
-from imagelake.formats.plain_text import columns, decoded, lines
 from imagelake.formats.small_documents import HEAD, Unreadable
+from imagelake.formats.text import columns, decoded, lines
 from imagelake.formats.yolo.columns import (
     BOX,
     BOX_WIDTH,

@@ -13,9 +13,9 @@ import yaml
 from imagelake.formats.base import Tree, read_or_none
 from imagelake.formats.names import category_name
 from imagelake.formats.paths import plain_path
-from imagelake.formats.plain_text import decoded, lines
 from imagelake.formats.refused import shown
 from imagelake.formats.small_documents import Unreadable
+from imagelake.formats.text import decoded, lines
 from imagelake.keys import split_name
 
 MAX_BYTES = 1 << 20

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from itertools import islice
 
 from imagelake.formats.geometry import bounds
-from imagelake.formats.plain_text import columns, decoded, lines
 from imagelake.formats.records import EVERY_KIND, AnnotationRecord, Box, ImageRecord, Issue, Record
 from imagelake.formats.refused import Refused, shown
 from imagelake.formats.small_documents import MAX_RAW, Unreadable, number, unreadable_issue
+from imagelake.formats.text import columns, decoded, lines
 from imagelake.formats.yolo.columns import (
     BOX,
     BOX_WIDTH,

@@ -47,6 +47,7 @@ class DatasetSettings(Strict):
     renames: dict[str, str] = {}
     match: Literal["exact", "name"] = "exact"
     unlisted_images: Literal["keep", "reject"] = "keep"
+    yolo_space: Literal["upright", "raw"] = "upright"
     browse: bool = False
 
 

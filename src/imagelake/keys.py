@@ -3,15 +3,45 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from functools import lru_cache
+from itertools import dropwhile
+from types import MappingProxyType
 
 from imagelake.digest import nfc
 from imagelake.errors import UsageError
 
 DATASET_ID = re.compile(r"^[a-z0-9][a-z0-9_-]{0,62}$")
-IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"))
+
+_JPEG, _TIFF, _HEIF = ("image/jpeg",), ("image/tiff",), ("image/heic", "image/heif")
+_PBM, _PGM, _PPM = "image/x-portable-bitmap", "image/x-portable-graymap", "image/x-portable-pixmap"
+_JP2, _CODESTREAM = ("image/jp2", "image/jpx"), ("image/j2c",)
+
+SUFFIX_TYPES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), _JPEG),
+        ".png": ("image/png",),
+        ".bmp": ("image/bmp",),
+        ".gif": ("image/gif",),
+        **dict.fromkeys((".tif", ".tiff"), _TIFF),
+        ".webp": ("image/webp",),
+        ".avif": ("image/avif",),
+        **dict.fromkeys((".heic", ".heif", ".hif"), _HEIF),
+        **dict.fromkeys((".jp2", ".jpx", ".jpf"), _JP2),
+        **dict.fromkeys((".j2k", ".j2c", ".jpc"), _CODESTREAM),
+        ".pbm": (_PBM,),
+        ".pgm": (_PGM,),
+        ".ppm": (_PPM,),
+        ".pnm": (_PBM, _PGM, _PPM),
+    }
+)
+"""The suffixes of image files, each with the media types that a file so named may hold, the usual one first."""
+
+IMAGE_SUFFIXES = frozenset(SUFFIX_TYPES)
+
+IMAGE_TYPES = frozenset(kind for kinds in SUFFIX_TYPES.values() for kind in kinds)
+"""The media types of images that can be read; HEIC and HEIF with an extra only (imagelake.heif)."""
 
 _SPLITS = {
     "train": "train",
@@ -26,18 +56,43 @@ _SPLITS = {
     "evaluation": "test",
 }
 _SPLIT_FOLDER = re.compile(r"^([a-z]+)(?:[-_]?(?:19|20)\d\d)?$")
+_NUMBERED = re.compile(r"(train|training|val|valid|validation|test|testing)\d")
+_BETWEEN_WORDS = re.compile(r"[-_. ]+")
+_SAYS_NOTHING = re.compile(
+    r"sets?|data|datasets?|images?|imgs?|pictures?|photos?|jpegimages|splits?|(?:un)?labell?ed|\d\d?|(?:19|20)\d\d"
+)
+_PAPERS = frozenset(
+    ("license", "licence", "licenses", "readme", "notice", "citation", "changelog", "authors", "credits", "disclaimer")
+)
 _ROLE_FOLDERS = frozenset(("images", "image", "imgs", "img", "jpegimages", "photos", "pictures"))
 _MASK_FOLDERS = frozenset(("segmentationclass", "segmentationobject"))
 _JUNK_NAMES = frozenset((".ds_store", "thumbs.db", "desktop.ini", "icon\r", ".gitkeep", ".gitignore", ".gitattributes"))
+_JUNK_FOLDERS = frozenset(
+    (
+        "__macosx",
+        "__pycache__",
+        "@eadir",  # Synology's previews; its bin is #recycle, QNAP's @recycle
+        "#recycle",
+        "@recycle",
+        "#snapshot",
+        "$recycle.bin",
+        "system volume information",
+        "lost+found",
+    )
+)
 
 
 @dataclass(frozen=True)
 class KeyParts:
-    """An image's path taken apart: its key, its key with the split folder kept, the split it lies in."""
+    """An image's path taken apart: its key, its key with the split folder kept, the split it lies in.
+
+    `inner` is the part of the key below the split folder, all of it where there is none.
+    """
 
     key: str
     split_key: str
     split: str | None
+    inner: str
 
 
 def check_dataset_id(name: str) -> str:
@@ -56,13 +111,41 @@ def split_name(word: str) -> str | None:
     return _SPLITS.get(found.group(1)) if found else None
 
 
+@lru_cache(maxsize=4096)
+def folder_split(name: str) -> str | None:
+    """The split a folder stands for: a split word by itself, or set apart from words that say nothing else.
+
+    `train2017`, `test1`, `training_set`, `test images`, `images-val` and `01_train` are splits; `train_cats` and
+    `train_val` are none.
+    """
+    words = [_without_number(word) for word in _BETWEEN_WORDS.split(name.lower()) if word]
+    splits = {split for word in words if (split := split_name(word)) is not None}
+    others = [word for word in words if split_name(word) is None]
+    return splits.pop() if len(splits) == 1 and all(map(_SAYS_NOTHING.fullmatch, others)) else None
+
+
+def _without_number(word: str) -> str:
+    numbered = _NUMBERED.fullmatch(word)
+    return numbered[1] if numbered else word
+
+
+def is_paper(path: str) -> bool:
+    """True for a text that goes with an upload and says nothing to a program: README, LICENSE, CHANGELOG, …"""
+    return not is_image_name(path) and path.rpartition("/")[2].lower().partition(".")[0] in _PAPERS
+
+
 def is_junk(path: str) -> bool:
-    """True for what operating systems leave behind: __MACOSX, .DS_Store, ._*, Thumbs.db, desktop.ini, Finder icons."""
+    """True for what systems and tools leave behind: .DS_Store, ._*, Thumbs.db, and all in hidden or system folders."""
     *folders, last = path.split("/")
     name = last.lower()
     if not name or name in _JUNK_NAMES or name.startswith("._") or last == "__MACOSX":
         return True
-    return "__MACOSX" in folders or ".git" in folders
+    return any(map(_is_junk_folder, folders))
+
+
+def _is_junk_folder(name: str) -> bool:
+    """Hidden folders hold stale copies, previews and histories: .ipynb_checkpoints, .thumbnails, .git, .Trashes."""
+    return (name.startswith(".") and name not in (".", "..")) or name.lower() in _JUNK_FOLDERS
 
 
 def is_image_name(path: str) -> bool:
@@ -87,37 +170,83 @@ def is_role_folder(name: str) -> bool:
     return name.lower() in _ROLE_FOLDERS
 
 
-def wrapper_folder(paths: Iterable[str]) -> str:
-    """The single folder that all files lie in, with a slash at its end; empty when there is none.
+def wrapper_folder(paths: Sequence[str]) -> str:
+    """The folder that all files lie in, with a slash at its end; empty when there is none.
 
-    Split, role and mask folders are no wrappers: they say something about the images.
+    Papers (README, LICENSE) may lie beside it, and all but images where it holds split folders (`data.yaml` beside
+    `ds/train/`). Split, role and mask folders are no wrappers: they say something about the images. A wrapper may hold
+    another one, of its own name or with such a folder in it (`d/d/`, `x/d/train/`).
     """
-    first: str | None = None
-    for path in paths:
-        head, slash, _ = path.partition("/")
-        if not slash or (first is not None and head != first):
-            return ""
-        first = head
-    if first is None or split_name(first) is not None or first.lower() in _ROLE_FOLDERS | _MASK_FOLDERS:
-        return ""
-    return first + "/"
+    chain = _single_folders(paths)
+    depth = min(1, len(chain))
+    for place in range(1, len(chain)):
+        is_repeated = depth == place and chain[place].lower() == chain[place - 1].lower()
+        if is_repeated or any(map(_tells, _folders_in(paths, chain[: place + 1]))):
+            depth = place + 1
+    wrapper = "".join(f"{folder}/" for folder in chain[:depth])
+    stripped = [path.removeprefix(wrapper) for path in paths]
+    return wrapper if len(set(stripped)) == len(stripped) else ""  # a paper may lie beside the folder and in it
 
 
 def take_apart(path: str) -> KeyParts:
     """Key and split of an image at this path (wrapper folder already stripped).
 
-    Leading split folders (at most one) and role folders are left out of the key:
-    `train/images/a.jpg`, `images/train/a.jpg` and `JPEGImages/a.jpg` all have the key `a.jpg`.
+    The first folder that stands for a split, and the role folders beside it or at the beginning, are left out of the
+    key: `train/images/a.jpg`, `images/train/a.jpg` and `JPEGImages/a.jpg` all have the key `a.jpg`. So is a folder of
+    the same name in the split folder, with more folders in it, as some archives are made: `train/train/cats/a.jpg`.
     """
-    parts = list(PurePosixPath(nfc(path)).parts)
-    split: str | None = None
-    split_part: list[str] = []
-    while len(parts) > 1:
-        named = split_name(parts[0])
-        if named is not None and split is None:
-            split, split_part = named, [parts[0]]
-        elif parts[0].lower() not in _ROLE_FOLDERS:
-            break
-        parts = parts[1:]
-    key = "/".join(parts)
-    return KeyParts(key=key, split_key="/".join(split_part + parts), split=split)
+    *folders, name = [
+        part for part in nfc(path).split("/") if part not in ("", ".")
+    ]  # pathlib takes five times as long
+    place = next((n for n, folder in enumerate(folders) if folder_split(folder)), None)
+    if place is None:
+        key = "/".join([*_without_roles(folders), name])
+        return KeyParts(key, key, None, key)
+    above = _without_roles(folders[:place])
+    above = _without_roles(above[::-1])[::-1]
+    below = folders[place + 1 :]
+    if len(below) > 1 and below[0].lower() == folders[place].lower():
+        del below[0]  # the last folder may be a class: pictures of trains
+    inner = [*_without_roles(below), name]
+    key, split_key = "/".join([*above, *inner]), "/".join([*above, folders[place], *inner])
+    return KeyParts(key, split_key, folder_split(folders[place]), "/".join(inner))
+
+
+def _without_roles(folders: Sequence[str]) -> list[str]:
+    """The folders from the first one that is no role folder."""
+    return list(dropwhile(is_role_folder, folders))
+
+
+def _single_folders(paths: Sequence[str]) -> list[str]:
+    """The folder everything lies in, the one everything lies in there, and so on, up to one that tells something."""
+    chain: list[str] = []
+    while folder := _single_folder(paths, chain):
+        chain.append(folder)
+    return chain
+
+
+def _single_folder(paths: Sequence[str], above: Sequence[str]) -> str:
+    """The only folder in another one, beside files that may lie there; empty where there is none."""
+    folders = _folders_in(paths, above)
+    if len(folders) != 1 or any(map(_tells, folders)):
+        return ""
+    (folder,) = folders
+    top = "".join(f"{name}/" for name in above)
+    files = [path for path in paths if path.startswith(top) and "/" not in path[len(top) :]]
+    others = [path for path in files if not is_paper(path)]
+    if any(map(is_image_name, others)):
+        return ""
+    holds_splits = others and any(map(folder_split, _folders_in(paths, [*above, folder])))
+    return folder if not others or holds_splits else ""
+
+
+def _folders_in(paths: Sequence[str], above: Sequence[str]) -> frozenset[str]:
+    """The folders that lie in the folder of these names, one in the other."""
+    top = "".join(f"{name}/" for name in above)
+    inside = (path[len(top) :] for path in paths if path.startswith(top))
+    return frozenset(path.partition("/")[0] for path in inside if "/" in path)
+
+
+def _tells(folder: str) -> bool:
+    """Whether a folder's name says something about the images in it."""
+    return folder_split(folder) is not None or folder.lower() in _ROLE_FOLDERS | _MASK_FOLDERS

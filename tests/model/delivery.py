@@ -41,8 +41,9 @@ class Delivery:
         self.refused: dict[Rejection, Rejection] = {}
 
     def apply(self) -> tuple[Delivered, Draft]:
-        """The answer, and the draft after it: as it was when none of the upload's documents can be read."""
-        if self.documents and all(f.broken for f in self.documents.values()):
+        """The answer, and the draft after it: as it was when none of the upload's documents can be read, or, where it
+        has none, none of its images."""
+        if all(damage(file) for file in (self.documents or self.files).values()):
             return replace(self.answer, state="rejected"), self.draft
         by, before = (self.upload, self.answer.sequence), self.draft
         # whose are the labels: of images that the upload has and that are good, or of others of the draft

@@ -11,6 +11,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import dropwhile
 from posixpath import basename
 from typing import Literal, NamedTuple
 
@@ -113,9 +114,15 @@ class Upload:
         return frozenset(self.members().items())
 
     def members(self) -> dict[str, File]:
-        """Files in order of path, without the one folder all may lie in; split and role folders are no wrappers."""
-        heads = {path.partition("/")[0] if "/" in path else "" for path, _ in self.files}
-        head = heads.pop() if len(heads) == 1 else ""
+        """Files in order of path, without the one folder that all lie in, or all images with their split folders.
+
+        Papers may lie anywhere; no split or role folder is such a folder.
+        """
+        heads = {path.partition("/")[0] for path, _ in self.files if "/" in path}
+        beside = [file for path, file in self.files if "/" not in path and not is_paper(path, file)]
+        holds_splits = any(split_of(path.split("/")[1]) for path, _ in self.files if path.count("/") > 1)
+        allowed = holds_splits and not any(isinstance(file, Image) for file in beside)
+        head = heads.pop() if len(heads) == 1 and (allowed or not beside) else ""
         wrapper = f"{head}/" if head and not split_of(head) and head.lower() not in ROLE_FOLDERS else ""
         return {path.removeprefix(wrapper): file for path, file in sorted(self.files)}
 
@@ -168,11 +175,13 @@ class Record:
 
 
 class Parts(NamedTuple):
-    """A path taken apart: the key without split and role folders, the key with its split folder, the split."""
+    """A path taken apart: the key without split and role folders, the key with its split folder, the split; and what
+    of the key lies below the split folder."""
 
     short: str
     split_key: str
     split: str | None
+    inner: str
 
 
 def split_of(word: str) -> str | None:
@@ -182,12 +191,20 @@ def split_of(word: str) -> str | None:
 
 
 def take_apart(path: str) -> Parts:
-    """Leading role folders and one leading split folder are no part of a key."""
-    parts, kept = path.split("/"), list[str]()
-    while len(parts) > 1 and (parts[0].lower() in ROLE_FOLDERS or (split_of(parts[0]) and not kept)):
-        kept += [parts[0]] if split_of(parts[0]) else []
-        parts = parts[1:]
-    return Parts("/".join(parts), "/".join([*kept, *parts]), split_of(kept[0]) if kept else None)
+    """The first split folder, and role folders beside it or at the beginning, are no part of a key."""
+    *folders, name = path.split("/")
+    place = next((n for n, folder in enumerate(folders) if split_of(folder)), len(folders))
+    above, kept = _outside_roles(folders[:place]), folders[place : place + 1]
+    above = _outside_roles(above[::-1])[::-1] if kept else above
+    below = folders[place + 1 :]
+    below = below[1:] if len(below) > 1 and below[0].lower() == kept[0].lower() else below
+    inner = [*_outside_roles(below), name]
+    short, split_key = "/".join([*above, *inner]), "/".join([*above, *kept, *inner])
+    return Parts(short, split_key, split_of(kept[0]) if kept else None, "/".join(inner) if kept else short)
+
+
+def _outside_roles(folders: list[str]) -> list[str]:
+    return list(dropwhile(lambda folder: folder.lower() in ROLE_FOLDERS, folders))
 
 
 def lies_in(path: str, folders: Collection[str]) -> bool:
@@ -205,7 +222,12 @@ def is_ignored(path: str, file: File) -> bool:
     """Whether nothing of a file counts: of a mask, and of a text of no name that stands for the upload itself."""
     if isinstance(file, Image):
         return lies_in(path, MASK_FOLDERS)
-    return isinstance(file, Other) and not file.problem and basename(path).lower().partition(".")[0] not in META
+    return isinstance(file, Other) and not file.problem and not is_paper(path, file)
+
+
+def is_paper(path: str, file: File) -> bool:
+    """Whether a text stands for the upload itself: README, LICENSE, …"""
+    return isinstance(file, Other) and basename(path).lower().partition(".")[0] in META
 
 
 def image_keys(paths: Iterable[str], draft: Collection[str]) -> dict[str, str]:
@@ -253,10 +275,16 @@ def document_split(path: str) -> str | None:
 
 
 def class_folders(paths: list[str]) -> list[Record]:
-    """Images that all lie in folders, two at least, are of the class of their folder."""
+    """Images in folders, two at least, are of the class of their folder, below the split folder if there is one.
+
+    One stray image may lie in none (one of a hundred), and all images of a split: they have no label.
+    """
     names = {path: take_apart(path) for path in paths}
-    if len(paths) < 2 or not all("/" in parts.short for parts in names.values()):
+    classes = {p: n.inner.rpartition("/")[0] or n.short.rpartition("/")[0] for p, n in names.items()}
+    classed = [path for path in paths if classes[path]]
+    strays = [p for p in paths if not classes[p] and names[p].split in {None, *(names[c].split for c in classed)}]
+    if len(classed) < 2 or len(strays) > max(1, len(classed) // 100):
         return []
-    labels = [(path, Label(n, "class", names[path].short.rpartition("/")[0], ())) for n, path in enumerate(paths)]
-    kinds = frozenset({"class"})
-    return [Record("", n, path, kinds, names[path].split, labels=(labels[n],)) for n, path in enumerate(paths)]
+    labels = {path: ((path, Label(n, "class", classes[path], ())),) for n, path in enumerate(paths) if classes[path]}
+    kinds = {path: frozenset({"class"} if path in labels else ()) for path in paths}
+    return [Record("", n, p, kinds[p], names[p].split, labels=labels.get(p, ())) for n, p in enumerate(paths)]

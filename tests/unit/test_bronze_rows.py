@@ -2,13 +2,19 @@ from __future__ import annotations
 
 import json
 import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from pictures import encoded, ftyp, tiff
 
-from imagelake.bronze import rows
-from imagelake.bronze.probe import FACTS
+from imagelake.bronze import probe_image, rows
+from imagelake.bronze.probe import FACTS, ProbeLimits, describe, probe_members
+from imagelake.bronze.probe_unread import UNSUPPORTED
 from imagelake.context import Counts
 from imagelake.formats.detect import choose
 from imagelake.settings import load
@@ -82,3 +88,140 @@ def test_what_a_document_names_as_a_mask_has_that_role(tmp_path: Path) -> None:
         "panoptic.json": "unknown",
         "panoptic/a.png": "mask",
     }
+
+
+RAW = tiff({50706: 1})
+
+
+def probed(tmp_path: Path, files: dict[str, bytes], requested: str | None = "images") -> pa.Table:
+    """The rows of bronze.files of a folder with these files, probed."""
+    for path, data in files.items():
+        (tmp_path / "up" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "up" / path).write_bytes(data)
+    source = open_source(str(tmp_path / "up"), load().ingest)
+    facts = pa.Table.from_batches(probe_members([describe(source, source.members)], ProbeLimits()))
+    return rows.files(context(), "d", "attempt", source, choose(source.tree, requested), facts)
+
+
+def context() -> Context:
+    """One with a clock, which is all that rows of files need."""
+    return cast("Context", SimpleNamespace(clock=lambda: datetime(2030, 1, 1, tzinfo=UTC)))
+
+
+def test_a_picture_is_a_picture_whatever_its_name_and_a_paper_a_paper(tmp_path: Path) -> None:
+    files = {
+        "images/license.jpg": encoded("JPEG"),
+        "images/meta.png": encoded("PNG"),
+        "images/notice.1.jpg": encoded("JPEG"),
+        "readme.jpg": encoded("JPEG"),
+        "changelog.webp": encoded("WEBP"),
+        "CITATION.pgm": encoded("PPM", mode="L"),
+        "licence": encoded("JPEG"),
+        "README": encoded("JPEG2000"),
+        "readme.png": b"a text, and no picture",
+        "images/README.md": b"# A text",
+        "LICENSE": b"P5 is what we call this road",
+        "notice.html": b"<html/>",
+        "meta.bin": bytes(range(256)),
+        "SegmentationClass/license.png": encoded("PNG"),
+    }
+    table = probed(tmp_path, files)
+    assert roles(table) == {
+        "images/license.jpg": "image",
+        "images/meta.png": "image",
+        "images/notice.1.jpg": "image",
+        "readme.jpg": "image",
+        "changelog.webp": "image",
+        "CITATION.pgm": "image",
+        "licence": "image",
+        "README": "image",
+        "readme.png": "image",
+        "images/README.md": "meta",
+        "LICENSE": "meta",
+        "notice.html": "meta",
+        "meta.bin": "meta",
+        "SegmentationClass/license.png": "mask",
+    }
+    assert rows.landed_counts(table) == Counts(read=14, accepted=12, rejected=1, ignored=1)
+
+
+def test_hidden_folders_are_ignored_and_counted(tmp_path: Path) -> None:
+    files = {
+        "images/a.jpg": encoded("JPEG"),
+        "images/.ipynb_checkpoints/a-checkpoint.jpg": encoded("JPEG"),
+        "labels/.ipynb_checkpoints/a-checkpoint.txt": b"0 0.5 0.5 1 1",
+        ".thumbnails/a.jpg": encoded("JPEG"),
+        "@eaDir/a.jpg/SYNOPHOTO_THUMB_S.jpg": encoded("JPEG"),
+        "images/b.png": encoded("PNG"),
+    }
+    table = probed(tmp_path, files)
+    assert roles(table) == {
+        **dict.fromkeys(files, "ignored"),
+        "images/a.jpg": "image",
+        "images/b.png": "image",
+    }
+    assert set(table.filter(pc.equal(table["role"], "ignored"))["problem"].to_pylist()) == {"junk"}
+    assert rows.landed_counts(table) == Counts(read=6, accepted=2, rejected=0, ignored=4)
+
+
+def test_an_upload_that_lies_in_a_hidden_folder_is_no_junk(tmp_path: Path) -> None:
+    table = probed(tmp_path / ".cache" / ".hidden", {"a.jpg": encoded("JPEG"), "b.jpg": encoded("JPEG")})
+    assert roles(table) == {"a.jpg": "image", "b.jpg": "image"}
+
+
+def test_a_picture_of_a_kind_that_is_not_read_is_a_rejected_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe_image, "READABLE", probe_image.READABLE - {"image/heic", "image/heif"})
+    files = {
+        "images/IMG_0001.HEIC": ftyp(b"heic") + bytes(100),
+        "images/IMG_0002.HEIC": ftyp(b"heic") + bytes(200),
+        "b.dng": RAW,
+        "SegmentationClass/b.psd": b"8BPS\0\1" + bytes(100),
+    }
+    table = probed(tmp_path, files)
+    assert roles(table) == {
+        "images/IMG_0001.HEIC": "image",
+        "images/IMG_0002.HEIC": "image",
+        "b.dng": "image",
+        "SegmentationClass/b.psd": "mask",
+    }
+    assert set(table["problem_rule"].to_pylist()) == {UNSUPPORTED}
+    assert table["media_type"].to_pylist().count("image/heic") == 2
+    assert rows.landed_counts(table) == Counts(read=4, accepted=0, rejected=3, ignored=1)
+
+
+def test_a_raw_file_beside_its_developed_picture_takes_no_label_from_it(tmp_path: Path) -> None:
+    files = {
+        "images/a.dng": RAW,
+        "images/a.jpg": encoded("JPEG"),
+        "images/b.dng": RAW,
+        "images/b.png": b"broken",
+        "images/sub/a.dng": RAW,
+        "labels/a.txt": b"0 0.5 0.5 0.2 0.2",
+    }
+    table = probed(tmp_path, files, None)
+    assert roles(table) == {
+        "images/a.dng": "unknown",
+        "images/a.jpg": "image",
+        "images/b.dng": "unknown",
+        "images/b.png": "image",
+        "images/sub/a.dng": "image",
+        "labels/a.txt": "annotation",
+    }
+    assert rows.landed_counts(table) == Counts(read=6, accepted=2, rejected=4, ignored=0)
+
+
+def test_where_labels_name_files_whole_a_raw_file_is_a_rejected_image(tmp_path: Path) -> None:
+    table = probed(tmp_path, {"cats/a.dng": RAW, "cats/a.jpg": encoded("JPEG"), "dogs/b.jpg": encoded("JPEG")}, None)
+    assert set(roles(table).values()) == {"image"}
+    assert rows.landed_counts(table) == Counts(read=3, accepted=2, rejected=1, ignored=0)
+
+
+def test_the_same_files_are_another_upload_once_their_kind_is_read() -> None:
+    row = {"path": "a.heic", "uri": "u", "stored": 1, "codec": "stored", "content_hash": "12"}
+    before, after, other = (
+        rows.upload_id(pa.Table.from_pylist([{**row, "problem_rule": rule}], schema=FACTS))
+        for rule in (UNSUPPORTED, None, "image.unreadable")
+    )
+    assert before != after == other

@@ -209,6 +209,7 @@ def test_ranges_of_any_object_can_be_probed(tmp_path: Path) -> None:
         len(image),
         zlib.crc32(image),
         False,
+        None,
     )
     batch = pa.record_batch([pa.array([v], f.type) for v, f in zip(row, DESCRIPTORS, strict=True)], schema=DESCRIPTORS)
     (facts,) = probe_members([batch], LIMITS)

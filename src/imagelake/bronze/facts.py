@@ -10,6 +10,8 @@ import pyarrow.compute as pc
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from imagelake.bronze.probe import FACTS, ProbeLimits, describe, probe_members
+from imagelake.bronze.probe_image import READABLE
+from imagelake.bronze.probe_unread import UNSUPPORTED
 from imagelake.bronze.spread import collected, spread
 from imagelake.context import Context
 from imagelake.storage import store_of
@@ -69,7 +71,9 @@ def known_files(ctx: Context, dataset: str, source: Source) -> pa.Table:
         }
     )
     read = pc.field("content_hash").is_valid() & pc.field(stamp).is_valid()
-    seen = pc.starts_with(pc.field("source"), source.uri) & read
+    is_unread = pc.field("problem_rule").is_valid() & (pc.field("problem_rule") == UNSUPPORTED)
+    outdated = is_unread & pc.field("media_type").isin(sorted(READABLE))  # since then its kind can be decoded
+    seen = pc.starts_with(pc.field("source"), source.uri) & read & ~outdated
     before = first_rows(ctx.tables.arrow(bronze.FILES, dataset, (*place, *_KNOWN), seen), *place)
     found = here.join(before.cast(_plain(before.schema)), list(place), join_type="inner")
     columns = {name: found[name] for name in ("path", "length", *_KNOWN)}

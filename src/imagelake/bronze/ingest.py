@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 import uuid
@@ -122,6 +121,7 @@ def _take(ctx: Context, request: IngestRequest, past: Past, upload: _Upload) -> 
     """Hash and probe, and store the bytes that are new; or report that all of it is known."""
     source, choice, archived = upload.source, upload.choice, upload.archived
     facts = _facts(ctx, source, upload.reused)
+    rows_of.check_usable(facts, choice)
     upload_id = rows_of.upload_id(facts)
     seen = past.find(request, upload_id=upload_id)
     if seen is not None:
@@ -146,7 +146,7 @@ def _take(ctx: Context, request: IngestRequest, past: Past, upload: _Upload) -> 
         "requested_format": request.format,
         "format": choice.reader,
         "reader_version": reader(choice.reader).version,
-        "detection": json.dumps({**choice.as_json(), "wrapper": source.wrapper}),
+        "detection": rows_of.recognition(files, choice, source.wrapper),
         **upload.origin,
         "kept_uri": kept_uri,
         "bytes": source.bytes,

@@ -40,6 +40,7 @@ DESCRIPTORS = pa.schema(
         pa.field("size", pa.int64(), nullable=False),  # declared bytes after decoding
         pa.field("crc32", pa.int64()),  # declared, if anything is
         pa.field("whole", pa.bool_(), nullable=False),  # the bytes are all the object has
+        pa.field("raw_name", pa.binary()),  # of the headers, where a Unicode path field gave another member name
     ]
 )
 """The columns probe_members reads; others may be beside them."""
@@ -63,7 +64,20 @@ FACTS = pa.schema(
 )
 """The columns probe_members yields, in this order."""
 
-_ITEM_COLUMNS = ("path", "uri", "member", "offset", "end", "stored", "size", "codec", "crc32", "whole", "etag")
+_ITEM_COLUMNS = (
+    "path",
+    "uri",
+    "member",
+    "offset",
+    "end",
+    "stored",
+    "size",
+    "codec",
+    "crc32",
+    "whole",
+    "etag",
+    "raw_name",
+)
 
 
 def probe_members(
@@ -103,9 +117,9 @@ def _describe(member: Member, source: Source) -> tuple[object, ...]:
     entry, uri = member.entry, source.member_uri(member)
     if entry is None:
         place = (member.path, uri, member.length, "stored", member.etag)
-        return (*place, None, 0, member.length, member.length, None, True)
+        return (*place, None, 0, member.length, member.length, None, True, None)
     place = (member.path, uri, entry.compressed, entry.codec, source.etag)
-    return (*place, entry.path, entry.header_offset, entry.end, entry.size, entry.crc32, False)
+    return (*place, entry.path, entry.header_offset, entry.end, entry.size, entry.crc32, False, entry.raw_name)
 
 
 def _facts(batch: pa.RecordBatch, answers: Sequence[Answer]) -> pa.RecordBatch:

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from imagelake.bronze.probe_image import HEAD, ImageFacts, ProbeLimits, is_image, media_type
+from imagelake.bronze.probe_image import ImageFacts, ProbeLimits, is_image
+from imagelake.bronze.probe_kinds import HEAD, media_type
 from imagelake.bronze.probe_read import WHOLE, WINDOW
+from imagelake.bronze.probe_unread import READ, UNSUPPORTED, unread_problem
 from imagelake.errors import NotFound, UploadRejected
 from imagelake.keys import is_image_name
 from imagelake.storage.archive import Entry
@@ -73,6 +75,7 @@ class Item(NamedTuple):
     crc32: int | None
     whole: bool
     etag: str | None = None
+    raw_name: bytes | None = None
     bare: bool = False
 
 
@@ -174,6 +177,9 @@ class Examiner:
         return Answer(content.sha256, content.crc32, content.length, offset, content.kind, *found)
 
     def _look(self, item: Item, content: Content) -> ImageFacts:
+        problem = unread_problem(item.path, content.kind, content.data)
+        if problem is not None:
+            return ImageFacts(problem_rule=UNSUPPORTED, problem=problem)
         if content.data is not None:
             return self.inspect(content.data, content.kind, self.limits)
         if is_image(content.kind):
@@ -183,13 +189,14 @@ class Examiner:
             return ImageFacts()
         if content.length == 0:
             return ImageFacts(problem_rule="image.empty", problem="holds no bytes")
-        message = f"is named like an image but holds {content.kind}; JPEG, PNG, GIF, BMP, TIFF and WebP are known"
+        message = f"is named like an image but holds {content.kind}; {READ} are read"
         return ImageFacts(problem_rule="image.unreadable", problem=message)
 
 
 def _entry(item: Item) -> Entry:
     crc = item.crc32 if item.crc32 is not None else 0
-    return Entry(item.member or "", item.offset, item.end, item.stored, item.size, crc, item.codec, False)
+    place = (item.member or "", item.offset, item.end, item.stored)
+    return Entry(*place, item.size, crc, item.codec, is_dir=False, raw_name=item.raw_name)
 
 
 def _run_end(items: Sequence[Item], number: int) -> int:

@@ -1,36 +1,42 @@
-"""What bytes are: media type by magic numbers, and for images size, mode, orientation, frames and readability."""
+"""What an image is: size, mode, orientation, frames and readability, by the decoder of its media type."""
 
 from __future__ import annotations
 
 import io
 import re
+import struct
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from PIL import (
+    AvifImagePlugin,
     BmpImagePlugin,
     GifImagePlugin,
     Image,
     ImageFile,
+    Jpeg2KImagePlugin,
     JpegImagePlugin,
     MpoImagePlugin,
     PngImagePlugin,
+    PpmImagePlugin,
     TiffImagePlugin,
     UnidentifiedImageError,
     WebPImagePlugin,
+    features,
 )
+
+from imagelake import heif
 
 if TYPE_CHECKING:
     from imagelake.settings import IngestSettings
 
-HEAD = 4096
-"""Bytes of a file that its media type is told from."""
-
 # Named, so that the decoders are loaded once before a process is forked and not in every one of them.
 DECODERS = (
-    BmpImagePlugin, GifImagePlugin, JpegImagePlugin, MpoImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin,
+    AvifImagePlugin, BmpImagePlugin, GifImagePlugin, Jpeg2KImagePlugin, JpegImagePlugin, MpoImagePlugin, PngImagePlugin,
+    PpmImagePlugin, TiffImagePlugin, WebPImagePlugin,
 )  # fmt: skip
 
 _FORMATS = {
@@ -40,13 +46,32 @@ _FORMATS = {
     "image/bmp": "BMP",
     "image/tiff": "TIFF",
     "image/webp": "WEBP",
+    "image/avif": "AVIF",
+    "image/heic": "HEIF",
+    "image/heif": "HEIF",
+    "image/jp2": "JPEG2000",
+    "image/jpx": "JPEG2000",
+    "image/j2c": "JPEG2000",
+    "image/x-portable-bitmap": "PPM",
+    "image/x-portable-graymap": "PPM",
+    "image/x-portable-pixmap": "PPM",
 }
-_TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_BMP_HEADER_SIZES = (12, 16, 40, 52, 56, 64, 108, 124)
-_NOT_TEXT = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
-_JSON_START = re.compile(r'\{\s*["}]|\[\s*[\[\]{"\d-]')
+_CHECKS: Mapping[str, Callable[[], bool]] = {
+    "AVIF": partial(features.check, "avif"),
+    "HEIF": heif.register,
+    "JPEG2000": partial(features.check, "jpg_2000"),
+}
+"""What of an installation says whether it can decode a format; it can decode all others."""
+
+READABLE = frozenset(kind for kind, form in _FORMATS.items() if form not in _CHECKS or _CHECKS[form]())
+"""The media types that this installation decodes."""
+
+_NO_MEMORY = ("Out of memory", "Memory allocation error")
+"""What libavif and libheif say instead of raising MemoryError."""
+
 _ORIENTATION = 0x0112
 _PIXEL_COUNT = re.compile(r"\d{4,}")
+_CODESTREAM = re.compile(rb"\xff\x4f\xff\x51.{4}(.{32})(..)", re.S)
 
 
 @dataclass(frozen=True)
@@ -83,14 +108,9 @@ class ImageFacts(NamedTuple):
     problem: str | None = None
 
 
-def media_type(head: bytes) -> str:
-    """The media type of bytes that begin like this; application/octet-stream when they say nothing."""
-    return _image_type(head) or _other_type(head)
-
-
 def is_image(kind: str) -> bool:
     """True for the media types that are decoded."""
-    return kind in _FORMATS
+    return kind in READABLE
 
 
 def inspect_image(data: bytes, kind: str, limits: ProbeLimits) -> ImageFacts:
@@ -102,19 +122,20 @@ def inspect_image(data: bytes, kind: str, limits: ProbeLimits) -> ImageFacts:
     try:
         with Image.open(io.BytesIO(data), formats=(_FORMATS[kind],)) as image:
             found = _header(image, data)
-            problem = _frame_problem(image, found, limits)
+            problem = _frame_problem(image, found, limits) or _room_problem(image, data, limits)
             if problem is not None:
                 return _with_problem(found, *problem)
             if limits.decode:
-                image.load()
+                _decode(image, data)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         return _with_problem(found, "image.too_large", _too_many_pixels(error, limits))
     except MemoryError:
-        message = f"decoding needs more than {limits.memory_mb} MB (ingest.probe_memory_mb)"
-        return _with_problem(found, "image.too_large", message)
+        return _with_problem(found, "image.too_large", _too_much_memory(limits))
     except UnidentifiedImageError:
         return _with_problem(found, "image.unreadable", f"begins like {kind} but is none")
     except Exception as error:  # noqa: BLE001  decoders raise anything on hostile bytes, and each is the file's fault
+        if any(words in str(error) for words in _NO_MEMORY):
+            return _with_problem(found, "image.too_large", _too_much_memory(limits))
         return _with_problem(found, "image.unreadable", f"{type(error).__name__}: {str(error)[:300]}")
     return found
 
@@ -123,6 +144,8 @@ def prepare_decoders(limits: ProbeLimits) -> None:
     """Set Pillow's own limits in this process: pixels, and no tolerance for truncated files."""
     Image.MAX_IMAGE_PIXELS = limits.max_pixels
     ImageFile.LOAD_TRUNCATED_IMAGES = False
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # a task has one core, and stacks count as memory
+    heif.use_one_thread()
     warnings.simplefilter("ignore")
     warnings.simplefilter("error", Image.DecompressionBombWarning)
 
@@ -146,6 +169,54 @@ def _frame_problem(image: Any, found: ImageFacts, limits: ProbeLimits) -> tuple[
     if frames > 1 and image.format != "MPO":
         return "image.multi_frame", f"{frames} frames; an image has one"
     return None
+
+
+def _decode(image: Any, data: bytes) -> None:
+    """Decode the pixels; of a PNM file they are only counted, unless they are written as text.
+
+    Any bytes are pixels there, and Pillow takes half a minute for twelve million of 12 bits.
+    """
+    codec, _, offset, arguments = image.tile[0] if image.format == "PPM" else ("", None, 0, None)
+    if codec not in ("raw", "ppm"):
+        image.load()
+        return
+    width, height = image.size
+    bits = 1 if image.mode == "1" else 8 * len(image.getbands()) * _sample_bytes(arguments)
+    size = (width * bits + 7) // 8 * height
+    if len(data) - offset < size:
+        raise OSError(f"holds {len(data) - offset} of {size} bytes of pixels")
+
+
+def _sample_bytes(arguments: Any) -> int:
+    """Bytes of a sample, by what Pillow's decoders of PNM are told: a raw mode, or one and the largest value."""
+    return 2 if arguments == "I;16B" or (isinstance(arguments, tuple) and arguments[1] > 255) else 1
+
+
+def _room_problem(image: Any, data: bytes, limits: ProbeLimits) -> tuple[str, str] | None:
+    """Whether decoding needs too much memory, of formats whose decoders would then call the file broken."""
+    if not limits.decode or image.format not in ("AVIF", "HEIF", "JPEG2000"):
+        return None
+    pixels: int = image.width * image.height
+    size = pixels * {"L": 1, "I;16": 2}.get(image.mode, 4)
+    if image.format == "JPEG2000":
+        size += 5 * _tile_samples(data)  # four bytes while it is decoded, and one to hand it over
+    else:
+        size += pixels * (len(image.getbands()) + 1)  # the frame as bytes, and the brightness it is made from
+    return ("image.too_large", _too_much_memory(limits)) if size > limits.memory_mb << 20 else None
+
+
+def _tile_samples(data: bytes) -> int:
+    """Samples of a whole tile of a JPEG 2000; 0 when it has no header."""
+    stream = _CODESTREAM.search(data)
+    if stream is None:
+        return 0
+    right, bottom, left, top, width, height, _, _ = struct.unpack(">8I", stream[1])
+    pixels: int = min(width, max(right - left, 0)) * min(height, max(bottom - top, 0))
+    return pixels * int.from_bytes(stream[2], "big")
+
+
+def _too_much_memory(limits: ProbeLimits) -> str:
+    return f"decoding needs more than {limits.memory_mb} MB (ingest.probe_memory_mb)"
 
 
 def _orientation(image: Any, data: bytes) -> int:
@@ -184,37 +255,3 @@ def _too_many_pixels(error: Exception, limits: ProbeLimits) -> str:
     count = _PIXEL_COUNT.search(str(error))
     said = f"{count.group()} pixels" if count else "too many pixels"
     return f"{said}; at most {limits.max_pixels} (ingest.max_pixels)"
-
-
-def _image_type(head: bytes) -> str | None:
-    if head.startswith(b"\xff\xd8\xff"):
-        return "image/jpeg"
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "image/png"
-    if head[:6] in (b"GIF87a", b"GIF89a"):
-        return "image/gif"
-    if head.startswith(_TIFF_MAGIC):
-        return "image/tiff"
-    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
-        return "image/webp"
-    # two letters alone would make images of texts that begin with BM
-    if head.startswith(b"BM") and int.from_bytes(head[14:18], "little") in _BMP_HEADER_SIZES:
-        return "image/bmp"
-    return None
-
-
-def _other_type(head: bytes) -> str:
-    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return "application/zip"
-    try:
-        text = head.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
-    except UnicodeDecodeError as error:
-        if len(head) < HEAD or error.start < len(head) - 3:
-            return "application/octet-stream"
-        text = head[: error.start].decode("utf-8", "ignore")  # the head ends within a character
-    if _NOT_TEXT.search(text):
-        return "application/octet-stream"
-    start = text.lstrip()
-    if start.startswith("<"):
-        return "application/xml"
-    return "application/json" if _JSON_START.match(start) else "text/plain"

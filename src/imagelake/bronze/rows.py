@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from imagelake.bronze.probe_unread import UNSUPPORTED
 from imagelake.context import Context, Counts
+from imagelake.errors import UploadRejected
 from imagelake.formats.detect import Choice
-from imagelake.keys import is_image_name, is_mask_path
+from imagelake.keys import IMAGE_TYPES, is_image_name, is_mask_path, is_paper
 from imagelake.storage.source import Source
 from imagelake.tables import bronze
+from imagelake.wording import NAMED, tallied
 
 _RACY_NS = 2_000_000_000
 """A file changed this shortly before it was read may change again without a new mtime: its mtime proves nothing."""
@@ -21,12 +26,18 @@ _RACY_NS = 2_000_000_000
 _TYPES = {"string": pa.string(), "bigint": pa.int64(), "int": pa.int32()}
 _SCHEMA = pa.schema([(c.name, _TYPES[c.type]) for c in bronze.FILES.columns])
 
-_META_STEMS = ("license", "licence", "readme", "notice", "citation", "changelog", "meta")
+_FORMATS_BY_STEM = frozenset(("voc", "yolo"))
+"""Formats whose labels may name their image without its suffix."""
 
 
 def upload_id(facts: pa.Table) -> str:
-    """sha256 over the sorted lines `path NUL content hash`; a file that cannot be read counts with its problem."""
+    """sha256 over the sorted lines `path NUL content hash`; a file that cannot be read counts with its problem.
+
+    So does a picture of a kind that is not read: once it is, the same files are another upload, and come in.
+    """
     content = pc.coalesce(facts["content_hash"], facts["problem_rule"], pa.scalar("unreadable"))
+    is_unread = pc.fill_null(pc.equal(facts["problem_rule"], UNSUPPORTED), False)
+    content = pc.if_else(is_unread, pc.binary_join_element_wise(content, facts["problem_rule"], " "), content)
     digest = hashlib.sha256()
     for path, value in sorted(zip(facts["path"].to_pylist(), content.to_pylist(), strict=True)):
         digest.update(f"{path}\0{value}\n".encode("utf-8", "surrogatepass"))
@@ -35,13 +46,16 @@ def upload_id(facts: pa.Table) -> str:
 
 def files(ctx: Context, dataset: str, attempt_id: str, source: Source, choice: Choice, facts: pa.Table) -> pa.Table:
     """Rows of bronze.files: every member with its role and facts, and what was ignored."""
-    roles = _named_roles(choice)
+    roles = _other_roles(facts)
+    if choice.reader in _FORMATS_BY_STEM:
+        roles |= dict.fromkeys(_developed(facts, roles), "unknown")
+    roles |= _named_roles(choice)
     members = {m.path: m for m in source.members}
     rows: dict[str, list[Any]] = {name: [] for name in bronze.FILES.names}
-    for path, media_type in zip(facts["path"].to_pylist(), facts["media_type"].to_pylist(), strict=True):
+    for path in facts["path"].to_pylist():
         member = members[path]
         loose = member.entry is None
-        rows["role"].append(roles.get(path) or _role(path, media_type))
+        rows["role"].append(roles[path])
         rows["source"].append(source.member_uri(member) if loose else None)
         rows["source_mtime_ns"].append(trusted_mtime(ctx, member.mtime_ns) if loose else None)
         rows["source_etag"].append(member.etag)
@@ -65,6 +79,39 @@ def landed_counts(rows: pa.Table) -> Counts:
     rejected = sum(role not in ("ignored", "mask") and rule is not None for role, rule in members)
     ignored = sum(role in ("ignored", "mask") or (role == "unknown" and rule is None) for role, rule in members)
     return Counts(read=len(members), ignored=ignored, rejected=rejected, accepted=len(members) - ignored - rejected)
+
+
+def recognition(rows: pa.Table, choice: Choice, wrapper: str) -> str:
+    """What an upload was recognised as, as JSON: the choice, the files no reader used, the wrapper folder."""
+    unread = {file.path for file in choice.unread}
+    members = zip(rows["path"].to_pylist(), rows["role"].to_pylist(), rows["problem_rule"].to_pylist(), strict=True)
+    names = [path for path, role, rule in members if role == "unknown" and rule is None and path not in unread]
+    nobody = {"files": len(names), "names": names[:NAMED]}
+    return json.dumps({**choice.as_json(), "nobody": nobody, "wrapper": wrapper})
+
+
+def check_usable(facts: pa.Table, choice: Choice) -> None:
+    """UploadRejected when there is no image that can be read and no annotation document: then nothing is lost."""
+    if choice.detection.documents:
+        return
+    reasons: Counter[str] = Counter()
+    problems: list[str] = []
+    roles = _other_roles(facts)
+    columns = (facts[name].to_pylist() for name in ("path", "media_type", "problem_rule", "problem"))
+    for path, media_type, rule, problem in zip(*columns, strict=True):
+        role = roles[path]
+        if rule is None and role == "image":
+            return
+        reasons[rule or (media_type if role == "unknown" else role) or "of no known type"] += 1
+        problems += [f"; {path}: {problem}"] if rule is not None else []
+    total = sum(reasons.values())
+    named = tallied(reasons)
+    raise UploadRejected(
+        f"no image and no annotation document in this upload can be used; of {total:,} files {named}"
+        + "".join(problems[:1]),
+        hint="look at the files: they may have been cut off or emptied on their way, or are of a kind that is not read",
+        rule="upload.nothing_usable",
+    )
 
 
 def _table(count: int, columns: Mapping[str, Any]) -> pa.Table:
@@ -97,13 +144,28 @@ def _named_roles(choice: Choice) -> dict[str, str]:
     }
 
 
-def _role(path: str, media_type: str | None) -> str:
-    """The role of any other file, by its name, its folders, and its bytes."""
-    if path.rpartition("/")[2].lower().partition(".")[0] in _META_STEMS:
-        return "meta"
-    if not is_image_name(path) and not (media_type or "").startswith("image/"):
-        return "unknown"
-    return "mask" if is_mask_path(path) else "image"
+def _other_roles(facts: pa.Table) -> dict[str, str]:
+    """The roles of files by their names, folders and bytes alone, by path."""
+    columns = (facts[name].to_pylist() for name in ("path", "media_type", "problem_rule"))
+    return {path: _role(path, kind, rule == UNSUPPORTED) for path, kind, rule in zip(*columns, strict=True)}
+
+
+def _developed(facts: pa.Table, roles: Mapping[str, str]) -> set[str]:
+    """Images of kinds that are not read beside one that is: `a.dng` beside `a.jpg`, which the labels of `a` mean."""
+    unread = set(facts.filter(pc.equal(facts["problem_rule"], UNSUPPORTED))["path"].to_pylist())
+    read = {_stem(path) for path, role in roles.items() if role == "image" and path not in unread} if unread else ()
+    return {path for path in unread if roles[path] == "image" and _stem(path) in read}
+
+
+def _role(path: str, media_type: str | None, is_unread: bool) -> str:
+    """An image by its suffix or its bytes, whatever its name; other files that go with any data set by their name."""
+    if is_unread or is_image_name(path) or (media_type or "") in IMAGE_TYPES:
+        return "mask" if is_mask_path(path) else "image"
+    return "meta" if is_paper(path) or path.rpartition("/")[2].lower().startswith("meta.") else "unknown"
+
+
+def _stem(path: str) -> str:
+    return path.rpartition(".")[0]
 
 
 def trusted_stamp(ctx: Context, stamp: str | None) -> str | None:

@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from imagelake import heif
 from imagelake.client.blobs import Blob, blobs, read_blob
 from imagelake.client.tables import Tables
 from imagelake.client.turn import Box, Turn
-from imagelake.errors import NotFound
+from imagelake.errors import ConfigError, NotFound
 from imagelake.storage.base import Storage
 from imagelake.storage.places import Place
 
@@ -66,9 +67,15 @@ class Sample:
 
     def image(self) -> Image.Image:
         """The first frame, decoded by Pillow, in the mode it has: raw, or as it is shown when loaded `oriented`."""
-        from PIL import Image
+        from PIL import Image, UnidentifiedImageError
 
-        image = Image.open(io.BytesIO(self.bytes))
+        can_heif = heif.register()
+        try:
+            image = Image.open(io.BytesIO(self.bytes))
+        except UnidentifiedImageError:
+            if can_heif or heif.heif_type(self.bytes) not in ("image/heic", "image/heif"):
+                raise
+            raise ConfigError(f"{self.key} is HEIC, which Pillow alone cannot open", hint=heif.INSTALL) from None
         image.load()
         shown = image.format == "TIFF"  # Pillow turns TIFFs by itself while loading
         if shown == self.oriented:

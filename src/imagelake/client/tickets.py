@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from imagelake.errors import UploadRejected, UsageError
-from imagelake.keys import IMAGE_SUFFIXES, check_dataset_id, is_junk
+from imagelake.keys import SUFFIX_TYPES, check_dataset_id, is_junk
 from imagelake.storage.names import check_path, shown
 from imagelake.storage.presign import (
     Url,
@@ -40,12 +40,7 @@ _TYPES: dict[str, tuple[str, ...]] = {
     ".txt": ("text/plain",),
     ".yaml": ("application/yaml", "text/yaml"),
     ".yml": ("application/yaml", "text/yaml"),
-    ".png": ("image/png",),
-    ".bmp": ("image/bmp",),
-    ".gif": ("image/gif",),
-    ".tif": ("image/tiff",),
-    ".tiff": ("image/tiff",),
-    ".webp": ("image/webp",),
+    **SUFFIX_TYPES,
 }
 _MARKER_TYPE = "application/octet-stream"
 
@@ -122,9 +117,9 @@ def _names(name: str) -> tuple[str, str]:
 
 def _content_type(file: str, given: str | None) -> str:
     suffix = PurePosixPath(file).suffix.lower()
-    allowed = _TYPES.get(suffix, ("image/jpeg",) if suffix in IMAGE_SUFFIXES else ())
+    allowed = _TYPES.get(suffix, ())
     if not allowed:
-        known = ", ".join(sorted({*_TYPES, *IMAGE_SUFFIXES}))
+        known = ", ".join(sorted(_TYPES))
         raise UsageError(f"{shown(file)} is no file an ingest takes", hint=f"its suffix is one of {known}")
     if given is not None and given not in allowed:
         raise UsageError(f"{shown(file)} cannot be {shown(given)}", hint=f"use {' or '.join(allowed)}")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from imagelake.errors import UsageError
 from imagelake.formats.base import Reader
-from imagelake.formats.coco import CocoReader
+from imagelake.formats.coco.reader import CocoReader
 from imagelake.formats.imagefolder import ImageFolderReader, ImagesReader
 from imagelake.formats.labels import LabelsReader
-from imagelake.formats.voc import VocReader
-from imagelake.formats.yolo import YoloReader
+from imagelake.formats.voc.reader import VocReader
+from imagelake.formats.yolo.reader import YoloReader
 
 READERS: tuple[Reader, ...] = (
     CocoReader(),

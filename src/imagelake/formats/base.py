@@ -48,12 +48,26 @@ def present(tree: Tree, paths: Sequence[str]) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
+class Unread:
+    """A file that looks like labels and that no reader takes: their kind, in the field's words, and why not.
+
+    `is_certain`: it is labels, so that an upload which has no others is refused; else it may be, which is a warning.
+    """
+
+    path: str
+    kind: str
+    why: str = "not supported yet"
+    is_certain: bool = True
+
+
+@dataclass(frozen=True)
 class Detection:
     """A reader's judgement of a tree: score 0 (no) to 100 (certain), its documents, what it lacked.
 
     `meta` are files the reader uses without their being annotation documents (data.yaml, classes.txt, ImageSets),
-    `unsupported` says which documents are of the format but of a kind no reader takes yet. `masks` are image files that
-    documents name as masks. `by_name` says that no document could be read, so that names alone speak for the format.
+    `unread` are files that look like the format's own and are not read. `masks` are image files that documents name as
+    masks. `by_name` says that no document could be read, so that names alone speak for the format. `seen` says in
+    sentences what the reader made of the upload (where splits come from, what stays unlabelled).
     """
 
     format: str
@@ -61,9 +75,10 @@ class Detection:
     documents: tuple[str, ...] = ()
     meta: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
-    unsupported: tuple[str, ...] = ()
+    unread: tuple[Unread, ...] = ()
     masks: tuple[str, ...] = ()
     by_name: bool = False
+    seen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

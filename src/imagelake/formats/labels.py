@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from imagelake.digest import nfc
-from imagelake.formats import coco_shapes as shapes
-from imagelake.formats import coco_values as values
 from imagelake.formats.base import Detection, Tree, Unit, present, read_or_none
+from imagelake.formats.coco import shapes, values
 from imagelake.formats.names import category_name
 from imagelake.formats.records import AnnotationRecord, Box, ImageRecord, Issue, Record
 from imagelake.formats.refused import Refused, shown

@@ -48,6 +48,7 @@ class AnnotationRecord:
 
     The category is a name, or else `category_ref`, an id that a CategoryRecord of the same document resolves. `bbox`
     is x, y, w, h; `unit` says that coordinates are shares of width and height (YOLO) instead of pixels.
+    `decimals` is the number of decimals shares are rounded to, where their digits tell: how far they may be off.
     `raw` is the payload as delivered, for the rejection row.
     """
 
@@ -60,6 +61,7 @@ class AnnotationRecord:
     category_ref: str | None = None
     bbox: Box | None = None
     unit: bool = False
+    decimals: int | None = None
     polygons: tuple[tuple[float, ...], ...] | None = None
     rle_size: tuple[int, int] | None = None
     rle_counts: str | None = None

@@ -23,6 +23,9 @@ SNIFFED = 20
 HEAD = 4096
 """Bytes of each that are looked at."""
 
+BUDGET = 64 << 20
+"""Bytes that are looked at in all, where none of those that are looked at first decides."""
+
 _UNIT_FILES = 200
 _UNIT_BYTES = 4 << 20
 _NUMBER = re.compile(r"\s*[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|nan|inf(?:inity)?)\s*", re.ASCII | re.IGNORECASE)

@@ -22,7 +22,6 @@ FAR = 10
 MIN_SIDE = 10
 """Images with a shorter side are flagged: trainers of the YOLO family refuse them."""
 
-
 WAITING = ("image.file_missing", "annotation.image_unknown")
 """Rules whose rejections end by themselves: their records enter when the image arrives."""
 
@@ -91,7 +90,13 @@ RULES: tuple[Rule, ...] = (
         ("file.name_invalid", "as archive.name_invalid, for a single document"),
         ("file.path_escape", "as archive.path_escape, for a single document"),
         ("landing.options", "the `.ready` file beside an upload in landing/ is not JSON of the allowed options"),
+        ("upload.nothing_usable", "no image of it can be read, and it has no annotation document"),
         ("upload.invalid", "any other reason, which the message names"),
+    ),
+    *_fixed(
+        "upload",
+        "warn",
+        ("upload.labels_not_read", "some of its labels are of a kind no reader takes; the report names the files"),
     ),
     *_fixed(
         "file",
@@ -120,13 +125,14 @@ RULES: tuple[Rule, ...] = (
         "reject",
         ("image.empty", "it is named like an image and holds no bytes"),
         ("image.unreadable", "it cannot be decoded, or is not an image at all"),
+        ("image.unsupported_format", "a picture of a kind that is not read; the message says which, and what to do"),
         ("image.too_large", "more pixels than ingest.max_pixels, or more memory than ingest.probe_memory_mb"),
         ("image.too_many_frames", "more frames than ingest.max_frames"),
         ("image.multi_frame", "an animation or several pages; of an MPO JPEG the first picture counts"),
         ("image.probe_timeout", "decoding took longer than ingest.probe_seconds"),
         ("image.probe_crashed", "decoding ended its process twice"),
         ("image.row_malformed", "the image's entry in the document is not a readable object"),
-        ("image.id_invalid", "the image's id is not a whole number"),
+        ("image.id_invalid", "the image's id is neither a whole number nor a text"),
         ("image.duplicate_id", "several images of the document have this id"),
         ("image.file_name_missing", "the image names no file"),
         (
@@ -179,7 +185,7 @@ RULES: tuple[Rule, ...] = (
         ("annotation.image_orphan", "names an image id its document does not list"),
         ("annotation.image_unknown", "its image has not arrived yet; it enters with the image"),
         ("annotation.image_ambiguous", "several images fit what it names"),
-        ("annotation.image_rejected", "its image was rejected in this upload"),
+        ("annotation.image_rejected", "its image, or the image's row in its document, was rejected in this upload"),
         ("annotation.size_mismatch", "the declared image size is not the file's"),
         ("annotation.category_unknown", "names a category its upload does not declare"),
         ("annotation.bbox_invalid", "the box is not four numbers"),
@@ -204,6 +210,7 @@ RULES: tuple[Rule, ...] = (
         ("annotation.id_missing", "the annotation has no id"),
         ("annotation.id_duplicate", "an earlier annotation of the document has this id"),
         ("annotation.bbox_coerced", "a number of the box was written as text"),
+        ("annotation.bbox_dropped", "the box could not be used; it was taken from polygon or mask"),
         ("annotation.bbox_derived", "no box was given; it was taken from polygon or mask"),
         ("annotation.polygon_part_dropped", "a part of the polygon is not a list of at least three finite points"),
         ("annotation.polygon_flat", "the polygon was one list of numbers instead of a list of parts"),
@@ -221,6 +228,11 @@ RULES: tuple[Rule, ...] = (
         (
             "annotation.box_clipped",
             "a box reached outside its image and was cut to it; the upload's own numbers stay in bronze",
+        ),
+        (
+            "annotation.box_space_assumed",
+            "its image is turned (EXIF), and nothing says whether the box is of raw or of shown pixels; YOLO shares "
+            "are taken as of the shown picture (dataset setting yolo_space)",
         ),
         ("annotation.box_tiny", "a box side is shorter than a pixel"),
         ("annotation.box_normalised", "all coordinates lie in 0..1 although they should be pixels"),

@@ -13,9 +13,13 @@ from dataclasses import replace
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from imagelake.keys import SUFFIX_TYPES
 from imagelake.quality.catalogue import BY_ID, FAR, MIN_SIDE, Rule
 
-RULES_VERSION = 2
+RULES_VERSION = 3
+
+_ARITHMETIC = 1e-6
+"""Pixels that multiplying shares by a size may be off by."""
 
 
 def with_message(rule_id: str, message: Callable[[], Column]) -> Rule:
@@ -50,6 +54,17 @@ def _overhang() -> Column:
     right = F.col("bbox.x") + F.col("bbox.w") - F.col("width")
     bottom = F.col("bbox.y") + F.col("bbox.h") - F.col("height")
     return F.greatest(-F.col("bbox.x"), -F.col("bbox.y"), right, bottom)
+
+
+def _rounding() -> Column:
+    """By how many pixels an edge may be off that was written with so few decimals: centre and side are rounded."""
+    off = F.lit(0.75) * F.pow(F.lit(10.0), -F.col("decimals")) * F.greatest("width", "height")
+    shares = F.least(F.greatest(off, F.lit(_ARITHMETIC)), F.lit(1.0))
+    return F.when(F.col("unit") & F.col("decimals").isNotNull(), shares).when(F.col("unit"), _ARITHMETIC).otherwise(0.0)
+
+
+def _turned() -> Column:
+    return (F.col("orientation") != 1) & (F.col("unit") | (F.col("space") == "assumed"))
 
 
 def _outside() -> Column:
@@ -112,7 +127,11 @@ ANNOTATION_RULES: tuple[Rule, ...] = (
     ),
     with_message(
         "annotation.box_clipped",
-        lambda: _when(_overhang() > 0, _box_text(), " reaches outside the image of ", _size_text()),
+        lambda: _when(_overhang() > _rounding(), _box_text(), " reaches outside the image of ", _size_text()),
+    ),
+    with_message(
+        "annotation.box_space_assumed",
+        lambda: _when(_turned(), F.format_string("orientation %s turns its image", "orientation")),
     ),
     with_message(
         "annotation.box_tiny",
@@ -133,11 +152,22 @@ ANNOTATION_RULES: tuple[Rule, ...] = (
 )
 
 
+_OUTLINES = ("annotation.polygon_out_of_bounds", "annotation.rle_size")
+_BOXES = ("annotation.box_degenerate", "annotation.box_out_of_bounds", "annotation.box_outside")
+
+
+def only_outline_refused(reject: str) -> Column:
+    """Whether a row is rejected (struct column `reject`) for its outline, while its box breaks no rule."""
+    box = [rule.message() for rule in ANNOTATION_RULES if rule.id in _BOXES and rule.message is not None]
+    return F.col(f"{reject}.rule").isin(*_OUTLINES) & F.coalesce(*box).isNull()
+
+
 def _suffix_fits() -> Column:
-    suffix = F.lower(F.regexp_extract("path", r"\.([A-Za-z0-9]+)$", 1))
-    kind = F.element_at(F.split("media_type", "/"), -1)
-    known = F.when(suffix.isin("jpg", "jpeg", "jpe", "jfif"), "jpeg").when(suffix == "tif", "tiff").otherwise(suffix)
-    return known == kind
+    suffix = F.lower(F.regexp_extract("path", r"\.[A-Za-z0-9]+$", 0))
+    return F.concat(suffix, F.lit(" "), F.col("media_type")).isin(*_FITTING)
+
+
+_FITTING = tuple(f"{suffix} {kind}" for suffix, kinds in SUFFIX_TYPES.items() for kind in kinds)
 
 
 IMAGE_RULES: tuple[Rule, ...] = (

@@ -9,7 +9,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from imagelake.quality.apply import REJECT, problem, with_problems
-from imagelake.quality.rules import ANNOTATION_RULES, DUPLICATE_RULE
+from imagelake.quality.rules import ANNOTATION_RULES, DUPLICATE_RULE, only_outline_refused
 from imagelake.silver import space
 from imagelake.silver.delivery import Delivery
 from imagelake.silver.frames import map_rows, same, text_array
@@ -27,17 +27,27 @@ class IncomingAnnotations:
     rejected: DataFrame
 
 
+BOX_SAVED = "_box_saved"
+"""Marks a rejected outline whose box is a row of its own."""
+
+_REFUSED = "refused"
+"""The status of an image whose row in its document is no record."""
+
 _MATCHED = ("image_key", "status", "waits_for", "by_name", "space", "_width", "_height", "_orientation")
 """Columns of matched image records, which records that waited have already."""
 
 
-def joined(records: DataFrame, images: DataFrame, accepted: DataFrame, names: DataFrame) -> DataFrame:
+def joined(
+    records: DataFrame, images: DataFrame, accepted: DataFrame, names: DataFrame, issues: DataFrame, yolo_space: str
+) -> DataFrame:
     """Annotation records with image_key, image size, space and category; REJECT where one of them is missing.
 
     images: resolved image records (`with_space`); accepted: image keys and sizes that are in the draft
-    from now on; names: doc, category_ref, _name of declared categories.
+    from now on; names: doc, category_ref, _name of declared categories; issues: what of the documents became no record;
+    yolo_space: whether shares are of the raw picture, or of the upright one.
     """
-    image = images.select(
+    refused = issues.where("entity = 'image' AND ref IS NOT NULL").select("doc", "ref", F.lit(_REFUSED).alias("status"))
+    image = images.unionByName(refused, allowMissingColumns=True).select(
         "doc",
         "ref",
         "image_key",
@@ -57,19 +67,43 @@ def joined(records: DataFrame, images: DataFrame, accepted: DataFrame, names: Da
         .join(sizes, "image_key", "left")
         .join(names, ["doc", "category_ref"], "left")
         .withColumn("category", F.coalesce("category", "_name"))
+        .withColumn("space", _space_of_shares(yolo_space))
     )
     return frame.withColumn(REJECT, _relations()).withColumn("flags", F.coalesce("warnings", text_array()))
+
+
+def _space_of_shares(yolo_space: str) -> Column:
+    """Shares say no size: of a turned picture they are of the upright one, as trainers of the YOLO family read it."""
+    of_turned = F.col("unit") & (F.col("orientation") != 1)
+    return F.when(of_turned, space.ORIENTED if yolo_space == "upright" else space.RAW).otherwise(F.col("space"))
 
 
 def judge(delivery: Delivery, frame: DataFrame, draft: DataFrame, severities: Mapping[str, str]) -> IncomingAnnotations:
     """Turn coordinates into raw pixels, apply the row rules, and key what is left."""
     pixels = map_rows(frame, ADDED, to_pixels)
-    judged = with_problems(pixels, ANNOTATION_RULES, severities).withColumn("bbox", F.col("clipped"))
+    judged = _with_saved_boxes(with_problems(pixels, ANNOTATION_RULES, severities)).withColumn("bbox", F.col("clipped"))
     known = draft.select("annotation_key", F.col("row_hash").alias("_old_row_hash"), F.col("area").alias("_old_area"))
     rows = _as_silver(delivery, _keyed(judged, severities)).join(known, "annotation_key", "left")
     unchanged = same(F.col("row_hash"), F.col("_old_row_hash")) & same(F.col("area"), F.col("_old_area"))
     marked = settled(rows.withColumn("_same", unchanged).drop("_old_row_hash", "_old_area"))
     return IncomingAnnotations(marked.where(F.col(REJECT).isNull()), marked.where(F.col(REJECT).isNotNull()))
+
+
+def _with_saved_boxes(judged: DataFrame) -> DataFrame:
+    """The rows, and for each that is rejected for its outline alone (BOX_SAVED) its good box, as a row of its own."""
+    is_saved = F.col("as_box").isNotNull() & F.coalesce(only_outline_refused(REJECT), F.lit(False))
+    parts = F.when(is_saved, text_array("outline", "box")).otherwise(text_array("whole"))
+    rows = judged.withColumn("_part", F.explode(parts))
+    of_box = F.col("_part") == "box"
+    columns = {
+        "kind": F.when(of_box, "box").otherwise(F.col("kind")),
+        "final_area": F.when(of_box, F.col("as_box.area")).otherwise(F.col("final_area")),
+        REJECT: F.when(~of_box, F.col(REJECT)),
+        BOX_SAVED: F.col("_part") == "outline",
+        **{h: F.when(of_box, F.col(f"as_box.{h}")).otherwise(F.col(h)) for h in ("row_hash", "geometry_hash")},
+        **{name: F.when(~of_box, F.col(name)) for name in ("polygons", "rle_size", "rle_counts")},
+    }
+    return rows.withColumns(columns).drop("_part", "as_box")
 
 
 def _relations() -> Column:
@@ -85,9 +119,11 @@ def _relations() -> Column:
         "height",
     )
     unknown = F.concat(F.lit("category "), F.coalesce("category_ref", F.lit("(empty)")), F.lit(" is not declared"))
+    row = F.concat(F.lit("the row of image "), F.col("ref"), F.lit(" was refused"))
     orphan = F.concat(F.lit("image id "), F.coalesce("ref", F.lit("(none)")), F.lit(" is not in its document"))
     return (
         F.when(F.col("status").isNull(), problem("annotation.image_orphan", orphan))
+        .when(F.col("status") == _REFUSED, problem("annotation.image_rejected", row))
         .when(F.col("status") == MISSING, problem("annotation.image_unknown", missing))
         .when(F.col("status") == AMBIGUOUS, problem("annotation.image_ambiguous", several))
         .when(F.col("status") == DUPLICATE, problem("annotation.image_ambiguous", repeated))
@@ -124,5 +160,5 @@ def _as_silver(delivery: Delivery, frame: DataFrame) -> DataFrame:
         "upload_id": F.lit(delivery.upload_id),
         "delivery": F.lit(delivery.sequence),
     }
-    mine = ("_scope", "_upload_id", "_delivery", "document", "locator", "raw", "record", REJECT)
+    mine = ("_scope", "_upload_id", "_delivery", "document", "locator", "raw", "record", REJECT, BOX_SAVED)
     return frame.withColumns(columns).select(*silver.ANNOTATIONS.names, *mine)

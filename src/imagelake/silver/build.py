@@ -24,7 +24,7 @@ from imagelake.silver import build_plan, seen_before
 from imagelake.silver.apply_upload import Draft, Rules, apply, remove
 from imagelake.silver.build_plan import BuildPlan
 from imagelake.silver.changes import Change, changes
-from imagelake.silver.counts import UploadCounts, count_as_before, count_removal, count_upload
+from imagelake.silver.counts import UploadCounts, count_as_before, count_removal, count_upload, with_recognition
 from imagelake.silver.delivery import Delivery
 from imagelake.silver.published import published_index, published_splits
 from imagelake.silver.upload import files_of
@@ -170,7 +170,7 @@ def _applied(ctx: Context, batch: _Batch, upload: Delivery) -> _Ended:
         batch.draft = remove(draft, upload, keys, rules.now).settled()
         return _Ended(upload, "built", count_removal(draft, batch.draft))
     applied = apply(ctx, draft, upload, files, rules)
-    counts = count_upload(applied)
+    counts = with_recognition(count_upload(applied), upload.recognition)
     done = batch.rows + [{**e.delivery.row, "state": e.state, **_columns(e)} for e in batch.ended]
     before = seen_before.earlier(done, upload)
     if before is not None:
@@ -182,7 +182,7 @@ def _applied(ctx: Context, batch: _Batch, upload: Delivery) -> _Ended:
             if newer:
                 return _Ended(upload, "superseded", count_as_before(before), seen_before.message(newer))
     batch.draft = applied.after
-    return _Ended(upload, "built", counts)
+    return _Ended(upload, "built", counts, upload.labels_not_read)
 
 
 def _write(ctx: Context, txn: Txn, different: Sequence[Change], lease: Lease) -> None:

@@ -8,23 +8,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from imagelake.context import Counts
+from imagelake.silver.annotations import BOX_SAVED
 from imagelake.silver.apply_upload import Applied, Draft
 from imagelake.silver.frames import text_array
 from imagelake.silver.images import LABELS_REJECTED
 from imagelake.silver.match_images import FOUND
 from imagelake.tables.frames import tally
+from imagelake.wording import NAMED, listed
 
-_FLAG, _CHANGED, _CAME, _CONTRADICTS = "flag ", "changed of ", "came of ", "contradicts "
-"""Labels of the one query that counts everything: they end in a rule, an upload id, or a name."""
+_FLAG, _CHANGED, _CAME, _CONTRADICTS, _SPLIT = "flag ", "changed of ", "came of ", "contradicts ", "split "
+"""Labels of the one query that counts everything: they end in a rule, an upload id, a name, or a split."""
 
-_NAMED = 10
+
+_SPLIT_ORDER = {"train": 0, "val": 1, "test": 2}
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,16 @@ def count_as_before(row: Mapping[str, Any]) -> UploadCounts:
     return UploadCounts(files, images, annotations, 0, warnings, (), tuple(row["confirms"] or ()))
 
 
+def with_recognition(counts: UploadCounts, recognition: Mapping[str, Any]) -> UploadCounts:
+    """With what ingest noted when it recognised the upload: labels that no reader takes, and files that nobody read."""
+    unread, nobody = (recognition.get(name, {}) for name in ("unread", "nobody"))
+    notices = list(recognition.get("seen", ()))
+    if nobody.get("files"):
+        notices.append(f"read by no reader: {listed(nobody['names'], nobody['files'])}")
+    warnings = {**counts.warnings, **({"upload.labels_not_read": unread["files"]} if unread.get("files") else {})}
+    return replace(counts, warnings=warnings, notices=(*notices, *counts.notices))
+
+
 def _marked(frame: DataFrame, *labels: Column) -> DataFrame:
     """A row for each label that is not null."""
     return frame.select(F.explode(F.array_compact(F.array(*labels))))
@@ -124,7 +137,13 @@ def _read(applied: Applied) -> list[DataFrame]:
         ),
         _marked(records, F.when(label, F.lit("annotations read")), F.when(listed, F.lit("images read"))),
         _marked(_unknown(applied), F.lit("images read")),
+        _marked(_apart(applied), F.lit("annotations read")),
     ]
+
+
+def _apart(applied: Applied) -> DataFrame:
+    """Outlines that were refused while their box was not: one entry of a document has become two."""
+    return applied.labels.annotations.rejected.where((F.col("_scope") == "now") & F.col(BOX_SAVED))
 
 
 def _unknown(applied: Applied) -> DataFrame:
@@ -215,16 +234,20 @@ def _said(applied: Applied) -> list[DataFrame]:
     return [
         _marked(since, F.lit(f"{_FLAG}{LABELS_REJECTED}")),
         _marked(odd, F.lit("contradiction")),
-        _marked(odd.orderBy("image_key").limit(_NAMED), name),
+        _marked(odd.orderBy("image_key").limit(NAMED), name),
+        _marked(applied.images, F.concat(F.lit(_SPLIT), "asked_split")),
     ]
 
 
 def _notices(n: Mapping[str, int], contradictions: list[str]) -> tuple[str, ...]:
     notices = []
+    splits = {label.removeprefix(_SPLIT): count for label, count in n.items() if label.startswith(_SPLIT)}
+    if splits:
+        shown = sorted(splits.items(), key=lambda split: (_SPLIT_ORDER.get(split[0], 3), split))
+        notices.append(f"uploaded splits: {', '.join(f'{name} {count:,}' for name, count in shown)}")
     if contradictions:
-        more = n["contradiction"] - len(contradictions)
-        rest = f", and {more} more" if more else ""
-        notices.append(f"published images stay in their split: {'; '.join(contradictions)}{rest}")
+        named = listed(contradictions, n["contradiction"])
+        notices.append(f"published images stay in their split: {named}")
     if n.get("entered"):
         notices.append(f"{n['entered']} annotations that waited for their image have entered the draft")
     return tuple(notices)

@@ -52,9 +52,20 @@ class Delivery:
         return bool(self.row["again"])
 
     @property
+    def recognition(self) -> dict[str, Any]:
+        """What ingest noted when it recognised the upload (`Choice.as_json` and more); empty for a removal."""
+        return dict(json.loads(self.row["detection"] or "{}"))
+
+    @property
+    def labels_not_read(self) -> str | None:
+        """A sentence on labels that no reader takes, if there are any."""
+        kinds = self.recognition.get("unread", {}).get("kinds")
+        return f"labels that no reader takes: {'; '.join(kinds)}" if kinds else None
+
+    @property
     def detection(self) -> Detection:
         """What the chosen reader found at ingest."""
-        found = json.loads(self.row["detection"])["chosen"]
+        found = self.recognition["chosen"]
         return Detection(
             found["format"], found["score"], tuple(found["documents"]), tuple(found["meta"]), tuple(found["lacks"])
         )

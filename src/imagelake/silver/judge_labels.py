@@ -56,9 +56,12 @@ def judge_labels(
         records = records.unionByName(labels.select(*records.columns), allowMissingColumns=True)
         units = units.unionByName(listed_units(waited, images.accepted)).distinct()
     names = _declared_names(upload.records, settings)
-    frame = ann.joined(renamed(records, "category", settings), matched, images.accepted, names)
+    issues = upload.records.where("type = 'issue'")
+    frame = ann.joined(
+        renamed(records, "category", settings), matched, images.accepted, names, issues, settings.yolo_space
+    )
     judged = ann.judge(delivery, frame, annotations, severities)
-    refused = refused_units(judged.rejected, upload.records.where("type = 'issue'"), upload.matched)
+    refused = refused_units(judged.rejected, issues, upload.matched)
     return JudgedLabels(judged, settled(brought_units(units, judged.accepted, refused)), matched, entered)
 
 

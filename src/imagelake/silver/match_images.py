@@ -23,7 +23,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from imagelake import keys
-from imagelake.formats.voc_images import ANNOTATION_FOLDERS
+from imagelake.formats.voc.images import ANNOTATION_FOLDERS
 from imagelake.silver.frames import Row, map_rows
 from imagelake.storage.labels import NAME as SAVE_NAME
 from imagelake.tables.frames import settled
@@ -33,6 +33,9 @@ FOUND, MISSING, AMBIGUOUS, DUPLICATE = "found", "missing", "ambiguous", "duplica
 _FOLDER, _NAME, _IN_SPLIT, _TAIL, _HEAD, _DRAFT, _BASE, _DRAFT_BASE = 0, 1, 2, 30, 40, 500, 600, 700
 _LAST_EXACT = _IN_SPLIT
 _ID = ("doc", "ref", "position")
+_STEM = ".stem"
+"""The end of the name of a space whose names have no suffix."""
+
 _ASKED = "asked array<struct<rank:int,space:string,name:string>>, waits_for string"
 _TELLS_KIND = frozenset((*ANNOTATION_FOLDERS, "labels", "label"))
 """Folders that tell documents from images, and nothing about which image."""
@@ -77,9 +80,14 @@ def draft_names(row: Row) -> list[str]:
 
 
 def _asked(row: Row, by_name: bool) -> Row:
-    suffix = ".stem" if row["by_stem"] else ""
+    """By stem, a name that looks like that of an image may be whole all the same: `photo.webp` of `photo.webp.jpg`."""
+    spaces = [_STEM] if row["by_stem"] else [""]
+    if row["by_stem"] and keys.is_image_name(row["file"]):
+        spaces = ["", _STEM]
     questions = [
-        {"rank": rank, "space": space + suffix, "name": name} for rank, space, name in _questions(row, by_name)
+        {"rank": rank, "space": space + suffix, "name": name}
+        for rank, space, name in _questions(row, by_name)
+        for suffix in spaces
     ]
     return {"asked": questions, "waits_for": _waits_for(row)}
 
@@ -169,7 +177,7 @@ def _names(images: DataFrame, space: str, names: Column) -> DataFrame:
 def _stems(offered: DataFrame) -> DataFrame:
     """The names, and as names of another space those without suffix."""
     stem = F.regexp_replace("name", r"\.[^./]*$", "")
-    bare = offered.withColumns({"space": F.concat("space", F.lit(".stem")), "name": stem})
+    bare = offered.withColumns({"space": F.concat("space", F.lit(_STEM)), "name": stem})
     return offered.unionByName(bare)
 
 
@@ -181,11 +189,12 @@ def _best(questions: DataFrame, offered: DataFrame) -> DataFrame:
     offers = offered.groupBy("space", "name", F.col("split").alias("_split"), "grade").agg(
         F.min("image_key").alias("image_key"), F.count_distinct("image_key").alias("n")
     )
+    stem = F.col("space").endswith(_STEM)  # a whole name is more exact
     other_split = F.when(F.col("split").isNull() | F.col("split").eqNullSafe(F.col("_split")), 0).otherwise(1)
     by_record = Window.partitionBy(*_ID)
     return (
         questions.join(offers, ["space", "name"])
-        .withColumn("_place", F.struct("rank", other_split.alias("other"), "grade"))
+        .withColumn("_place", F.struct("rank", stem.alias("stem"), other_split.alias("other"), "grade"))
         .withColumn("_first", F.min("_place").over(by_record))
         .where(F.col("_place") == F.col("_first"))
         .groupBy(*_ID)

@@ -12,23 +12,52 @@ from typing import Any
 from imagelake import digest
 from imagelake.boxes import Box, clip
 from imagelake.formats import geometry
-from imagelake.quality.catalogue import WAITING
+from imagelake.quality.catalogue import FAR, WAITING
 from imagelake.silver.records import as_json
 from imagelake.silver.space import ORIENTED, TURNS_SIDES
 
 ADDED = (
     "bbox struct<x:double,y:double,w:double,h:double>, clipped struct<x:double,y:double,w:double,h:double>, "
     "polygons array<array<double>>, rle_size array<int>, rle_counts string, final_area double, "
-    "row_hash binary, geometry_hash binary, record string"
+    "row_hash binary, geometry_hash binary, as_box struct<area:double,row_hash:binary,geometry_hash:binary>, "
+    "flags array<string>, record string"
 )
+
+_OUTLINE = ("polygons", "rle_size", "rle_counts")
 
 Row = dict[str, Any]
 
 
 def to_pixels(row: Row) -> Row:
-    """The columns ADDED of a row. A row without image (already rejected) gets its box as it is, and no hashes."""
+    """The columns ADDED of a row. A row without image (already rejected) gets its box as it is, and no hashes.
+
+    The box of an outline that is nowhere near the image is taken from the outline instead, and flagged. `as_box` is
+    what the row is without its outline, where that may be refused and the row came with a box of its own.
+    """
     if row["_reject"] is not None:
         return _untouched(row)
+    shapes = _in_raw_pixels(row)
+    box, flags = shapes["bbox"], row["flags"]
+    bounds = _bounds(shapes)
+    if box is not None and bounds is not None and _is_off(box, row):
+        box, flags = bounds, sorted({*flags, "annotation.bbox_dropped"})
+    clipped = None if box is None else clip(box, row["width"], row["height"])
+    outline = {name: shapes[name] for name in _OUTLINE}
+    whole = {"bbox": _struct(box), "clipped": _struct(clipped), **outline}
+    is_derived = bool({"annotation.bbox_derived", "annotation.bbox_dropped"}.intersection(flags))
+    saves_box = not is_derived and _may_be_refused(bounds, shapes, row)
+    as_box = {**row, **whole, **dict.fromkeys(_OUTLINE), "kind": "box"} if saves_box else None
+    return {
+        **whole,
+        **_measured(row | whole),
+        "as_box": None if as_box is None else _renamed(_measured(as_box)),
+        "flags": flags,
+        "record": None,
+    }
+
+
+def _in_raw_pixels(row: Row) -> Row:
+    """Box and outline in pixels of the raw image."""
     shown = _shown_size(row) if row["space"] == ORIENTED else (row["width"], row["height"])
     scale = shown if row["unit"] else (1, 1)
     box = _scaled_box(row["bbox"], scale)
@@ -40,22 +69,46 @@ def to_pixels(row: Row) -> Row:
         polygons = None if polygons is None else [raw_points(p, *turn) for p in polygons]
         if size is not None:
             size, counts = geometry.rle_to_raw(size, counts, row["orientation"])
-    clipped = None if box is None else clip(box, row["width"], row["height"])
-    out = {
-        "bbox": _struct(box),
-        "clipped": _struct(clipped),
-        "polygons": polygons,
-        "rle_size": size,
-        "rle_counts": counts,
-        "final_area": _area(row["area"], clipped, polygons, size, counts),
-    }
-    canonical = {**row, **out, "bbox": out["clipped"]}
+    return {"bbox": box, "polygons": polygons, "rle_size": size, "rle_counts": counts}
+
+
+def _bounds(shapes: Row) -> Box | None:
+    """The box around an outline; None where there is none, and of an empty mask."""
+    if shapes["polygons"]:
+        return geometry.bounds([value for polygon in shapes["polygons"] for value in polygon])
+    if shapes["rle_size"] is not None:
+        bounds = geometry.rle_bounds(shapes["rle_counts"], *shapes["rle_size"])
+        return bounds if bounds[2] > 0 else None
+    return None
+
+
+def _is_off(box: Box, row: Row) -> bool:
+    """Whether a box shares no pixel with its image, or reaches further away than boxes may."""
+    x, y, w, h = box
+    limit = FAR * max(row["width"], row["height"])
+    is_far = any(abs(edge) > limit for edge in (x, y, x + w, y + h))
+    return is_far or x >= row["width"] or y >= row["height"] or x + w <= 0 or y + h <= 0
+
+
+def _may_be_refused(bounds: Box | None, shapes: Row, row: Row) -> bool:
+    """Whether an outline is nowhere near its image, or a mask is of another size."""
+    has_other_size = shapes["rle_size"] is not None and list(shapes["rle_size"]) != [row["height"], row["width"]]
+    return has_other_size or (bounds is not None and _is_off(bounds, row))
+
+
+def _measured(row: Row) -> Row:
+    """Area and hashes of a row with its shapes in raw pixels."""
+    clipped = None if row["clipped"] is None else tuple(row["clipped"][side] for side in "xywh")
+    canonical = {**row, "bbox": row["clipped"]}
     return {
-        **out,
-        "record": None,
+        "final_area": _area(row["area"], clipped, row["polygons"], row["rle_size"], row["rle_counts"]),
         "row_hash": digest.annotation_hash(canonical),
         "geometry_hash": hashlib.sha256(digest.geometry_bytes(canonical)).digest(),
     }
+
+
+def _renamed(measures: Row) -> Row:
+    return {"area" if name == "final_area" else name: value for name, value in measures.items()}
 
 
 def raw_points(points: Sequence[float], orientation: int, width: int, height: int) -> list[float]:
@@ -89,10 +142,10 @@ def _raw_point(x: float, y: float, orientation: int, width: int, height: int) ->
 
 def _untouched(row: Row) -> Row:
     box = _struct(None if row["bbox"] is None else tuple(row["bbox"]))
-    kept = {name: row[name] for name in ("polygons", "rle_size", "rle_counts")}
+    kept = {name: row[name] for name in _OUTLINE}
     record = as_json(row | _of_image(row)) if row["_reject"]["rule"] in WAITING else None
-    none = {"final_area": None, "row_hash": None, "geometry_hash": None}
-    return {**kept, **none, "bbox": box, "clipped": box, "record": record}
+    none = dict.fromkeys(("final_area", "row_hash", "geometry_hash", "as_box"))
+    return {**kept, **none, "bbox": box, "clipped": box, "flags": row["flags"], "record": record}
 
 
 def _of_image(row: Row) -> Row:

@@ -33,6 +33,7 @@ SCHEMA = pa.schema(
         ("supercategory", pa.string()),
         ("bbox", pa.list_(pa.float64())),
         ("unit", pa.bool_()),
+        ("decimals", pa.int32()),
         ("polygons", pa.list_(pa.list_(pa.float64()))),
         ("rle_size", pa.list_(pa.int32())),
         ("rle_counts", pa.string()),
@@ -52,10 +53,10 @@ SCHEMA = pa.schema(
 DDL = (
     "type string, document string, ref string, locator string, position bigint, file string, by_stem boolean, "
     "absolute boolean, width int, height int, split string, kinds array<string>, kind string, category string, "
-    "category_ref string, "
-    "supercategory string, bbox array<double>, unit boolean, polygons array<array<double>>, rle_size array<int>, "
-    "rle_counts string, area double, is_crowd boolean, keypoints array<double>, source_id string, "
-    "attributes string, warnings array<string>, entity string, rule string, message string, raw string"
+    "category_ref string, supercategory string, bbox array<double>, unit boolean, decimals int, polygons "
+    "array<array<double>>, rle_size array<int>, rle_counts string, area double, is_crowd boolean, keypoints "
+    "array<double>, source_id string, attributes string, warnings array<string>, entity string, rule string, message "
+    "string, raw string"
 )
 
 _EMPTY: dict[str, Any] = dict.fromkeys(SCHEMA.names)
@@ -113,6 +114,7 @@ def _annotation(r: AnnotationRecord) -> dict[str, Any]:
         "category_ref": r.category_ref,
         "bbox": list(r.bbox) if r.bbox is not None else None,
         "unit": r.unit,
+        "decimals": r.decimals,
         "polygons": [list(p) for p in r.polygons] if r.polygons is not None else None,
         "rle_size": list(r.rle_size) if r.rle_size is not None else None,
         "rle_counts": r.rle_counts,

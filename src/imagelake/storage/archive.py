@@ -6,14 +6,14 @@ Sizes come from the central directory; every member is checked against it when i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imagelake.errors import NotFound, UploadRejected
 from imagelake.storage.base import Storage
 from imagelake.storage.names import check_distinct, shown
-from imagelake.storage.zip_directory import CENTRAL, Codec, Record, records
+from imagelake.storage.zip_directory import CENTRAL, Codec, Record, entry_count, records
 from imagelake.storage.zip_end import MAX16, Directory, read_end
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ _ENTRY_ROOM = 2048  # bytes of central directory an entry may need on average
 class Entry:
     """A member: NFC path (a directory's ends with /), its local header, and sizes in bytes.
 
-    `end` is the offset of the structure that follows; header and data end at or before it.
+    `end` is the offset of the structure that follows; header and data end at or before it. `raw_name`: the name its
+    headers have where a Unicode path field gave another path.
     """
 
     path: str
@@ -39,6 +40,7 @@ class Entry:
     crc32: int
     codec: Codec
     is_dir: bool
+    raw_name: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def read_archive(storage: Storage, path: str, limits: IngestSettings) -> Archive
         directory = read_end(storage, path, found.length)
         _check_counts(directory, limits)
         tail = storage.read(path, directory.offset, found.length - directory.offset)
-        entries = _placed(list(records(tail[: directory.size], directory.entries)), directory.offset)
+        entries = _placed(list(_records(tail[: directory.size], directory, limits)), directory.offset)
         files = [e.path for e in entries if not e.is_dir]
         check_distinct(files, (e.path[:-1] for e in entries if e.is_dir), "archive")
         _check_sizes(entries, limits)
@@ -92,18 +94,42 @@ def _index(tail: bytes, length: int, offset: int) -> Index:
 
 
 def _check_counts(directory: Directory, limits: IngestSettings) -> None:
-    if directory.entries == 0:
+    least = _least_entries(directory)
+    if least == 0:
         raise UploadRejected("the archive is empty", rule="archive.empty")
-    if directory.entries > limits.max_entries:
+    _check_limit(directory.entries, limits)
+    if least * CENTRAL.size > directory.size:
+        raise _wrong_count(directory)
+    _check_limit(least, limits)
+
+
+def _wrong_count(directory: Directory) -> UploadRejected:
+    return UploadRejected(
+        f"a directory of {directory.size} bytes cannot hold {directory.entries} entries", rule="archive.entry_count"
+    )
+
+
+def _least_entries(directory: Directory) -> int:
+    """The smallest number that is congruent to the declared one and may need the directory's size."""
+    surplus = directory.size - MAX16 - directory.entries * _ENTRY_ROOM
+    return directory.entries + max(0, -(-surplus // (directory.modulus * _ENTRY_ROOM))) * directory.modulus
+
+
+def _check_limit(count: int, limits: IngestSettings) -> None:
+    if count > limits.max_entries:
         raise UploadRejected(
-            f"{directory.entries} entries; at most {limits.max_entries} are allowed",
+            f"{count} entries; at most {limits.max_entries} are allowed",
             hint="split the upload, or raise ingest.max_entries",
             rule="archive.too_many_entries",
         )
-    if not directory.entries * CENTRAL.size <= directory.size <= directory.entries * _ENTRY_ROOM + MAX16:
-        raise UploadRejected(
-            f"a directory of {directory.size} bytes cannot hold {directory.entries} entries", rule="archive.entry_count"
-        )
+
+
+def _records(data: bytes, directory: Directory, limits: IngestSettings) -> Iterator[Record]:
+    count = entry_count(data, directory.entries, directory.modulus)
+    if count < _least_entries(directory):
+        raise _wrong_count(directory)
+    _check_limit(count, limits)
+    return records(data, count)
 
 
 def _placed(found: Sequence[Record], directory: int) -> tuple[Entry, ...]:
@@ -119,7 +145,7 @@ def _placed(found: Sequence[Record], directory: int) -> tuple[Entry, ...]:
             raise UploadRejected(f"{shown(record.path)} overlaps what follows it", rule="archive.overlap")
         ends[i], following = following, record.offset
     return tuple(
-        Entry(r.path, r.offset, end, r.compressed, r.size, r.crc32, r.codec, r.path[-1] == "/")
+        Entry(r.path, r.offset, end, r.compressed, r.size, r.crc32, r.codec, r.path[-1] == "/", r.raw_name)
         for r, end in zip(found, ends, strict=True)
     )
 

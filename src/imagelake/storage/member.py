@@ -16,14 +16,12 @@ from imagelake.storage.codec import CHUNK, Buffer, crc_mismatch, decode, decode_
 from imagelake.storage.names import shown
 from imagelake.storage.zip_directory import (
     CODECS,
-    DOS,
     FLAG_DESCRIPTOR,
     LOCAL_HEADER_SIZE,
-    UNIX,
-    decode_name,
     wide_fields,
 )
 from imagelake.storage.zip_end import MAX32
+from imagelake.storage.zip_names import local_name_agrees
 
 HEADER_ROOM = LOCAL_HEADER_SIZE + 2 * 0xFFFF
 """A local header with its name and extra fields is no longer than this, in bytes."""
@@ -49,10 +47,11 @@ def data_offset(header: Buffer, entry: Entry) -> int:
     if flags & _ENCRYPTED or CODECS.get(method) != entry.codec:
         raise _contradiction(f"its local header says method {method}, flags {flags:#06x}")
     name = bytes(header[LOCAL_HEADER_SIZE:name_end])
-    if name != entry.path.encode() and not _same_name(name, flags, entry.path):
+    extra = bytes(header[name_end:begin])
+    if not local_name_agrees(name, flags, extra, entry.path, entry.raw_name):
         raise _contradiction("its local header has another name")
     if MAX32 in (compressed, size):
-        size, compressed = wide_fields(bytes(header[name_end:begin]), (size, compressed))
+        size, compressed = wide_fields(extra, (size, compressed))
     if (compressed, size, crc) != (entry.compressed, entry.size, entry.crc32):
         _check_late((compressed, size, crc), entry, flags)
     return entry.header_offset + int(begin)
@@ -146,14 +145,6 @@ def _about(entry: Entry) -> Iterator[None]:
         yield
     except UploadRejected as error:
         raise UploadRejected(f"{shown(entry.path)}: {error.message}", hint=error.hint, rule=error.rule) from None
-
-
-def _same_name(name: bytes, flags: int, path: str) -> bool:
-    # the local header does not say on which system it was written, so either reading of an unflagged name will do
-    try:
-        return path in (decode_name(name, flags, UNIX), decode_name(name, flags, DOS))
-    except UploadRejected:
-        return False
 
 
 def _contradiction(what: str) -> UploadRejected:

@@ -17,6 +17,11 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _DRIVE = re.compile(r"^[A-Za-z]:")
 _MAC_ICON = re.compile(r"(?:^|/)(?:\._)?Icon\r$")
 
+_BACKSLASH_IN_ZIP = (
+    "Compress-Archive of Windows PowerShell writes such names; make the zip with 7-Zip, with Explorer's 'Send to > "
+    "Compressed (zipped) folder' or with tar -a -c -f upload.zip FOLDER, or upload the folder"
+)
+
 
 def shown(name: str) -> str:
     """The name as it may appear in a message: quoted, control characters escaped, cut to 120 characters."""
@@ -87,9 +92,15 @@ def _odd(path: str, kind: str) -> UploadRejected:
         return UploadRejected(
             f"member name {name} holds a control character or is not Unicode", rule=f"{kind}.name_invalid"
         )
-    if path.startswith("/") or "\\" in path or _DRIVE.search(path) or ".." in path.split("/"):
+    if "\\" in path:
         return UploadRejected(
-            f"member name {name} leaves the upload: absolute paths, drives, backslashes and '..' are not allowed",
+            f"member name {name} holds a backslash; folders are separated by '/'",
+            hint=_BACKSLASH_IN_ZIP if kind == "archive" else "rename it without backslashes",
+            rule=f"{kind}.path_escape",
+        )
+    if path.startswith("/") or _DRIVE.search(path) or ".." in path.split("/"):
+        return UploadRejected(
+            f"member name {name} leaves the upload: absolute paths, drives and '..' are not allowed",
             rule=f"{kind}.path_escape",
         )
     return UploadRejected(f"member name {name} has an empty part or a '.'", rule=f"{kind}.name_invalid")

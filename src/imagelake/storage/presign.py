@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 from urllib.parse import quote, urlencode
 
 from imagelake.errors import UsageError
+from imagelake.keys import IMAGE_TYPES
 from imagelake.storage.base import Storage
 from imagelake.storage.local import LocalStorage
 
@@ -22,9 +23,6 @@ DEFAULT_SECONDS = 3600
 
 MOST_SECONDS = 604_800
 """Seven days: no store honours a longer one, although botocore signs it."""
-
-IMAGE_TYPES = frozenset(("image/jpeg", "image/png", "image/gif", "image/bmp", "image/tiff", "image/webp"))
-"""What the prober takes for an image. Bytes of any other kind are never shown by a browser: they might be a page."""
 
 PLAIN = "application/octet-stream"
 
@@ -63,7 +61,7 @@ def require_urls(storage: Storage) -> S3Storage:
 
 
 def served_type(media_type: str | None) -> str:
-    """The type that bytes of a media type are sent with."""
+    """The type that bytes of a media type are sent with: those of no image are never shown, they might be a page."""
     return media_type if media_type in IMAGE_TYPES else PLAIN
 
 

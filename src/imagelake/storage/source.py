@@ -156,11 +156,13 @@ def arranged(files: Sequence[Member], kind: str) -> tuple[tuple[Member, ...], st
         else:
             kept.append(m)
     if not kept:
-        raise UploadRejected("the upload holds no files", rule=f"{kind}.empty")
-    wrapper = wrapper_folder(m.path for m in kept)
-    cut = len(wrapper)
-    if cut:
-        kept = [Member(m.path[cut:], m.raw_path, m.length, m.entry, m.mtime_ns, m.etag) for m in kept]
+        only = (
+            f": {len(junk)} in hidden folders or left behind by systems, such as {shown(junk[0].path)}" if junk else ""
+        )
+        raise UploadRejected(f"the upload holds no files{only}", rule=f"{kind}.empty")
+    wrapper = wrapper_folder([m.path for m in kept])
+    if wrapper:
+        kept = [Member(m.path.removeprefix(wrapper), m.raw_path, m.length, m.entry, m.mtime_ns, m.etag) for m in kept]
     members = sorted(kept, key=attrgetter("path"))
     return tuple(members), wrapper, tuple(junk)
 

@@ -7,29 +7,30 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
-from imagelake.digest import nfc
 from imagelake.errors import UploadRejected
 from imagelake.storage.names import check_path, shown
 from imagelake.storage.zip_end import MAX16, MAX32
+from imagelake.storage.zip_names import member_name
 
 Codec = Literal["stored", "deflate"]
 
 LOCAL_HEADER_SIZE = 30
 FLAG_DESCRIPTOR = 1 << 3
-FLAG_UTF8 = 1 << 11
 
 CENTRAL = struct.Struct("<4s2B5H3I5H2I")
 _CENTRAL_SIGNATURE = b"PK\x01\x02"
+_LENGTHS, _LENGTHS_AT = struct.Struct("<3H"), 28  # of name, extra fields and comment, which follow the fixed part
 _ENCRYPTED = 1 << 0 | 1 << 6 | 1 << 13
 _UNSUPPORTED = 1 << 5  # compressed patched data
 CODECS: dict[int, Codec] = {0: "stored", 8: "deflate"}
-DOS, UNIX, MACOS = 0, 3, 19
-"""Systems that wrote an archive (section 4.4.2)."""
 _REPARSE_POINT = 0x400  # a Windows link
 
 
 class Record(NamedTuple):
-    """A directory entry; `least_end` is where header and data end at the earliest."""
+    """A directory entry; `least_end` is where header and data end at the earliest.
+
+    `raw_name`: the header's own name where a Unicode path field gave another path.
+    """
 
     path: str
     offset: int
@@ -38,6 +39,24 @@ class Record(NamedTuple):
     size: int
     crc32: int
     codec: Codec
+    raw_name: bytes | None
+
+
+def entry_count(data: bytes, declared: int, modulus: int) -> int:
+    """The number of entries of a central directory that declares it modulo `modulus`.
+
+    UploadRejected (`archive.entry_count`) unless headers fill the directory exactly and their number is congruent. A
+    directory without room for another number than the declared one is not looked at: `records` does.
+    """
+    if len(data) < (declared + modulus) * CENTRAL.size:
+        return declared
+    at = count = 0
+    while data[at : at + 4] == _CENTRAL_SIGNATURE and at + CENTRAL.size <= len(data):
+        at += CENTRAL.size + sum(_LENGTHS.unpack_from(data, at + _LENGTHS_AT))
+        count += 1
+    if at != len(data) or count % modulus != declared:
+        raise _count_mismatch(declared)
+    return count
 
 
 def records(data: bytes, count: int) -> Iterator[Record]:
@@ -63,7 +82,7 @@ def _count_mismatch(count: int) -> UploadRejected:
 
 def _record(fields: tuple[int, ...], name: bytes, extra: bytes) -> Record:
     _, _, host, _, flags, method, _, _, crc, compressed, size, _, _, _, disk, _, attributes, offset = fields
-    path = decode_name(name, flags, host)
+    path, raw_name = member_name(name, flags, host, extra)
     check_path(path, "archive")
     _check_kind(path, flags, method, attributes)
     if compressed == MAX32 or size == MAX32 or offset == MAX32 or disk == MAX16:
@@ -75,7 +94,8 @@ def _record(fields: tuple[int, ...], name: bytes, extra: bytes) -> Record:
         raise UploadRejected(f"{shown(path)} is stored in {compressed} bytes but declares {size}", rule="archive.sizes")
     if path[-1] == "/" and size:
         raise UploadRejected(f"directory {shown(path)} holds {size} bytes", rule="archive.name_invalid")
-    return Record(path, offset, offset + LOCAL_HEADER_SIZE + len(name) + compressed, compressed, size, crc, codec)
+    least_end = offset + LOCAL_HEADER_SIZE + len(name) + compressed
+    return Record(path, offset, least_end, compressed, size, crc, codec, raw_name)
 
 
 def _check_kind(path: str, flags: int, method: int, attributes: int) -> None:
@@ -97,22 +117,6 @@ def _check_kind(path: str, flags: int, method: int, attributes: int) -> None:
         raise UploadRejected(f"{shown(path)} is a device, pipe or socket", rule="archive.device")
     if not path.endswith("/"):
         raise UploadRejected(f"{shown(path)} is a directory but is not named like one", rule="archive.name_invalid")
-
-
-def decode_name(name: bytes, flags: int, host: int) -> str:
-    """A member's name as NFC text: UTF-8 when flagged, else code page 437.
-
-    Archivers of Unix and macOS (Finder) write UTF-8 without the flag; there it is UTF-8 when it is valid as such.
-    """
-    if name.isascii():
-        return name.decode("ascii")
-    if flags & FLAG_UTF8 or host in (UNIX, MACOS):
-        try:
-            return nfc(name.decode("utf-8"))
-        except UnicodeDecodeError:
-            if flags & FLAG_UTF8:
-                raise UploadRejected(f"member name {name[:120]!r} is not UTF-8", rule="archive.name_invalid") from None
-    return nfc(name.decode("cp437"))
 
 
 def wide_fields(extra: bytes, short: Sequence[int]) -> list[int]:

@@ -6,7 +6,7 @@ Zip readers disagree on archives whose end records contradict each other; those 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from imagelake.errors import UploadRejected
 from imagelake.storage.base import Storage
@@ -26,11 +26,15 @@ MAX32 = 0xFFFFFFFF
 
 @dataclass(frozen=True)
 class Directory:
-    """The central directory: first byte, size in bytes, number of entries; and the archive's comment."""
+    """The central directory: first byte, size in bytes, number of entries; and the archive's comment.
+
+    `entries` is the number modulo `modulus`: the macOS Finder writes no zip64 for more than 65,535 entries.
+    """
 
     offset: int
     size: int
     entries: int
+    modulus: int
     comment: bytes
 
 
@@ -49,11 +53,11 @@ def read_end(storage: Storage, path: str, length: int) -> Directory:
     if locator.startswith(_LOCATOR_SIGNATURE):
         directory = _read_end64(storage, path, end, locator)
         _check_agrees((here, entries, size, offset), directory)
-        return Directory(directory.offset, directory.size, directory.entries, comment)
+        return replace(directory, comment=comment)
     if disk or first_disk or here != entries:
         raise UploadRejected("the archive is one part of several", rule="archive.multi_disk")
     _check_place(offset, size, end)
-    return Directory(offset, size, entries, comment)
+    return Directory(offset, size, entries, MAX16 + 1, comment)
 
 
 def _no_end(head: bytes, cut: bool) -> UploadRejected:
@@ -91,7 +95,7 @@ def _read_end64(storage: Storage, path: str, end: int, locator: bytes) -> Direct
     if this or first or here != entries:
         raise UploadRejected("the archive is one part of several", rule="archive.multi_disk")
     _check_place(offset, size, place)
-    return Directory(offset, size, entries, b"")
+    return Directory(offset, size, entries, 1 << 64, b"")
 
 
 def _check_agrees(short: tuple[int, int, int, int], found: Directory) -> None:
@@ -111,13 +115,20 @@ def _inconsistent(what: str) -> UploadRejected:
 
 
 def _check_place(offset: int, size: int, end: int) -> None:
-    if offset + size < end:
+    surplus = end - offset - size
+    if surplus > 0 and surplus % (MAX32 + 1) == 0:
         raise UploadRejected(
-            f"{end - offset - size} bytes do not belong to the archive: data precedes it",
+            "the archive is larger than 4 GiB and says so nowhere: its offsets cannot be trusted",
+            hint="the macOS Finder makes such zips; make it with zip -r in the Terminal, or upload the folder",
+            rule="archive.prepended_data",
+        )
+    if surplus > 0:
+        raise UploadRejected(
+            f"{surplus} bytes do not belong to the archive: data precedes it",
             hint="upload a plain zip, not a self-extracting program",
             rule="archive.prepended_data",
         )
-    if offset + size > end:
+    if surplus < 0:
         raise UploadRejected(
             "the archive is not whole: its directory lies beyond its end",
             hint="upload it again",

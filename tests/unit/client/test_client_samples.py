@@ -10,8 +10,9 @@ import pytest
 from PIL import Image, ImageOps
 
 import imagelake
+from imagelake import heif
 from imagelake.client.turn import write_runs
-from imagelake.errors import IntegrityError
+from imagelake.errors import ConfigError, IntegrityError
 from imagelake.tables import bronze
 from lake_tables import write_rows
 from lakes import LakeMaker
@@ -24,7 +25,7 @@ def _turned_lake(maker: LakeMaker, orientation: int, fmt: str) -> tuple[imagelak
     image.paste((255, 255, 255), (0, 0, 3, 2))
     exif, out = Image.Exif(), io.BytesIO()
     exif[0x0112] = orientation
-    image.save(out, fmt, exif=exif)
+    image.save(out, fmt, exif=exif, **({"quality": 100} if fmt == "AVIF" else {}))
     maker.image("pets", "a", out.getvalue(), width=8, height=4, orientation=orientation)
     shape = {"polygons": [[0.0, 0.0, 3.0, 0.0, 3.0, 2.0]], "keypoints": [1.0, 1.0, 2.0, 0.0, 0.0, 0.0]}
     maker.box("pets", "a", "cat", (0, 0, 3, 2), rle_size=[4, 8], rle_counts=write_runs([0, 2, 2, 2, 2, 2, 22]), **shape)
@@ -39,7 +40,7 @@ def _white(image: Image.Image) -> tuple[int, int, int, int] | None:
     return image.convert("L").point(lambda v: 255 * (v > 200)).getbbox()
 
 
-@pytest.mark.parametrize("fmt", ["PNG", "TIFF"])
+@pytest.mark.parametrize("fmt", ["PNG", "TIFF", "AVIF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_pixels_and_annotations_always_share_one_space(maker: LakeMaker, orientation: int, fmt: str) -> None:
     lake, data = _turned_lake(maker, orientation, fmt)
@@ -60,6 +61,20 @@ def test_pixels_and_annotations_always_share_one_space(maker: LakeMaker, orienta
     shown = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
     assert image.tobytes() == shown.tobytes()
     assert ImageOps.exif_transpose(image).tobytes() == shown.tobytes(), "an oriented image must not turn once more"
+
+
+def test_a_heic_image_without_the_extra_says_what_to_install(maker: LakeMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = b"\0\0\0\x18ftypmif1\0\0\0\0heicmiaf" + bytes(100)
+    maker.image("pets", "a.heic", data, width=8, height=4)
+    maker.keep("pets", [data])
+    maker.deliver("pets")
+    maker.publish("pets")
+    maker.flush()
+    monkeypatch.setattr(heif, "register", lambda: False)
+    sample = imagelake.open(str(maker.root)).load("pets", unlabelled=True)[0]
+    with pytest.raises(ConfigError, match=r"a\.heic is HEIC") as caught:
+        sample.image()
+    assert caught.value.hint == "pip install 'imagelake[heic]'"
 
 
 def test_the_tables_of_an_oriented_load_are_turned_too(maker: LakeMaker) -> None:

@@ -150,7 +150,15 @@ def test_a_save_has_the_hashes_that_the_build_will_give_its_rows(given_: list[An
     again = saves.decode(save.to_bytes(), f"labels/pets/{folder}/{save_name(1, 'ab')}")
     assert again == save
     built = [r for r in records if isinstance(r, AnnotationRecord)]
-    place = {"image_key": "x/a.png", "width": 40, "height": 30, "orientation": 1, "space": "same", "_reject": None}
+    place = {
+        "image_key": "x/a.png",
+        "width": 40,
+        "height": 30,
+        "orientation": 1,
+        "space": "same",
+        "_reject": None,
+        "flags": [],
+    }
     rows = [to_pixels({**to_row(r, 0), "category": r.category, **place}) for r in built]
     ours = saved_rows(save)
     assert [r["row_hash"] for r in rows] == [r["row_hash"] for r in ours]

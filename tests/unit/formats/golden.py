@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
 from imagelake.errors import UploadRejected
 from imagelake.formats import reader
+from imagelake.formats.base import Unread
 from imagelake.formats.detect import choose
 from imagelake.formats.records import Record
 from imagelake.formats.trees import FolderTree
+from imagelake.formats.unread.kinds import other_labels
 
 ROOT = Path(__file__).parents[2] / "golden"
 
@@ -27,9 +30,21 @@ def reading(case: Path) -> dict[str, Any]:
         chosen = reader(choice.reader)
         units = chosen.plan(tree, choice.detection)
     except UploadRejected as problem:
-        return {"refused": problem.rule, "lacks": list(reader(case.parent.name).detect(tree).lacks)}
-    detection = {name: value for name, value in choice.as_json()["chosen"].items() if name != "masks" or value}
-    return {**detection, "records": [plain(r) for unit in units for r in chosen.parse(unit, tree.read)]}
+        detection = reader(case.parent.name).detect(tree)
+        unread = (*detection.unread, *other_labels(tree, frozenset(file.path for file in detection.unread)))
+        return {"refused": problem.rule, "lacks": list(detection.lacks), **_named(unread, detection.seen)}
+    chosen_as = {name: value for name, value in choice.as_json()["chosen"].items() if name != "masks" or value}
+    return {
+        **chosen_as,
+        **_named(choice.unread, choice.detection.seen),
+        "records": [plain(r) for unit in units for r in chosen.parse(unit, tree.read)],
+    }
+
+
+def _named(unread: Sequence[Unread], seen: Sequence[str]) -> dict[str, Any]:
+    """The files that are not read, with their kinds, and what documents declare besides labels; nothing when empty."""
+    files = [[file.path, file.kind] for file in unread]
+    return {name: value for name, value in (("unread", files), ("seen", list(seen))) if value}
 
 
 def plain(record: Record) -> dict[str, Any]:

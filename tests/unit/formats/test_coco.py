@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from imagelake import keys
-from imagelake.formats import coco_scan
 from imagelake.formats.base import Unit
-from imagelake.formats.coco import CocoReader
-from imagelake.formats.coco_split import split
+from imagelake.formats.coco import scan as coco_scan
+from imagelake.formats.coco.reader import CocoReader
+from imagelake.formats.coco.split import split
 from imagelake.formats.detect import choose
 from imagelake.formats.records import AnnotationRecord, CategoryRecord, ImageRecord, Issue, Record
 from imagelake.formats.trees import DictTree
@@ -69,7 +69,8 @@ NO_NUMBER = {"bbox": [1, 2, 3, None]}
         ([{**BOX, "segmentation": MASK}], ("rle",)),
         ([{**BOX, **POLYGON, **NO_NUMBER}], ("polygon",)),
         ([{**BOX, **POLYGON}, {**BOX, **NO_NUMBER}], ("box", "polygon")),
-        ([{**BOX, "segmentation": {"counts": 7}}], ("rle",)),
+        ([{**BOX, "segmentation": {"counts": 7}}], ("box", "rle")),
+        ([{**BOX, "segmentation": {"counts": 7}, **NO_NUMBER}], ("rle",)),
         ([{**BOX, "segmentation": [[]], **NO_NUMBER}], ("box",)),
         ([{**BOX, **POLYGON, "image_id": None}], ("polygon",)),
         ([7], ("box",)),
@@ -151,3 +152,43 @@ def test_a_real_upload_is_read_completely(name: str, splits: dict[str, int], ann
     assert Counter(r.split for r in records if isinstance(r, ImageRecord)) == splits
     assert sum(isinstance(r, AnnotationRecord) for r in records) == annotations
     assert not [r for r in records if isinstance(r, Issue)]
+
+
+POLYGON_BOX = (1.0, 1.0, 4.0, 2.0)
+
+
+@pytest.mark.parametrize("bbox", [[4, 5, 20], [4, 5, "x", 10], [1, 2, 3, None], [4, 5, 0, 10], [4, 5, 20, -1]])
+def test_a_good_outline_survives_its_bad_box(bbox: list[Any]) -> None:
+    records = parse(json.dumps({**COCO, "annotations": [{**BOX, **POLYGON, "bbox": bbox}]}).encode())
+    (record,) = [r for r in records if isinstance(r, (AnnotationRecord, Issue))]
+    assert isinstance(record, AnnotationRecord)
+    assert (record.kind, record.bbox) == ("polygon", POLYGON_BOX)
+    assert "annotation.bbox_dropped" in record.warnings
+
+
+@pytest.mark.parametrize("bbox", [None, []])
+def test_a_box_that_is_absent_is_taken_from_the_outline(bbox: list[Any] | None) -> None:
+    records = parse(json.dumps({**COCO, "annotations": [{**BOX, **POLYGON, "bbox": bbox}]}).encode())
+    (record,) = [r for r in records if isinstance(r, (AnnotationRecord, Issue))]
+    assert isinstance(record, AnnotationRecord)
+    assert (record.bbox, record.warnings) == (POLYGON_BOX, ("annotation.bbox_derived",))
+
+
+@pytest.mark.parametrize("outline", [[[1, 2, 3, 4]], "mask.png", {"size": [4, 6], "counts": [1]}])
+def test_a_good_box_survives_its_bad_outline_which_is_named(outline: Any) -> None:
+    records = parse(json.dumps({**COCO, "annotations": [{**BOX, "segmentation": outline}]}).encode())
+    refused, box = [r for r in records if isinstance(r, (AnnotationRecord, Issue))]
+    assert isinstance(refused, Issue)
+    assert refused.rule in ("annotation.polygon_invalid", "annotation.rle_invalid")
+    assert (refused.locator, refused.image_ref) == (box.locator, box.image_ref)
+    assert isinstance(box, AnnotationRecord)
+    assert (box.kind, box.bbox) == ("box", (4.0, 5.0, 20.0, 10.0))
+
+
+def test_ids_of_any_text_are_ids() -> None:
+    images = [{**IMAGE, "id": "a7-f"}, {**IMAGE, "id": " b ", "file_name": "2.jpg"}]
+    boxes = [{**BOX, "id": "x", "image_id": "a7-f"}, {**BOX, "id": "y", "image_id": "b"}]
+    records = parse(json.dumps({**COCO, "images": images, "annotations": boxes}).encode())
+    assert [r for r in records if isinstance(r, Issue)] == []
+    assert [r.image_ref for r in records if isinstance(r, AnnotationRecord)] == ["a7-f", "b"]
+    assert [(r.ref, r.warnings) for r in records if isinstance(r, ImageRecord)] == [("a7-f", ()), ("b", ())]

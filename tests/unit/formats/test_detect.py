@@ -8,8 +8,8 @@ import pytest
 from imagelake.errors import UploadRejected, UsageError
 from imagelake.formats import FORMAT_NAMES, READERS, detect, reader
 from imagelake.formats.base import Detection, Tree
-from imagelake.formats.coco import CocoReader, document_split
-from imagelake.formats.coco_detect import HEAD
+from imagelake.formats.coco.detect import HEAD
+from imagelake.formats.coco.reader import CocoReader, document_split
 from imagelake.formats.detect import choose
 from imagelake.formats.trees import DictTree
 
@@ -155,7 +155,7 @@ def test_labels_nobody_reads_beside_images_refuse_the_upload_instead_of_being_lo
     captions = {"images": [IMAGE], "annotations": [{"id": 1, "image_id": 1, "caption": "a cat"}]}
     files = {"captions.json": json.dumps(captions).encode(), "images/1.jpg": b""}
     upload = DictTree(files)
-    with pytest.raises(UploadRejected, match=r"captions\.json: captions are not supported yet") as caught:
+    with pytest.raises(UploadRejected, match=r"COCO captions \(captions\.json\): not supported yet") as caught:
         choose(upload, None)
     assert caught.value.rule == "format.unsupported"
     assert "--format images" in str(caught.value.hint)

@@ -73,6 +73,17 @@ def test_only_images_are_classified() -> None:
         (("1.jpg", "2.jpg"), (0, 20)),
         (("train/1.jpg", "test/2.jpg"), (0, 20)),
         (("images/train/1.jpg", "images/test/2.jpg"), (0, 20)),
+        (("train/cat.0.jpg", "train/dog.1.jpg", "rest/1.jpg", "rest/2.jpg"), (0, 20)),
+        (("train/1.jpg", "rest/1.jpg", "rest/2.jpg", "rest/3.jpg"), (0, 20)),
+        (("train/train/1.jpg", "test/test/2.jpg"), (0, 20)),
+        (("train/train/1.jpg", "train/bus/1.jpg", "test/train/2.jpg"), (40, 0)),
+        (("images/cats/1.jpg", "images/cats/2.jpg"), (40, 0)),
+        (("train/cats/1.jpg", "val/cats/2.jpg"), (40, 0)),
+        (("train/cats/1.jpg", "train/cats/2.jpg", "test/3.jpg", "test/4.jpg", "test/5.jpg"), (40, 0)),
+        (("train/cats/1.jpg", "train/dogs/2.jpg", "test/5.jpg"), (40, 0)),
+        (("cats/1.jpg", "dogs/2.jpg", "test/3.jpg", "test/4.jpg", "test/5.jpg"), (40, 0)),
+        (("unlabeled/1.jpg", "unlabeled/2.jpg", "train/3.jpg"), (0, 20)),
+        (("cats/1.jpg", "unlabeled/2.jpg", "unlabeled/3.jpg"), (0, 20)),
         (("cats/1.txt", "README.md"), (0, 0)),
         ((), (0, 0)),
     ],
@@ -89,6 +100,39 @@ def test_a_tree_of_images_is_of_exactly_one_of_the_two_forms(paths: tuple[str, .
 def test_no_tree_is_of_both_forms(paths: set[str]) -> None:
     scores = [r.detect(tree(*paths)).score for r in (ImageFolderReader(), ImagesReader())]
     assert sum(score > 0 for score in scores) == any(p.endswith(".jpg") for p in paths)
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "unlabeled",
+        "unlabelled",
+        "Unlabeled",
+        "UNLABELLED IMAGES",
+        "unlabeled_data",
+        "test_unlabelled",
+        "images/unlabeled",
+        "train/unlabeled",
+        "unlabeled/extra",
+    ],
+)
+def test_images_in_a_folder_called_unlabelled_are_of_no_class(folder: str) -> None:
+    paths = ("train/cats/1.jpg", "train/dogs/2.jpg", *(f"{folder}/{n}.jpg" for n in range(3)))
+    assert set(classes(*paths).values()) == {"cats", "dogs"}
+    records = [r for r in read(*paths) if isinstance(r, ImageRecord)]
+    assert [r.kinds for r in records if r.file.startswith(folder)] == [()] * 3
+    (seen,) = ImageFolderReader().detect(tree(*paths)).seen
+    assert seen == f"taken unlabelled, as the name of their folder says: {', '.join(paths[2:])}"
+
+
+@pytest.mark.parametrize("folder", ["unlabeled cats", "labeled", "unlabeledness", "not_unlabeled_dogs"])
+def test_a_class_may_be_called_by_more_than_that_word(folder: str) -> None:
+    assert classes("cats/1.jpg", f"{folder}/2.jpg") == {"cats/1.jpg": "cats", f"{folder}/2.jpg": folder}
+
+
+def test_a_lone_folder_beside_a_split_without_classes_is_named() -> None:
+    (lack,) = ImageFolderReader().detect(tree("train/cat.0.jpg", "rest/1.jpg", "rest/2.jpg")).lacks
+    assert lack.startswith("rest/1.jpg lies in the only folder that may be a class, train/cat.0.jpg in none")
 
 
 def test_the_image_that_lies_in_no_class_folder_is_named() -> None:

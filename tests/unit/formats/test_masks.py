@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from imagelake.errors import UploadRejected
-from imagelake.formats import coco_detect, reader
+from imagelake.formats import reader
 from imagelake.formats.base import Detection
-from imagelake.formats.coco import CocoReader
+from imagelake.formats.coco import detect as coco_detect
+from imagelake.formats.coco.reader import CocoReader
 from imagelake.formats.detect import choose
 from imagelake.formats.records import ImageRecord, Record
 from imagelake.formats.trees import DictTree

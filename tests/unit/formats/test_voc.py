@@ -16,8 +16,8 @@ from imagelake.formats.base import Unit
 from imagelake.formats.detect import choose
 from imagelake.formats.records import AnnotationRecord, ImageRecord, Issue, Record
 from imagelake.formats.trees import DictTree
-from imagelake.formats.voc import VocReader
-from imagelake.formats.voc_xml import MAX_DEPTH, MAX_ELEMENTS
+from imagelake.formats.voc.reader import VocReader
+from imagelake.formats.voc.xml import MAX_DEPTH, MAX_ELEMENTS
 from imagelake.quality.catalogue import BY_ID
 
 UPLOADS = Path(__file__).parents[4] / "shared" / "data"
@@ -290,8 +290,8 @@ def test_split_lists_name_images_by_stem_and_go_before_folders() -> None:
     assert [(r.document, r.ref, r.file, r.by_stem, r.split, r.kinds, r.locator) for r in members] == [
         ("train/Annotations/a.xml", "train/Annotations/a.xml", "a.jpg", False, None, ("box",), "filename"),
         ("ImageSets/Main/train.txt", "a", "a", True, "train", (), "line 1"),
-        ("ImageSets/Main/train.txt", "b.jpg", "b.jpg", False, "train", (), "line 3"),
-        ("ImageSets/Main/train.txt", "/data/c.jpg", "data/c.jpg", False, "train", (), "line 5"),
+        ("ImageSets/Main/train.txt", "b.jpg", "b.jpg", True, "train", (), "line 3"),
+        ("ImageSets/Main/train.txt", "/data/c.jpg", "data/c.jpg", True, "train", (), "line 5"),
     ]
     assert [r.absolute for r in members] == [False, False, False, True]
     found = issue(records)
@@ -348,6 +348,57 @@ def test_a_document_in_utf_16_is_read() -> None:
     (_, annotation) = read({"a.xml": data})
     assert isinstance(annotation, AnnotationRecord)
     assert annotation.category == "žába"
+
+
+@pytest.mark.parametrize(
+    ("declared", "word"),
+    [
+        ("gb2312", "猫"),
+        ("gb2312", "貓"),
+        ("Shift_JIS", "①"),
+        ("GBK", "貓"),
+        ("gb18030", "🐈"),
+        ("big5", "貓"),
+        ("Shift_JIS", "表ソ猫"),
+        ("EUC-JP", "猫"),
+        ("euc-kr", "고양이"),
+        ("ks_c_5601-1987", "고양이"),
+        ("hz-gb-2312", "猫"),
+        ("iso-2022-jp", "猫"),
+        ("iso-2022-kr", "고양이"),
+    ],
+)
+def test_a_document_in_the_code_page_it_declares_is_read(declared: str, word: str) -> None:
+    text = f"<?xml version='1.0' encoding='{declared}'?>" + xml(thing(name=f"<name>{word}</name>")).decode()
+    named = text.replace("a.jpg", f"{word}.jpg")
+    data = named.encode({"gb2312": "gbk", "Shift_JIS": "cp932"}.get(declared, declared))
+    records = read({"Annotations/a.xml": data, f"images/{word}.jpg": b"", "images/a.jpg": b""})
+    assert [r.category for r in records if isinstance(r, AnnotationRecord)] == [word]
+    assert image(records).file.removeprefix("images/") == f"{word}.jpg"
+
+
+@pytest.mark.parametrize(
+    ("declared", "content", "part"),
+    [
+        ("gb2312", b"\xff", "not gb2312, as it declares (byte 0xFF at 61)"),
+        ("big5", "猫".encode("gbk") + b"\xff", "not big5, as it declares"),
+        ("euc-kr", b"\xc0", "not euc_kr, as it declares"),
+        ("shift_jis", b"&e;", "undefined entity"),
+        ("big5", b"\x00", "not well-formed"),
+        ("utf-7", b"cat", "encoding"),
+        ("../gbk", b"cat", "XML declaration not well-formed"),
+    ],
+)
+def test_a_text_that_is_not_in_the_code_page_it_declares_is_an_issue(declared: str, content: bytes, part: str) -> None:
+    data = f"<?xml version='1.0' encoding='{declared}'?><annotation><filename>".encode() + content
+    found = issue(parse(data + b"</filename></annotation>"))
+    assert found.rule == "document.invalid_xml"
+    assert part in found.message
+
+
+def test_a_document_in_a_code_page_may_declare_no_entities() -> None:
+    data = "<?xml version='1.0' encoding='gbk'?><!DOCTYPE a [<!ENTITY e '猫'>]><annotation>&e;</annotation>"
+    assert issue(parse(data.encode("gbk"))).rule == "document.xml_forbidden"
 
 
 @pytest.mark.parametrize(

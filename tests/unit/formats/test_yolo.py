@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imagelake.formats import small_documents, yolo_names
+from imagelake.formats import small_documents
 from imagelake.formats.base import Unit
 from imagelake.formats.records import EVERY_KIND, AnnotationRecord, CategoryRecord, ImageRecord, Issue, Record
 from imagelake.formats.trees import DictTree
-from imagelake.formats.yolo import YoloReader
+from imagelake.formats.yolo import names as yolo_names
+from imagelake.formats.yolo.reader import YoloReader
 from imagelake.quality.catalogue import BY_ID
 
 RULES = set(BY_ID)
@@ -267,7 +268,7 @@ def test_label_files_are_known_by_their_rows(
         {},
         {"data.yaml": DATA},
         {"data.yaml": DATA, "labels/a.txt": ""},
-        {"labels/a.txt": "", "images/a.jpg": ""},
+        {"a.txt": "", "a.jpg": ""},
         {"notes.txt": "made by hand", "classes.txt": "cat"},
         {"ImageSets/Main/cat_train.txt": "a 1\nb -1\n"},
         {"caption.txt": "0 cats and 4 dogs"},

@@ -129,14 +129,6 @@ def test_names_are_nfc(tmp_path: Path) -> None:
     assert list(contents(tmp_path, build(Part("e\u0301.jpg")))) == ["\u00e9.jpg"]
 
 
-def test_names_without_the_flag_are_code_page_437_on_dos_and_utf8_on_unix(tmp_path: Path) -> None:
-    umlaut = "\u00fc.jpg"
-    assert list(contents(tmp_path, build(Part(umlaut.encode("cp437"), host=0)))) == [umlaut]
-    assert list(contents(tmp_path, build(Part(umlaut.encode("cp437"), host=3)))) == [umlaut]
-    assert list(contents(tmp_path, build(Part(umlaut.encode(), host=3)))) == [umlaut]
-    assert list(contents(tmp_path, build(Part(umlaut.encode(), host=0)))) == ["\u251c\u255d.jpg"]
-
-
 def test_a_zip64_archive_is_read_when_both_ends_agree(tmp_path: Path) -> None:
     parts = (Part("a", b"one"), Part("b", b"two"))
     assert contents(tmp_path, build64(*parts)) == {"a": b"one", "b": b"two"}

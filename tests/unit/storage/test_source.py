@@ -179,6 +179,13 @@ def test_an_archive_of_nothing_but_junk_is_empty(tmp_path: Path) -> None:
     assert caught.value.rule == "archive.empty"
 
 
+def test_an_archive_of_nothing_but_hidden_folders_says_so(tmp_path: Path) -> None:
+    upload = make_zip(tmp_path / "up.zip", {".export/images/a.jpg": b"a", ".export/data.yaml": b"b"})
+    with pytest.raises(UploadRejected, match=r"no files: 2 in hidden folders .*, such as '\.export/") as caught:
+        open_source(upload, LIMITS)
+    assert caught.value.rule == "archive.empty"
+
+
 def test_a_corrupt_document_is_named(tmp_path: Path) -> None:
     (tmp_path / "up.zip").write_bytes(build(Part("w/a.json", b"{}", crc=1), Part("w/b.jpg")))
     source = open_source(str(tmp_path / "up.zip"), LIMITS)

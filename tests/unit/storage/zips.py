@@ -6,6 +6,15 @@ import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from imagelake.errors import UploadRejected
+from imagelake.settings import IngestSettings
+from imagelake.storage.archive import read_archive
+from imagelake.storage.local import LocalStorage
+from imagelake.storage.member import read_member
 
 MAX16, MAX32 = 0xFFFF, 0xFFFFFFFF
 
@@ -72,6 +81,21 @@ class Part:
         return b"PK\x01\x02" + fixed + sizes + place + name + self.extra
 
 
+def unicode_path(
+    name: str | bytes, raw: bytes, version: int = 1, crc: int | None = None, size: int | None = None
+) -> bytes:
+    """A Unicode path field about a header's name; `size` is what the field says of its length."""
+    text = name.encode() if isinstance(name, str) else name
+    content = struct.pack("<BI", version, zlib.crc32(raw) if crc is None else crc) + text
+    return struct.pack("<2H", 0x7075, len(content) if size is None else size) + content
+
+
+def named(name: str | bytes, raw: bytes, host: int = 0, flags: int = 0, data: bytes = b"x") -> Part:
+    """A member with the field in both headers, as 7-Zip and Info-ZIP write it."""
+    extra = unicode_path(name, raw)
+    return Part(raw, data, host=host, flags=flags, extra=extra, local_extra=extra)
+
+
 def end_record(count: int, size: int, offset: int, comment: bytes = b"", disk: int = 0) -> bytes:
     return b"PK\x05\x06" + struct.pack("<4H2IH", disk, 0, count, count, size, offset, len(comment)) + comment
 
@@ -123,3 +147,18 @@ def overlap_bomb(count: int = 60, kernel: int = 1 << 20) -> bytes:
         for name, stream, size, behind in reversed(entries)
     )
     return data + directory + end_record(count, len(directory), len(data))
+
+
+def contents(folder: Path, *parts: Part) -> dict[str, bytes]:
+    """The members of an archive of these parts, as an upload's reader gives them, by path."""
+    (folder / "up.zip").write_bytes(build(*parts))
+    storage = LocalStorage(folder)
+    entries = read_archive(storage, "up.zip", IngestSettings()).entries
+    return {e.path: read_member(storage, "up.zip", e) for e in entries}
+
+
+def rejection(folder: Path, *parts: Part) -> UploadRejected:
+    """The refusal of an archive of these parts."""
+    with pytest.raises(UploadRejected) as caught:
+        contents(folder, *parts)
+    return caught.value

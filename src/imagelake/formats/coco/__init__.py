@@ -1,0 +1,1 @@
+"""COCO: JSON documents of images, boxes, polygons and masks."""

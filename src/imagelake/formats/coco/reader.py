@@ -1,0 +1,155 @@
+"""COCO instances: boxes, polygons and masks in JSON documents (cocodataset.org, data format)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from imagelake.formats.base import Detection, Tree, Unit, Unread, present
+from imagelake.formats.coco import records
+from imagelake.formats.coco.detect import LISTS, Finding, judge
+from imagelake.formats.coco.masks import mask_paths
+from imagelake.formats.coco.records import Item, Seen
+from imagelake.formats.coco.scan import NotSplit
+from imagelake.formats.coco.split import Outline, split
+from imagelake.formats.coco.values import raw
+from imagelake.formats.records import Issue, Record
+from imagelake.formats.text import utf8
+from imagelake.keys import split_name
+
+_MAX_LACKS = 5
+_AROUND = 100
+_WORDS = re.compile(r"[A-Za-z0-9]+")
+
+
+@dataclass(frozen=True)
+class CocoReader:
+    """Reads COCO instance documents, any number of them in one upload.
+
+    The split of a document is that of its folder (`train/_annotations.coco.json`) or of a word in its name
+    (`instances_val2017.json`). Every image of a document is labelled for the kinds of all its annotations, refused ones
+    too, and for boxes when it has none. So images come last, because only then the kinds are known.
+    """
+
+    name: ClassVar[str] = "coco"
+    version: ClassVar[int] = 3
+
+    def detect(self, tree: Tree) -> Detection:
+        """Which .json files are instance documents; those of keypoints only count where there are no others."""
+        paths = [path for path in tree.paths if path.lower().endswith(".json")]
+        findings = [judge(tree, path, is_only=len(paths) == 1) for path in paths]
+        taken = [f for f in findings if f.score and not f.keypoints]
+        lacks = [f"{f.path}: {f.lack}" for f in findings if not f.score]
+        persons = [f for f in findings if f.score and f.keypoints]
+        unread = [Unread(f.path, f.unread, f.why) for f in findings if f.unread]
+        if taken:
+            lacks += [f"{f.path}: keypoints are not supported yet" for f in persons]
+            unread += [Unread(f.path, "COCO keypoints") for f in persons]
+        else:
+            taken = persons
+        if not findings:
+            lacks = ["no .json document"]
+        return Detection(
+            self.name,
+            max((f.score for f in taken), default=0),
+            documents=tuple(f.path for f in taken),
+            lacks=tuple(lacks[:_MAX_LACKS]),
+            unread=tuple(unread),
+            masks=_masks(findings, tree.paths) if taken else (),
+            by_name=bool(taken) and all(f.damaged for f in taken),
+        )
+
+    def plan(self, tree: Tree, detection: Detection) -> tuple[Unit, ...]:
+        """One unit a document: ids mean something only within one."""
+        return tuple(
+            Unit(self.name, (path,), json.dumps({"split": document_split(path)}))
+            for path in present(tree, detection.documents)
+        )
+
+    def parse(self, unit: Unit, read: Callable[[str], bytes]) -> Iterator[Record]:
+        """Categories, annotations, images. A document that cannot be cut into records is one issue."""
+        split_word = json.loads(unit.context).get("split")
+        for path in unit.paths:
+            yield from _document(path, utf8(read(path)), split_word)
+
+
+def _masks(findings: Sequence[Finding], paths: Sequence[str]) -> tuple[str, ...]:
+    """The image files that panoptic documents name as masks."""
+    masks = (mask_paths(f.path, f.masks, paths) for f in findings if f.masks is not None)
+    return tuple(sorted(set[str]().union(*masks)))
+
+
+def document_split(path: str) -> str | None:
+    """The split a document's folder or the words of its name stand for; None when it is none, or several."""
+    *folders, name = path.split("/")
+    stem = name.rpartition(".")[0] or name
+    for words in (folders, _WORDS.findall(stem)):
+        found = {word for word in map(split_name, words) if word is not None}
+        if found:
+            return found.pop() if len(found) == 1 else None
+    return None
+
+
+def _document(path: str, data: bytes, split_word: str | None) -> Iterator[Record]:
+    try:
+        outline = split(data)
+        _check_lists(outline)
+    except NotSplit as problem:
+        yield Issue(
+            document=path,
+            entity="file",
+            locator=f"byte {problem.position}",
+            rule=problem.rule,
+            message=problem.message,
+            raw=raw(data[max(0, problem.position - _AROUND) : problem.position + _AROUND]),
+        )
+        return
+    yield from _records(path, outline, split_word)
+
+
+def _check_lists(outline: Outline) -> None:
+    for name in LISTS:
+        value = outline.members.get(name)
+        if value is not None and value.kind != "list":
+            raise NotSplit("document.wrong_shape", f"{name} must be a list", value.start)
+    if not any(name in outline.members for name in ("images", "annotations")):
+        raise NotSplit("document.wrong_shape", "neither images nor annotations at the top level", 0)
+
+
+def _records(path: str, outline: Outline, split_word: str | None) -> Iterator[Record]:
+    repeated = _repeated(path, outline)
+    categories = Seen()
+    for item in _items(path, outline, "categories"):
+        yield records.category(item, categories)
+    kinds: set[str] = set()
+    seen = Seen(repeated)
+    for item in _items(path, outline, "annotations"):
+        for record in records.annotation(item, seen):
+            if record.kind is not None:
+                kinds.add(record.kind)
+            yield record
+    if not kinds and "annotations" in outline.members:
+        kinds.add("box")
+    for item in _items(path, outline, "images"):
+        yield records.image(item, seen, split_word, tuple(sorted(kinds)))
+
+
+def _repeated(path: str, outline: Outline) -> frozenset[str]:
+    """Image ids that several images of the document have."""
+    once: set[str] = set()
+    again: set[str] = set()
+    for item in _items(path, outline, "images"):
+        own_id = records.image_id(item.data)
+        if own_id is not None:
+            (again if own_id in once else once).add(own_id)
+    return frozenset(again)
+
+
+def _items(path: str, outline: Outline, section: str) -> Iterator[Item]:
+    value = outline.members.get(section)
+    if value is not None:
+        for place, data in enumerate(value.items()):
+            yield Item(path, section, place, data)

@@ -1,0 +1,1 @@
+"""Lists of images, which say the split of the images they name."""

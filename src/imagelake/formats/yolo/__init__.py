@@ -1,0 +1,1 @@
+"""YOLO: one text of rows for each image."""

@@ -13,14 +13,25 @@ from imagelake.storage.base import Storage
 Severity = Literal["reject", "warn", "off"]
 
 
+class RuleThreshold(Strict):
+    """How many rows of a draft and its open rejections may break a rule, as a number or as a share of all rows."""
+
+    max_count: int | None = Field(None, ge=0)
+    max_share: float | None = Field(None, ge=0, le=1)
+
+
 class GateSettings(Strict):
-    """What a draft must fulfil to be published."""
+    """What a draft must fulfil to be published. None of a threshold: it is not asked."""
 
     max_rejected_share: float = Field(0.5, ge=0, le=1)
     max_rejected_images_share: float = Field(0.5, ge=0, le=1)
     max_rejected_annotations_share: float = Field(0.5, ge=0, le=1)
     max_rejected_upload_share: float = Field(0.5, ge=0, le=1)
+    max_unannotated_images_share: float = Field(1.0, ge=0, le=1)
+    max_new_classes: int | None = Field(None, ge=0)
+    max_vanished_classes: int | None = Field(None, ge=0)
     min_images: int = Field(1, ge=0)
+    rules: dict[str, RuleThreshold] = {}
 
 
 class SplitSettings(Strict):

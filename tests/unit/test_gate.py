@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from imagelake.dataset_settings import GateSettings
-from imagelake.quality.gate import Measures, UploadRows, judge
+from imagelake.dataset_settings import GateSettings, RuleThreshold
+from imagelake.errors import ConfigError
+from imagelake.quality.gate import Verdict, judge
+from imagelake.quality.measures import Measures, UploadRows
+from imagelake.quality.thresholds import Threshold
 
 DEFAULT = GateSettings()
 
@@ -60,7 +63,8 @@ def test_of_many_bad_uploads_ten_are_named() -> None:
 
 def test_the_stored_verdict_has_every_number() -> None:
     uploads = (UploadRows("a", "s", 4, 1), UploadRows("b", "t", 0, 0))
-    stored = judge(Measures(6, 3, 4, 2, 1, uploads), DEFAULT).as_json()
+    measures = Measures(6, 3, 4, 2, 1, uploads, 2, {"image.small": 1}, {"cat": 3, "dog": 0}, {"cat": 1, "cow": 2})
+    stored = judge(measures, DEFAULT).as_json()
     assert stored == {
         "images": 6,
         "annotations": 3,
@@ -75,6 +79,62 @@ def test_the_stored_verdict_has_every_number() -> None:
             {"upload_id": "a", "source": "s", "read": 4, "rejected": 1, "rejected_share": 0.25},
             {"upload_id": "b", "source": "t", "read": 0, "rejected": 0, "rejected_share": 0.0},
         ],
+        "unannotated_images": 4,
+        "unannotated_images_share": 4 / 6,
+        "classes": 1,
+        "new_classes": 0,
+        "vanished_classes": 1,
+        "class_names": {"new": [], "vanished": ["cow"]},
+        "rules": {"image.small": 1},
         "problems": [],
         "passed": True,
+        "forced": False,
     }
+
+
+def test_images_without_annotations_have_a_threshold() -> None:
+    measures = Measures(images=10, annotated=7)
+    assert problems(measures) == ()
+    assert problems(measures, GateSettings(max_unannotated_images_share=0.25)) == (
+        "3 of 10 images without annotations (30.0%), gate.max_unannotated_images_share allows 25.0%",
+    )
+    assert problems(measures, GateSettings(max_unannotated_images_share=0.3)) == ()
+
+
+def test_new_and_vanished_classes_have_thresholds_from_the_second_version_on() -> None:
+    gate = GateSettings(max_new_classes=0, max_vanished_classes=0)
+    changed = Measures(images=1, classes={"cat": 1, "dog": 2, "cow": 0}, parent_classes={"cat": 5, "cow": 1, "emu": 0})
+    assert problems(changed) == ()
+    assert problems(changed, gate) == (
+        "1 new classes (dog), gate.max_new_classes allows 0",
+        "1 vanished classes (cow), gate.max_vanished_classes allows 0",
+    )
+    assert problems(Measures(images=1, classes={"cat": 1}), gate) == ()
+
+
+def test_any_rule_may_have_thresholds() -> None:
+    measures = Measures(images=10, annotations=89, rejected=1, rules={"annotation.box_clipped": 5})
+    assert problems(measures, GateSettings(rules={"annotation.box_clipped": RuleThreshold(max_count=5)})) == ()
+    assert problems(measures, GateSettings(rules={"annotation.box_clipped": RuleThreshold(max_count=4)})) == (
+        "5 rows break annotation.box_clipped, gate.rules allows 4",
+    )
+    assert problems(measures, GateSettings(rules={"annotation.box_clipped": RuleThreshold(max_share=0.04)})) == (
+        "5 of 100 rows break annotation.box_clipped (5.0%), gate.rules allows 4.0%",
+    )
+    assert problems(measures, GateSettings(rules={"image.small": RuleThreshold(max_count=0)})) == ()
+    with pytest.raises(ConfigError) as caught:
+        problems(measures, GateSettings(rules={"annotation.box_cliped": RuleThreshold(max_count=0)}))
+    assert "unknown rule annotation.box_cliped" in str(caught.value)
+    assert caught.value.hint == "did you mean annotation.box_clipped?"
+
+
+def test_a_measure_that_is_no_number_shuts_the_gate() -> None:
+    threshold = Threshold("rejected_share", float("nan"), "max_rejected_share", "too many", most=0.5)
+    verdict = Verdict(Measures(images=1), (threshold,))
+    assert verdict.problems == ("rejected_share is not a number, gate.max_rejected_share cannot be judged",)
+
+
+def test_what_other_suites_say_shuts_the_gate_as_well() -> None:
+    verdict = Verdict(Measures(images=1), (), ("suite silver.images.pets: width is below 64",))
+    assert not verdict.passed
+    assert verdict.as_json()["problems"] == ["suite silver.images.pets: width is below 64"]

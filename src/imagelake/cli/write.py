@@ -106,14 +106,17 @@ def publish(  # noqa: PLR0913  the options of a verb are its arguments
     note: options.Note = None,
     alias: options.Alias = None,
     author: Annotated[str | None, typer.Option("--author", help="Who publishes; you by default.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Publish what the gate refuses; --note says why.")] = False,
 ) -> int:
     """Publish the draft as the next version in gold; nothing happens when nothing differs."""
     from imagelake import pipeline
     from imagelake.gold.plan import PublishRequest
 
+    if force and not note:
+        raise UsageError("--force publishes what the gate refuses, and no --note says why", hint="add --note 'why'")
     dataset, number = parse_target(target)
     shares = parse_shares(split)
-    request = PublishRequest(dataset, number, shares, group_by, stratify, note, alias, author or _user())
+    request = PublishRequest(dataset, number, shares, group_by, stratify, note, alias, author or _user(), force)
     with progress(context.obj) as tell:
         (report,) = perform(context.obj, "publish", dataset, tell, lambda ctx: [pipeline.publish_draft(ctx, request)])
     return reports.finish(context.obj, report)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -45,11 +46,12 @@ def _content_plan(ctx: Context, request: PublishRequest, settings: DatasetSettin
     differences = _content_differences(ctx, attempt, content, known)
     if known.number and not any(d.added + d.removed + d.changed for d in differences):
         return Current(known.number, FIRST, said)
-    verdict = _gate(ctx, request.dataset, content, uploads, settings)
+    verdict = _gate(ctx, request, content, uploads, (settings, known))
     splits, odd = _splits(ctx, known, FIRST, recipe, content, settings)
     differences.append(_split_difference(ctx, attempt, FIRST, splits, known))
     parent = f"v{known.number}.1" if known.number else None
-    return Plan(attempt, FIRST, recipe, content, splits, differences, verdict, parent, uploads, said + odd)
+    remarks = said + odd + _of_verdict(verdict)
+    return Plan(attempt, FIRST, recipe, content, splits, differences, verdict, parent, uploads, remarks)
 
 
 def _recipe_plan(ctx: Context, request: PublishRequest, settings: DatasetSettings, known: Published) -> Plan | Current:
@@ -81,15 +83,33 @@ def _content_differences(ctx: Context, attempt: Attempt, content: Content, known
     )
 
 
-def _gate(ctx: Context, dataset: str, content: Content, uploads: Uploads, settings: DatasetSettings) -> Verdict:
+def _gate(
+    ctx: Context,
+    request: PublishRequest,
+    content: Content,
+    uploads: Uploads,
+    judged_by: tuple[DatasetSettings, Published],
+) -> Verdict:
+    """The verdict on a draft; GateFailed when it is not good enough and nobody forces it."""
+    dataset, (settings, known) = request.dataset, judged_by
     rejections = ctx.tables.read(silver.REJECTIONS, dataset).where("closed_at IS NULL")
-    verdict = judge(measure(content, rejections, uploads), settings.gate)
-    if not verdict.passed:
-        raise GateFailed(
-            f"{dataset} is not published: {'; '.join(verdict.problems)}",
-            hint=f"imagelake rejections {dataset} shows them; thresholds are in datasets/{dataset}.yaml",
-        )
-    return verdict
+    verdict = judge(measure(content, rejections, uploads, known.newest), settings.gate)
+    if verdict.passed:
+        return verdict
+    if request.force:
+        return replace(verdict, forced=True)
+    raise GateFailed(
+        f"{dataset} is not published: {'; '.join(verdict.problems)}",
+        hint=f"imagelake rejections {dataset} shows them; thresholds are in datasets/{dataset}.yaml; "
+        "--force --note WHY publishes all the same",
+    )
+
+
+def _of_verdict(verdict: Verdict) -> Remarks:
+    if not verdict.forced:
+        return Remarks()
+    said = f"published by force, although the gate refuses it: {'; '.join(verdict.problems)}"
+    return Remarks({"gate.forced": 1}, (said,))
 
 
 def _splits(

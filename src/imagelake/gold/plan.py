@@ -20,7 +20,8 @@ CONTRADICTS = "split.contradicts"
 class PublishRequest:
     """What to publish: the draft, or with `ref_number` another split recipe of that version's content.
 
-    None for an option of the recipe: whatever the recipe says that is continued.
+    None for an option of the recipe: whatever the recipe says that is continued. `force` publishes a draft that the
+    gate refuses; the note says why.
     """
 
     dataset: str
@@ -31,6 +32,7 @@ class PublishRequest:
     note: str | None = None
     alias: str | None = None
     author: str | None = None
+    force: bool = False
 
 
 @dataclass(frozen=True)

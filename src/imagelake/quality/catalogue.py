@@ -261,6 +261,7 @@ RULES: tuple[Rule, ...] = (
             "an upload puts an image into another split than the published one, which stays; reported by that upload "
             "and by publish",
         ),
+        ("gate.forced", "published with --force, although a threshold of the gate or a suite refused it"),
         ("split.moved", "byte-identical images were to lie in several splits; all were put into one"),
         ("split.settings_differ", "the dataset's split settings are not those of recipe 1, which continues"),
         ("split.group_missing", "images without the attribute that splits.group_by names; each is a group of its own"),
@@ -289,12 +290,18 @@ def severities(settings: DatasetSettings) -> dict[str, str]:
     return effective
 
 
-def _check_overridable(rule_id: str) -> None:
+def rule_named(setting: str, rule_id: str) -> Rule:
+    """The rule that a setting names; ConfigError with the nearest name when there is none."""
     rule = BY_ID.get(rule_id)
     if rule is None:
         near = difflib.get_close_matches(rule_id, BY_ID, n=1)
         hint = f"did you mean {near[0]}?" if near else "docs/checks.md lists all rules"
-        raise ConfigError(f"severities: unknown rule {rule_id}", hint=hint)
+        raise ConfigError(f"{setting}: unknown rule {rule_id}", hint=hint)
+    return rule
+
+
+def _check_overridable(rule_id: str) -> None:
+    rule = rule_named("severities", rule_id)
     if rule.fixed:
         verb = "rejects" if rule.severity == "reject" else "warns"
         raise ConfigError(f"severities: {rule_id} always {verb}: {rule.doc}")

@@ -41,7 +41,7 @@ ONLY = {
     "boto3": {"storage/s3.py"},
     "botocore": {"storage/s3.py"},
     "delta": {"tables/store.py"},
-    "great_expectations": {"quality/suites.py"},
+    "great_expectations": {"quality/expectations.py"},
 }
 """A package, and the only file that imports it."""
 

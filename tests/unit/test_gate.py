@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from imagelake.dataset_settings import GateSettings, RuleThreshold
 from imagelake.errors import ConfigError
-from imagelake.quality.gate import Verdict, judge
+from imagelake.quality.gate import SuiteResult, Verdict, judge
 from imagelake.quality.measures import Measures, UploadRows
 from imagelake.quality.thresholds import Threshold
 
@@ -86,6 +88,7 @@ def test_the_stored_verdict_has_every_number() -> None:
         "vanished_classes": 1,
         "class_names": {"new": [], "vanished": ["cow"]},
         "rules": {"image.small": 1},
+        "suites": [],
         "problems": [],
         "passed": True,
         "forced": False,
@@ -135,6 +138,11 @@ def test_a_measure_that_is_no_number_shuts_the_gate() -> None:
 
 
 def test_what_other_suites_say_shuts_the_gate_as_well() -> None:
-    verdict = Verdict(Measures(images=1), (), ("suite silver.images.pets: width is below 64",))
-    assert not verdict.passed
-    assert verdict.as_json()["problems"] == ["suite silver.images.pets: width is below 64"]
+    suite = SuiteResult("measures.mine.pets", 3, ("suite measures.mine.pets: images does not hold",))
+    verdict = Verdict(Measures(images=1), (), (suite,))
+    assert (verdict.passed, verdict.word) == (False, "refused")
+    assert replace(verdict, forced=True).word == "forced"
+    assert verdict.as_json()["problems"] == ["suite measures.mine.pets: images does not hold"]
+    assert verdict.as_json()["suites"] == [
+        {"suite": "measures.mine.pets", "expectations": 3, "problems": list(suite.problems)}
+    ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import replace
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -12,13 +11,14 @@ from imagelake.context import Context
 from imagelake.dataset_settings import DatasetSettings
 from imagelake.errors import GateFailed, NotFound
 from imagelake.gold.difference import Attempt, Difference, difference
-from imagelake.gold.draft import measure, pinned, uploads_since
+from imagelake.gold.draft import pinned, uploads_since
+from imagelake.gold.gate import judged
 from imagelake.gold.live import Published, live
 from imagelake.gold.plan import CONTRADICTS, Content, Current, Plan, PublishRequest, Remarks, Uploads
 from imagelake.gold.recipes import FIRST, choose_recipe, history, settings_that_differ
 from imagelake.gold.splits import Assigned, Recipe, assign
-from imagelake.quality.gate import Verdict, judge
-from imagelake.tables import deliveries, gold, silver
+from imagelake.quality.gate import Verdict
+from imagelake.tables import deliveries, gold
 from imagelake.tables.frames import all_settled, settled, tally, together
 
 _NAMED = 10
@@ -46,7 +46,7 @@ def _content_plan(ctx: Context, request: PublishRequest, settings: DatasetSettin
     differences = _content_differences(ctx, attempt, content, known)
     if known.number and not any(d.added + d.removed + d.changed for d in differences):
         return Current(known.number, FIRST, said)
-    verdict = _gate(ctx, request, content, uploads, (settings, known))
+    verdict = judged(ctx, request, attempt, (content, uploads), (settings, known))
     splits, odd = _splits(ctx, known, FIRST, recipe, content, settings)
     differences.append(_split_difference(ctx, attempt, FIRST, splits, known))
     parent = f"v{known.number}.1" if known.number else None
@@ -80,28 +80,6 @@ def _content_differences(ctx: Context, attempt: Attempt, content: Content, known
         lambda: compared("image", "image_key", content.images),
         lambda: compared("annotation", "annotation_key", content.annotations),
         lambda: compared("category", "name", content.categories),
-    )
-
-
-def _gate(
-    ctx: Context,
-    request: PublishRequest,
-    content: Content,
-    uploads: Uploads,
-    judged_by: tuple[DatasetSettings, Published],
-) -> Verdict:
-    """The verdict on a draft; GateFailed when it is not good enough and nobody forces it."""
-    dataset, (settings, known) = request.dataset, judged_by
-    rejections = ctx.tables.read(silver.REJECTIONS, dataset).where("closed_at IS NULL")
-    verdict = judge(measure(content, rejections, uploads, known.newest), settings.gate)
-    if verdict.passed:
-        return verdict
-    if request.force:
-        return replace(verdict, forced=True)
-    raise GateFailed(
-        f"{dataset} is not published: {'; '.join(verdict.problems)}",
-        hint=f"imagelake rejections {dataset} shows them; thresholds are in datasets/{dataset}.yaml; "
-        "--force --note WHY publishes all the same",
     )
 
 

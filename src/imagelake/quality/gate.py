@@ -14,12 +14,21 @@ _OF_UPLOAD = "max_rejected_upload_share"
 
 
 @dataclass(frozen=True)
+class SuiteResult:
+    """What a suite found: its name, how many expectations it has, and what shuts the gate (empty when nothing does)."""
+
+    suite: str
+    expectations: int
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Verdict:
-    """The measures of a draft and their thresholds, what other suites found, and whether it was forced."""
+    """The measures of a draft and their thresholds, what suites made of them, and whether it was forced."""
 
     measures: Measures
     thresholds: tuple[Threshold, ...]
-    others: tuple[str, ...] = ()
+    suites: tuple[SuiteResult, ...] = ()
     forced: bool = False
 
     @property
@@ -32,7 +41,18 @@ class Verdict:
         more = len(of_uploads) - _NAMED_UPLOADS
         if more > 0:
             named.append(f"{more} more uploads above gate.{_OF_UPLOAD}")
-        return (*named, *self.others)
+        return tuple(dict.fromkeys((*named, *(problem for suite in self.suites for problem in suite.problems))))
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """Everything a suite may ask about: the measures, the counts of rules (`rule:ID`), and each threshold's."""
+        of_rules = {f"rule:{rule}": count for rule, count in self.measures.rules.items()}
+        return {**self.measures.numbers(), **of_rules, **{t.measure: t.value for t in self.thresholds}}
+
+    @property
+    def word(self) -> str:
+        """passed, refused, or forced."""
+        return "passed" if self.passed else "forced" if self.forced else "refused"
 
     @property
     def passed(self) -> bool:
@@ -47,6 +67,7 @@ class Verdict:
             "uploads": [{**asdict(upload), "rejected_share": upload.share} for upload in m.uploads],
             "rules": dict(sorted(m.rules.items())),
             "class_names": {"new": list(m.new_classes), "vanished": list(m.vanished_classes)},
+            "suites": [asdict(suite) | {"problems": list(suite.problems)} for suite in self.suites],
             "problems": list(self.problems),
             "passed": self.passed,
             "forced": self.forced,

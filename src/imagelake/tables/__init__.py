@@ -21,6 +21,7 @@ ALL: tuple[TableSpec, ...] = (
     gold.VERSIONS,
     gold.ALIASES,
     ops.RUNS,
+    ops.QUALITY,
 )
 
 __all__ = ["ALL", "Column", "TableSpec", "bronze", "gold", "ops", "silver"]

@@ -1,4 +1,4 @@
-"""Ops: what ran."""
+"""Ops: what ran, and how every gate has judged."""
 
 from __future__ import annotations
 
@@ -23,4 +23,24 @@ RUNS = TableSpec(
     ),
     partition_by=(),
     stats=("run_id", "phase", "at"),
+)
+
+QUALITY = TableSpec(
+    name="ops.quality",
+    doc="How a gate has judged a draft: a row for each threshold and each suite, also of drafts that were refused.",
+    columns=(
+        Column("dataset", "string", "dataset id"),
+        Column("publish_id", "string", "the attempt; of a version where gold.versions names it"),
+        Column("run_id", "string", "the run"),
+        Column("verdict", "string", "passed, refused or forced"),
+        Column("measure", "string", "what was measured; of a suite its name"),
+        Column("value", "double", "the measure; of a suite how many of its expectations do not hold"),
+        Column("least", "double", "the smallest value that is allowed; null for any"),
+        Column("most", "double", "the largest value that is allowed; null for any"),
+        Column("setting", "string", "the dataset setting that says so; null for a suite"),
+        Column("holds", "boolean", "whether the measure is allowed"),
+        Column("message", "string", "the breach in words; null when it holds"),
+        Column("at", "timestamp", "when"),
+    ),
+    stats=("publish_id", "at"),
 )

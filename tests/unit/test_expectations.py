@@ -1,0 +1,119 @@
+"""The gate's suites in Great Expectations: they judge as the gate does, and their project opens in the library."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from imagelake.dataset_settings import GateSettings, RuleThreshold
+from imagelake.errors import ConfigError
+from imagelake.quality.expectations import check_measures
+from imagelake.quality.gate import SuiteResult, Verdict, judge
+from imagelake.quality.measures import Measures
+from imagelake.quality.project import KEPT, docs_path, opened, own_suites, project_path
+from imagelake.quality.thresholds import Threshold
+from imagelake.storage.local import LocalStorage
+
+GOOD = Measures(images=10, annotations=20, annotated=10, classes={"cat": 20})
+BAD = Measures(images=10, annotated=3, rejected=12, rejected_annotations=12, rules={"image.small": 4})
+GATE = GateSettings(max_unannotated_images_share=0.2, rules={"image.small": RuleThreshold(max_count=3)})
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> LocalStorage:
+    (tmp_path / "lake").mkdir()
+    return LocalStorage(tmp_path / "lake")
+
+
+def check(storage: LocalStorage, verdict: Verdict, dataset: str = "pets") -> tuple[SuiteResult, ...]:
+    with opened(storage, dataset) as project:
+        return check_measures(project, dataset, verdict, own_suites(storage, dataset))
+
+
+def own(storage: LocalStorage, kind: str, **arguments: object) -> None:
+    suite = {"expectations": [{"type": kind, "kwargs": arguments}]}
+    storage.put("datasets/pets.gx/measures.mine.json", json.dumps(suite).encode())
+
+
+def test_the_suite_judges_as_the_gate_does(storage: LocalStorage) -> None:
+    for measures in (GOOD, BAD):
+        verdict = judge(measures, GATE)
+        (result,) = check(storage, verdict)
+        assert result.suite == "measures.pets"
+        assert result.problems == verdict.problems
+        assert result.expectations == 1 + 2 * len(verdict.thresholds)
+
+
+def test_a_measure_that_is_no_number_is_a_breach_of_the_suite_too(storage: LocalStorage) -> None:
+    odd = Threshold("rejected_share", float("nan"), "max_rejected_share", "too many", most=0.5)
+    (result,) = check(storage, Verdict(GOOD, (odd,)))
+    assert result.problems == ("rejected_share is not a number, gate.max_rejected_share cannot be judged",)
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "problem"),
+    [
+        (
+            "expect_column_values_to_be_between",
+            {"column": "images", "min_value": 100},
+            "suite measures.mine.pets: expect_column_values_to_be_between on images does not hold",
+        ),
+        (
+            "expect_column_values_to_be_between",
+            {"column": "dogs", "min_value": 1},
+            "suite measures.mine.pets: expect_column_values_to_be_between on dogs could not be judged: "
+            'Error: The column "dogs" in BatchData does not exist.',
+        ),
+    ],
+)
+def test_a_suite_of_the_datasets_own_shuts_the_gate_also_when_it_raises(
+    storage: LocalStorage, kind: str, arguments: Mapping[str, object], problem: str
+) -> None:
+    own(storage, kind, **arguments)
+    ours, theirs = check(storage, judge(GOOD, GATE))
+    assert (ours.problems, theirs.problems) == ((), (problem,))
+
+
+def test_what_a_datasets_own_suite_asks_may_hold(storage: LocalStorage) -> None:
+    own(storage, "expect_column_values_to_be_between", column="unannotated_images", max_value=0)
+    _, theirs = check(storage, judge(GOOD, GATE))
+    assert (theirs.suite, theirs.expectations, theirs.problems) == ("measures.mine.pets", 1, ())
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"expectations": [{"type": "expect_nothing"}]}'])
+def test_a_file_that_is_no_suite_is_named(storage: LocalStorage, data: bytes) -> None:
+    storage.put("datasets/pets.gx/measures.mine.json", data)
+    with pytest.raises(ConfigError, match=r"datasets/pets.gx/measures.mine.json is no suite of Great Expectations"):
+        check(storage, judge(GOOD, GATE))
+
+
+def test_the_project_opens_in_the_library_and_shows_every_result(storage: LocalStorage, tmp_path: Path) -> None:
+    import great_expectations
+
+    for measures in (GOOD, BAD):
+        check(storage, judge(measures, GATE))
+    root = tmp_path / "lake" / project_path("pets")
+    context = great_expectations.get_context(mode="file", project_root_dir=str(root))
+    assert [suite.name for suite in context.suites.all()] == ["measures.pets"]
+    assert [definition.name for definition in context.validation_definitions.all()] == ["measures.pets"]
+    assert [checkpoint.name for checkpoint in context.checkpoints.all()] == ["measures.pets"]
+    pages = tmp_path / "lake" / docs_path("pets")
+    assert pages.read_text("utf-8").count("validations/measures/pets") >= 2
+
+
+def test_old_results_go_with_their_pages(storage: LocalStorage, tmp_path: Path) -> None:
+    check(storage, judge(GOOD, GATE))
+    root = tmp_path / "lake" / project_path("pets") / "gx" / "uncommitted"
+    (newest,) = root.glob("validations/measures/pets/*/*/*.json")
+    for number in range(KEPT + 5):
+        for folder, suffix in (("validations", ".json"), ("data_docs/local_site/validations", ".html")):
+            copy = root / folder / "measures/pets/__none__" / f"20200101T00{number:02}00.000000Z" / newest.name
+            copy = copy.with_suffix(suffix)
+            copy.parent.mkdir(parents=True)
+            copy.write_bytes(newest.read_bytes())
+    check(storage, judge(BAD, GATE))
+    assert len(list(root.glob("validations/measures/pets/*/*/*.json"))) == KEPT
+    assert newest.exists()

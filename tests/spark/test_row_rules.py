@@ -9,8 +9,9 @@ from pyspark.sql import functions as F
 from imagelake.boxes import clip
 from imagelake.dataset_settings import DatasetSettings
 from imagelake.quality.apply import REJECT, with_problems
-from imagelake.quality.catalogue import RULES, severities
+from imagelake.quality.catalogue import RULES
 from imagelake.quality.rules import ANNOTATION_RULES
+from imagelake.quality.severities import severities
 
 WIDTH, HEIGHT = 40, 30
 

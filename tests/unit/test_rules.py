@@ -14,7 +14,8 @@ import pytest
 
 from imagelake.dataset_settings import DatasetSettings
 from imagelake.errors import ConfigError
-from imagelake.quality.catalogue import BY_ID, RULES, severities
+from imagelake.quality.catalogue import BY_ID, RULES
+from imagelake.quality.severities import severities
 
 SRC = Path(__file__).parents[2] / "src" / "imagelake"
 LIST = SRC / "quality" / "catalogue.py"

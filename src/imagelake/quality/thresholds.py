@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from imagelake.dataset_settings import GateSettings
-from imagelake.quality.catalogue import rule_named
 from imagelake.quality.measures import Measures, UploadRows, share
+from imagelake.quality.severities import rule_named
 from imagelake.wording import listed
 
 _SHORT_ID = 8

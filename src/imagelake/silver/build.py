@@ -18,8 +18,8 @@ from imagelake.context import Context, Counts, RunReport
 from imagelake.dataset_settings import load_dataset_settings
 from imagelake.errors import ImagelakeError, NotFound, UploadRejected
 from imagelake.formats import reader
-from imagelake.quality.catalogue import severities
 from imagelake.quality.rules import RULES_VERSION
+from imagelake.quality.severities import severities
 from imagelake.silver import build_plan, seen_before
 from imagelake.silver.apply_upload import Draft, Rules, apply, remove
 from imagelake.silver.build_plan import BuildPlan

@@ -35,6 +35,8 @@ class Settings(Recipe):
     match_by_name: bool = False
     unlisted: str = "keep"
     max_rejected: float = 0.5
+    max_unannotated: float = 1.0
+    max_class_changes: int | None = None
 
     def rejects(self, rule: str) -> bool:
         """Whether a rule that warns by default rejects here."""

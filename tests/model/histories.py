@@ -26,6 +26,9 @@ DOCUMENTS = {
     "mixed": ("labels.json", "train/labels.json", "cam1/labels.json", "instances_val.json"),
 }
 CLASSES = ("cat", "dog", "bird")
+_FORCED = 0.3
+"""So often a publish is forced; the gate refuses few."""
+
 SHARES = (
     (("train", 0.8), ("val", 0.1), ("test", 0.1)),
     (("train", 0.5), ("val", 0.5)),
@@ -65,6 +68,7 @@ def history(seed: int, steps: int = 6, *, plain: bool = False) -> list[Step]:
 class _Maker:
     def __init__(self, rng: random.Random, plain: bool) -> None:
         self.rng, self.plain = rng, plain
+        self.more = random.Random(repr(rng.getstate()))  # what came later leaves the seeds as they were
         self.past: list[Upload] = []
         self.fresh = 0
         self.kills = rng.random() < 0.4
@@ -138,6 +142,8 @@ class _Maker:
             options["stratify"] = True
         if self._often(0.3):
             options["alias"] = self.rng.choice(("best", "stable"))
+        if not self.plain and self.more.random() < _FORCED:
+            options["force"] = True
         return Step("publish", options=options)
 
     def _recipe(self) -> Step:
@@ -167,6 +173,8 @@ class _Maker:
             stratify=self._often(0.2),
             seed=self.rng.randrange(2),
             max_rejected=self.rng.choice((0.5, 1.0, 1.0, 1.0)),
+            max_unannotated=self.more.choice((0.4, *[1.0] * 5)),
+            max_class_changes=self.more.choice((0, *[None] * 7)),
         )
         return Step("settings", options={"settings": settings})
 

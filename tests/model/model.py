@@ -95,7 +95,9 @@ class Dataset:
         self.saves = {}
         return self.deliver(Upload(files, "labels")) if files else None
 
-    def publish(self, fractions: Shares = (), group_by: str = "", stratify: bool = False, alias: str = "") -> Said:
+    def publish(
+        self, fractions: Shares = (), group_by: str = "", stratify: bool = False, alias: str = "", force: bool = False
+    ) -> Said:
         """The draft becomes the next version, where it differs from the last: status and version."""
         last = self._last()
         begun = last.spec if last.number else self.settings
@@ -105,7 +107,8 @@ class Dataset:
         if last.number and not self.differs():
             return self._named(last, "unchanged", alias)
         reads = {d.sequence: d.annotations.total() - d.annotations["removed"] for d in self._unpublished()}
-        if not gate(self.draft, self.settings, reads):
+        parent = last.content if last.number else None
+        if not gate(self.draft, self.settings, reads, parent) and not force:
             raise Exit(GATE)
         newest = max(reads, default=last.last_sequence)
         version = Version(last.number + 1, FIRST, spec, self.draft, frozenset(reads), newest)

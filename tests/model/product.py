@@ -67,7 +67,11 @@ class Product:
             "severities": dict(s.severities),
             "match": "name" if s.match_by_name else "exact",
             "unlisted_images": s.unlisted,
-            "gate": dict.fromkeys((*shares, "max_rejected_annotations_share"), s.max_rejected),
+            "gate": {
+                **dict.fromkeys((*shares, "max_rejected_annotations_share"), s.max_rejected),
+                **dict.fromkeys(("max_new_classes", "max_vanished_classes"), s.max_class_changes),
+                "max_unannotated_images_share": s.max_unannotated,
+            },
             "splits": {
                 "fractions": dict(s.fractions), "group_by": s.group_by, "stratify": s.stratify, "seed": s.seed,
             },

@@ -31,6 +31,12 @@ def boxes(listed, attributes=()):
     return Document(entries, labels, CATEGORIES)
 
 
+def dogs(listed):
+    document = boxes(listed)
+    labels = tuple(replace(label, category="dog") for label in document.labels)
+    return replace(document, labels=labels, categories=(("dog", None),))
+
+
 def polygons(listed):
     labels = tuple(Label(n, "polygon", "cat", s) for n, shapes in enumerate(listed.values()) for s in shapes)
     return Document(tuple(Entry(name) for name in listed), labels, CATEGORIES)
@@ -367,6 +373,25 @@ def test_six_of_six_bad_boxes_do_not_pass_the_gate():
     d = Dataset(Settings())
     d.deliver(upload({f"{n}.jpg": image(f"c{n}") for n in range(6)}))
     d.deliver(upload({"x.json": boxes({f"{n}.jpg": [FLAT] for n in range(6)})}, "b.json"))
+    with pytest.raises(Exit) as end:
+        d.publish()
+    assert end.value.code == GATE
+
+
+def test_what_the_gate_refuses_can_be_forced():
+    d = Dataset(Settings(max_unannotated=0.5))
+    d.deliver(upload({f"{n}.jpg": image(f"c{n}") for n in range(3)}))
+    with pytest.raises(Exit) as end:
+        d.publish()
+    assert end.value.code == GATE
+    assert d.publish(force=True) == ("published", "v1")
+
+
+def test_classes_that_come_are_counted_from_the_second_version_on():
+    d = Dataset(Settings(max_class_changes=0))
+    d.deliver(upload(publishable(2)))
+    assert d.publish() == ("published", "v1")
+    d.deliver(upload({"new.jpg": image("new"), "y.json": dogs({"new.jpg": [GOOD]})}, "b.json"))
     with pytest.raises(Exit) as end:
         d.publish()
     assert end.value.code == GATE

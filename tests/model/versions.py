@@ -35,10 +35,11 @@ class Version:
         return version_digest(self.content, self.splits)
 
 
-def gate(draft: Draft, settings: Settings, reads: Mapping[int, int]) -> bool:
+def gate(draft: Draft, settings: Settings, reads: Mapping[int, int], parent: Draft | None) -> bool:
     """Whether the draft is good enough; `reads` are the annotations read by each upload since the parent version.
 
-    What waits is no defect of images or annotations, and counts in the whole alone.
+    What waits is no defect of images or annotations, and counts in the whole alone. Classes change from version to
+    version: there is none to compare with before the first.
     """
     good = {"image": len(draft.images), "annotation": draft.used().total()}
     firm = [r for r in draft.rejections.values() if r.rule not in WAITING]
@@ -47,7 +48,13 @@ def gate(draft: Draft, settings: Settings, reads: Mapping[int, int]) -> bool:
     shares = [(len(draft.rejections), len(draft.rejections) + sum(good.values()))]
     shares += [(refused[entity], refused[entity] + count) for entity, count in good.items()]
     shares += [(own[number], read) for number, read in reads.items()]
-    return bool(draft.images) and all(part <= settings.max_rejected * whole for part, whole in shares)
+    bare = draft.images.keys() - {key for (key, _), rows in draft.labels.items() if rows}
+    if len(bare) > settings.max_unannotated * len(draft.images):
+        return False
+    now, before = set(draft.used()), set(draft.used() if parent is None else parent.used())
+    most = math.inf if settings.max_class_changes is None else settings.max_class_changes
+    changed = len(now - before) <= most and len(before - now) <= most
+    return changed and bool(draft.images) and all(part <= settings.max_rejected * whole for part, whole in shares)
 
 
 def groups(images: Mapping[str, Row], group_by: str | None) -> dict[str, str]:

@@ -15,11 +15,11 @@ from tests.spark.helpers import BCCD_DIGEST
 
 import imagelake
 from imagelake.client.views import COLUMNS
-from imagelake.jvm.conf import SMALL
+from imagelake.jvm.conf import FAST_START, SMALL
 
 ROOT = Path(__file__).parents[2]
 JOB = ROOT / "jobs" / "pipeline.py"
-_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+_JAVA = " ".join(FAST_START)
 HASTE = ["--driver-java-options", _JAVA, "--conf", f"spark.executor.extraJavaOptions={_JAVA}"]
 HASTE += [word for key, value in SMALL.items() for word in ("--conf", f"{key}={value}")]
 """For a run of seconds: Java's quick compiler, and Spark's plans interpreted."""

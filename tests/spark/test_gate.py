@@ -6,12 +6,13 @@ import json
 
 import pytest
 from tests.spark import handmade, helpers
+from tests.spark.drafts import coco
 from tests.spark.handmade import Picture
 
 import imagelake
 from imagelake.errors import GateFailed
 from imagelake.quality.project import docs_path
-from imagelake.tables import ops, silver
+from imagelake.tables import ops
 
 COUNTS = """
 SELECT (SELECT count(*) FROM images), (SELECT count(*) FROM annotations),
@@ -55,16 +56,27 @@ def test_the_gate_has_the_numbers_of_the_rows_and_force_is_recorded(ctx):
 
 
 @pytest.mark.nightly
-def test_classes_that_come_and_go_and_rules_have_thresholds(ctx):
-    handmade.add(ctx, "cats", [Picture("a.png", classes=("cat", "cow"))])
+def test_classes_that_come_and_go_and_rules_have_thresholds(ctx, tmp_path):
+    def deliver(number, classes, mode="append"):
+        document = json.loads(coco({f"{name}.jpg": 1 for name in classes}))
+        document["categories"] = [{"id": n, "name": name} for n, name in enumerate(classes)]
+        for n, row in enumerate(document["annotations"]):
+            row["category_id"] = n
+        files = {f"{name}.jpg": helpers.picture(number + n) for n, name in enumerate(classes)}
+        files["labels.json"] = json.dumps(document).encode()
+        helpers.into_draft(ctx, "cats", helpers.write_zip(tmp_path / f"{number}.zip", files), mode=mode)
+
+    deliver(40, ("cat", "cow"))
     assert handmade.released(ctx, "cats").version == "cats@v1"
-    rows = ctx.tables.read(silver.ANNOTATIONS, "cats").where("category = 'cat'")
-    handmade.add(ctx, "cats", [Picture("b.png", classes=("dog",))])
-    assert rows.count() == 1
-    settings = "{max_new_classes: 0, rules: {image.small: {max_count: 0}}}"
-    ctx.storage.put("datasets/cats.yaml", f"gate: {settings}\n".encode())
-    with pytest.raises(GateFailed, match=r"1 new classes \(dog\), gate.max_new_classes allows 0"):
+    deliver(50, ("dog",), mode="replace")
+    gate = "{max_new_classes: 0, max_vanished_classes: 1, rules: {image.unlisted: {max_count: 0}}}"
+    ctx.storage.put("datasets/cats.yaml", f"gate: {gate}\n".encode())
+    with pytest.raises(GateFailed) as caught:
         handmade.released(ctx, "cats")
+    assert caught.value.message == (
+        "cats is not published: 1 new classes (dog), gate.max_new_classes allows 0; "
+        "2 vanished classes (cat, cow), gate.max_vanished_classes allows 1"
+    )
 
 
 @pytest.mark.nightly

@@ -86,6 +86,7 @@ SAMPLES: dict[str, tuple[str, bytes]] = {
     "Parquet": ("train.parquet", b"PAR1"),
     "an archive": ("annotations.json", archive()),
     "an archive by name": ("labels.tar.gz", b"\x1f\x8b"),
+    "an archive of a document": ("instances.json.gz", b"\x1f\x8b"),
 }
 
 
@@ -145,6 +146,8 @@ def test_other_files_are_no_labels(path: str, data: bytes) -> None:
         ("train.rec", "RecordIO"),
         ("train.idx", "RecordIO"),
         ("label_map.pbtxt", "a label map"),
+        ("raw.zip", "an archive"),
+        ("originals.tar.gz", "an archive"),
         ("train-labels.idx1-ubyte", "IDX"),
         ("train-images-idx3-ubyte", "IDX"),
     ],

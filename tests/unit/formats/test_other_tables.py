@@ -63,6 +63,7 @@ def test_a_text_of_rows_that_begin_with_images_is_labels(name: str) -> None:
         ("taken.txt", "val_0.JPEG 2024-05-01 12:00:00\n"),
         ("filelist.txt", "val_0.JPEG 48213\n"),
         ("notes.txt", "val_0.JPEG taken on the way home\n"),
+        ("notes.txt", "Taken on Monday by the river\nval_0.JPEG is blurry\n"),
         ("boxes.txt", "elsewhere_1.jpg 1 2 3 4\nelsewhere_2.jpg 1 2 3 4\n"),
     ],
 )

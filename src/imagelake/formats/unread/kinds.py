@@ -10,7 +10,7 @@ from imagelake.formats.small_documents import stem
 from imagelake.formats.text import head_utf8
 from imagelake.formats.unread.documents import json_document, misnamed, without_content, xml_document, yaml_document
 from imagelake.formats.unread.masks import masks
-from imagelake.formats.unread.names import MAYBE, ImageNames, label_of
+from imagelake.formats.unread.names import MAYBE, ImageNames, label_of, says_labels
 from imagelake.formats.unread.tables import csv_table, text_table
 from imagelake.keys import is_image_name, is_paper
 
@@ -109,7 +109,10 @@ def _judge(path: str, head: bytes, names: ImageNames, *, is_cut: bool, is_only: 
     """What a file is, by the beginning of it."""
     suffix = _suffix(path)
     if head.startswith(_ARCHIVE_BEGINNINGS) or suffix in _ARCHIVES:
-        return Unread(path, "an archive", "archives in an upload are not opened; unpack it")
+        is_certain = (
+            says_labels(path) or suffix in _DOCUMENTS or _suffix(path.lower().removesuffix(suffix)) in _DOCUMENTS
+        )
+        return Unread(path, "an archive", "archives in an upload are not opened; unpack it", is_certain)
     if suffix in _DOCUMENTS:
         unread = None if is_cut else without_content(path, head, is_only=is_only)
         if unread is not None or not head.strip():

@@ -105,8 +105,13 @@ def text_table(path: str, text: str, names: ImageNames) -> Unread | None:
         return None
     is_mxnet = path.lower().endswith(_MXNET)
     is_sure = any(row.is_here and (row.is_sure or (is_mxnet and len(row.cells) > 1)) for row in hits)
-    is_certain = is_sure and not _is_plain(path, hits)
-    return _unread(path, TEXT_TABLE, is_certain=is_certain)
+    is_sentence = len(hits) == 1 and not _are_headers(lines[:start], hits[0]) and not says_labels(path)
+    return _unread(path, TEXT_TABLE, is_certain=is_sure and not is_sentence and not _is_plain(path, hits))
+
+
+def _are_headers(lines: Sequence[str], row: _Row) -> bool:
+    """Whether what stands before the only row of a table names its columns; a sentence has more or fewer words."""
+    return all(len(_BETWEEN_CELLS.split(line.rstrip(",;| "))) == len(row.cells) + 1 for line in lines)
 
 
 def _unread(path: str, kind: str, *, is_certain: bool) -> Unread:

@@ -146,7 +146,7 @@ def _class(scope: Scope, name: str, rows: Sequence[Row]) -> ClassRow:
 
 def _splits(scope: Scope) -> tuple[SplitRow, ...]:
     rows = scope.tables.query(
-        f"SELECT i.split, count(*) AS images, count_if(len(labelled) > 0) AS labelled, "
+        f"SELECT i.split, count(*) AS images, count(*) FILTER (WHERE len(labelled) > 0) AS labelled, "
         f"coalesce(sum(a.n), 0)::BIGINT AS annotations FROM {scope.images} AS i LEFT JOIN {_per_image(scope)} AS a "
         "ON a.image = i.id GROUP BY i.split"
     )
@@ -164,8 +164,9 @@ def _per_image(scope: Scope) -> str:
 
 def _labels(scope: Scope) -> Labels:
     row = scope.one(
-        "SELECT count_if(a.n > 0) AS something, count_if(a.n IS NULL AND len(labelled) > 0) AS nothing, "
-        "count_if(a.n IS NULL AND coalesce(len(labelled), 0) = 0) AS unlabelled "
+        "SELECT count(a.n) AS something, "
+        "count(*) FILTER (WHERE a.n IS NULL AND len(labelled) > 0) AS nothing, "
+        "count(*) FILTER (WHERE a.n IS NULL AND coalesce(len(labelled), 0) = 0) AS unlabelled "
         f"FROM {scope.images} AS i LEFT JOIN {_per_image(scope)} AS a ON a.image = i.id"
     )
     return Labels(**row)
@@ -195,8 +196,9 @@ def _percent(label: str) -> str:
 def _box_areas(scope: Scope) -> Histogram:
     source = f"(SELECT area FROM {scope.annotations} WHERE area IS NOT NULL)"
     row = scope.one(
-        f"SELECT count_if(area < {_SMALL}) AS small, count_if(area >= {_SMALL} AND area < {_MEDIUM}) AS medium, "
-        f"count_if(area >= {_MEDIUM}) AS large FROM {source}"
+        f"SELECT count(*) FILTER (WHERE area < {_SMALL}) AS small, "
+        f"count(*) FILTER (WHERE area >= {_SMALL} AND area < {_MEDIUM}) AS medium, "
+        f"count(*) FILTER (WHERE area >= {_MEDIUM}) AS large FROM {source}"
     )
     bars = (
         Bar("small, below 32²", row["small"]),
@@ -267,8 +269,8 @@ def _duplicates(scope: Scope) -> Duplicates:
         "GROUP BY content_hash HAVING count(*) > 1",
     )
     row = scope.one(
-        "SELECT count(*) AS groups, coalesce(sum(n), 0)::BIGINT AS images, count_if(splits > 1) AS across "
-        f"FROM {groups}"
+        "SELECT count(*) AS groups, coalesce(sum(n), 0)::BIGINT AS images, "
+        f"count(*) FILTER (WHERE splits > 1) AS across FROM {groups}"
     )
     examples = scope.tables.query(
         f"SELECT g.n, list_sort(arg_min(i.image_key, i.draw, {MOST_KEYS})) AS keys FROM {scope.images} AS i "

@@ -172,9 +172,11 @@ def _bytes_alone(row: Row, content_hash: str, album: Album) -> Example:
 
 def _hash_of(row: Row) -> str | None:
     """The content hash in an image file's payload, which imagelake itself wrote."""
+    if row["locator"] != "file":
+        return None
     try:
         entry = json.loads(row["raw"] or "")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    value = entry.get("content_hash") if isinstance(entry, dict) and row["locator"] == "file" else None
+    value = entry.get("content_hash") if isinstance(entry, dict) else None
     return value if isinstance(value, str) and len(value) == 64 else None

@@ -37,8 +37,8 @@ def refused_box(message: str, raw: str | None, turn: Turn) -> Box | None:
 def _coco(text: str) -> Box | None:
     try:
         entry = json.loads(text)
-    except ValueError:
-        return None  # cut off, or never JSON
+    except (ValueError, RecursionError):
+        return None  # cut off, nested too deep, or never JSON
     values = entry.get("bbox") if isinstance(entry, dict) else None
     if not isinstance(values, list) or len(values) != 4:
         return None

@@ -25,7 +25,9 @@ class Verdict:
 
 def verdict(scope: Scope) -> Verdict:
     """The gate's verdict as the version row has it; of a draft, that it was not judged yet."""
-    counted = scope.one(f"SELECT count(*) AS n, count_if(len(labelled) > 0) AS labelled FROM {scope.images}")
+    counted = scope.one(
+        f"SELECT count(*) AS n, count(*) FILTER (WHERE len(labelled) > 0) AS labelled FROM {scope.images}"
+    )
     annotations = scope.one(f"SELECT count(*) AS n FROM {scope.annotations}")["n"]
     refused = open_rejections(scope).total
     numbers = (

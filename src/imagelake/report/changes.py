@@ -90,7 +90,7 @@ def changes(comparison: Comparison, album: Album) -> Changes:
         if sampled[kind][0]
     )
     ends = (comparison.before.name, comparison.after.name)
-    return Changes(*ends, counts(comparison, moved), moved, groups)
+    return Changes(*ends, counts(comparison), moved, groups)
 
 
 def _parent(scope: Scope) -> Target | None:

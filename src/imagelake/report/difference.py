@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from imagelake.client.catalog import Target
-from imagelake.client.diff import Diff, diff
+from imagelake.client.diff import Diff, changes
+from imagelake.client.difference import COLUMNS, Sides, sides
 from imagelake.client.rows import KEYS, LOGS, closed, live, named
 from imagelake.client.tables import Tables
 from imagelake.client.text import Row, beyond, name, select
@@ -58,28 +59,48 @@ class Comparison:
         """A table of the rows that only the second end has."""
         return self._only("come", entity)
 
-    def _only(self, side: str, entity: str) -> str:
-        """Without rows that were taken away and brought back as they were."""
-        mine, theirs = (self._raw(s, entity) for s in (side, "come" if side == "gone" else "gone"))
-        return self.tables.once(
-            f"_report_{side}_{entity}",
-            f"SELECT * FROM {mine} ANTI JOIN {theirs} AS o USING ({name(KEYS[entity])}, row_hash)",
+    def sides(self, entity: str) -> Sides:
+        """The rows themselves, with what `diff` compares; for few rows only."""
+        ends = {"gone": self.before, "come": self.after}
+        gone, come = (self._full_rows(self._only(side, entity), end, entity) for side, end in ends.items())
+        return Sides(gone, come)
+
+    def _full_rows(self, table: str, end: Target, entity: str) -> list[Row]:
+        if not _count(self.tables, table):
+            return []
+        columns = COLUMNS[entity]
+        rows = live(self.tables, end, entity, columns)
+        return self.tables.query(
+            f"SELECT {select(columns)} FROM {rows} SEMI JOIN {table} AS o USING ({_identity(entity)})"
         )
 
-    def _raw(self, side: str, entity: str) -> str:
+    def _only(self, side: str, entity: str) -> str:
+        """Without rows that were taken away and brought back as they were."""
         a, b = self.before.version, self.after.version
         if a is None or b is None or self.before.dataset != self.after.dataset:
-            one, other = (self.before, self.after) if side == "gone" else (self.after, self.before)
-            query = self._set_difference(one, other, entity)
-        else:
-            query = self._range(side if a.number <= b.number else _OTHER[side], entity, sorted((a.number, b.number)))
-        return self.tables.once(f"_report_raw_{side}_{entity}", query)
+            both = self._set_difference(entity)
+            return self.tables.once(f"_report_{side}_{entity}", f"SELECT * FROM {both} WHERE side = '{side}'")
+        numbers = sorted((a.number, b.number))
+        sides = (side, _OTHER[side]) if a.number <= b.number else (_OTHER[side], side)
+        mine, theirs = (self.tables.once(f"_report_raw_{s}_{entity}", self._range(s, entity, numbers)) for s in sides)
+        return self.tables.once(
+            f"_report_{side}_{entity}", f"SELECT * FROM {mine} ANTI JOIN {theirs} AS o USING ({_identity(entity)})"
+        )
 
-    def _set_difference(self, one: Target, other: Target, entity: str) -> str:
+    def _set_difference(self, entity: str) -> str:
+        """A table of the rows that one end has, both compared at once; `side` is gone or come."""
         columns = _COLUMNS[entity]
-        mine = live(self.tables, one, entity, columns)
-        theirs = live(self.tables, other, entity, (KEYS[entity], "row_hash"))
-        return f"SELECT * FROM {mine} ANTI JOIN {theirs} AS o USING ({name(KEYS[entity])}, row_hash)"
+        before, after = (live(self.tables, end, entity, columns) for end in (self.before, self.after))
+        rest = [
+            f"coalesce(a.{name(c)}, b.{name(c)}) AS {name(c)}" for c in columns if c not in (KEYS[entity], "row_hash")
+        ]
+        kept = ", ".join([_identity(entity), *rest, "CASE WHEN a.here THEN 'gone' ELSE 'come' END AS side"])
+        return self.tables.once(
+            f"_report_differing_{entity}",
+            f"SELECT {kept} FROM (SELECT *, true AS here FROM {before}) AS a "
+            f"FULL JOIN (SELECT *, true AS here FROM {after}) AS b USING ({_identity(entity)}) "
+            "WHERE a.here IS NULL OR b.here IS NULL",
+        )
 
     def _range(self, side: str, entity: str, numbers: list[int]) -> str:
         """Rows closed (gone) or added (come) between two version numbers of one dataset."""
@@ -103,6 +124,11 @@ class Comparison:
 _OTHER = {"gone": "come", "come": "gone"}
 
 
+def _identity(entity: str) -> str:
+    """The columns that are equal in a row that did not change."""
+    return f"{name(KEYS[entity])}, row_hash"
+
+
 def moves(comparison: Comparison) -> tuple[Move, ...]:
     """How many images of both ends changed their split."""
     tables = comparison.tables
@@ -116,7 +142,7 @@ def moves(comparison: Comparison) -> tuple[Move, ...]:
     return tuple(Move(**row) for row in rows)
 
 
-def counts(comparison: Comparison, moved: tuple[Move, ...]) -> tuple[Counts, ...]:
+def counts(comparison: Comparison) -> tuple[Counts, ...]:
     """Images and annotations that differ: as `diff` counts them while they are few."""
     tables = comparison.tables
     sizes = {
@@ -124,8 +150,10 @@ def counts(comparison: Comparison, moved: tuple[Move, ...]) -> tuple[Counts, ...
         for entity in _COLUMNS
         for side, table in (("gone", comparison.gone), ("come", comparison.come))
     }
-    if sum(sizes.values()) + sum(move.images for move in moved) <= MOST_PAIRED:
-        exact = diff(tables, comparison.before, comparison.after)
+    if sum(sizes.values()) <= MOST_PAIRED:
+        found = {entity: comparison.sides(entity) for entity in _COLUMNS} | {"split": Sides([], [])}
+        found["category"] = sides(tables, comparison.before, comparison.after, "category")
+        exact = Diff(comparison.before.name, comparison.after.name, changes(found), False)
         return tuple(_exact(exact, entity) for entity in ("image", "annotation", "category"))
     both = _count(tables, f"{comparison.gone('image')} AS a JOIN {comparison.come('image')} AS b USING (image_key)")
     return (

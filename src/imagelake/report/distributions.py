@@ -122,22 +122,22 @@ def distributions(scope: Scope, album: Album) -> Distributions | None:
 
 def _classes(scope: Scope) -> tuple[tuple[ClassRow, ...], int]:
     rows = scope.tables.query(
-        "SELECT c.category, i.split, count(*) AS images, sum(c.n)::BIGINT AS annotations "
-        f"FROM {scope.classes_of_images} AS c JOIN {scope.images} AS i ON i.id = c.image GROUP BY c.category, i.split"
+        "SELECT c.class, i.split, count(*) AS images, sum(c.n)::BIGINT AS annotations "
+        f"FROM {scope.classes_of_images} AS c JOIN {scope.images} AS i ON i.id = c.image GROUP BY c.class, i.split"
     )
-    by_class: dict[str, list[Row]] = {name: [] for name in scope.categories}
+    by_class: dict[str | None, list[Row]] = {name: [] for name in scope.categories}
     for row in rows:
-        by_class.setdefault(row["category"], []).append(row)
+        by_class.setdefault(scope.name_of(row["class"]), []).append(row)
     found = [_class(scope, name, of_class) for name, of_class in by_class.items()]
     most_first = sorted(found, key=lambda c: (-c.annotations, c.name))
     return tuple(most_first[:MOST_CLASSES]), max(0, len(found) - MOST_CLASSES)
 
 
-def _class(scope: Scope, name: str, rows: Sequence[Row]) -> ClassRow:
+def _class(scope: Scope, name: str | None, rows: Sequence[Row]) -> ClassRow:
     by_split = {r["split"]: r["annotations"] for r in rows}
     return ClassRow(
         name or "without a class",
-        scope.categories.get(name),
+        scope.categories.get(name) if name is not None else None,
         sum(r["images"] for r in rows),
         sum(by_split.values()),
         tuple(by_split.get(split, 0) for split in scope.splits),
@@ -147,7 +147,7 @@ def _class(scope: Scope, name: str, rows: Sequence[Row]) -> ClassRow:
 def _splits(scope: Scope) -> tuple[SplitRow, ...]:
     rows = scope.tables.query(
         f"SELECT i.split, count(*) AS images, count(*) FILTER (WHERE len(labelled) > 0) AS labelled, "
-        f"coalesce(sum(a.n), 0)::BIGINT AS annotations FROM {scope.images} AS i LEFT JOIN {_per_image(scope)} AS a "
+        f"coalesce(sum(a.n), 0)::BIGINT AS annotations FROM {scope.images} AS i LEFT JOIN {scope.annotated} AS a "
         "ON a.image = i.id GROUP BY i.split"
     )
     total = sum(r["images"] for r in rows)
@@ -158,16 +158,12 @@ def _splits(scope: Scope) -> tuple[SplitRow, ...]:
     )
 
 
-def _per_image(scope: Scope) -> str:
-    return f"(SELECT image, sum(n) AS n FROM {scope.classes_of_images} GROUP BY image)"
-
-
 def _labels(scope: Scope) -> Labels:
     row = scope.one(
         "SELECT count(a.n) AS something, "
         "count(*) FILTER (WHERE a.n IS NULL AND len(labelled) > 0) AS nothing, "
         "count(*) FILTER (WHERE a.n IS NULL AND coalesce(len(labelled), 0) = 0) AS unlabelled "
-        f"FROM {scope.images} AS i LEFT JOIN {_per_image(scope)} AS a ON a.image = i.id"
+        f"FROM {scope.images} AS i LEFT JOIN {scope.annotated} AS a ON a.image = i.id"
     )
     return Labels(**row)
 
@@ -213,7 +209,7 @@ def _box_areas(scope: Scope) -> Histogram:
 
 def _annotations_per_image(scope: Scope) -> Histogram:
     source = (
-        f"(SELECT coalesce(a.n, 0) AS n FROM {scope.images} AS i LEFT JOIN {_per_image(scope)} AS a ON a.image = i.id "
+        f"(SELECT coalesce(a.n, 0) AS n FROM {scope.images} AS i LEFT JOIN {scope.annotated} AS a ON a.image = i.id "
         "WHERE len(labelled) > 0)"
     )
     bars = _bars(scope, "n", source, _COUNTS)
@@ -265,12 +261,12 @@ def _sizes(scope: Scope) -> tuple[tuple[str, int], ...]:
 def _duplicates(scope: Scope) -> Duplicates:
     groups = scope.tables.once(
         "_report_duplicates",
-        f"SELECT content_hash, count(*) AS n, count(DISTINCT split) AS splits FROM {scope.images} "
+        f"SELECT content_hash, count(*) AS n, min(split) <> max(split) AS across FROM {scope.images} "
         "GROUP BY content_hash HAVING count(*) > 1",
     )
     row = scope.one(
         "SELECT count(*) AS groups, coalesce(sum(n), 0)::BIGINT AS images, "
-        f"count(*) FILTER (WHERE splits > 1) AS across FROM {groups}"
+        f"count(*) FILTER (WHERE across) AS across FROM {groups}"
     )
     examples = scope.tables.query(
         f"SELECT g.n, list_sort(arg_min(i.image_key, i.draw, {MOST_KEYS})) AS keys FROM {scope.images} AS i "

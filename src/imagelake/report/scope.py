@@ -55,24 +55,41 @@ class Scope:
 
     @cached_property
     def annotations(self) -> str:
-        """A table: image (an id of `images`), category, kind, area in pixels, share of the image, flags (or null)."""
-        rows = live(self.tables, self.target, "annotation", ("image_key", "category", "kind", "bbox", "flags"))
+        """A table: image (an id of `images`), class (an id of `classes`, or null), area in pixels, share, flags.
+
+        Areas are of boxes; `share` is the area's part of its image.
+        """
+        rows = live(self.tables, self.target, "annotation", ("image_key", "category", "bbox", "flags"))
         table = self.tables.once(
             "_report_annotations",
-            "SELECT i.id AS image, coalesce(a.category, '') AS category, a.kind, "
-            "(a.bbox.w * a.bbox.h)::FLOAT AS area, "
+            "SELECT i.id AS image, c.id AS class, (a.bbox.w * a.bbox.h)::FLOAT AS area, "
             "(a.bbox.w * a.bbox.h / greatest(i.width::DOUBLE * i.height, 1))::FLOAT AS share, "
             f"CASE WHEN len(a.flags) > 0 THEN a.flags END AS flags FROM {rows} AS a "
-            f"JOIN {self.images} AS i USING (image_key)",
+            f"JOIN {self.images} AS i USING (image_key) LEFT JOIN {self.classes} AS c ON c.name = a.category",
         )
         check_count(self.target, "annotation", self.one(f"SELECT count(*) AS n FROM {table}")["n"])
         return table
 
     @cached_property
-    def classes_of_images(self) -> str:
-        """A table: category, image, how many annotations of the category it has."""
+    def classes(self) -> str:
+        """A table: id, name of every category; numbers are grouped faster than names."""
+        names = list(self.categories)
         return self.tables.once(
-            "_report_classes", f"SELECT category, image, count(*) AS n FROM {self.annotations} GROUP BY category, image"
+            "_report_classes", "SELECT unnest($1::VARCHAR[]) AS name, unnest(range(len($1))) ::INTEGER AS id", [names]
+        )
+
+    @cached_property
+    def classes_of_images(self) -> str:
+        """A table: class, image, how many annotations of the class it has."""
+        return self.tables.once(
+            "_report_classes_of_images", f"SELECT class, image, count(*) AS n FROM {self.annotations} GROUP BY ALL"
+        )
+
+    @cached_property
+    def annotated(self) -> str:
+        """A table: image, how many annotations it has; images without any are left out."""
+        return self.tables.once(
+            "_report_annotated", f"SELECT image, sum(n)::BIGINT AS n FROM {self.classes_of_images} GROUP BY image"
         )
 
     @cached_property
@@ -82,6 +99,10 @@ class Scope:
         found = self.tables.query(f"SELECT name, train_index FROM {rows} ORDER BY train_index NULLS LAST, name")
         check_count(self.target, "category", len(found))
         return {r["name"]: r["train_index"] for r in found}
+
+    def name_of(self, class_id: int | None) -> str | None:
+        """The name of a class by its id in `classes`."""
+        return None if class_id is None else list(self.categories)[class_id]
 
     @cached_property
     def splits(self) -> tuple[str, ...]:

@@ -14,15 +14,18 @@ from imagelake.client.catalog import Target
 from imagelake.client.refs import parse_ref
 from imagelake.client.tables import Tables
 from imagelake.errors import UsageError
-from imagelake.report.album import Album
 from imagelake.report.changes import Changes, changes
 from imagelake.report.difference import Comparison
 from imagelake.report.page import Page, Section, render, sections
+from imagelake.report.pictures.album import Album
 from imagelake.report.scope import Scope, check_rows
 from imagelake.report.verdict import Verdict, verdict
 from imagelake.storage.base import Storage
 
-_RANGE = re.compile(r"^(.+?@.+?)\.\.([^@]+@.+)$", re.S)
+MOST_BYTES = 20_000_000
+"""Of a page; pictures that would make it larger are left out."""
+
+_RANGE = re.compile(r"^([^@]+?(?:@.+?)?)\.\.([^@]+@.+)$", re.S)
 _COMPARED = Section("changes", "What changed", "changes.html.j2", lambda scope, album: None)
 
 
@@ -112,8 +115,13 @@ _NOUNS = {"image": ("image", "images"), "annotation": ("annotation", "annotation
 def _report(page: Page, album: Album, ref: str, stem: str) -> Report:
     album.develop()
     counts = {name.replace(" ", "_"): number for name, number in page.verdict.numbers}
+    html = render(page, album)
+    excess = len(html.encode("utf-8")) - MOST_BYTES
+    if excess > 0:
+        album.leave_out(excess)
+        html = render(page, album)
     counts |= {"pictures": album.shown}
-    return Report(ref, page.verdict.sentence, counts, f"{stem}.html", render(page, album))
+    return Report(ref, page.verdict.sentence, counts, f"{stem}.html", html)
 
 
 def _target(tables: Tables, text: str) -> Target:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from imagelake.client.catalog import Target
 from imagelake.client.text import Row
-from imagelake.report.album import Album
 from imagelake.report.difference import Comparison, Counts, Move, changed_keys, counts, moves, sample
-from imagelake.report.scene import Scene, scene, shapes, turn_of
+from imagelake.report.pictures.album import Album
+from imagelake.report.pictures.scene import Scene, scene, shapes, turn_of
 from imagelake.report.scope import Scope, annotation_rows, check_rows, image_rows
 
 MOST_PAIRS = 8
@@ -42,6 +42,11 @@ class Group:
     doc: str
     total: int
     pairs: tuple[Pair, ...]
+
+    @property
+    def is_one_sided(self) -> bool:
+        """Whether all pictures are of one end."""
+        return all(pair.before is None or pair.after is None for pair in self.pairs)
 
 
 @dataclass(frozen=True)
@@ -108,7 +113,7 @@ def _parent(scope: Scope) -> Target | None:
 def _side(comparison: Comparison, end: Target, keys: list[str], look: str) -> _Side:
     only = changed_keys(comparison, "gone" if look == "removed" else "come", keys)
     tables = comparison.tables
-    return _Side(image_rows(tables, end, keys), annotation_rows(tables, end, keys), only, look)
+    return _Side(image_rows(tables, end, keys), annotation_rows(tables, end, keys, only), only, look)
 
 
 def _pair(key: str, before: _Side, after: _Side, album: Album) -> Pair:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from imagelake.client.text import Row, texts
-from imagelake.report.album import Album
-from imagelake.report.scene import Scene, scene, shapes, turn_of
+from imagelake.report.pictures.album import Album
+from imagelake.report.pictures.scene import Scene, scene, shapes, turn_of
 from imagelake.report.scope import Scope, annotation_rows, image_rows
 
 MOST_CLASSES, MOST_SPLITS, MOST_PICTURES = 24, 6, 240

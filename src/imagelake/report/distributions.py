@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from imagelake.client.text import Row
 from imagelake.quality.catalogue import BY_ID
-from imagelake.report.album import Album
+from imagelake.report.pictures.album import Album
 from imagelake.report.scope import Scope
 
 MOST_CLASSES, MOST_SIZES, MOST_GROUPS, MOST_KEYS = 200, 10, 10, 5

@@ -14,10 +14,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from imagelake.plain_text import safe
-from imagelake.report.album import Album
 from imagelake.report.changes import since_parent
 from imagelake.report.contact import contact
 from imagelake.report.distributions import distributions
+from imagelake.report.pictures.album import Album
 from imagelake.report.provenance import provenance
 from imagelake.report.refused import refused
 from imagelake.report.scope import Scope

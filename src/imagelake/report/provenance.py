@@ -10,7 +10,7 @@ from imagelake.client import catalog
 from imagelake.client.text import Row, select
 from imagelake.client.uploads import furthest
 from imagelake.dataset_settings import load_dataset_settings
-from imagelake.report.album import Album
+from imagelake.report.pictures.album import Album
 from imagelake.report.scope import Scope, version_of
 
 MOST_UPLOADS = 50

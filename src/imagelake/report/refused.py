@@ -11,9 +11,9 @@ from imagelake.client.text import Row, select, text
 from imagelake.client.turn import Box
 from imagelake.client.uploads import ProblemUpload, problem_uploads
 from imagelake.quality.catalogue import BY_ID
-from imagelake.report.album import Album
+from imagelake.report.pictures.album import Album
+from imagelake.report.pictures.scene import Scene, is_near, refused_shapes, scene, shapes, turn_of, view_with
 from imagelake.report.refused_box import refused_box
-from imagelake.report.scene import Scene, is_near, refused_shapes, scene, shapes, turn_of, view_with
 from imagelake.report.scope import Scope, annotation_rows, image_rows
 from imagelake.tables import silver
 

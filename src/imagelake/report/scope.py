@@ -14,10 +14,10 @@ from imagelake.client.text import Row, select, text
 from imagelake.errors import IntegrityError
 from imagelake.storage.base import Storage
 
-MOST_DRAWN = 300
+MOST_DRAWN = 100
 """Annotations of one image that are read for its picture."""
 
-_MOST_NUMBERS = 800
+_MOST_NUMBERS = 200
 """Coordinates of an outline; one with more is drawn as its box."""
 
 _IMAGE = ("image_key", "content_hash", "width", "height", "orientation", "labelled", "flags")
@@ -132,18 +132,27 @@ def image_rows(tables: Tables, target: Target, keys: Iterable[str]) -> dict[str,
     return {r["image_key"]: r | {"orientation": r["orientation"] or 1} for r in rows}
 
 
-def annotation_rows(tables: Tables, target: Target, keys: Iterable[str]) -> dict[str, list[Row]]:
+def annotation_rows(
+    tables: Tables, target: Target, keys: Iterable[str], first: Iterable[str] = ()
+) -> dict[str, list[Row]]:
     """Image key to its annotations in raw pixels, at most MOST_DRAWN of each; outlines only while they are small.
 
-    Each row has `total`, the number of annotations of its image.
+    The annotation keys in `first` are taken before others, then some of every class. Each row has `total`, the number
+    of annotations of its image.
     """
     _wanted(tables, keys)
+    tables.con.execute(
+        "CREATE OR REPLACE TEMP TABLE _report_first AS SELECT unnest($1::VARCHAR[]) AS annotation_key, true AS first",
+        [sorted(set(first))],
+    )
     source = live(tables, target, "annotation", _ANNOTATION)
     small = f"CASE WHEN len(flatten(polygons)) <= {_MOST_NUMBERS} THEN polygons END"
+    of_class = "row_number() OVER (PARTITION BY image_key, category ORDER BY annotation_key) AS of_class"
     rows = tables.query(
-        f"SELECT * REPLACE ({small} AS polygons), count(*) OVER (PARTITION BY image_key) AS total "
-        f"FROM {source} SEMI JOIN _report_wanted USING (image_key) "
-        f"QUALIFY row_number() OVER (PARTITION BY image_key ORDER BY annotation_key) <= {MOST_DRAWN} "
+        f"SELECT * REPLACE ({small} AS polygons), count(*) OVER (PARTITION BY image_key) AS total FROM "
+        f"(SELECT *, {of_class} FROM {source} SEMI JOIN _report_wanted USING (image_key)) "
+        "LEFT JOIN _report_first USING (annotation_key) QUALIFY row_number() OVER "
+        f"(PARTITION BY image_key ORDER BY first IS NULL, of_class, annotation_key) <= {MOST_DRAWN} "
         "ORDER BY image_key, annotation_key"
     )
     by_image: dict[str, list[Row]] = {}

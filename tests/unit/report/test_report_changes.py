@@ -104,3 +104,23 @@ def _moved_box(maker: LakeMaker) -> None:
     maker.deliver("pets")
     maker.publish("pets")
     maker.flush()
+
+
+def test_what_changed_is_drawn_even_in_a_crowd(maker: LakeMaker) -> None:
+    data = picture((1, 2, 3))
+    maker.image("pets", "a.png", data)
+    boxes = [maker.box("pets", "a.png", "cat", (n % 50, n // 50, 3, 3)) for n in range(300)]
+    maker.keep("pets", [data])
+    maker.deliver("pets")
+    maker.publish("pets")
+    maker.flush()
+    last = max(boxes, key=lambda row: str(row["annotation_key"]))
+    maker.draft("pets").drop_box(last)
+    maker.box("pets", "a.png", "rare", (40, 40, 7, 7))
+    maker.deliver("pets")
+    maker.flush()
+    page = read(client.open(str(maker.root)).report("pets@draft").html)
+    before, after = page.one("section", id="changes").all("svg", role="img")
+    assert (len(before.all("path", class_="removed")), len(after.all("path", class_="added"))) == (1, 1)
+    rare = next(s for s in page.one("section", id="contact").all("svg", role="img") if "of class rare" in str(s))
+    assert len(rare.all("path", class_="focus")) == 1

@@ -105,12 +105,16 @@ def test_what_does_not_exist_is_named(pets: Pets) -> None:
 
 
 def test_the_file_is_named_after_the_version(pets: Pets) -> None:
-    names = {ref: pets.lake.report(ref).filename for ref in ("pets", "pets@v2.2", "pets@gold", "pets@v1..pets@v3")}
+    names = {
+        ref: pets.lake.report(ref).filename
+        for ref in ("pets", "pets@v2.2", "pets@gold", "pets@v1..pets@v3", "pets..pets@v1")
+    }
     assert names == {
         "pets": "pets-v3.html",
         "pets@v2.2": "pets-v2.2.html",
         "pets@gold": "pets-v3.html",
         "pets@v1..pets@v3": "pets-v1-v3.html",
+        "pets..pets@v1": "pets-v3-v1.html",
     }
 
 

@@ -12,6 +12,9 @@ from imagelake.report.scope import MOST_DRAWN
 _MARGIN = 0.5
 """A refused box outside its image widens the view by at most this share of the image."""
 
+_MOST_NUMBERS = 1_000
+"""Coordinates of all outlines of a picture; annotations beyond are drawn as their boxes."""
+
 _SMALL = 0.03
 """A box thinner than this share of its image gets a ring around it, or nobody would see it."""
 
@@ -48,8 +51,13 @@ def turn_of(row: Row) -> Turn:
 
 
 def shapes(rows: Iterable[Row], turn: Turn, look: str) -> list[Shape]:
-    """Annotations as shapes of one look; those without a place have none."""
-    return [shape for row in rows for shape in _of_annotation(row, turn, look)]
+    """Annotations as shapes of one look; those without a place have none, and outlines only while they are few."""
+    drawn: list[Shape] = []
+    room = _MOST_NUMBERS
+    for row in rows:
+        room -= sum(map(len, row["polygons"] or ()))
+        drawn += _of_annotation(row if room >= 0 else row | {"polygons": None}, turn, look)
+    return drawn
 
 
 def refused_shapes(box: Box, size: tuple[int, int], title: str) -> list[Shape]:

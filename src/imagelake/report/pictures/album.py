@@ -24,11 +24,8 @@ from typing import Any
 from imagelake.client.blobs import Blob, blobs, read_blob
 from imagelake.client.tables import Tables
 from imagelake.errors import ImagelakeError
-from imagelake.report.decode_child import LENGTH, pack
+from imagelake.report.pictures.decode_child import LENGTH, pack
 from imagelake.storage.base import Storage
-
-MOST_BYTES = 17_000_000
-"""Of all pictures together, as they stand in the page; a page has at most 20 MB."""
 
 SECONDS_EACH, SECONDS_ALL = 10.0, 20.0
 _MOST_FILE = 256 << 20
@@ -71,18 +68,23 @@ class Album:
         return content_hash
 
     def develop(self) -> None:
-        """Read and decode what was asked for, in that order, within the bounds of bytes and seconds."""
+        """Read and decode what was asked for, in that order, each within its time and all within theirs."""
         places = blobs(self._tables, self._dataset, self._wishes)
         deadline = time.monotonic() + SECONDS_ALL
         workers = max(1, min(_WORKERS, os.cpu_count() or 1, len(self._wishes)))
         with _decoders(workers) as pool, ThreadPoolExecutor(workers) as threads:
             one = partial(self._develop, places, pool, deadline)
             made = list(threads.map(one, self._wishes.values(), range(len(self._wishes))))
-        room = MOST_BYTES
-        for wish, picture in zip(self._wishes.values(), made, strict=True):
-            room -= len(picture.uri or "")
-            fits = picture if room >= 0 else Picture(picture.name, problem="left out: the page would grow too large")
-            self._pictures[wish.content_hash] = fits
+        self._pictures = dict(zip(self._wishes, made, strict=True))
+
+    def leave_out(self, length: int) -> None:
+        """Take the last pictures out of the page until it is shorter by that many bytes."""
+        for content_hash, picture in reversed(self._pictures.items()):
+            if length <= 0:
+                return
+            if picture.uri is not None:
+                self._pictures[content_hash] = Picture(picture.name, problem="left out: the page would grow too large")
+                length -= len(picture.uri)
 
     def picture(self, content_hash: str) -> Picture:
         """A developed picture."""
@@ -163,7 +165,7 @@ class Decoder:
 
     def _start(self) -> subprocess.Popen[bytes]:
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "imagelake.report.decode_child"],
+            [sys.executable, "-P", "-m", "imagelake.report.pictures.decode_child"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

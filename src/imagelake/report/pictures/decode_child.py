@@ -1,4 +1,4 @@
-"""The process that makes thumbnails: `python -m imagelake.report.decode_child`, one picture after the other.
+"""The process that makes thumbnails: `python -m imagelake.report.pictures.decode_child`, one picture after the other.
 
 A picture is hostile until proven otherwise: decoders run here, with limited memory, and may die without harm. Each
 request on stdin is a length and JSON {length, media_type, orientation, side}, then the picture's bytes; each answer on

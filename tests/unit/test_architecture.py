@@ -17,21 +17,35 @@ SRC = ROOT / "src"
 FILES = sorted((*SRC.rglob("*.py"), *(ROOT / "jobs").glob("*.py")))
 
 LAYERS = (
-    {"boxes", "check", "errors", "settings", "lifecycle_settings", "digest", "keys", "heif", "log", "modes", "wording"},
+    {
+        "boxes",
+        "check",
+        "errors",
+        "settings",
+        "lifecycle_settings",
+        "digest",
+        "keys",
+        "heif",
+        "log",
+        "modes",
+        "plain_text",
+        "wording",
+    },
     {"quality", "formats", "tables", "storage", "dataset_settings", "context", "writer", "jars", "jvm", "session"},
-    {"bronze", "silver", "gold", "client", "doctor", "doctor_s3", "maintenance"},
+    {"bronze", "silver", "gold", "client", "report", "doctor", "doctor_s3", "maintenance"},
     {"runtime", "pipeline", "landing", "spark", "demo"},
     {"cli", "__main__"},
     {"jobs"},
 )
 """A part imports from its own layer and those before it."""
 
-APART = ({"bronze", "silver", "gold", "client"},)
+APART = ({"bronze", "silver", "gold", "client"}, {"bronze", "silver", "gold", "report"})
 """Parts of one layer that never import each other: they meet in the tables."""
 
 FORBIDDEN = {
     "formats": {"pyspark", "delta", "boto3", "imagelake.tables", "imagelake.session"},
     "client": {"pyspark", "delta", "imagelake.session", "imagelake.tables.store", "imagelake.jvm"},
+    "report": {"pyspark", "delta", "imagelake.session", "imagelake.tables.store", "imagelake.jvm"},
     "storage": {"pyspark", "delta", "imagelake.tables", "imagelake.quality"},
     "digest": {"pyspark"},
     "keys": {"pyspark"},
@@ -207,7 +221,7 @@ def test_importing_does_nothing(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-@pytest.mark.parametrize("part_name", ["client", "formats", "storage"])
+@pytest.mark.parametrize("part_name", ["client", "report", "formats", "storage"])
 def test_no_jvm_is_needed_to_read(part_name: str, tmp_path: Path) -> None:
     """Also what these parts import in turn must do without Spark."""
     code = "import importlib, sys\nfor name in ('pyspark', 'py4j', 'delta'): sys.modules[name] = None\n"

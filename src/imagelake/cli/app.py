@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from imagelake.cli import demo, lifecycle, look, maintain, serve, write
+from imagelake.cli import demo, lifecycle, look, maintain, report, serve, write
 from imagelake.cli.flags import Flags
 from imagelake.cli.shell import Shell
 
@@ -33,6 +33,7 @@ for verb in (
     look.show,
     look.diff,
     look.rejections,
+    report.report,
     look.sql,
     look.verify,
     serve.urls,

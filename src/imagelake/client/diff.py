@@ -7,7 +7,7 @@ have not changed. A draft's images have the split that versions of recipe 1 gave
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -94,12 +94,17 @@ class Diff:
 
 def diff(tables: Tables, before: Target, after: Target, rows: bool = False, waiting: int | None = None) -> Diff:
     """What changed from one version or draft to another, of one dataset or two; `waiting` saves are only said."""
-    images = list(_images(sides(tables, before, after, "image")))
+    found = {entity: sides(tables, before, after, entity) for entity in ("image", "annotation", "category", "split")}
+    return Diff(before.name, after.name, changes(found), rows, waiting)
+
+
+def changes(found: Mapping[str, Sides]) -> tuple[Change, ...]:
+    """What the rows that differ amount to: rows of image, annotation, category and split."""
+    images = list(_images(found["image"]))
     renames = _renames(images)
-    boxes = list(_annotations(sides(tables, before, after, "annotation"), renames))
-    categories = list(_categories(sides(tables, before, after, "category")))
-    moves = list(_splits(sides(tables, before, after, "split"), renames))
-    return Diff(before.name, after.name, (*images, *boxes, *categories, *moves), rows, waiting)
+    boxes = list(_annotations(found["annotation"], renames))
+    categories = list(_categories(found["category"]))
+    return (*images, *boxes, *categories, *_splits(found["split"], renames))
 
 
 def _images(found: Sides) -> Iterable[Change]:

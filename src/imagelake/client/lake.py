@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from imagelake.client.urls import Urls
     from imagelake.client.verify import Verification
     from imagelake.client.warm import Warm
+    from imagelake.report.build import Report
     from imagelake.settings import S3Settings
 
 # Each method imports what it needs: a verb is a process of its own, and most need neither Arrow nor Pillow.
@@ -106,6 +107,12 @@ class Lake:
         from imagelake.client import rejections
 
         return rejections.rejections(self._tables(), dataset, closed=closed)
+
+    def report(self, ref: str) -> Report:
+        """One HTML page about a version or draft, or about what differs between two, written `D@v2..D@v3`."""
+        from imagelake.report import build
+
+        return build.report(self._tables(), self.storage, ref)
 
     def sql(self, query: str, at: str | None = None) -> SqlResult:
         """One SELECT over the views of imagelake.client.sql; they show version `at`, else every dataset's newest."""

@@ -1,0 +1,107 @@
+"""The page: which sections there are, in which order, and how they become one HTML file.
+
+A new section is a module with a function (Scope, Album) → what its template shows, a template, and a line in SECTIONS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from imagelake.plain_text import safe
+from imagelake.report.changes import since_parent
+from imagelake.report.contact import contact
+from imagelake.report.distributions import distributions
+from imagelake.report.pictures.album import Album
+from imagelake.report.provenance import provenance
+from imagelake.report.refused import refused
+from imagelake.report.scope import Scope
+from imagelake.report.verdict import Verdict
+
+TEMPLATES = Path(__file__).parent / "templates"
+_LONGEST, _LONGEST_NAME = 400, 100
+"""Characters of a text from an upload, and of a name; the lake has the whole of it."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page: its anchor, heading, template, and what makes its content (None: left out)."""
+
+    id: str
+    title: str
+    template: str
+    content: Callable[[Scope, Album], object | None]
+
+
+SECTIONS = (
+    Section("refused", "What was refused, and why", "refused.html.j2", refused),
+    Section("contact", "Contact sheet", "contact.html.j2", contact),
+    Section("changes", "Changes since the parent", "changes.html.j2", since_parent),
+    Section("distributions", "Distributions", "distributions.html.j2", distributions),
+    Section("provenance", "Where it came from", "provenance.html.j2", provenance),
+)
+
+
+@dataclass(frozen=True)
+class Page:
+    """What is rendered: a title, the verdict, and the sections that have content."""
+
+    title: str
+    verdict: Verdict
+    sections: Sequence[tuple[Section, object]]
+
+
+def sections(scope: Scope, album: Album) -> list[tuple[Section, object]]:
+    """The sections that have something to show."""
+    made = ((section, section.content(scope, album)) for section in SECTIONS)
+    return [(section, content) for section, content in made if content is not None]
+
+
+def render(page: Page, album: Album) -> str:
+    """The HTML; `album` must be developed."""
+    return _environment().get_template("page.html.j2").render(page=page, album=album)
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_inert,
+    )
+    environment.filters.update(number=_number, data_uri=Markup, lines=_lines, size=_size, name=_name)
+    return environment
+
+
+def _inert(value: Any) -> Any:
+    """What every expression of a template becomes: text on one line, without control and direction characters."""
+    return value if isinstance(value, Markup) else safe(value, _LONGEST)
+
+
+def _number(value: float) -> str:
+    return f"{value:,}"
+
+
+def _size(value: float) -> str:
+    """A coordinate in pixels, short."""
+    return f"{value:.1f}".removesuffix(".0")
+
+
+def _name(text: str) -> str:
+    """A name by its beginning and, where it is long, its end: of a path that is the file."""
+    if len(text) <= _LONGEST_NAME:
+        return text
+    part = _LONGEST_NAME // 2
+    return f"{text[:part]}…{text[-part:]}"
+
+
+def _lines(text: str) -> Markup:
+    """A text of many lines, inert line by line."""
+    return Markup("\n").join(safe(line, _LONGEST) for line in text.splitlines()[:500])

@@ -1,0 +1,180 @@
+"""What a page is about: one version or draft, as temporary tables that every section counts in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from imagelake.client import catalog
+from imagelake.client.catalog import Target
+from imagelake.client.rows import DRAFTS, check_count, count, live
+from imagelake.client.tables import Tables
+from imagelake.client.text import Row, select, text
+from imagelake.errors import IntegrityError
+from imagelake.storage.base import Storage
+
+MOST_DRAWN = 100
+"""Annotations of one image that are read for its picture."""
+
+_MOST_NUMBERS = 200
+"""Coordinates of an outline; one with more is drawn as its box."""
+
+_IMAGE = ("image_key", "content_hash", "width", "height", "orientation", "labelled", "flags")
+_ANNOTATION = ("annotation_key", "image_key", "kind", "category", "bbox", "polygons", "keypoints", "row_hash")
+_NO_SPLIT = "no split"
+
+
+@dataclass(frozen=True)
+class Scope:
+    """A version or draft of a lake; its rows stay in DuckDB, and only samples of them come to Python."""
+
+    tables: Tables
+    storage: Storage
+    target: Target
+
+    @cached_property
+    def images(self) -> str:
+        """A table: id, image_key, content_hash, shown width and height, orientation, labelled, flags, split, draw.
+
+        `draw` orders images by a hash of their key, so that a sample stays the same from version to version.
+        IntegrityError when the version has not the rows its version row promises.
+        """
+        rows = live(self.tables, self.target, "image", _IMAGE)
+        splits = live(self.tables, self.target, "split", ("image_key", "split"))
+        table = self.tables.once(
+            "_report_images",
+            "SELECT (row_number() OVER ())::INTEGER AS id, image_key, content_hash, "
+            "CASE WHEN orientation >= 5 THEN height ELSE width END AS width, "
+            "CASE WHEN orientation >= 5 THEN width ELSE height END AS height, coalesce(orientation, 1) AS orientation, "
+            f"labelled, flags, coalesce(s.split, {text(_NO_SPLIT)}) AS split, md5_number_lower(image_key) AS draw "
+            f"FROM {rows} AS i LEFT JOIN {splits} AS s USING (image_key)",
+        )
+        check_count(self.target, "image", self.one(f"SELECT count(*) AS n FROM {table}")["n"])
+        return table
+
+    @cached_property
+    def annotations(self) -> str:
+        """A table: image (an id of `images`), class (an id of `classes`, or null), area in pixels, share, flags.
+
+        Areas are of boxes; `share` is the area's part of its image.
+        """
+        rows = live(self.tables, self.target, "annotation", ("image_key", "category", "bbox", "flags"))
+        table = self.tables.once(
+            "_report_annotations",
+            "SELECT i.id AS image, c.id AS class, (a.bbox.w * a.bbox.h)::FLOAT AS area, "
+            "(a.bbox.w * a.bbox.h / greatest(i.width::DOUBLE * i.height, 1))::FLOAT AS share, "
+            f"CASE WHEN len(a.flags) > 0 THEN a.flags END AS flags FROM {rows} AS a "
+            f"JOIN {self.images} AS i USING (image_key) LEFT JOIN {self.classes} AS c ON c.name = a.category",
+        )
+        check_count(self.target, "annotation", self.one(f"SELECT count(*) AS n FROM {table}")["n"])
+        return table
+
+    @cached_property
+    def classes(self) -> str:
+        """A table: id, name of every category; numbers are grouped faster than names."""
+        names = list(self.categories)
+        return self.tables.once(
+            "_report_classes", "SELECT unnest($1::VARCHAR[]) AS name, unnest(range(len($1))) ::INTEGER AS id", [names]
+        )
+
+    @cached_property
+    def classes_of_images(self) -> str:
+        """A table: class, image, how many annotations of the class it has."""
+        return self.tables.once(
+            "_report_classes_of_images", f"SELECT class, image, count(*) AS n FROM {self.annotations} GROUP BY ALL"
+        )
+
+    @cached_property
+    def annotated(self) -> str:
+        """A table: image, how many annotations it has; images without any are left out."""
+        return self.tables.once(
+            "_report_annotated", f"SELECT image, sum(n)::BIGINT AS n FROM {self.classes_of_images} GROUP BY image"
+        )
+
+    @cached_property
+    def categories(self) -> dict[str, int | None]:
+        """Category name to training index, in that order; None for a root category."""
+        rows = live(self.tables, self.target, "category", ("name", "train_index"))
+        found = self.tables.query(f"SELECT name, train_index FROM {rows} ORDER BY train_index NULLS LAST, name")
+        check_count(self.target, "category", len(found))
+        return {r["name"]: r["train_index"] for r in found}
+
+    def name_of(self, class_id: int | None) -> str | None:
+        """The name of a class by its id in `classes`."""
+        return None if class_id is None else list(self.categories)[class_id]
+
+    @cached_property
+    def splits(self) -> tuple[str, ...]:
+        """The splits images lie in: train, val, test first, then the others by name."""
+        names = {r["split"] for r in self.tables.query(f"SELECT DISTINCT split FROM {self.images}")}
+        first = [name for name in ("train", "val", "test") if name in names]
+        return (*first, *sorted(names - set(first)))
+
+    @cached_property
+    def row(self) -> Row:
+        """Further columns of the version's row; empty for a draft."""
+        if self.target.version is None:
+            return {}
+        columns = ("parent", "digest", "quality", "settings", "upload_ids", "note", "author", "at", "last_sequence")
+        return catalog.details(self.tables, self.target.version, (*columns, "run_id", "changes", "recipe_spec"))
+
+    def one(self, query: str) -> Row:
+        """The one row of a query."""
+        return self.tables.query(query)[0]
+
+
+def image_rows(tables: Tables, target: Target, keys: Iterable[str]) -> dict[str, Row]:
+    """Image key to its row in raw pixels; keys the target does not have are left out."""
+    _wanted(tables, keys)
+    source = live(tables, target, "image", _IMAGE)
+    rows = tables.query(f"SELECT {select(_IMAGE)} FROM {source} SEMI JOIN _report_wanted USING (image_key)")
+    return {r["image_key"]: r | {"orientation": r["orientation"] or 1} for r in rows}
+
+
+def annotation_rows(
+    tables: Tables, target: Target, keys: Iterable[str], first: Iterable[str] = ()
+) -> dict[str, list[Row]]:
+    """Image key to its annotations in raw pixels, at most MOST_DRAWN of each; outlines only while they are small.
+
+    The annotation keys in `first` are taken before others, then some of every class. Each row has `total`, the number
+    of annotations of its image.
+    """
+    _wanted(tables, keys)
+    tables.con.execute(
+        "CREATE OR REPLACE TEMP TABLE _report_first AS SELECT unnest($1::VARCHAR[]) AS annotation_key, true AS first",
+        [sorted(set(first))],
+    )
+    source = live(tables, target, "annotation", _ANNOTATION)
+    small = f"CASE WHEN len(flatten(polygons)) <= {_MOST_NUMBERS} THEN polygons END"
+    of_class = "row_number() OVER (PARTITION BY image_key, category ORDER BY annotation_key) AS of_class"
+    rows = tables.query(
+        f"SELECT * REPLACE ({small} AS polygons), count(*) OVER (PARTITION BY image_key) AS total FROM "
+        f"(SELECT *, {of_class} FROM {source} SEMI JOIN _report_wanted USING (image_key)) "
+        "LEFT JOIN _report_first USING (annotation_key) QUALIFY row_number() OVER "
+        f"(PARTITION BY image_key ORDER BY first IS NULL, of_class, annotation_key) <= {MOST_DRAWN} "
+        "ORDER BY image_key, annotation_key"
+    )
+    by_image: dict[str, list[Row]] = {}
+    for row in rows:
+        by_image.setdefault(row["image_key"], []).append(row)
+    return by_image
+
+
+def check_rows(tables: Tables, target: Target) -> None:
+    """IntegrityError when a version has not the rows its version row promises."""
+    for entity in DRAFTS:
+        check_count(target, entity, count(tables, target, entity))
+
+
+def version_of(scope: Scope) -> catalog.Version:
+    """The version of a scope that is no draft."""
+    if scope.target.version is None:
+        raise IntegrityError(f"{scope.target.name} is no version")
+    return scope.target.version
+
+
+def _wanted(tables: Tables, keys: Iterable[str]) -> None:
+    tables.con.execute(
+        "CREATE OR REPLACE TEMP TABLE _report_wanted AS SELECT unnest($1::VARCHAR[]) AS image_key", [sorted(set(keys))]
+    )

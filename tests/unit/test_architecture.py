@@ -17,7 +17,20 @@ SRC = ROOT / "src"
 FILES = sorted((*SRC.rglob("*.py"), *(ROOT / "jobs").glob("*.py")))
 
 LAYERS = (
-    {"boxes", "check", "errors", "settings", "lifecycle_settings", "digest", "keys", "heif", "log", "modes", "wording"},
+    {
+        "boxes",
+        "check",
+        "errors",
+        "settings",
+        "lifecycle_settings",
+        "digest",
+        "keys",
+        "heif",
+        "log",
+        "modes",
+        "receipt",
+        "wording",
+    },
     {"quality", "formats", "tables", "storage", "dataset_settings", "context", "writer", "jars", "jvm", "session"},
     {"bronze", "silver", "gold", "client", "doctor", "doctor_s3", "maintenance"},
     {"runtime", "pipeline", "landing", "spark", "demo"},

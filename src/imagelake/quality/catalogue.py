@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
-from imagelake.dataset_settings import DatasetSettings
 from imagelake.errors import ConfigError
 
 if TYPE_CHECKING:
     from pyspark.sql import Column
+
+    from imagelake.dataset_settings import DatasetSettings
 
 Entity = Literal["upload", "file", "image", "annotation", "category", "dataset"]
 
@@ -296,5 +297,4 @@ def _check_overridable(rule_id: str) -> None:
         hint = f"did you mean {near[0]}?" if near else "docs/checks.md lists all rules"
         raise ConfigError(f"severities: unknown rule {rule_id}", hint=hint)
     if rule.fixed:
-        verb = "rejects" if rule.severity == "reject" else "warns"
-        raise ConfigError(f"severities: {rule_id} always {verb}: {rule.doc}")
+        raise ConfigError(f"severities: {rule_id} always {rule.severity}s: {rule.doc}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 from pathlib import Path
@@ -218,6 +219,44 @@ def test_a_document_that_cannot_be_read_comes_as_it_was(maker: LakeMaker, tmp_pa
     files = read_folder(tmp_path / "out")
     assert files["train/labels.json"] == broken
     assert "val/labels.json" not in files
+
+
+def test_a_document_of_another_shape_comes_as_it_was(maker: LakeMaker, tmp_path: Path) -> None:
+    odd = b'{"images": {"1": "1.png"}, "annotations": [{"id": 1}], "categories": []}'
+    upload = deliver(maker, "pets", {"labels.json": coco((1, [0, 0, 1, 1])), "1.png": DOG})
+    maker.keep("pets", [odd])
+    for row in maker.pending["bronze.files"]:
+        if row["path"] == "labels.json":
+            row["content_hash"] = hashlib.sha256(odd).hexdigest()
+    refuse(
+        maker, "pets", "document.wrong_shape", upload_id=upload, path="labels.json", locator="byte 11", entity="file"
+    )
+    opened(maker).export_rejections("pets", tmp_path / "out")
+    assert read_folder(tmp_path / "out")["labels.json"] == odd
+
+
+@pytest.mark.parametrize(
+    ("files", "key", "comes_along"),
+    [
+        ({"labels.json": coco((1, [0, 0, 0, NAN]))}, "1.png", False),
+        ({"labels.json": coco((1, [0, 0, 0, NAN]))}, "deep/1.png", True),
+        ({"deep/labels.json": coco((1, [0, 0, 0, NAN]))}, "deep/1.png", False),
+        ({"Annotations/1.xml": VOC.format("1.png", 1).encode()}, "1.png", False),
+        ({"Annotations/1.xml": VOC.format("IMG_9.png", 1).encode()}, "1.png", True),
+        ({"labels/1.txt": b"7 .5 .5 .1 .1\n", "classes.txt": b"cat\n"}, "1.png", False),
+        ({"other/1.txt": b"7 .5 .5 .1 .1\n", "classes.txt": b"cat\n"}, "1.png", True),
+    ],
+)
+def test_a_picture_comes_along_where_its_document_does_not_name_it_by_its_key(
+    maker: LakeMaker, tmp_path: Path, files: dict[str, bytes], key: str, comes_along: bool
+) -> None:
+    """In its own upload a label finds its image in other ways than in the draft."""
+    deliver(maker, "pets", files | {key: DOG})
+    for row in maker.pending["silver.rejections"]:
+        row["image_key"] = key
+    (part,) = opened(maker).export_rejections("pets", tmp_path / "out").uploads
+    assert (part.documents, part.pictures) == (len(files), int(comes_along))
+    assert (key in read_folder(tmp_path / "out")) == comes_along
 
 
 @pytest.mark.parametrize("hostile", ["../../up.json", "/etc/x.json", "a\nb.json", "C:\\x.json", "README.txt"])

@@ -39,6 +39,8 @@ def refused_part(data: bytes, document: str, locators: Iterable[str], pictures: 
         outline = split(utf8(data))
     except NotSplit:
         return Part(data, {})
+    if any(name in outline.members and outline.members[name].kind != "list" for name in LISTS):
+        return Part(data, {})
     refused = {place for text in locators if (place := _place(text)) is not None}
     images = _refs(outline, refused) | _of_pictures(outline, document, pictures)
     sections = {name: list(_kept(outline, name, refused, images)) for name in LISTS if name in outline.members}

@@ -6,9 +6,10 @@ COCO the part that concerns the images of refused rows, and refused pictures as 
 
 from __future__ import annotations
 
+import re
 import shlex
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from imagelake import receipt
 from imagelake.client import catalog
 from imagelake.client.quarantine import coco, sheet
 from imagelake.client.quarantine.chosen import Chosen, condition
-from imagelake.client.quarantine.files import File, Upload, refused_files, uploads, with_bytes
+from imagelake.client.quarantine.files import File, Upload, image_files, refused_files, uploads, with_bytes
 from imagelake.client.quarantine.folder import check_free, safe_path, whole_folder, write
+from imagelake.client.quarantine.matching import pictures_of, unmatched
 from imagelake.client.quarantine.rejections import RuleCount, rule_counts
 from imagelake.client.tables import Tables
 from imagelake.client.text import select, text
@@ -31,6 +33,7 @@ _ALL = (*_ROW, "raw", "upload_id", "closed_at", "delivery")
 _README, _SHEET = "README.txt", "rejections.csv"
 _RESERVED = frozenset(name.casefold() for name in (_README, _SHEET, receipt.NAME))
 _BATCH = 10_000
+_NO_ID = re.compile(r"[^0-9A-Za-z]")
 _DOCUMENTS = ("coco", "voc", "yolo")
 
 
@@ -99,7 +102,7 @@ def export(tables: Tables, storage: Storage, dataset: str, chosen: Chosen, folde
     with whole_folder(folder) as filling:
         parts = []
         for upload in concerned:
-            name = "" if len(concerned) == 1 else f"{upload.sequence:04}-{upload.upload_id[:12]}"
+            name = "" if len(concerned) == 1 else f"{upload.sequence:04}-{_NO_ID.sub('', upload.upload_id)[:12]}"
             (filling / name).mkdir(exist_ok=True)
             parts.append(_upload(lake, upload, where, filling / name, folder / name))
         if len(concerned) > 1:
@@ -146,33 +149,70 @@ def _files(lake: _Lake, upload: Upload, chosen: str, root: Path) -> _Written:
     pictures = lake.tables.query(f'SELECT DISTINCT "path", image_key FROM {source} WHERE {chosen} AND {_PICTURE}')
     paths = f'SELECT "path" FROM {source} WHERE {chosen} AND "path" IS NOT NULL'
     files = refused_files(lake.tables, lake.dataset, upload, paths, {str(row["path"]) for row in pictures})
-    keys = {str(row["image_key"]) for row in pictures if row["image_key"]}
-    names: dict[str, str] = {}
-    places: dict[str, Mapping[str, str]] = {}
-    missing: list[str] = []
+    made = _Folder(root, upload, _refused(lake, chosen), {str(row["image_key"]) for row in pictures})
     for file, data in with_bytes(lake.tables, lake.storage, lake.dataset, files):
-        if data is None:
-            missing.append(file.path)
-            continue
-        if upload.format == "coco" and file.role == "annotation":
-            part = coco.refused_part(data, file.path, _locators(lake, chosen, file), keys)
-            data, places[file.path] = part.data, part.places
-        names[file.path] = safe_path(file.path, _RESERVED)
-        write(root, names[file.path], data)
-    images = sum(file.path in names and file.role in ("image", "mask") for file in files)
-    renamed = [path for path, name in names.items() if path != name]
-    return _Written(names, places, len(names) - images, images, _remarks(missing, renamed))
+        made.put(file, data)
+    if made.unmatched:
+        others = image_files(lake.tables, lake.dataset, upload)
+        wanted = [file for file in pictures_of(others, made.unmatched) if file.path not in made.names]
+        for file, data in with_bytes(lake.tables, lake.storage, lake.dataset, wanted):
+            made.put(file, data)
+    return _Written(made.names, made.places, len(made.names) - made.pictures, made.pictures, _remarks(made))
 
 
-def _locators(lake: _Lake, chosen: str, file: File) -> list[str]:
+@dataclass(frozen=True)
+class _Refused:
+    """What is refused of a file: the places in it, and the keys of the images that its labels were matched to."""
+
+    locators: tuple[str, ...] = ()
+    image_keys: tuple[str, ...] = ()
+
+
+def _refused(lake: _Lake, chosen: str) -> dict[str, _Refused]:
+    """What is refused, by file."""
     rows = lake.tables.query(
-        f'SELECT DISTINCT locator FROM {_source(lake)} WHERE {chosen} AND "path" = {text(file.path)}'
+        "SELECT \"path\", list(DISTINCT locator) AS places, list(DISTINCT image_key) FILTER (entity = 'annotation') "
+        f'AS keys FROM {_source(lake)} WHERE {chosen} AND "path" IS NOT NULL GROUP BY "path"'
     )
-    return [str(row["locator"] or "") for row in rows]
+    return {row["path"]: _Refused(*(tuple(filter(None, row[c] or ())) for c in ("places", "keys"))) for row in rows}
 
 
-def _remarks(missing: list[str], renamed: list[str]) -> tuple[str, ...]:
-    notes = []
+@dataclass
+class _Folder:
+    """The files of one upload on their way into its folder; `pictures` counts those that are images.
+
+    `keys` are those of refused pictures, `unmatched` those of images that the documents do not name by their key.
+    """
+
+    root: Path
+    upload: Upload
+    refused: Mapping[str, _Refused]
+    keys: Set[str]
+    names: dict[str, str] = field(default_factory=dict)
+    places: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    unmatched: set[str] = field(default_factory=set)
+    pictures: int = 0
+
+    def put(self, file: File, data: bytes | None) -> None:
+        """Write a file, of a COCO document the part that is refused; or note that its bytes are not there."""
+        if data is None:
+            self.missing.append(file.path)
+            return
+        refused, format_name = self.refused.get(file.path, _Refused()), self.upload.format
+        if format_name == "coco" and file.role == "annotation":
+            part = coco.refused_part(data, file.path, refused.locators, self.keys)
+            data, self.places[file.path] = part.data, part.places
+        if format_name in _DOCUMENTS and file.role == "annotation":
+            self.unmatched |= unmatched(str(format_name), file.path, data, refused.image_keys)
+        self.names[file.path] = safe_path(file.path, _RESERVED)
+        self.pictures += file.role in ("image", "mask")
+        write(self.root, self.names[file.path], data)
+
+
+def _remarks(made: _Folder) -> tuple[str, ...]:
+    missing, notes = made.missing, []
+    renamed = [path for path, name in made.names.items() if path != name]
     if missing:
         notes.append(f"{len(missing):,} files are not here, for their bytes are not kept, such as {missing[0]}")
     if renamed:

@@ -74,6 +74,14 @@ def refused_files(tables: Tables, dataset: str, upload: Upload, paths: str, pict
     return [by_path[path] for path in sorted(by_path)]
 
 
+def image_files(tables: Tables, dataset: str, upload: Upload) -> Iterator[File]:
+    """The image files of an upload that could be read."""
+    source = tables.relation(bronze.FILES, ("attempt_id", "problem_rule", *_FILE), dataset)
+    sound = f"attempt_id = {text(upload.attempt_id or '')} AND role = 'image' AND problem_rule IS NULL"
+    rows = tables.query(f'SELECT {select(_FILE)} FROM {source} WHERE {sound} ORDER BY "path"')
+    return (File(**row) for row in rows)
+
+
 def with_bytes(
     tables: Tables, storage: Storage, dataset: str, files: Sequence[File]
 ) -> Iterator[tuple[File, bytes | None]]:

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 NAME = "meta.imagelake"
 """The receipt's file name, in the top folder of an upload; a name that no reader of a format takes for its own."""
 
+SHEET = "rejections.csv"
+"""The list of the same rejections for people, beside the receipt."""
+
 MAX_BYTES = 256 << 20
 """Three million ids; a larger receipt is not read."""
 

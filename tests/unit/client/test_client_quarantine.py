@@ -16,7 +16,9 @@ from imagelake import receipt
 from imagelake.client import lake as client
 from imagelake.client.quarantine import sheet
 from imagelake.errors import NotFound, UsageError
+from imagelake.formats.detect import choose
 from imagelake.formats.records import AnnotationRecord, CategoryRecord, ImageRecord, Issue
+from imagelake.formats.trees import DictTree
 from lakes import LakeMaker
 from pet_lake import picture
 
@@ -160,7 +162,9 @@ def test_an_exported_coco_document_has_the_images_concerned_whole(maker: LakeMak
     assert slip is not None
     assert slip.upload_id == upload
     assert len(slip.rejections) == 1
-    assert "run" in files["README.txt"].decode()
+    assert f"imagelake {part.deliver}" in files["README.txt"].decode()
+    choice = choose(DictTree(mended), None)
+    assert (choice.reader, choice.unread) == ("coco", ()), "what is beside the document is not taken for labels"
 
 
 VOC = """<annotation><filename>{0}</filename><size><width>8</width><height>6</height></size>

@@ -24,10 +24,14 @@ _PLACE = re.compile(r"(images|annotations|categories)\[(\d{1,12})\]")
 
 @dataclass(frozen=True)
 class Part:
-    """The part of a document, and where refused items are in it: `annotations[3]` by `annotations[1200]`."""
+    """The part of a document, and where refused items are in it: `annotations[3]` by `annotations[1200]`.
+
+    `images` is the part without its labels, a document as well.
+    """
 
     data: bytes
     places: dict[str, str]
+    images: bytes
 
 
 def refused_part(data: bytes, document: str, locators: Iterable[str], pictures: Set[str]) -> Part:
@@ -38,9 +42,9 @@ def refused_part(data: bytes, document: str, locators: Iterable[str], pictures: 
     try:
         outline = split(utf8(data))
     except NotSplit:
-        return Part(data, {})
+        return Part(data, {}, b"")
     if any(name in outline.members and outline.members[name].kind != "list" for name in LISTS):
-        return Part(data, {})
+        return Part(data, {}, b"")
     refused = {place for text in locators if (place := _place(text)) is not None}
     images = _refs(outline, refused) | _of_pictures(outline, document, pictures)
     sections = {name: list(_kept(outline, name, refused, images)) for name in LISTS if name in outline.members}
@@ -50,7 +54,8 @@ def refused_part(data: bytes, document: str, locators: Iterable[str], pictures: 
         for new, (old, _) in enumerate(items)
         if (name, old) in refused
     }
-    return Part(_joined(outline, sections), places)
+    images_alone = b'{"images": ' + _list(sections.get("images", [])) + b"}"
+    return Part(_joined(outline, sections), places, images_alone)
 
 
 def place_of(locator: str) -> str | None:
@@ -132,6 +137,10 @@ def _joined(outline: Outline, sections: dict[str, list[tuple[int, bytes]]]) -> b
     for name, value in outline.members.items():
         whole = value.data[value.start : value.end]
         if name in sections:
-            whole = b"[\n" + b",\n".join(item for _, item in sections[name]) + b"\n]"
+            whole = _list(sections[name])
         members.append(json.dumps(name).encode() + b": " + whole)
     return b"{\n" + b",\n".join(members) + b"\n}\n"
+
+
+def _list(items: list[tuple[int, bytes]]) -> bytes:
+    return b"[\n" + b",\n".join(item for _, item in items) + b"\n]"

@@ -30,8 +30,8 @@ from imagelake.tables import silver
 
 _ROW = ("rejection_id", "path", "locator", "entity", "image_key", "kind", "rule", "message")
 _ALL = (*_ROW, "raw", "upload_id", "closed_at", "delivery")
-_README, _SHEET = "README.txt", "rejections.csv"
-_RESERVED = frozenset(name.casefold() for name in (_README, _SHEET, receipt.NAME))
+_README = "README.txt"
+_RESERVED = frozenset(name.casefold() for name in (_README, receipt.SHEET, receipt.NAME))
 _BATCH = 10_000
 _NO_ID = re.compile(r"[^0-9A-Za-z]")
 _DOCUMENTS = ("coco", "voc", "yolo")
@@ -119,7 +119,7 @@ def _upload(lake: _Lake, upload: Upload, where: str, root: Path, final: Path) ->
     chosen = _with_labels(lake, upload, where)
     written = _files(lake, upload, chosen, root)
     ids: list[str] = []
-    sheet.write_csv(root / _SHEET, _sheet(lake, chosen, written, ids))
+    sheet.write_csv(root / receipt.SHEET, _sheet(lake, chosen, written, ids))
     write(root, receipt.NAME, receipt.to_bytes(upload.upload_id, ids))
     deliver = _command(lake.dataset, upload, written, final)
     rules = _rules(lake, chosen)
@@ -203,7 +203,8 @@ class _Folder:
         if format_name == "coco" and file.role == "annotation":
             part = coco.refused_part(data, file.path, refused.locators, self.keys)
             data, self.places[file.path] = part.data, part.places
-        if format_name in _DOCUMENTS and file.role == "annotation":
+            self.unmatched |= unmatched(format_name, file.path, part.images, refused.image_keys)
+        elif format_name in _DOCUMENTS and file.role == "annotation":
             self.unmatched |= unmatched(str(format_name), file.path, data, refused.image_keys)
         self.names[file.path] = safe_path(file.path, _RESERVED)
         self.pictures += file.role in ("image", "mask")

@@ -120,7 +120,7 @@ def run(root: Path, out: Path) -> None:
     print(f"{base[0]:7.2f}{1:8.2f}{base[1]:8.0f}{1:8.2f}  baseline: every row into Python")
     lines: Sequence[tuple[str, ...]] = (
         ("rejections", "pets"),
-        ("rejections", "pets", "--rule", "annotation.bbox_*", "--path", "3*"),
+        ("rejections", "pets", "--rule", "*.bbox_*", "--path", "3*"),
         ("rejections", "pets", "--limit", "10000"),
         ("rejections", "pets", "--export", str(out)),
     )

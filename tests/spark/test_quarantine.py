@@ -85,8 +85,8 @@ def test_a_receipt_ends_only_what_it_names(ctx, tmp_path):
     exported(ctx, forged)
     (forged / "one.json").rename(forged / "other.json")
     into(ctx, forged, format="coco")
-    found = sorted((r["image_key"], r["path"]) for r in rejections(ctx))
-    assert found == [("a1.jpg", "other.json"), ("a2.jpg", "one.json"), ("a2.jpg", "other.json")], (
+    places = sorted((r["image_key"], r["path"]) for r in rejections(ctx))
+    assert places == [("a1.jpg", "other.json"), ("a2.jpg", "one.json"), ("a2.jpg", "other.json")], (
         "the file it names is not in the upload; of a1 a label was accepted"
     )
 

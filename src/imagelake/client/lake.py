@@ -121,8 +121,8 @@ class Lake:
         """
         from imagelake.client.quarantine import chosen, rejections
 
-        wanted = chosen.Chosen(rules, paths, upload, entities, closed)
-        return rejections.rejections(self._tables(), dataset, wanted, limit)
+        conditions = chosen.Chosen(rules, paths, upload, entities, closed)
+        return rejections.rejections(self._tables(), dataset, conditions, limit)
 
     def export_rejections(
         self,
@@ -140,8 +140,8 @@ class Lake:
         """
         from imagelake.client.quarantine import chosen, export
 
-        wanted = chosen.Chosen(rules, paths, upload, entities)
-        return export.export(self._tables(), self.storage, dataset, wanted, Path(folder))
+        conditions = chosen.Chosen(rules, paths, upload, entities)
+        return export.export(self._tables(), self.storage, dataset, conditions, Path(folder))
 
     def sql(self, query: str, at: str | None = None) -> SqlResult:
         """One SELECT over the views of imagelake.client.sql; they show version `at`, else every dataset's newest."""

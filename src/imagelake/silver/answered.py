@@ -53,8 +53,8 @@ def stand_ins(before: DataFrame, accepted: DataFrame, brought: DataFrame, lineag
     has put boxes on the image, it has looked at all of them, and they stay.
     before: the draft's annotations; accepted: the upload's; brought: its units.
     """
-    told = ("image_key", "source_document", "category", "source_id", "bbox")
-    outlines = accepted.where(F.col("kind").isin(*_OUTLINES)).select(*(F.col(c).alias(f"_{c}") for c in told))
+    columns = ("image_key", "source_document", "category", "source_id", "bbox")
+    outlines = accepted.where(F.col("kind").isin(*_OUTLINES)).select(*(F.col(c).alias(f"_{c}") for c in columns))
     boxes = before.where(F.col("kind") == _BOX).join(brought, [*UNIT], "left_anti")
     is_own = F.col("delivery").isin(*lineage)
     own = boxes.where(is_own).join(boxes.where(~is_own).select("image_key"), "image_key", "left_anti")

@@ -60,13 +60,13 @@ def refused_part(data: bytes, document: str, locators: Iterable[str], pictures: 
 
 def place_of(locator: str) -> str | None:
     """`annotations[17]` of the locator `annotations[17] id 23`; None for one that names no item."""
-    found = _PLACE.match(locator)
-    return found.group() if found else None
+    match = _PLACE.match(locator)
+    return match.group() if match else None
 
 
 def _place(locator: str) -> tuple[str, int] | None:
-    found = _PLACE.match(locator)
-    return (found[1], int(found[2])) if found else None
+    match = _PLACE.match(locator)
+    return (match[1], int(match[2])) if match else None
 
 
 def _items(outline: Outline, section: str) -> Iterator[tuple[int, bytes]]:

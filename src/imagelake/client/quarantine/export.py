@@ -154,8 +154,8 @@ def _files(lake: _Lake, upload: Upload, chosen: str, root: Path) -> _Written:
         made.put(file, data)
     if made.unmatched:
         others = image_files(lake.tables, lake.dataset, upload)
-        wanted = [file for file in pictures_of(others, made.unmatched) if file.path not in made.names]
-        for file, data in with_bytes(lake.tables, lake.storage, lake.dataset, wanted):
+        needed = [file for file in pictures_of(others, made.unmatched) if file.path not in made.names]
+        for file, data in with_bytes(lake.tables, lake.storage, lake.dataset, needed):
             made.put(file, data)
     return _Written(made.names, made.places, len(made.names) - made.pictures, made.pictures, _remarks(made))
 

@@ -48,9 +48,9 @@ def uploads(tables: Tables, dataset: str, ids: Sequence[str]) -> list[Upload]:
     rows = tables.query(
         f"SELECT {select(_UPLOAD)} FROM {source} WHERE upload_id IN ({texts(ids)}) {newest} ORDER BY sequence"
     )
-    known = {row["upload_id"]: Upload(**row) for row in rows}
-    unknown = (Upload(upload_id, 0, None, None, None, None) for upload_id in sorted(set(ids) - known.keys()))
-    return [*unknown, *known.values()]
+    stored = {row["upload_id"]: Upload(**row) for row in rows}
+    bare = (Upload(upload_id, 0, None, None, None, None) for upload_id in sorted(set(ids) - stored.keys()))
+    return [*bare, *stored.values()]
 
 
 def refused_files(tables: Tables, dataset: str, upload: Upload, paths: str, pictures: set[str]) -> list[File]:

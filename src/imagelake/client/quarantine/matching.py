@@ -18,8 +18,8 @@ from imagelake.keys import take_apart
 
 def unmatched(format_name: str, document: str, data: bytes, keys: Iterable[str]) -> set[str]:
     """Those of the image keys that the document alone does not name. keys: of the images its labels were matched to."""
-    wanted = set(keys)
-    return wanted - set(_named(format_name, document, data, wanted)) if wanted else wanted
+    matched = set(keys)
+    return matched - set(_named(format_name, document, data, matched)) if matched else matched
 
 
 def pictures_of(files: Iterable[File], keys: Set[str]) -> Iterator[File]:

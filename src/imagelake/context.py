@@ -78,11 +78,23 @@ class Objects:
 
 
 @dataclass(frozen=True)
+class Before:
+    """What an upload that is built again had come to when it was built last: state, number, and counts."""
+
+    state: str
+    sequence: int
+    images: Counts
+    annotations: Counts
+    rejections: int
+
+
+@dataclass(frozen=True)
 class RunReport:
     """The result of ingest, build, publish or run for one upload; `as_json` is what programs rely on.
 
     `status` is landed (ingest), built, published, accepted (the whole way), unchanged, superseded, rejected or failed.
-    `notices` are sentences for people that name what a warning only counts; `sequence` is the number of the upload.
+    `notices` are sentences for people that name what a warning only counts; `sequence` is the number of the upload;
+    `before` how an upload was that `build --upload` has built again.
     """
 
     dataset: str
@@ -103,6 +115,7 @@ class RunReport:
     notices: tuple[str, ...] = ()
     objects: Objects | None = None
     sequence: int | None = None
+    before: Before | None = None
     exit_code: int = 0
 
     def as_json(self) -> dict[str, Any]:

@@ -52,9 +52,11 @@ def build_dataset(
     check_dataset_id(dataset)
     with writing(ctx, dataset) as lease:
         ingest.run_all(ctx, dataset, [], lease)
-        if upload_id is not None:
-            build.land_again(ctx, dataset, upload_id, again=again)
-        return build.run(ctx, dataset, lease)
+        if upload_id is None:
+            return build.run(ctx, dataset, lease)
+        sequence, before = build.land_again(ctx, dataset, upload_id, again=again)
+        reports = build.run(ctx, dataset, lease)
+        return tuple(replace(report, before=before) if report.sequence == sequence else report for report in reports)
 
 
 def remove_images(

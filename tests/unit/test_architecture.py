@@ -29,6 +29,7 @@ LAYERS = (
         "log",
         "modes",
         "plain_text",
+        "receipt",
         "wording",
     },
     {"quality", "formats", "tables", "storage", "dataset_settings", "context", "writer", "jars", "jvm", "session"},

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from imagelake.cli import demo, lifecycle, look, maintain, report, serve, write
+from imagelake.cli import demo, lifecycle, look, maintain, quarantine, report, serve, write
 from imagelake.cli.flags import Flags
 from imagelake.cli.shell import Shell
 
@@ -32,7 +32,7 @@ for verb in (
     write.remove,
     look.show,
     look.diff,
-    look.rejections,
+    quarantine.rejections,
     report.report,
     look.sql,
     look.verify,

@@ -57,16 +57,6 @@ def diff(
     return 0
 
 
-def rejections(context: typer.Context, dataset: options.Dataset) -> int:
-    """What is refused and why: file, place in it, rule, message."""
-    from imagelake.cli import views
-    from imagelake.client import lake
-
-    with lake.open(*lake_of(context.obj.flags)) as opened:
-        _emit(context.obj, opened.rejections(dataset).as_json(), views.rejections)
-    return 0
-
-
 def sql(
     context: typer.Context,
     query: Annotated[str, typer.Argument(metavar="SQL", help="A query in DuckDB's SQL; - reads it from stdin.")],

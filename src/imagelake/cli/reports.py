@@ -15,7 +15,7 @@ from imagelake.errors import NotFound, UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from imagelake.context import RunReport
+    from imagelake.context import Before, Counts, RunReport
 
 _COUNTS = ("read", "accepted", "unchanged", "rejected", "ignored", "removed")
 _ALWAYS = frozenset(("read", "accepted", "rejected"))
@@ -102,6 +102,8 @@ def show(to: Console, shell: Shell, report: RunReport, *, suggest: bool = True) 
     if shell.flags.quiet:
         return
     show_counts(to, report)
+    if report.before:
+        to.print(f"  {comparison(report, report.before)}", soft_wrap=True)
     if report.rejections:
         show_rejections(to, shell, report)
     if report.warnings:
@@ -148,6 +150,19 @@ def show_counts(to: Console, report: RunReport) -> None:
     for name, counts in rows:
         table.add_row(f"  {name}", *(f"{counts[column]:,}" for column in columns))
     print_table(to, table)
+
+
+def comparison(report: RunReport, before: Before) -> str:
+    """What an upload had come to when it was built before, and what it comes to now."""
+    now = _come_to(report.status, report.images, report.annotations, report.rejections)
+    return f"before: {_come_to(before.state, before.images, before.annotations, before.rejections)}; now: {now}"
+
+
+def _come_to(state: str, images: Counts, annotations: Counts, rejections: int) -> str:
+    if state in ("rejected", "failed"):
+        return state
+    taken = (images.accepted + images.unchanged, annotations.accepted + annotations.unchanged)
+    return f"{taken[0]:,} images and {taken[1]:,} annotations taken, {rejections:,} rejections"
 
 
 def show_rejections(to: Console, shell: Shell, report: RunReport) -> None:

@@ -16,8 +16,6 @@ Document = Mapping[str, Any]
 _VERSION = ("version", "state", "images", "annotations", "parent", "created_at", "aliases", "note", "digest")
 _SHORT_DIGEST = 15
 _SHORT_HASH = 12
-_ROWS = 200
-"""Rejections shown to people; programs get all."""
 _PROBLEM = 200
 _PROBLEMS = 5
 """Uploads that failed, shown to people: the newest ones."""
@@ -46,11 +44,11 @@ def dataset(to: Console, document: Document) -> None:
         grid(to, newest_first, filled(versions, _VERSION), document["dataset"])
     else:
         to.print(f"{document['dataset']}: nothing is published yet: imagelake publish {document['dataset']}")
-    _problem_uploads(to, document)
+    problem_uploads(to, document)
     _waiting_saves(to, document)
 
 
-def _problem_uploads(to: Console, document: Document) -> None:
+def problem_uploads(to: Console, document: Document) -> None:
     """A line for each of the newest uploads that failed or were rejected."""
     found = document.get("problems") or ()
     for upload in found[-_PROBLEMS:]:
@@ -166,19 +164,6 @@ def _changes(counts: Mapping[str, Any]) -> str:
     """Counts, or the names where the document lists them."""
     said = [f"{cell(value)} {name}" for name, value in counts.items() if value]
     return ", ".join(said) or "unchanged"
-
-
-def rejections(to: Console, document: Document) -> None:
-    """Uploads that failed or were rejected as a whole, then every open rejection."""
-    _problem_uploads(to, document)
-    found = document["rejections"]
-    if not found:
-        to.print("no row is rejected" if document.get("problems") else "nothing is rejected")
-        return
-    columns = filled(found, ("path", "locator", "rule", "message"))
-    grid(to, found[:_ROWS], columns, f"{len(found):,} rejected")
-    if len(found) > _ROWS:
-        to.print(f"and {len(found) - _ROWS:,} more: --json prints all of them, with the payloads")
 
 
 def sql(to: Console, document: Document) -> None:

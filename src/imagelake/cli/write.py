@@ -81,7 +81,8 @@ def build(
     context: typer.Context,
     dataset: options.Dataset,
     upload: Annotated[
-        str | None, typer.Option("--upload", metavar="U", help="Build this upload again, under today's rules.")
+        str | None,
+        typer.Option("--upload", metavar="U", help="Build this upload again, under today's rules; the id's beginning."),
     ] = None,
     again: options.Again = False,
 ) -> int:

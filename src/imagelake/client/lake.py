@@ -6,6 +6,7 @@ import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from imagelake.client.diff import Diff
     from imagelake.client.label_pages import Page
     from imagelake.client.listing import Datasets
-    from imagelake.client.rejections import Rejections
+    from imagelake.client.quarantine.export import Export
+    from imagelake.client.quarantine.rejections import Rejections
     from imagelake.client.runs import Runs
     from imagelake.client.samples import Annotation, Samples
     from imagelake.client.show import VersionDetails, Versions
@@ -102,11 +104,45 @@ class Lake:
         waiting = waiting_in(tables, self.storage, drafts) if drafts else None
         return diff.diff(tables, _target(tables, before), _target(tables, after), rows, waiting)
 
-    def rejections(self, dataset: str, *, closed: bool = False) -> Rejections:
-        """What is refused and why; with `closed` what was refused and has since been accepted."""
-        from imagelake.client import rejections
+    def rejections(  # noqa: PLR0913  the conditions of the command line, by name
+        self,
+        dataset: str,
+        *,
+        rules: Sequence[str] = (),
+        paths: Sequence[str] = (),
+        upload: str | None = None,
+        entities: Sequence[str] = (),
+        closed: bool = False,
+        limit: int | None = None,
+    ) -> Rejections:
+        """What is refused and why, by rule; with `closed` what was refused and has since been accepted.
 
-        return rejections.rejections(self._tables(), dataset, closed=closed)
+        `rules` and `paths` are names or patterns (`annotation.*`, `train/*`), `upload` is the beginning of an upload
+        id, `entities` are of file, image, annotation, category. `limit` bounds the rows; the counts are of all.
+        """
+        from imagelake.client.quarantine import chosen, rejections
+
+        conditions = chosen.Chosen(rules, paths, upload, entities, closed)
+        return rejections.rejections(self._tables(), dataset, conditions, limit)
+
+    def export_rejections(
+        self,
+        dataset: str,
+        folder: str | Path,
+        *,
+        rules: Sequence[str] = (),
+        paths: Sequence[str] = (),
+        upload: str | None = None,
+        entities: Sequence[str] = (),
+    ) -> Export:
+        """Write what is refused into a new folder, as files that can be mended and delivered again.
+
+        Chosen as in `rejections`. UsageError for a folder that holds something.
+        """
+        from imagelake.client.quarantine import chosen, export
+
+        conditions = chosen.Chosen(rules, paths, upload, entities)
+        return export.export(self._tables(), self.storage, dataset, conditions, Path(folder))
 
     def report(self, ref: str) -> Report:
         """One HTML page about a version or draft, or about what differs between two, written `D@v2..D@v3`."""

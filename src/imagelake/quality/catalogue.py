@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from pyspark.sql import Column
 
+
 Entity = Literal["upload", "file", "image", "annotation", "category", "dataset"]
 
 FAR = 10

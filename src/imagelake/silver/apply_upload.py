@@ -15,6 +15,7 @@ from imagelake.dataset_settings import DatasetSettings
 from imagelake.silver import categories as cat
 from imagelake.silver import images as img
 from imagelake.silver import rejections as rej
+from imagelake.silver.answered import StandIns, answered, read_receipt, stand_ins
 from imagelake.silver.delivery import Delivery
 from imagelake.silver.judge_labels import JudgedLabels, judge_labels
 from imagelake.silver.match_images import FOUND, MISSING
@@ -43,7 +44,8 @@ class Rules:
     """What an upload is judged by beside the draft, all of it pinned before the first write of a build.
 
     `published_index` is the training index each category name has had in any version, `published_splits` has image_key
-    and published_split; `lineages` gives each sequence the sequences of its lineage.
+    and published_split; `lineages` gives each sequence the sequences of its lineage, `sequences` each upload id
+    its own.
     """
 
     settings: DatasetSettings
@@ -51,6 +53,7 @@ class Rules:
     published_index: Mapping[str, int]
     published_splits: DataFrame
     lineages: Mapping[int, tuple[int, ...]]
+    sequences: Mapping[str, tuple[int, ...]]
     now: datetime
 
 
@@ -81,14 +84,16 @@ def apply(ctx: Context, draft: Draft, delivery: Delivery, files: DataFrame, rule
     listed = img.listed(upload.matched.where(F.col("status") == FOUND))
     images = img.incoming(delivery, upload.images, listed, draft.images, rules.published_splits, rules.severities)
     was_open = not draft.rejections.isEmpty()  # mostly nothing is, and much need not be asked
+    answers = _answers(ctx, delivery, files, rules) if was_open else _Answers(rules.lineages[delivery.sequence])
     before = (draft.annotations, draft.rejections if was_open else None)
     labels = judge_labels(delivery, upload, images, before, (rules.settings, rules.severities))
-    accepted = _with_waited(images.accepted, labels)
-    judged = _Judged(delivery, draft, upload, images, labels, img.merged(delivery, accepted, labels.brought))
+    stood = _stand_ins(draft, labels, answers.lineage)
+    accepted = _with_waited(img.without_boxes(images.accepted, stood.images) if stood else images.accepted, labels)
+    judged = _Judged(delivery, draft, upload, images, labels, img.merged(delivery, accepted, labels.brought), stood)
     refused = settled(rej.stamped(delivery, _refused(judged), rules.now))
     rejections, new_images = refused, _images_after(judged)
     if was_open:
-        taken = _taken(judged, rules.lineages[delivery.sequence])
+        taken = _taken(judged, answers)
         rejections = settled(rej.after(delivery, draft.rejections, refused, taken, rules.now))
     if was_open or not refused.isEmpty():
         new_images = img.with_labels_rejected(new_images, rej.refused_labels(rejections))
@@ -109,7 +114,8 @@ def remove(draft: Draft, delivery: Delivery, keys: DataFrame, now: datetime) -> 
 
 @dataclass(frozen=True)
 class _Judged:
-    """An upload and the draft before it, judged: `merged` are the rows of its accepted images."""
+    """An upload and the draft before it, judged: `merged` are the rows of its accepted images, `stood` the boxes of the
+    draft that give way to their outlines."""
 
     delivery: Delivery
     draft: Draft
@@ -117,6 +123,28 @@ class _Judged:
     images: img.Incoming
     labels: JudgedLabels
     merged: DataFrame
+    stood: StandIns | None
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """Sequences of the uploads an upload is a later word of, and the rejections that its receipt names."""
+
+    lineage: tuple[int, ...]
+    rejections: DataFrame | None = None
+
+
+def _answers(ctx: Context, delivery: Delivery, files: DataFrame, rules: Rules) -> _Answers:
+    slip = read_receipt(ctx, delivery.dataset, files)
+    named = rules.sequences.get(slip.upload_id, ()) if slip else ()
+    return _Answers((*rules.lineages[delivery.sequence], *named), answered(ctx, slip))
+
+
+def _stand_ins(draft: Draft, labels: JudgedLabels, lineage: tuple[int, ...]) -> StandIns | None:
+    """None without asking for an upload that is the first of its lineage: none of its labels can be there."""
+    if len(lineage) < 2:
+        return None
+    return stand_ins(draft.annotations, labels.annotations.accepted, labels.brought, lineage)
 
 
 def _with_waited(accepted: DataFrame, labels: JudgedLabels) -> DataFrame:
@@ -143,7 +171,7 @@ def _refused(judged: _Judged) -> DataFrame:
     return refused.unionByName(rej.of_image_records(waited))
 
 
-def _taken(judged: _Judged, lineage: tuple[int, ...]) -> rej.Taken:
+def _taken(judged: _Judged, answers: _Answers) -> rej.Taken:
     labels, matched = judged.labels, judged.upload.matched
     accepted = labels.annotations.accepted
     return rej.Taken(
@@ -153,7 +181,8 @@ def _taken(judged: _Judged, lineage: tuple[int, ...]) -> rej.Taken:
         judged.upload.files.where("problem_rule IS NULL"),
         matched.where(F.col("status") == MISSING).withColumn("kinds", F.col("waiting_kinds")),
         labels.entering,
-        lineage,
+        answers.lineage,
+        answers.rejections,
     )
 
 
@@ -177,6 +206,8 @@ def _annotations_after(judged: _Judged) -> DataFrame:
         others = before.join(labels.brought, [*UNIT], "left_anti")
         # labels of bytes that have another size now mean nothing any more
         resized = judged.merged.where("_resized").select("image_key")
+        if judged.stood is not None:
+            others = others.join(judged.stood.boxes, "annotation_key", "left_anti")
         rows = rows.unionByName(others.join(resized, "image_key", "left_anti"))
     return rows.select(*before.columns)
 

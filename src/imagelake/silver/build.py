@@ -14,9 +14,9 @@ from typing import Any
 
 from pyspark.sql import functions as F
 
-from imagelake.context import Context, Counts, RunReport
+from imagelake.context import Before, Context, Counts, RunReport
 from imagelake.dataset_settings import load_dataset_settings
-from imagelake.errors import ImagelakeError, NotFound, UploadRejected
+from imagelake.errors import ImagelakeError, NotFound, UploadRejected, UsageError
 from imagelake.formats import reader
 from imagelake.quality.rules import RULES_VERSION
 from imagelake.quality.severities import severities
@@ -73,17 +73,33 @@ def run(ctx: Context, dataset: str, lease: Lease) -> tuple[RunReport, ...]:
     return tuple(reports)
 
 
-def land_again(ctx: Context, dataset: str, upload_id: str, *, again: bool = False) -> int:
-    """Let an upload wait once more, to be built under today's reader and rules; its new sequence.
+def land_again(ctx: Context, dataset: str, upload_id: str, *, again: bool = False) -> tuple[int, Before | None]:
+    """Let an upload wait once more, to be built under today's reader and rules; its new sequence, and how it was.
 
-    With `again` also where newer uploads have changed what it brings. NotFound when there is no such upload.
+    With `again` also where newer uploads have changed what it brings. upload_id: its beginning will do. NotFound when
+    there is no such upload, UsageError when several begin so.
     """
     rows = [r for r in deliveries.newest(ctx.tables, dataset) if (r["upload_id"] or "").startswith(upload_id)]
     if not rows:
         raise NotFound(f"{dataset} has no upload {upload_id}", hint='imagelake sql "select * from uploads" lists them')
+    ids = sorted({row["upload_id"] for row in rows})
+    if len(ids) > 1:
+        raise UsageError(
+            f"{len(ids)} uploads of {dataset} begin with {upload_id!r}", hint=f"{', '.join(i[:12] for i in ids[:5])}, …"
+        )
     blank = dict.fromkeys(("problem", "problem_rule", "settings", "supersedes", "confirms"))
     (row,) = deliveries.deliver(ctx, [{**rows[-1], **blank, "state": deliveries.LANDED, "again": again}])
-    return int(row["sequence"])
+    return int(row["sequence"]), _before(rows)
+
+
+def _before(rows: Sequence[Mapping[str, Any]]) -> Before | None:
+    """How an upload ended when it was last built; None for one that has not been."""
+    ended = [row for row in rows if row["state"] != deliveries.LANDED]
+    if not ended:
+        return None
+    row = ended[-1]
+    images, annotations = (Counts(**(row[entity] or {})) for entity in ("images", "annotations"))
+    return Before(row["state"], int(row["sequence"]), images, annotations, int(row["rejections"] or 0))
 
 
 def _build(
@@ -126,8 +142,11 @@ def _rules(ctx: Context, dataset: str, plan: BuildPlan, rows: Sequence[Mapping[s
         )
         for row in rows
     }
+    sequences: dict[str, tuple[int, ...]] = {}
+    for row in rows:
+        sequences[row["upload_id"]] = (*sequences.get(row["upload_id"], ()), int(row["sequence"]))
     index, splits = published_index(ctx, dataset), settled(published_splits(ctx, dataset))
-    return Rules(plan.settings, severities(plan.settings), index, splits, lineages, plan.now)
+    return Rules(plan.settings, severities(plan.settings), index, splits, lineages, sequences, plan.now)
 
 
 def _draft(ctx: Context, dataset: str, plan: BuildPlan) -> Draft:

@@ -122,6 +122,13 @@ def with_waited(accepted: DataFrame, waited: DataFrame) -> DataFrame:
     return joined.withColumns({**first, "asked_split": split}).drop(*(f"_waited{name}" for name in names))
 
 
+def without_boxes(accepted: DataFrame, images: DataFrame) -> DataFrame:
+    """Accepted images of which those named (image_key) are no longer labelled for boxes by the draft."""
+    marked = accepted.join(images.withColumn("_no_boxes", F.lit(True)), "image_key", "left")
+    kinds = F.when(F.col("_no_boxes"), F.array_remove("_old_labelled", "box")).otherwise(F.col("_old_labelled"))
+    return marked.withColumn("_old_labelled", kinds).drop("_no_boxes")
+
+
 def merged(delivery: Delivery, accepted: DataFrame, units: DataFrame) -> DataFrame:
     """Rows of silver.images as the upload leaves them, without LABELS_REJECTED; `_same` when the draft has that row.
 

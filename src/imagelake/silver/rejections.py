@@ -108,7 +108,8 @@ class Taken:
 
     units: image_key, kind it brings; changed: those of them that differ from the draft; images: accepted image files
     (image_key, `_same_bytes`); paths: files without a problem; unknown: image records it lists that are nowhere;
-    lineage: sequences of the uploads from the same source or with the same content.
+    lineage: sequences of the uploads from the same source or with the same content, or that its receipt names;
+    answered: rejection_id of what its receipt names, if it has one.
     """
 
     units: DataFrame
@@ -118,6 +119,7 @@ class Taken:
     unknown: DataFrame
     entering: Entering | None
     lineage: tuple[int, ...]
+    answered: DataFrame | None
 
 
 def after(delivery: Delivery, before: DataFrame, refused: DataFrame, taken: Taken, now: datetime) -> DataFrame:
@@ -127,7 +129,7 @@ def after(delivery: Delivery, before: DataFrame, refused: DataFrame, taken: Take
     and one that an upload of the same batch has closed is opened anew.
     Else it ends when its own key was accepted: the unit of a label, the key of an image, the file in a later upload of
     the same lineage. What leaves everything as it was ends nothing of other lineages: an old upload that comes every
-    night is no answer to them.
+    night is no answer to them. What the upload's receipt names ends with its file: what is still wrong is refused anew.
     """
     names = before.columns
     again = _again(before, refused)
@@ -139,7 +141,8 @@ def after(delivery: Delivery, before: DataFrame, refused: DataFrame, taken: Take
         marked = _marked(others, taken)
         waits, own = F.col("rule").isin(*WAITING), F.col("delivery").isin(*taken.lineage)
         ends = (
-            F.when(waits, F.coalesce("_entered", F.lit(False)) | _overtaken())
+            F.when(F.col("_answered") & F.col("_path").isNotNull(), F.lit(True))
+            .when(waits, F.coalesce("_entered", F.lit(False)) | _overtaken())
             .when(F.col("image_key").isNull(), F.col("_path").isNotNull() & own)
             .when(F.col("entity") == "annotation", F.col("_unit").isNotNull() & (own | F.col("_changed").isNotNull()))
             .otherwise(F.col("_same_bytes").isNotNull() & (own | ~F.col("_same_bytes")))
@@ -175,7 +178,8 @@ def refused_labels(open_rejections: DataFrame) -> DataFrame:
 
 
 def _marked(rows: DataFrame, taken: Taken) -> DataFrame:
-    """The rows with what of their key the upload has: _unit, _changed, _same_bytes, _path, _entered, _kinds_now."""
+    """The rows with what of their key the upload has: _unit, _changed, _same_bytes, _path, _answered, _entered,
+    _kinds_now."""
     units = taken.units.withColumn("_unit", F.lit(True))
     changed = taken.changed.withColumn("_changed", F.lit(True))
     images = taken.images.groupBy("image_key").agg(F.min("_same_bytes").alias("_same_bytes"))
@@ -188,6 +192,11 @@ def _marked(rows: DataFrame, taken: Taken) -> DataFrame:
         .join(paths, "path", "left")
         .join(spoken.groupBy("image_key").agg(F.collect_set("k").alias("_kinds_now")), "image_key", "left")
     )
+    if taken.answered is None:
+        joined = joined.withColumn("_answered", F.lit(False))
+    else:
+        named = taken.answered.withColumn("_answered", F.lit(True))
+        joined = joined.join(named, "rejection_id", "left")
     if taken.entering is None:
         return joined.withColumn("_entered", F.lit(False))
     return joined.join(taken.entering.ended.withColumn("_entered", F.lit(True)), "rejection_id", "left")

@@ -72,14 +72,15 @@ def upload_tree(ctx: Context, dataset: str, attempt_id: str) -> UploadTree:
     files = ctx.tables.arrow(bronze.FILES, dataset, ("path", "role", "content_hash", "length"), seen)
     sizes = dict(zip(files["path"].to_pylist(), files["length"].to_pylist(), strict=True))
     opened = files.filter((pc.field("role") != "image") & pc.field("content_hash").is_valid())
-    places = _places(ctx, dataset, opened["content_hash"])
+    places = places_of(ctx, dataset, opened["content_hash"].unique().to_pylist())
     documents = zip(opened["path"].to_pylist(), opened["content_hash"].to_pylist(), strict=True)
     return UploadTree(ctx.storage, sizes, {path: places[found] for path, found in documents})
 
 
-def _places(ctx: Context, dataset: str, hashes: pa.ChunkedArray) -> dict[str, Place]:
-    if not len(hashes):
+def places_of(ctx: Context, dataset: str, hashes: Sequence[str]) -> dict[str, Place]:
+    """Where the bytes of these content hashes are."""
+    if not hashes:
         return {}
-    wanted = (pc.field("state") == "live") & pc.field("content_hash").isin(hashes.unique())
+    wanted = (pc.field("state") == "live") & pc.field("content_hash").isin(pa.array(hashes, pa.string()))
     found = ctx.tables.arrow(bronze.BLOBS, dataset, _PLACE, wanted)
     return {row["content_hash"]: Place.from_row(row) for row in found.to_pylist()}

@@ -83,7 +83,9 @@ VERSIONS = {
     ],
     "latest": "pets@v1",
 }
-ANSWERS: dict[str, Any] = {"rejections": {"rejections": [ROW] * 3}, "first": FIRST, "show": VERSIONS}
+BY_RULE = {"rule": ROW["rule"], "count": 3, "files": 1, "doc": "a box side is zero or negative"}
+REJECTED = {"count": 3, "rules": [BY_RULE], "rejections": [ROW] * 3, "problems": []}
+ANSWERS: dict[str, Any] = {"rejections": REJECTED, "first": FIRST, "show": VERSIONS}
 
 
 @dataclass
@@ -145,7 +147,7 @@ class Client:
     """Stands for a lake as the client opens it: `answers` by method name, `asked` what was asked."""
 
     answers: dict[str, Any] = field(
-        default_factory=lambda: {"rejections": {"rejections": [ROW] * 3}, "first": FIRST, "show": VERSIONS}
+        default_factory=lambda: {"rejections": dict(REJECTED), "first": FIRST, "show": VERSIONS}
     )
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     error: BaseException | None = None

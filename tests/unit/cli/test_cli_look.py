@@ -57,7 +57,7 @@ def test_a_document_is_printed_as_the_client_gave_it(cli, client) -> None:
     assert cli("show", "pets@v2", "--json").document == ONE
     assert cli("diff", "pets@v1", "pets@v2", "--json").document == DIFF
     assert cli("sql", "select 1 as a", "--json").document == {"columns": ["a"], "rows": [[1]]}
-    assert set(cli("rejections", "pets", "--json").document) == {"rejections"}
+    assert set(cli("rejections", "pets", "--json").document) == {"count", "rules", "rejections", "problems"}
 
 
 def test_versions_are_shown_newest_first_and_made_safe(cli, client) -> None:
@@ -147,9 +147,47 @@ def test_verify_ends_with_1_when_a_version_does_not_read_back(cli, client, ok, c
     assert ("verify", "pets@v1", {"rows_only": True}) in client.asked
 
 
+NONE = {"count": 0, "rules": [], "rejections": [], "problems": []}
+
+
+def test_rejections_are_counted_by_rule_before_they_are_listed(cli, client) -> None:
+    client.answers["rejections"] = client.answers["rejections"] | {"count": 5000}
+    lines = cli("rejections", "pets").out.splitlines()
+    assert lines[0].strip() == "5,000 rejected"
+    assert lines[2].split()[:3] == ["3", "1", "annotation.box_degenerate"]
+    assert lines[2].endswith("a box side is zero or negative")
+    assert any(line.startswith("train.json  annotations[7]") for line in lines[3:])
+    assert "3 of 5,000 are shown: imagelake rejections pets --limit 5000 shows all" in lines
+
+
+def test_rejections_are_chosen_by_options(cli, client) -> None:
+    line = ("--rule", "annotation.*", "--rule", "image.empty", "--path", "val/*", "--upload", "ab", "--entity", "image")
+    assert cli("rejections", "pets", *line, "--limit", "3").code == 0
+    chosen = {"rules": ["annotation.*", "image.empty"], "paths": ["val/*"], "upload": "ab", "entities": ["image"]}
+    assert ("rejections", "pets", chosen | {"limit": 3}) in client.asked
+    cli("rejections", "pets")
+    assert client.asked[-2][-1]["limit"] == 200, "a million rows are not read to show some"
+
+
+def test_rejections_are_exported_and_the_way_back_is_said(cli, client, tmp_path) -> None:
+    part = {"upload_id": "ab" * 32, "format": "coco", "documents": 1, "pictures": 2, "notes": ["no\x1b[2J"]}
+    part |= {"deliver": "run out --dataset pets --format coco", "folder": "out", "rejections": 3}
+    client.answers["export_rejections"] = {"dataset": "pets", "folder": "out", "rejections": 3, "uploads": [part]}
+    done = cli("rejections", "pets", "--export", str(tmp_path / "out"), "--rule", "image.*")
+    assert "3 rejections are in out" in done.out
+    assert "imagelake run out --dataset pets --format coco" in done.out
+    assert "no\\x1b[2J" in done.out
+    _, dataset, folder, chosen = next(call for call in client.asked if call[0] == "export_rejections")
+    assert (dataset, folder, chosen["rules"]) == ("pets", tmp_path / "out", ["image.*"])
+    refused = cli("rejections", "pets", "--export", "out", "--limit", "3")
+    assert (refused.code, "--limit" in refused.err) == (2, True)
+    client.answers["export_rejections"] = {"dataset": "pets", "folder": None, "rejections": 0, "uploads": []}
+    assert "nothing was written" in cli("rejections", "pets", "--export", "out").out
+
+
 def test_rejections_are_listed_or_none_are(cli, client) -> None:
     assert "3 rejected" in cli("rejections", "pets").out
-    client.answers["rejections"] = {"rejections": []}
+    client.answers["rejections"] = NONE
     assert cli("rejections", "pets").out.strip() == "nothing is rejected"
 
 
@@ -160,7 +198,7 @@ FAILED = {"sequence": 7, "upload_id": "ab" * 32, "source": "s3://up/x.zip", "sta
 def test_uploads_that_failed_are_said_with_their_problem(cli, client, verb) -> None:
     rejected = {**FAILED, "sequence": 8, "state": "rejected", "source": None, "problem": None}
     client.answers["show"] = {"dataset": "pets", "versions": [VERSION], "problems": [FAILED, rejected]}
-    client.answers["rejections"] = {"rejections": [], "problems": [FAILED, rejected]}
+    client.answers["rejections"] = NONE | {"problems": [FAILED, rejected]}
     out = cli(verb, "pets").out
     assert "upload 7 failed (s3://up/x.zip): no\\x1b[2J" in out
     assert "upload 8 rejected: no reason was recorded" in out

@@ -10,7 +10,7 @@ from conftest import REPORT
 from imagelake.bronze.request import IngestRequest
 from imagelake.cli.reports import worst
 from imagelake.cli.write import parse_shares, parse_target
-from imagelake.context import RunReport
+from imagelake.context import Before, Counts, RunReport
 from imagelake.errors import UsageError
 from imagelake.gold.plan import PublishRequest
 
@@ -77,6 +77,19 @@ def test_publish_passes_its_options_on(cli, engine) -> None:
 def test_build_passes_the_upload_and_again_on(cli, engine, options, asked) -> None:
     assert cli("build", "pets", *options).code == 0
     assert engine.asked == [asked]
+
+
+def test_an_upload_built_again_is_compared_with_how_it_was(cli, engine) -> None:
+    before = Before("built", 3, Counts(read=10, accepted=9), Counts(read=31, accepted=2, unchanged=28), 4)
+    engine.batch = (replace(engine.report, before=before),)
+    done = cli("build", "pets", "--upload", "abc").out
+    now = "9 images and 30 annotations taken, 2 rejections"
+    assert f"before: 9 images and 30 annotations taken, 4 rejections; now: {now}" in done
+    document = cli("build", "pets", "--upload", "abc", "--json").document
+    assert (document["before"]["sequence"], document["before"]["annotations"]["unchanged"]) == (3, 28)
+    engine.batch = (replace(engine.report, before=replace(before, state="failed")),)
+    assert f"before: failed; now: {now}" in cli("build", "pets", "--upload", "abc").out
+    assert "before:" not in cli("build", "pets", "--upload", "abc", "-q").out
 
 
 def test_one_build_is_flat_and_several_are_a_list(cli, engine) -> None:

@@ -173,6 +173,8 @@ def test_a_table_that_does_not_exist_is_not_found_with_the_nearest_names(pets: P
 
 def test_rejections_are_the_open_ones_unless_closed_ones_are_asked_for(pets: Pets) -> None:
     assert pets.lake.rejections("pets").as_json() == {
+        "count": 1,
+        "rules": [{"rule": "box.degenerate", "count": 1, "files": 1, "doc": None}],
         "rejections": [
             {
                 "upload_id": "u1",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from imagelake import receipt
 from imagelake.formats.base import Tree, Unread, read_or_none
 from imagelake.formats.small_documents import stem
 from imagelake.formats.text import head_utf8
@@ -74,6 +75,8 @@ _LOOKED_AT = frozenset((*_DOCUMENTS, *_YAML, *_TEXTS, *_ARCHIVES))
 def other_labels(tree: Tree, used: frozenset[str]) -> tuple[Unread, ...]:
     """The files of a tree, beside those that are used, that hold labels of a kind no reader takes, in order of path."""
     rest = [path for path in tree.paths if path not in used]
+    if receipt.NAME in rest:  # an exported folder of rejections, whose sheet names images and labels nothing
+        rest = [path for path in rest if path != receipt.SHEET]
     files = (*_looked_at(tree, [path for path in rest if _may_be_labels(path)]), *masks(rest))
     return tuple(sorted(files, key=lambda unread: unread.path))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,15 @@ _SAID = "said"
 def load() -> None:
     """Import the library, which takes seconds: beside other work, if there is any."""
     os.environ.update(_QUIET)  # read when it is imported
-    import great_expectations  # noqa: F401
+    main = sys.modules["__main__"]
+    is_nameless = main.__spec__ is None and not hasattr(main, "__file__")
+    if is_nameless:  # pyspark.sql.connect, which it imports, takes that for its doctests and ends the process
+        main.__file__ = "imagelake"
+    try:
+        import great_expectations  # noqa: F401
+    finally:
+        if is_nameless:
+            del main.__file__
 
 
 def check_measures(project: Path, dataset: str, verdict: Verdict, own: Mapping[str, bytes]) -> tuple[SuiteResult, ...]:

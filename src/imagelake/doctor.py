@@ -20,7 +20,14 @@ from imagelake.storage.lake import open_lake, stranger
 from imagelake.storage.local import path_from_uri
 from imagelake.storage.s3_uri import is_s3
 
-_ENGINE = {"pyspark": "4.2.0", "delta-spark": "4.4.0", "pandas": "2.", "defusedxml": "", "msgspec": ""}
+_ENGINE = {
+    "pyspark": "4.2.0",
+    "delta-spark": "4.4.0",
+    "pandas": "2.",
+    "defusedxml": "",
+    "msgspec": "",
+    "great-expectations": "1.",
+}
 """Packages of the extra `spark` and how their version must begin; Spark and Delta fit only as a pair."""
 
 _INSTALL = 'pip install "imagelake[spark]"'

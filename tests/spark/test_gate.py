@@ -40,7 +40,7 @@ def test_the_gate_has_the_numbers_of_the_rows_and_force_is_recorded(ctx):
     refused = judgements(ctx, "pets")
     report = handmade.released(ctx, "pets", note="first look", force=True)
     assert report.version == "pets@v1"
-    assert report.warnings["gate.forced"] == 1
+    assert report.warnings["publish.forced"] == 1
     assert report.notices[-1].startswith("published by force, although the gate refuses it: 3 of 9 images without")
     row = handmade.version(ctx, "pets", 1)
     quality = json.loads(row["quality"])

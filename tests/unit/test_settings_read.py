@@ -37,6 +37,7 @@ NAMES = {
     "PriceSettings": {"settings", "prices"},
     "DatasetSettings": {"settings", "load_dataset_settings"},
     "GateSettings": {"gate"},
+    "RuleThreshold": {"allowed"},
     "SplitSettings": {"splits"},
 }
 """What the sources call such a block: `re.match` is not `settings.match`."""

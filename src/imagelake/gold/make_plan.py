@@ -87,7 +87,7 @@ def _of_verdict(verdict: Verdict) -> Remarks:
     if not verdict.forced:
         return Remarks()
     said = f"published by force, although the gate refuses it: {'; '.join(verdict.problems)}"
-    return Remarks({"gate.forced": 1}, (said,))
+    return Remarks({"publish.forced": 1}, (said,))
 
 
 def _splits(

@@ -258,7 +258,7 @@ RULES: tuple[Rule, ...] = (
             "an upload puts an image into another split than the published one, which stays; reported by that upload "
             "and by publish",
         ),
-        ("gate.forced", "published with --force, although a threshold of the gate or a suite refused it"),
+        ("publish.forced", "published with --force, although a threshold of the gate or a suite refused it"),
         ("split.moved", "byte-identical images were to lie in several splits; all were put into one"),
         ("split.settings_differ", "the dataset's split settings are not those of recipe 1, which continues"),
         ("split.group_missing", "images without the attribute that splits.group_by names; each is a group of its own"),

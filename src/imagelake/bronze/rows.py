@@ -96,18 +96,16 @@ def check_usable(facts: pa.Table, choice: Choice) -> None:
         return
     reasons: Counter[str] = Counter()
     problems: list[str] = []
-    roles = _other_roles(facts)
     columns = (facts[name].to_pylist() for name in ("path", "media_type", "problem_rule", "problem"))
     for path, media_type, rule, problem in zip(*columns, strict=True):
-        role = roles[path]
+        role = _role(path, media_type, rule == UNSUPPORTED)
         if rule is None and role == "image":
             return
         reasons[rule or (media_type if role == "unknown" else role) or "of no known type"] += 1
         problems += [f"; {path}: {problem}"] if rule is not None else []
     total = sum(reasons.values())
-    named = tallied(reasons)
     raise UploadRejected(
-        f"no image and no annotation document in this upload can be used; of {total:,} files {named}"
+        f"no image and no annotation document in this upload can be used; of {total:,} files {tallied(reasons)}"
         + "".join(problems[:1]),
         hint="look at the files: they may have been cut off or emptied on their way, or are of a kind that is not read",
         rule="upload.nothing_usable",

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import re
 
+from imagelake.keys import IMAGE_SUFFIXES
+
+SUFFIXES = "|".join(re.escape(suffix) for suffix in sorted(IMAGE_SUFFIXES, key=lambda s: (-len(s), s)))
+"""The suffixes of images as alternatives of a pattern, long ones first."""
+
 LABEL_FOLDERS = frozenset(("labels", "label"))
 """What YOLO calls the folders of its label files."""
 

@@ -38,14 +38,14 @@ def to_pixels(row: Row) -> Row:
         return _untouched(row)
     shapes = _in_raw_pixels(row)
     box, flags = shapes["bbox"], row["flags"]
-    bounds = _bounds(shapes)
-    if box is not None and bounds is not None and _is_off(box, row):
+    bounds = _bounds(shapes) if box is not None and _is_off(box, row) else None
+    if bounds is not None:
         box, flags = bounds, sorted({*flags, "annotation.bbox_dropped"})
     clipped = None if box is None else clip(box, row["width"], row["height"])
     outline = {name: shapes[name] for name in _OUTLINE}
     whole = {"bbox": _struct(box), "clipped": _struct(clipped), **outline}
     is_derived = bool({"annotation.bbox_derived", "annotation.bbox_dropped"}.intersection(flags))
-    saves_box = not is_derived and _may_be_refused(bounds, shapes, row)
+    saves_box = not is_derived and _may_be_refused(shapes, row)
     as_box = {**row, **whole, **dict.fromkeys(_OUTLINE), "kind": "box"} if saves_box else None
     return {
         **whole,
@@ -90,10 +90,12 @@ def _is_off(box: Box, row: Row) -> bool:
     return is_far or x >= row["width"] or y >= row["height"] or x + w <= 0 or y + h <= 0
 
 
-def _may_be_refused(bounds: Box | None, shapes: Row, row: Row) -> bool:
-    """Whether an outline is nowhere near its image, or a mask is of another size."""
-    has_other_size = shapes["rle_size"] is not None and list(shapes["rle_size"]) != [row["height"], row["width"]]
-    return has_other_size or (bounds is not None and _is_off(bounds, row))
+def _may_be_refused(shapes: Row, row: Row) -> bool:
+    """Whether polygons are nowhere near their image, or a mask is of another size."""
+    if shapes["rle_size"] is not None:
+        return list(shapes["rle_size"]) != [row["height"], row["width"]]
+    bounds = _bounds(shapes)
+    return bounds is not None and _is_off(bounds, row)
 
 
 def _measured(row: Row) -> Row:

@@ -8,17 +8,16 @@ from dataclasses import dataclass, field
 
 from imagelake.digest import nfc
 from imagelake.formats.names import file_name
-from imagelake.formats.paths import folder_of, plain_path
+from imagelake.formats.paths import SUFFIXES, folder_of, plain_path
 from imagelake.formats.records import ImageRecord, Issue
 from imagelake.formats.small_documents import MAX_RAW, Unreadable, stem, unreadable_issue
 from imagelake.formats.text import columns, decoded, lines
-from imagelake.keys import IMAGE_SUFFIXES, is_image_name, split_name
+from imagelake.keys import is_image_name, split_name
 from imagelake.wording import listed
 
 _LIST_WORDS = re.compile(r"^(?:autosplit|list|split)[-_ ]|[-_ ]?(?:list|images|imgs|files)$", re.IGNORECASE)
 _SUM = re.compile(r"train[-_]?val(?:[-_]?(?:19|20)\d\d)?$", re.IGNORECASE)
-_SUFFIXES = "|".join(re.escape(suffix) for suffix in sorted(IMAGE_SUFFIXES, key=lambda s: (-len(s), s)))
-_MEMBER = re.compile(rf"(.*?(?:{_SUFFIXES}))[\s,;]+\S.*", re.IGNORECASE)
+_MEMBER = re.compile(rf"(.*?(?:{SUFFIXES}))[\s,;]+\S.*", re.IGNORECASE)
 """A line of a list with more after the image's name: a class, a label file."""
 
 _ROOTED = re.compile(r"\s*(?:/|~|[A-Za-z]:[\\/]|\\\\)")

@@ -10,8 +10,9 @@ import re
 from dataclasses import dataclass
 
 from imagelake.formats.base import Unread
+from imagelake.formats.paths import SUFFIXES
 from imagelake.formats.small_documents import stem
-from imagelake.formats.unread.names import MAYBE, SUFFIXES, ImageNames, is_telling, says_labels
+from imagelake.formats.unread.names import MAYBE, ImageNames, is_telling, says_labels
 from imagelake.formats.voc.xml import decode_head, root_name
 from imagelake.keys import is_image_name, split_name
 
@@ -75,7 +76,7 @@ _LABEL_KEYS = frozenset(
     )
 )
 _LABELLED_IMAGES, _NAMED_LABELS = "JSON about images", "JSON named like labels"
-_STRING = re.compile(rf'"([^"\\]{{1,500}}\.(?:{SUFFIXES.replace(chr(92) + ".", "")}))"', re.IGNORECASE)
+_STRING = re.compile(rf'"([^"\\]{{1,500}}(?:{SUFFIXES}))"', re.IGNORECASE)
 _KEY = re.compile(r'"(\w{1,40})"\s*:')
 
 _XML_ROOTS = {

@@ -8,10 +8,7 @@ from dataclasses import dataclass
 
 from imagelake.digest import nfc
 from imagelake.formats.small_documents import stem
-from imagelake.keys import IMAGE_SUFFIXES, is_image_name
-
-SUFFIXES = "|".join(re.escape(suffix) for suffix in sorted(IMAGE_SUFFIXES, key=lambda s: (-len(s), s)))
-"""The suffixes of images as alternatives of a pattern, long ones first."""
+from imagelake.keys import is_image_name
 
 MAYBE = "may hold labels; not supported yet"
 """Why a file is not read that is not certain to be labels."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from imagelake.formats.base import Tree, read_or_none
+from imagelake.formats.paths import SUFFIXES
 from imagelake.formats.small_documents import HEAD, Unreadable
 from imagelake.formats.text import columns, decoded, lines
 from imagelake.formats.yolo.columns import (
@@ -24,7 +25,6 @@ from imagelake.formats.yolo.columns import (
     sound_kind,
     unread_kind,
 )
-from imagelake.keys import IMAGE_SUFFIXES
 
 BUDGET = 64 << 20
 """Bytes of text files that are looked at; the rest is judged by name and neighbours."""
@@ -39,9 +39,8 @@ _BOXES = re.compile(rb"(?:\d{1,6}(?:[ \t]+" + _SHARE + rb"){4}[ \t]*\r?\n)*")
 _POLYGON = re.compile(r"\d{1,6}(?:[ \t]+(?:0?\.\d+|0|1|1\.0*)){6,}", re.ASCII)
 """A polygon as most are written, told without taking it apart."""
 
-_SUFFIXES = "|".join(re.escape(suffix) for suffix in sorted(IMAGE_SUFFIXES, key=lambda s: (-len(s), s)))
-_IMAGE_NAME = re.compile(rf"(?:{_SUFFIXES})(?:$|[\s,;]\s*\S)", re.IGNORECASE)
-_IMAGE_WITH_BOXES = re.compile(rf"(?:{_SUFFIXES})(?:\s+\d+(?:,\d+){{4}})+$", re.IGNORECASE)
+_IMAGE_NAME = re.compile(rf"(?:{SUFFIXES})(?:$|[\s,;]\s*\S)", re.IGNORECASE)
+_IMAGE_WITH_BOXES = re.compile(rf"(?:{SUFFIXES})(?:\s+\d+(?:,\d+){{4}})+$", re.IGNORECASE)
 
 _OF_ALL_ROWS = ("visibilities", "pairs inside", "triples inside", "track number")
 """What must hold of all rows of a width for them to be no polygons."""

@@ -201,10 +201,14 @@ class Tables:
 
     def _evolved(self, spec: TableSpec) -> bool:
         """Whether files of this table may differ in their columns."""
+        from imagelake.tables.delta_rs import ADDED
+
         log = self.log(spec)
         assert log is not None
         number = int(log.metadata().configuration.get("imagelake.schema", SCHEMA_NUMBER))
-        return number > SCHEMA_NUMBER or {f.name for f in log.schema().fields} != set(spec.names)
+        fields = log.schema().fields
+        has_grown = any(ADDED in f.metadata for f in fields)
+        return number > SCHEMA_NUMBER or has_grown or {f.name for f in fields} != set(spec.names)
 
     def _columns(self, spec: TableSpec, files: Sequence[File]) -> set[str]:
         if not self._evolved(spec):

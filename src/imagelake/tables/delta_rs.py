@@ -8,12 +8,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from urllib.parse import unquote
 
-from deltalake import DeltaTable, Schema
-from deltalake.exceptions import DeltaError
+from deltalake import DeltaTable, Field, PostCommitHookProperties, Schema
+from deltalake.exceptions import CommitFailedError, DeltaError
 
+from imagelake.errors import Conflict
 from imagelake.storage.base import Storage
 from imagelake.tables.spec import TableSpec
 
+ADDED = "imagelake.added"
+"""Marks a field of a schema that the table got later: files from before do not have the column."""
+
+_TRIES = 10
 _VARIABLE = "SSL_CERT_FILE"
 _changing = threading.Lock()
 
@@ -50,6 +55,25 @@ def create_delta_table(storage: Storage, spec: TableSpec, schema: str, propertie
     except DeltaError:
         if not is_delta_table(storage, spec.path):
             raise
+
+
+def add_columns(storage: Storage, spec: TableSpec, schema: str) -> None:
+    """Add the columns of a schema in Delta's JSON that a table does not have; programs may do so at the same time."""
+    options = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
+    for _ in range(_TRIES):
+        log = delta_table(storage, spec.path)
+        there = {field.name for field in log.schema().fields}
+        new = [field for field in Schema.from_json(schema).fields if field.name not in there]
+        fields = [Field(f.name, f.type, nullable=True, metadata={**f.metadata, ADDED: "true"}) for f in new]
+        if not fields:
+            return
+        try:
+            with _trusting(storage.ca_bundle):
+                log.alter.add_columns(fields, post_commithook_properties=options)
+        except CommitFailedError:
+            continue  # another writer was faster: look anew
+        return
+    raise Conflict(f"table {spec.name}: others wrote to it {_TRIES} times while columns were added to it")
 
 
 def place(storage: Storage, path: str) -> str:

@@ -23,7 +23,7 @@ from pyspark.sql.types import StructType
 from imagelake.errors import LakeFormatError
 from imagelake.settings import DeltaSettings
 from imagelake.storage.base import Storage
-from imagelake.tables.delta_rs import create_delta_table, delta_table, is_delta_table, place
+from imagelake.tables.delta_rs import add_columns, create_delta_table, delta_table, is_delta_table, place
 from imagelake.tables.frames import in_files, together
 from imagelake.tables.spec import SCHEMA_NUMBER, TableSpec
 
@@ -73,31 +73,37 @@ class DeltaStore:
         return self.is_table(spec.path)
 
     def ensure(self, *specs: TableSpec) -> None:
-        """Create what does not exist yet; refuse a table that a newer imagelake wrote."""
+        """Create what does not exist yet, add columns that an older imagelake did not know; refuse a newer table."""
         missing = [s for s in specs if not self.exists(s)]
         for spec in missing:
-            self._create(spec)
-        if missing:
+            create_delta_table(self._storage, spec, _schema(spec), self._properties(spec))
+        grown = [s for s in specs if s not in missing and self._grow(s)]
+        if missing or grown:
             self._storage.flush()
-        for spec in specs:
-            self._check_schema_number(spec)
 
     def read(self, spec: TableSpec, dataset: str | None = None, version: int | None = None) -> DataFrame:
-        """The table's declared columns, of one dataset if given, at a Delta version if given."""
+        """The table's declared columns, of one dataset if given, at a Delta version if given.
+
+        A column that the table did not have at that version is null.
+        """
         reader = self._spark.read.format("delta")
         if version is not None:
             reader = reader.option("versionAsOf", version)
         frame = reader.load(self.uri(spec))
         if dataset is not None:
             frame = frame.where(F.col("dataset") == F.lit(dataset))
-        return frame.select(*spec.names)
+        absent = {c.name: F.lit(None).cast(c.type) for c in spec.columns if c.name not in frame.columns}
+        return frame.withColumns(absent).select(*spec.names) if absent else frame.select(*spec.names)
 
     def collect(self, spec: TableSpec, dataset: str | None = None, version: int | None = None) -> list[dict[str, Any]]:
         """All rows of a small table, or of one dataset in it, at a Delta version if given; without a Spark job."""
         log = self._log(spec)
         if version is not None:
             log.load_as_version(version)
-        return cast(list[dict[str, Any]], _rows(log, dataset, spec.names, None).to_pylist())
+        there = {field.name for field in log.schema().fields}
+        rows = _rows(log, dataset, [name for name in spec.names if name in there], None).to_pylist()
+        absent = dict.fromkeys(name for name in spec.names if name not in there)
+        return [{**row, **absent} for row in rows] if absent else cast(list[dict[str, Any]], rows)
 
     def arrow(
         self, spec: TableSpec, dataset: str | None, columns: Sequence[str], where: pc.Expression | None = None
@@ -181,12 +187,19 @@ class DeltaStore:
     def _log(self, spec: TableSpec) -> DeltaLog:
         return delta_table(self._storage, spec.path)
 
-    def _create(self, spec: TableSpec) -> None:
-        fields = StructType.fromDDL(spec.ddl).jsonValue()["fields"]
-        described = [{**f, "metadata": {"comment": spec.column(f["name"]).doc}} for f in fields]
-        schema = json.dumps({"type": "struct", "fields": described})
-        create_delta_table(self._storage, spec, schema, self._properties(spec))
-        log.debug("created %s", spec.name)
+    def _grow(self, spec: TableSpec) -> bool:
+        """Add the columns that the table does not have yet; LakeFormatError for a table of a newer imagelake."""
+        log = self._log(spec)
+        number = int(log.metadata().configuration.get("imagelake.schema", SCHEMA_NUMBER))
+        if number > SCHEMA_NUMBER:
+            raise LakeFormatError(
+                f"table {spec.name} has schema {number}; this imagelake writes up to {SCHEMA_NUMBER}",
+                hint="update imagelake before writing to this lake",
+            )
+        if {field.name for field in log.schema().fields} >= set(spec.names):
+            return False
+        add_columns(self._storage, spec, _schema(spec))
+        return True
 
     def _properties(self, spec: TableSpec) -> dict[str, str]:
         properties = {
@@ -204,13 +217,12 @@ class DeltaStore:
             properties["delta.dataSkippingNumIndexedCols"] = "0"
         return properties
 
-    def _check_schema_number(self, spec: TableSpec) -> None:
-        found = int(self._log(spec).metadata().configuration.get("imagelake.schema", SCHEMA_NUMBER))
-        if found > SCHEMA_NUMBER:
-            raise LakeFormatError(
-                f"table {spec.name} has schema {found}; this imagelake writes up to {SCHEMA_NUMBER}",
-                hint="update imagelake before writing to this lake",
-            )
+
+def _schema(spec: TableSpec) -> str:
+    """The schema in Delta's JSON."""
+    fields = StructType.fromDDL(spec.ddl).jsonValue()["fields"]
+    described = [{**f, "metadata": {"comment": spec.column(f["name"]).doc}} for f in fields]
+    return json.dumps({"type": "struct", "fields": described})
 
 
 def _rows(log: DeltaLog, dataset: str | None, columns: Sequence[str], where: pc.Expression | None) -> pa.Table:

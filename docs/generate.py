@@ -47,15 +47,20 @@ SECTIONS: tuple[tuple[str, str, str], ...] = (
 
 
 def _checks() -> Iterator[str]:
-    yield "# Checks\n\nGenerated from `src/imagelake/quality/catalogue.py` by `docs/generate.py`. `reject` refuses"
-    yield "what the rule judges and records it in silver.rejections, or, for a whole upload, in its report; `warn`"
-    yield "flags or counts it. A dataset may override the severity (reject, warn, off) of every rule that is not fixed,"
-    yield "in `datasets/<D>.yaml` under `severities`."
+    yield "# Checks\n\nGenerated from `src/imagelake/quality/catalogue` by `docs/generate.py`. Severities:\n"
+    yield "- `reject`: the upload as a whole is refused, and nothing of it is taken (exit 3);"
+    yield "- `quarantine`: the row stays out of the draft and is in silver.rejections, with its reason;"
+    yield "- `warn`: the row is in the draft with the rule among its `flags`, and the report of the upload counts it;"
+    yield "- `info`: as `warn`, but the report counts it among `infos`, which only `--json` shows;"
+    yield "- `off`: nobody asks.\n"
+    yield "A dataset sets the severity of a rule in `datasets/<D>.yaml` under `severities`, to one of those that the rule may"
+    yield "have; and under `gate.rules` how many rows of a draft may break it before the draft is not published."
     for entity, title, introduction in SECTIONS:
-        yield f"\n## {title}\n\n{introduction}\n\n| rule | severity | fixed | meaning |\n|---|---|---|---|"
+        yield f"\n## {title}\n\n{introduction}\n\n| rule | severity | may be | meaning |\n|---|---|---|---|"
         for rule in RULES:
             if rule.entity == entity:
-                yield f"| `{rule.id}` | {rule.severity} | {'yes' if rule.fixed else ''} | {rule.doc} |"
+                others = ", ".join(choice for choice in rule.choices if choice != rule.severity)
+                yield f"| `{rule.id}` | {rule.severity} | {others} | {rule.doc} |"
 
 
 if __name__ == "__main__":

@@ -135,7 +135,7 @@ class LakeMaker:
     def reject(self, dataset: str, rule: str, *, closed: bool = False, **values: Any) -> None:
         """A rejection row."""
         row = {"dataset": dataset, "rejection_id": uuid.uuid4().hex, "entity": "annotation", "rule": rule}
-        row |= {"severity": "reject", "message": f"{rule} broken", "opened_at": self.now(), "delivery": 1, **values}
+        row |= {"severity": "quarantine", "message": f"{rule} broken", "opened_at": self.now(), "delivery": 1, **values}
         self.add(silver.REJECTIONS, row | {"closed_at": self.now() if closed else None})
 
     def run(self, run_id: str, verb: str, status: str | None, dataset: str | None = None) -> None:

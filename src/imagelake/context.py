@@ -93,8 +93,8 @@ class RunReport:
     """The result of ingest, build, publish or run for one upload; `as_json` is what programs rely on.
 
     `status` is landed (ingest), built, published, accepted (the whole way), unchanged, superseded, rejected or failed.
-    `notices` are sentences for people that name what a warning only counts; `sequence` is the number of the upload;
-    `before` how an upload was that `build --upload` has built again.
+    `warnings` and `infos` count broken rules by id, `notices` are sentences for people that name some of them;
+    `sequence` is the number of the upload, `before` how an upload was that `build --upload` has built again.
     """
 
     dataset: str
@@ -112,6 +112,7 @@ class RunReport:
     hint: str | None = None
     seconds: float = 0.0
     warnings: dict[str, int] = field(default_factory=dict)
+    infos: dict[str, int] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
     objects: Objects | None = None
     sequence: int | None = None

@@ -10,7 +10,7 @@ from imagelake.errors import ConfigError
 from imagelake.settings import Strict, parse_yaml, validate
 from imagelake.storage.base import Storage
 
-Severity = Literal["reject", "warn", "off"]
+Severity = Literal["reject", "quarantine", "warn", "info", "off"]
 
 
 class RuleThreshold(Strict):

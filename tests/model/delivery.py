@@ -42,7 +42,7 @@ class Delivery:
 
     def apply(self) -> tuple[Delivered, Draft]:
         """The answer, and the draft after it: as it was when none of the upload's documents can be read, or, where it
-        has none, none of its images."""
+        has none, none of its images; and when a row of it breaks a rule that rejects uploads."""
         if all(damage(file) for file in (self.documents or self.files).values()):
             return replace(self.answer, state="rejected"), self.draft
         by, before = (self.upload, self.answer.sequence), self.draft
@@ -59,6 +59,8 @@ class Delivery:
         waiting, entered = self._waiting(good), Units()
         for other, arrived in waiting.items():
             entered |= self._take(other, arrived, rows, {*own, *entered})
+        if any(r.sequence == self.answer.sequence and self.settings.rejects(r.rule) for r in self.refused):
+            return replace(self.answer, state="rejected"), self.draft
         # images that the upload has or lists, and, unless it is the whole dataset, the others
         said = {key: [m.record for some in (matches, *waiting.values()) for m in some if m.key == key] for key in now}
         images = {key: self._image(key, row, said[key], own) for key, row in rows.items() if key in good or said[key]}
@@ -112,7 +114,7 @@ class Delivery:
                 self._refuse(by, "image", r.document, f"images[{r.position}]", rule, r.name, None, None, r)
             for locator, label, result in results:
                 unit = (key, label.kind)
-                if result in accepted[unit] and self.settings.rejects("annotation.duplicate"):
+                if result in accepted[unit] and self.settings.refuses("annotation.duplicate"):
                     result = "annotation.duplicate"
                 if isinstance(result, Annotation):
                     accepted[unit][result] += 1

@@ -38,8 +38,12 @@ class Settings(Recipe):
     max_unannotated: float = 1.0
     max_class_changes: int | None = None
 
+    def refuses(self, rule: str) -> bool:
+        """Whether a rule that warns by default keeps a row out here."""
+        return not {(rule, "quarantine"), (rule, "reject")}.isdisjoint(self.severities)
+
     def rejects(self, rule: str) -> bool:
-        """Whether a rule that warns by default rejects here."""
+        """Whether a row that breaks the rule has its whole upload refused."""
         return (rule, "reject") in self.severities
 
 

@@ -165,7 +165,7 @@ class _Maker:
         if self.plain:
             return Step("settings", options={"settings": Settings(auto=True)})
         settings = Settings(
-            severities=tuple((rule, "reject") for rule in rejecting),
+            severities=tuple((rule, self.more.choice(("quarantine", "quarantine", "reject"))) for rule in rejecting),
             auto=self._often(0.5),
             match_by_name=self._often(0.3),
             unlisted="reject" if self._often(0.3) else "keep",

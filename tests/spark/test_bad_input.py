@@ -115,7 +115,7 @@ def test_two_formats_at_once_are_refused_unless_one_is_named(ctx, tmp_path):
 def test_severities_of_the_dataset_count(ctx, tmp_path):
     a = helpers.small(1, start=800)
     wide = replace(a, boxes={n: [("cat", (50.0, 40.0, 30.0, 30.0))] for n in a.boxes})
-    ctx.storage.put("datasets/strict.yaml", b"severities:\n  annotation.box_clipped: reject\n")
+    ctx.storage.put("datasets/strict.yaml", b"severities:\n  annotation.box_clipped: quarantine\n")
     report = helpers.into_draft(ctx, "strict", helpers.write_zip(tmp_path / "l.zip", wide.files()))
     assert rules(ctx, "strict") == {"annotation.box_clipped"}
     assert report.annotations.rejected == 1

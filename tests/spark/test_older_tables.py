@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from pyspark.sql import SparkSession
+
 from imagelake.client.tables import Tables
 from imagelake.context import system_clock
 from imagelake.settings import load
 from imagelake.storage.lake import create_lake
 from imagelake.tables import silver
 from imagelake.tables.store import DeltaStore
-from pyspark.sql import SparkSession
 
 OLDER = replace(silver.CATEGORIES, columns=tuple(c for c in silver.CATEGORIES.columns if c.name != "attributes"))
 CAT, DOG = {"dataset": "pets", "name": "cat"}, {"dataset": "pets", "name": "dog", "attributes": "{}"}

@@ -162,7 +162,7 @@ def test_a_category_that_is_its_own_parent_is_trained_and_attributes_alone_are_u
 
 @pytest.mark.nightly
 def test_equal_annotations_can_be_refused_and_images_that_no_document_lists(ctx, tmp_path):
-    ctx.storage.put("datasets/pets.yaml", b"severities: {annotation.duplicate: reject}\nunlisted_images: reject\n")
+    ctx.storage.put("datasets/pets.yaml", b"severities: {annotation.duplicate: quarantine}\nunlisted_images: reject\n")
     report = add(ctx, tmp_path, "a.zip", pictures("a.jpg", "b.jpg") | {"labels.json": coco({"a.jpg": [1, 1, 2]})})
     assert boxes(ctx) == {"a.jpg": [1.0, 2.0]}
     assert [i["image_key"] for i in images(ctx)] == ["a.jpg"]

@@ -14,11 +14,11 @@ import pytest
 
 from imagelake.dataset_settings import DatasetSettings
 from imagelake.errors import ConfigError
-from imagelake.quality.catalogue import BY_ID, RULES
+from imagelake.quality.catalogue import BY_ID, FLAGGING, OFF, REFUSING, RULES
 from imagelake.quality.severities import severities
 
 SRC = Path(__file__).parents[2] / "src" / "imagelake"
-LIST = SRC / "quality" / "catalogue.py"
+LIST = SRC / "quality" / "catalogue"
 
 PUT_TOGETHER = {
     # a zip, a folder and a single document share the checks of their members' names
@@ -40,7 +40,7 @@ RAISING = {"problem", "with_message", "Refused", "Unreadable"}
 
 @cache
 def trees() -> tuple[ast.Module, ...]:
-    return tuple(ast.parse(file.read_text("utf-8")) for file in sorted(SRC.rglob("*.py")) if file != LIST)
+    return tuple(ast.parse(file.read_text("utf-8")) for file in sorted(SRC.rglob("*.py")) if LIST not in file.parents)
 
 
 def nodes() -> Iterator[ast.AST]:
@@ -94,32 +94,38 @@ def test_ids_put_together_are_those_of_the_list() -> None:
     assert set().union(*PUT_TOGETHER.values()) <= BY_ID.keys()
 
 
-def test_a_dataset_may_override_exactly_what_is_judged_by_severity() -> None:
-    """An override of another rule would be accepted and do nothing."""
-    judged = first_arguments("with_message") | {"category.root", "category.similar_name"}
-    overridable = {rule.id for rule in RULES if not rule.fixed}
-    assert overridable == {rule_id for rule_id in judged if not BY_ID[rule_id].fixed}
+def test_what_is_judged_row_by_row_may_be_anything() -> None:
+    """An override of a rule that nobody judges by severity would be accepted and do nothing."""
+    judged = {BY_ID[rule_id] for rule_id in first_arguments("with_message")}
+    assert {rule.choices for rule in judged if rule.severity in FLAGGING} == {(*REFUSING, *FLAGGING, OFF)}
 
 
-def test_what_refuses_an_upload_or_a_file_is_fixed() -> None:
+def test_severities_and_what_they_may_become() -> None:
     for rule in RULES:
-        assert rule.severity in ("reject", "warn")
         assert rule.message is None
-        if rule.entity in ("upload", "file", "dataset"):
-            assert rule.fixed
+        assert not rule.choices or rule.severity in rule.choices
+        assert rule.severity in (*REFUSING, *FLAGGING)
+        if rule.severity == "reject":
+            assert (rule.entity, rule.choices) == ("upload", ()), "only an upload as a whole is rejected by itself"
+        if "quarantine" in rule.choices and OFF in rule.choices:
+            assert rule.entity in ("image", "annotation"), "only rows can be quarantined"
 
 
 def test_animations_are_refused_and_that_is_the_one_meaning_of_multi_frame() -> None:
     rule = BY_ID["image.multi_frame"]
-    assert (rule.entity, rule.severity, rule.fixed) == ("image", "reject", True)
+    assert (rule.entity, rule.severity, rule.choices) == ("image", "quarantine", REFUSING)
     assert "image.multi_frame" not in first_arguments("with_message")
 
 
 def test_severities_are_the_defaults_with_the_overrides_of_the_dataset() -> None:
     overrides = {
-        "annotation.duplicate": "reject",
-        "category.root": "off",
-        "category.similar_name": "off",
+        "annotation.duplicate": "quarantine",
+        "annotation.id_missing": "reject",
+        "image.unreadable": "reject",
+        "image.small": "info",
+        "category.root": "warn",
+        "category.similar_name": "reject",
+        "upload.labels_not_read": "reject",
         "image.unlisted": "off",
         "annotation.rle_size": "warn",
     }
@@ -127,31 +133,40 @@ def test_severities_are_the_defaults_with_the_overrides_of_the_dataset() -> None
     assert effective == {rule.id: rule.severity for rule in RULES} | overrides
 
 
-@pytest.mark.parametrize("rule_id", ["category.root", "category.similar_name"])
-def test_a_category_cannot_be_refused_by_an_override(rule_id: str) -> None:
-    with pytest.raises(ConfigError, match=re.escape(f"severities: {rule_id} is warn or off: ")):
-        severities(DatasetSettings(severities={rule_id: "reject"}))
+@pytest.mark.parametrize(
+    ("rule_id", "severity", "choices"),
+    [
+        ("category.similar_name", "quarantine", "reject, warn, info, off"),
+        ("upload.labels_not_read", "quarantine", "reject, warn, info, off"),
+        ("image.unreadable", "warn", "reject, quarantine"),
+        ("annotation.box_degenerate", "off", "reject, quarantine"),
+    ],
+)
+def test_a_severity_that_a_rule_cannot_have_is_an_error(rule_id: str, severity: str, choices: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(f"severities: {rule_id} cannot be {severity}: ")) as caught:
+        severities(DatasetSettings.model_validate({"severities": {rule_id: severity}}))
+    assert caught.value.hint == f"it may be {choices}"
 
 
 def test_unlisted_images_can_be_refused_by_either_setting() -> None:
     assert severities(DatasetSettings())["image.unlisted"] == "warn"
-    assert severities(DatasetSettings(unlisted_images="reject"))["image.unlisted"] == "reject"
+    assert severities(DatasetSettings(unlisted_images="reject"))["image.unlisted"] == "quarantine"
     for unlisted in ("keep", "reject"):
-        both = {"unlisted_images": unlisted, "severities": {"image.unlisted": "reject"}}
-        assert severities(DatasetSettings.model_validate(both))["image.unlisted"] == "reject"
+        for severity in REFUSING:
+            both = {"unlisted_images": unlisted, "severities": {"image.unlisted": severity}}
+            assert severities(DatasetSettings.model_validate(both))["image.unlisted"] == severity
 
 
-@pytest.mark.parametrize("severity", ["warn", "off"])
+@pytest.mark.parametrize("severity", ["warn", "info", "off"])
 def test_two_settings_that_contradict_each_other_are_an_error(severity: str) -> None:
     both = {"unlisted_images": "reject", "severities": {"image.unlisted": severity}}
     with pytest.raises(ConfigError, match=f"image.unlisted is {severity}, and unlisted_images is reject"):
         severities(DatasetSettings.model_validate(both))
 
 
-@pytest.mark.parametrize("rule_id", [rule.id for rule in RULES if rule.fixed])
-def test_a_fixed_rule_cannot_be_overridden(rule_id: str) -> None:
-    verb = {"reject": "rejects", "warn": "warns"}[BY_ID[rule_id].severity]
-    with pytest.raises(ConfigError, match=re.escape(f"{rule_id} always {verb}: ")):
+@pytest.mark.parametrize("rule_id", [rule.id for rule in RULES if not rule.choices])
+def test_a_fact_cannot_be_overridden(rule_id: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(f"{rule_id} is always {BY_ID[rule_id].severity}: ")):
         severities(DatasetSettings(severities={rule_id: "off"}))
 
 

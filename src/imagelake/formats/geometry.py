@@ -20,6 +20,9 @@ from imagelake.formats.records import Box
 MAX_MASK_PIXELS = 1 << 28
 """Larger masks are refused: turning one into pixels takes a byte for each."""
 
+_MAX_CROSSED = 300
+"""Each edge of a polygon is compared with each other one."""
+
 _FIRST = ord("0")
 _LAST = _FIRST + 0x3F
 _MAX_GROUPS = 7
@@ -33,6 +36,24 @@ def polygon_area(points: Sequence[float]) -> float:
     xs, ys = points[::2], points[1::2]
     following = zip((*xs[1:], *xs[:1]), (*ys[1:], *ys[:1]), strict=True)
     return abs(sum(x * y2 - x2 * y for x, y, (x2, y2) in zip(xs, ys, following, strict=True))) / 2
+
+
+def crosses_itself(points: Sequence[float]) -> bool:
+    """Whether two edges of the polygon x1, y1, x2, y2, … cross, not merely touch; False above 300 points, unasked.
+
+    Edges cross when the ends of each lie on both sides of the other.
+    """
+    count = len(points) // 2
+    if not 3 < count <= _MAX_CROSSED:
+        return False
+    start = np.asarray(points, dtype=np.float64).reshape(-1, 2)
+    way = np.roll(start, -1, axis=0) - start
+    # [i, j]: on which side of edge i the start of edge j lies
+    side = way[:, None, 0] * (start[None, :, 1] - start[:, None, 1]) - way[:, None, 1] * (
+        start[None, :, 0] - start[:, None, 0]
+    )
+    separates = side * np.roll(side, -1, axis=1) < 0
+    return bool((separates & separates.T).any())
 
 
 def bounds(points: Sequence[float]) -> Box:

@@ -16,6 +16,12 @@ def root_names(parents: Mapping[str, str | None], used: Collection[str]) -> froz
     return frozenset(name for name in parents if name in with_children and name not in used)
 
 
+def without_parent(parents: Mapping[str, str | None]) -> frozenset[str]:
+    """The names that break `category.no_parent`: others have a supercategory, so the upload knows of them."""
+    without = frozenset(name for name, parent in parents.items() if not parent)
+    return without if len(without) < len(parents) else frozenset()
+
+
 def similar_names(names: Iterable[str]) -> dict[str, str]:
     """The names that break `category.similar_name`, each with the first name it is like.
 

@@ -16,10 +16,14 @@ from pyspark.sql import functions as F
 from imagelake.keys import SUFFIX_TYPES
 from imagelake.quality.catalogue import BY_ID, FAR, MIN_SIDE, Rule
 
-RULES_VERSION = 3
+RULES_VERSION = 4
 
 _ARITHMETIC = 1e-6
 """Pixels that multiplying shares by a size may be off by."""
+
+
+_EDGE = 1.0
+"""Pixels that a box may reach over the edge of its image, as rounding makes them do."""
 
 
 def with_message(rule_id: str, message: Callable[[], Column]) -> Rule:
@@ -127,7 +131,16 @@ ANNOTATION_RULES: tuple[Rule, ...] = (
     ),
     with_message(
         "annotation.box_clipped",
-        lambda: _when(_overhang() > _rounding(), _box_text(), " reaches outside the image of ", _size_text()),
+        lambda: _when(_overhang() > _EDGE, _box_text(), " reaches outside the image of ", _size_text()),
+    ),
+    with_message(
+        "annotation.box_edge",
+        lambda: _when(
+            (_overhang() > _rounding()) & (_overhang() <= _EDGE),
+            _box_text(),
+            " reaches over the edge of ",
+            _size_text(),
+        ),
     ),
     with_message(
         "annotation.box_space_assumed",
@@ -186,6 +199,10 @@ IMAGE_RULES: tuple[Rule, ...] = (
     with_message(
         "image.rotated",
         lambda: _when(F.col("orientation") != 1, "EXIF orientation ", F.col("orientation")),
+    ),
+    with_message(
+        "image.name_not_ascii",
+        lambda: _when(F.col("path").rlike(r"[^\x00-\x7F]"), "path ", F.col("path")),
     ),
 )
 

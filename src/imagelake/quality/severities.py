@@ -6,19 +6,17 @@ import difflib
 
 from imagelake.dataset_settings import DatasetSettings
 from imagelake.errors import ConfigError
-from imagelake.quality.catalogue import BY_ID, RULES, Rule
+from imagelake.quality.catalogue import BY_ID, REFUSING, RULES, Rule
 
 
 def severities(settings: DatasetSettings) -> dict[str, str]:
-    """Severity by rule id, the dataset's overrides applied; ConfigError for an unknown, fixed or contradicted rule."""
+    """Severity by rule id, the dataset's overrides applied; ConfigError for an unknown rule or a wrong severity."""
     for rule_id, severity in settings.severities.items():
-        _check_overridable(rule_id)
-        if BY_ID[rule_id].entity == "category" and severity == "reject":
-            raise ConfigError(f"severities: {rule_id} is warn or off: a category goes with the labels that name it")
-    effective = {rule.id: settings.severities.get(rule.id, rule.severity) for rule in RULES}
+        _check_choice(rule_named("severities", rule_id), severity)
+    effective: dict[str, str] = {rule.id: settings.severities.get(rule.id, rule.severity) for rule in RULES}
     if settings.unlisted_images == "reject":
-        override = settings.severities.get("image.unlisted", "reject")
-        if override != "reject":
+        override = settings.severities.get("image.unlisted", "quarantine")
+        if override not in REFUSING:
             raise ConfigError(
                 f"severities: image.unlisted is {override}, and unlisted_images is reject",
                 hint="remove one of the two settings",
@@ -37,8 +35,11 @@ def rule_named(setting: str, rule_id: str) -> Rule:
     return rule
 
 
-def _check_overridable(rule_id: str) -> None:
-    rule = rule_named("severities", rule_id)
-    if rule.fixed:
-        verb = "rejects" if rule.severity == "reject" else "warns"
-        raise ConfigError(f"severities: {rule_id} always {verb}: {rule.doc}")
+def _check_choice(rule: Rule, severity: str) -> None:
+    if severity in rule.choices:
+        return
+    if not rule.choices:
+        raise ConfigError(f"severities: {rule.id} is always {rule.severity}: {rule.doc}")
+    raise ConfigError(
+        f"severities: {rule.id} cannot be {severity}: {rule.doc}", hint=f"it may be {', '.join(rule.choices)}"
+    )

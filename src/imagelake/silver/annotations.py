@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from imagelake.quality.apply import REJECT, problem, with_problems
+from imagelake.quality.apply import REJECT, problem, with_flags_judged, with_problems
 from imagelake.quality.rules import ANNOTATION_RULES, DUPLICATE_RULE, only_outline_refused
 from imagelake.silver import space
 from imagelake.silver.delivery import Delivery
@@ -81,7 +81,8 @@ def _space_of_shares(yolo_space: str) -> Column:
 def judge(delivery: Delivery, frame: DataFrame, draft: DataFrame, severities: Mapping[str, str]) -> IncomingAnnotations:
     """Turn coordinates into raw pixels, apply the row rules, and key what is left."""
     pixels = map_rows(frame, ADDED, to_pixels)
-    judged = _with_saved_boxes(with_problems(pixels, ANNOTATION_RULES, severities)).withColumn("bbox", F.col("clipped"))
+    noted = with_flags_judged(pixels, severities)
+    judged = _with_saved_boxes(with_problems(noted, ANNOTATION_RULES, severities)).withColumn("bbox", F.col("clipped"))
     known = draft.select("annotation_key", F.col("row_hash").alias("_old_row_hash"), F.col("area").alias("_old_area"))
     rows = _as_silver(delivery, _keyed(judged, severities)).join(known, "annotation_key", "left")
     unchanged = same(F.col("row_hash"), F.col("_old_row_hash")) & same(F.col("area"), F.col("_old_area"))

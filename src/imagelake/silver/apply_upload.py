@@ -72,7 +72,7 @@ class Applied:
     rejected_images: DataFrame
     labels: JudgedLabels
     rejections: DataFrame
-    category_warnings: Mapping[str, int]
+    broken_by_categories: Mapping[str, int]
 
 
 def apply(ctx: Context, draft: Draft, delivery: Delivery, files: DataFrame, rules: Rules) -> Applied:
@@ -91,6 +91,7 @@ def apply(ctx: Context, draft: Draft, delivery: Delivery, files: DataFrame, rule
     accepted = _with_waited(img.without_boxes(images.accepted, stood.images) if stood else images.accepted, labels)
     judged = _Judged(delivery, draft, upload, images, labels, img.merged(delivery, accepted, labels.brought), stood)
     refused = settled(rej.stamped(delivery, _refused(judged), rules.now))
+    rej.check_rejecting(delivery, refused, rules.severities)
     rejections, new_images = refused, _images_after(judged)
     if was_open:
         taken = _taken(judged, answers)
@@ -98,9 +99,9 @@ def apply(ctx: Context, draft: Draft, delivery: Delivery, files: DataFrame, rule
     if was_open or not refused.isEmpty():
         new_images = img.with_labels_rejected(new_images, rej.refused_labels(rejections))
     new_images, annotations = all_settled(new_images, _annotations_after(judged))
-    categories, warnings = _categories_after(judged, annotations, rules)
+    categories, broken = _categories_after(judged, annotations, rules)
     after = Draft(new_images, annotations, categories, rejections)
-    return Applied(draft, after, delivery.sequence, upload, judged.merged, images.rejected, labels, refused, warnings)
+    return Applied(draft, after, delivery.sequence, upload, judged.merged, images.rejected, labels, refused, broken)
 
 
 def remove(draft: Draft, delivery: Delivery, keys: DataFrame, now: datetime) -> Draft:
@@ -224,4 +225,4 @@ def _categories_after(
     declared = cat.declared(judged.upload.records, rules.settings.renames)
     usage = (before, after)
     rows = cat.fold(judged.delivery, draft.categories, declared, usage, rules.published_index, rules.settings)
-    return rows, cat.warnings(declared, rows, after, rules.severities)
+    return rows, cat.broken_rules(declared, rows, after)

@@ -24,10 +24,11 @@ from imagelake.silver import build_plan, seen_before
 from imagelake.silver.apply_upload import Draft, Rules, apply, remove
 from imagelake.silver.build_plan import BuildPlan
 from imagelake.silver.changes import Change, changes
-from imagelake.silver.counts import UploadCounts, count_as_before, count_removal, count_upload, with_recognition
+from imagelake.silver.counts import count_removal, count_upload
 from imagelake.silver.delivery import Delivery
 from imagelake.silver.published import published_index, published_splits
 from imagelake.silver.upload import files_of
+from imagelake.silver.upload_counts import UploadCounts, count_as_before, judged, with_recognition
 from imagelake.storage.lease import Lease
 from imagelake.tables import bronze, deliveries, silver
 from imagelake.tables.builds import SILVER, app_id
@@ -189,7 +190,7 @@ def _applied(ctx: Context, batch: _Batch, upload: Delivery) -> _Ended:
         batch.draft = remove(draft, upload, keys, rules.now).settled()
         return _Ended(upload, "built", count_removal(draft, batch.draft))
     applied = apply(ctx, draft, upload, files, rules)
-    counts = with_recognition(count_upload(applied), upload.recognition)
+    counts = judged(with_recognition(count_upload(applied), upload.recognition), rules.severities)
     done = batch.rows + [{**e.delivery.row, "state": e.state, **_columns(e)} for e in batch.ended]
     before = seen_before.earlier(done, upload)
     if before is not None:
@@ -268,6 +269,7 @@ def _report(ended: _Ended) -> RunReport:
         annotations=read.annotations,
         rejections=read.rejections,
         warnings=read.warnings,
+        infos=read.infos,
         notices=read.notices,
         problem=ended.problem,
         hint=ended.hint,

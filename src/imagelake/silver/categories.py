@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from imagelake import digest
 from imagelake.dataset_settings import DatasetSettings
-from imagelake.quality.categories import root_names, similar_names
+from imagelake.quality.categories import root_names, similar_names, without_parent
 from imagelake.silver.delivery import Delivery
 
 COMPARED = ("row_hash", "attributes")
@@ -59,17 +59,21 @@ def rename(name: str | None, renames: Mapping[str, str]) -> str:
     return renames.get(name or "", name or "")
 
 
-def warnings(
-    declared: Sequence[Declared], rows: Sequence[Mapping[str, Any]], used: frozenset[str], severities: Mapping[str, str]
+def broken_rules(
+    declared: Sequence[Declared], rows: Sequence[Mapping[str, Any]], used: frozenset[str]
 ) -> dict[str, int]:
     """How many categories of an upload break each rule on categories. rows: those of the draft after it."""
     mine = {c.name for c in declared}
     order = sorted((row["name"] for row in rows), key=lambda name: (name in mine, name))
+    parents = {c.name: c.supercategory for c in declared}
+    roots = root_names(parents, used)
     broken = {
-        "category.root": root_names({c.name: c.supercategory for c in declared}, used),
+        "category.root": roots,
         "category.similar_name": similar_names(order).keys() & mine,
+        "category.unused": mine - used - roots,
+        "category.no_parent": without_parent(parents) - roots,
     }
-    return {rule: len(names) for rule, names in broken.items() if names and severities[rule] != "off"}
+    return {rule: len(names) for rule, names in broken.items() if names}
 
 
 def fold(

@@ -6,10 +6,7 @@ two can differ, and then the upload fails.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -20,6 +17,7 @@ from imagelake.silver.apply_upload import Applied, Draft
 from imagelake.silver.frames import text_array
 from imagelake.silver.images import LABELS_REJECTED
 from imagelake.silver.match_images import FOUND
+from imagelake.silver.upload_counts import UploadCounts
 from imagelake.tables.frames import tally
 from imagelake.wording import NAMED, listed
 
@@ -27,37 +25,13 @@ _FLAG, _CHANGED, _CAME, _CONTRADICTS, _SPLIT = "flag ", "changed of ", "came of 
 """Labels of the one query that counts everything: they end in a rule, an upload id, a name, or a split."""
 
 
+_ARCHIVES = r"\.(zip|tar|tgz|gz|bz2|xz|7z|rar)$"
+
 _SPLIT_ORDER = {"train": 0, "val": 1, "test": 2}
 
 
-@dataclass(frozen=True)
-class UploadCounts:
-    """Counts by entity, warnings by rule, sentences for people, and whose rows were changed or confirmed."""
-
-    files: Counts
-    images: Counts
-    annotations: Counts
-    rejections: int
-    warnings: dict[str, int]
-    supersedes: tuple[str, ...]
-    confirms: tuple[str, ...]
-    notices: tuple[str, ...] = ()
-
-    def columns(self) -> dict[str, Any]:
-        """The counts as columns of bronze.uploads."""
-        return {
-            "files": asdict(self.files),
-            "images": asdict(self.images),
-            "annotations": asdict(self.annotations),
-            "rejections": self.rejections,
-            "warnings": json.dumps(self.warnings, sort_keys=True),
-            "supersedes": list(self.supersedes),
-            "confirms": list(self.confirms),
-        }
-
-
 def count_upload(applied: Applied) -> UploadCounts:
-    """The counts of an applied upload; AssertionError when they do not add up."""
+    """The counts of an applied upload, not `judged` yet; AssertionError when they do not add up."""
     n = tally(*_read(applied), *_accepted(applied), *_refused(applied), *_outcomes(applied), *_said(applied))
     counts = {entity: _counts(entity, n) for entity in ("images", "annotations")}
     counts["files"] = _files(n, counts["images"])
@@ -67,9 +41,11 @@ def count_upload(applied: Applied) -> UploadCounts:
     contradictions = sorted(label.removeprefix(_CONTRADICTS) for label in n if label.startswith(_CONTRADICTS))
     if contradictions:
         warnings["split.contradicts"] = n["contradiction"]
-    warnings |= applied.category_warnings
+    warnings |= applied.broken_by_categories
     return UploadCounts(
-        **counts,
+        files=counts["files"],
+        images=counts["images"],
+        annotations=counts["annotations"],
         rejections=n.get("rejection", 0),
         warnings=warnings,
         supersedes=_ends(_CHANGED, n),
@@ -90,23 +66,6 @@ def count_removal(before: Draft, after: Draft) -> UploadCounts:
     )
     images, annotations = (Counts(removed=n.get(f"{entity} removed", 0)) for entity in ("images", "annotations"))
     return UploadCounts(Counts(read=1, accepted=1), images, annotations, 0, {}, _ends(_CHANGED, n), ())
-
-
-def count_as_before(row: Mapping[str, Any]) -> UploadCounts:
-    """The counts of an upload that came before and is not applied: what was accepted then is unchanged now."""
-    files, images, annotations = (Counts(**row[entity]).as_unchanged() for entity in ("files", "images", "annotations"))
-    warnings = json.loads(row["warnings"] or "{}")
-    return UploadCounts(files, images, annotations, 0, warnings, (), tuple(row["confirms"] or ()))
-
-
-def with_recognition(counts: UploadCounts, recognition: Mapping[str, Any]) -> UploadCounts:
-    """With what ingest noted when it recognised the upload: labels that no reader takes, and files that nobody read."""
-    unread, nobody = (recognition.get(name, {}) for name in ("unread", "nobody"))
-    notices = list(recognition.get("seen", ()))
-    if nobody.get("files"):
-        notices.append(f"read by no reader: {listed(nobody['names'], nobody['files'])}")
-    warnings = {**counts.warnings, **({"upload.labels_not_read": unread["files"]} if unread.get("files") else {})}
-    return replace(counts, warnings=warnings, notices=(*notices, *counts.notices))
 
 
 def _marked(frame: DataFrame, *labels: Column) -> DataFrame:
@@ -160,7 +119,8 @@ def _accepted(applied: Applied) -> list[DataFrame]:
         _taken("images", applied.images, F.col("_from_upload")),
         _taken("annotations", labels, now),
         _marked(labels.where(~now), F.lit("entered")),
-        _marked(applied.upload.files.where("role = 'mask'"), F.lit(f"{_FLAG}file.mask")),
+        _marked(applied.upload.listed, _file_rule()),
+        _marked(applied.upload.records.where("type = 'note'"), F.concat(F.lit(_FLAG), "rule")),
         _marked(
             applied.upload.files.where("role IN ('annotation', 'meta') AND problem_rule IS NULL").join(
                 _broken_documents(applied), F.col("path") == F.col("document"), "left_anti"
@@ -168,6 +128,18 @@ def _accepted(applied: Applied) -> list[DataFrame]:
             F.lit("files accepted"),
         ),
     ]
+
+
+def _file_rule() -> Column:
+    """The label of the rule that says what a file is, where it is neither image nor label."""
+    unused = (F.col("role") == "unknown") & F.col("problem_rule").isNull()
+    rule = (
+        F.when(F.col("role") == "mask", "file.mask")
+        .when((F.col("role") == "ignored") & (F.col("problem") == "junk"), "file.junk")
+        .when(unused & F.lower("path").rlike(_ARCHIVES), "file.nested_archive")
+        .when(unused, "file.unknown")
+    )
+    return F.concat(F.lit(_FLAG), rule)
 
 
 def _taken(entity: str, rows: DataFrame, counted: Column) -> DataFrame:

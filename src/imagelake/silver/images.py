@@ -9,7 +9,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from imagelake import digest, keys
-from imagelake.quality.apply import REJECT, problem, with_problems
+from imagelake.quality.apply import REJECT, problem, with_flags_judged, with_problems, without_flags_off
 from imagelake.quality.catalogue import Rule
 from imagelake.quality.rules import IMAGE_RULES, with_message
 from imagelake.silver.delivery import Delivery
@@ -97,14 +97,17 @@ def incoming(
     """
     known = _known(draft)
     came = uploaded.join(spoken_of, "image_key", "left").join(known, "image_key", "left")
-    judged = with_problems(_facts(delivery, came, uploaded, draft), _rules(), severities)
+    noted = with_flags_judged(_facts(delivery, came, uploaded, draft), severities)
+    judged = with_problems(noted, _rules(), severities)
     referenced = (
         draft.drop("flags", "labelled", "split", "source_id", "attributes")
         .join(spoken_of.join(uploaded.select("image_key"), "image_key", "left_anti"), "image_key")
         .join(known, "image_key")
         .withColumn("flags", F.coalesce("_warnings", text_array()))
     )
-    rows = judged.unionByName(referenced, allowMissingColumns=True).join(published, "image_key", "left")
+    rows = judged.unionByName(without_flags_off(referenced, severities), allowMissingColumns=True).join(
+        published, "image_key", "left"
+    )
     rows = settled(rows.withColumn("asked_split", F.coalesce("split", "_list_split")))
     return Incoming(rows.where(F.col(REJECT).isNull()), rows.where(F.col(REJECT).isNotNull()))
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
-from itertools import islice
-from typing import Any
+from itertools import chain, islice
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
@@ -15,12 +15,13 @@ from imagelake.context import Context
 from imagelake.errors import ImagelakeError
 from imagelake.formats import reader
 from imagelake.formats.base import Unit
-from imagelake.silver.records import DDL, to_batch, to_row
+from imagelake.silver.records import DDL, to_batch, to_note, to_row
 from imagelake.silver.upload import UploadTree
 from imagelake.storage.base import Storage
 from imagelake.storage.places import Place, read_place, read_places
 
 BATCH_ROWS = 2000
+_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _UNITS_PER_TASK = 4
 _TOGETHER = 64 << 20  # bytes of documents that are held at once
 
@@ -52,6 +53,25 @@ def _parser(storage: Storage) -> Callable[[Iterable[pa.RecordBatch]], Iterator[p
     return run
 
 
+def _batches(unit: Unit, read: Callable[[str], bytes]) -> Iterator[pa.RecordBatch]:
+    """The records of a unit, and a note for each of its documents that begins with a byte order mark."""
+    marked: list[str] = []
+
+    def read_marked(path: str) -> bytes:
+        data = read(path)
+        if data.startswith(_MARKS) and path not in marked:
+            marked.append(path)
+        return data
+
+    parsed = enumerate(reader(unit.format).parse(unit, read_marked))
+    rows = chain(
+        (to_row(record, position) for position, record in parsed),
+        (to_note(path, "document.byte_order_mark") for path in marked),  # read by now: the records are drawn first
+    )
+    while chunk := list(islice(rows, BATCH_ROWS)):
+        yield to_batch(chunk)
+
+
 def _documents(storage: Storage, places: Mapping[str, Place]) -> Callable[[str], bytes]:
     """A unit's documents by path. Many small ones are read together when the first is asked for."""
     if sum(place.length for place in places.values()) > _TOGETHER:
@@ -68,11 +88,3 @@ def _documents(storage: Storage, places: Mapping[str, Place]) -> Callable[[str],
         return found
 
     return read
-
-
-def _batches(unit: Unit, read: Callable[[str], bytes]) -> Iterator[pa.RecordBatch]:
-    rows: Iterator[dict[str, Any]] = (
-        to_row(record, position) for position, record in enumerate(reader(unit.format).parse(unit, read))
-    )
-    while chunk := list(islice(rows, BATCH_ROWS)):
-        yield to_batch(chunk)

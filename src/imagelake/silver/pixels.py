@@ -23,6 +23,8 @@ ADDED = (
     "flags array<string>, record string"
 )
 
+_OFF_PIXELS, _OFF_SHARE = 2, 0.05
+
 _OUTLINE = ("polygons", "rle_size", "rle_counts")
 
 Row = dict[str, Any]
@@ -41,6 +43,7 @@ def to_pixels(row: Row) -> Row:
     bounds = _bounds(shapes) if box is not None and _is_off(box, row) else None
     if bounds is not None:
         box, flags = bounds, sorted({*flags, "annotation.bbox_dropped"})
+    flags = sorted({*flags, *_odd_outline(shapes, box)})
     clipped = None if box is None else clip(box, row["width"], row["height"])
     outline = {name: shapes[name] for name in _OUTLINE}
     whole = {"bbox": _struct(box), "clipped": _struct(clipped), **outline}
@@ -96,6 +99,25 @@ def _may_be_refused(shapes: Row, row: Row) -> bool:
         return list(shapes["rle_size"]) != [row["height"], row["width"]]
     bounds = _bounds(shapes)
     return bounds is not None and _is_off(bounds, row)
+
+
+def _odd_outline(shapes: Row, box: Box | None) -> list[str]:
+    """The rules that an outline breaks by itself, or beside its box; none of them refuses a row by default."""
+    bounds = _bounds(shapes)
+    odd = ["annotation.box_disagrees"] if box is not None and bounds is not None and _disagree(box, bounds) else []
+    if any(map(geometry.crosses_itself, shapes["polygons"] or ())):
+        odd.append("annotation.self_intersecting")
+    return odd
+
+
+def _disagree(box: Box, bounds: Box) -> bool:
+    """Whether an edge of a box is off that of its outline, by pixels and by a share of the box's side."""
+    for place in (0, 1):
+        least = max(_OFF_PIXELS, _OFF_SHARE * box[place + 2])
+        ends = box[place] + box[place + 2], bounds[place] + bounds[place + 2]
+        if abs(box[place] - bounds[place]) > least or abs(ends[0] - ends[1]) > least:
+            return True
+    return False
 
 
 def _measured(row: Row) -> Row:

@@ -75,6 +75,11 @@ def to_row(record: Record, position: int) -> dict[str, Any]:
     return {**_EMPTY, **row, "document": record.document, "position": position}
 
 
+def to_note(document: str, rule: str) -> dict[str, Any]:
+    """A row that notes something of a document as a whole."""
+    return {**_EMPTY, "type": "note", "document": document, "rule": rule}
+
+
 def as_json(row: Mapping[str, Any]) -> str:
     """A record row as JSON that `DDL` reads back."""
     return json.dumps({name: row.get(name) for name in SCHEMA.names}, ensure_ascii=False)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from imagelake.errors import UploadRejected
 from imagelake.quality.apply import REJECT
-from imagelake.quality.catalogue import WAITING
+from imagelake.quality.catalogue import RULES, WAITING
 from imagelake.silver.delivery import Delivery
 from imagelake.silver.frames import Row, map_rows, same
 from imagelake.silver.match_images import AMBIGUOUS, DUPLICATE, FOUND, MISSING
@@ -92,7 +94,7 @@ def stamped(delivery: Delivery, refused: DataFrame, now: datetime) -> DataFrame:
     columns = {
         "dataset": F.lit(delivery.dataset),
         "rejection_id": F.sha2(F.concat_ws("\u0000", *parts), 256),
-        "severity": F.lit("reject"),
+        "severity": F.lit("quarantine"),
         "upload_id": F.coalesce("_upload_id", F.lit(delivery.upload_id)),
         "delivery": F.coalesce(F.col("_delivery"), F.lit(delivery.sequence)),
         "opened_at": F.lit(now),
@@ -100,6 +102,25 @@ def stamped(delivery: Delivery, refused: DataFrame, now: datetime) -> DataFrame:
         "closed_by": F.lit(None).cast("string"),
     }
     return refused.withColumns(columns).select(*silver.REJECTIONS.names).dropDuplicates(["rejection_id"])
+
+
+def check_rejecting(delivery: Delivery, refused: DataFrame, severities: Mapping[str, str]) -> None:
+    """UploadRejected when a row of the upload breaks a rule that rejects uploads in its dataset.
+
+    refused: `stamped`; rows of other uploads that waited are among them and do not count.
+    """
+    rules = [r.id for r in RULES if r.entity not in ("upload", "dataset") and severities[r.id] == "reject"]
+    if not rules:
+        return
+    broken = refused.where(F.col("rule").isin(rules) & (F.col("delivery") == delivery.sequence))
+    first = broken.orderBy("path", "locator").first()
+    if first is not None:
+        raise UploadRejected(
+            f"{broken.count()} rows break rules that reject uploads of {delivery.dataset}; "
+            f"first {first['path']}, {first['locator']}: {first['message']}",
+            hint=f"mend them, or set {first['rule']} to another severity in datasets/{delivery.dataset}.yaml",
+            rule=first["rule"],
+        )
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ UPLOADS = TableSpec(
         Column("run_id", "string", "the run that wrote this row"),
         Column("at", "timestamp", "when this state was reached"),
         Column("settings", "string", "JSON: the dataset settings it was built with"),
+        Column("infos", "string", "JSON object: rule id to count, of rules that are merely noted"),
         Column("again", "boolean", "whether it was asked for once more although newer uploads changed what it brings"),
     ),
     key=("dataset", "sequence", "state"),

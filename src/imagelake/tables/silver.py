@@ -113,7 +113,7 @@ REJECTIONS = TableSpec(
         Column("path", "string", "the file, a path in the upload"),
         Column("locator", "string", "where in the file: line, index or id"),
         Column("rule", "string", "rule id"),
-        Column("severity", "string", "reject"),
+        Column("severity", "string", "quarantine; reject in rows of older programs"),
         Column("message", "string", "what is wrong, with the value and what is allowed"),
         Column("raw", "string", "the payload as it was delivered"),
         Column("record", "string", "JSON of the parsed record, for rows that wait for their image"),

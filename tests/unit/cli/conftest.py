@@ -63,7 +63,7 @@ ROW = {
     "path": "train.json",
     "locator": "annotations[7]",
     "rule": "annotation.box_degenerate",
-    "severity": "reject",
+    "severity": "quarantine",
     "message": "h = 0.0, must be above 0",
     "raw": "{}",
 }

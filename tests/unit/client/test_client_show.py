@@ -181,7 +181,7 @@ def test_rejections_are_the_open_ones_unless_closed_ones_are_asked_for(pets: Pet
                 "path": "x.json",
                 "locator": "7",
                 "rule": "box.degenerate",
-                "severity": "reject",
+                "severity": "quarantine",
                 "message": "box.degenerate broken",
                 "raw": "{}",
             }

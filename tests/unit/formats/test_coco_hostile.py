@@ -179,7 +179,7 @@ def _storable(records: list[Record]) -> None:
     """Every record can become a row: text is Unicode, attributes are JSON, and every rule is declared."""
     for record in records:
         if isinstance(record, Issue):
-            assert RULES[record.rule].severity == "reject"
+            assert RULES[record.rule].severity == "quarantine"
             assert RULES[record.rule].entity == record.entity
             (record.raw + record.message + record.locator).encode("utf-8")
         else:

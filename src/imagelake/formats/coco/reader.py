@@ -35,7 +35,7 @@ class CocoReader:
     """
 
     name: ClassVar[str] = "coco"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     def detect(self, tree: Tree) -> Detection:
         """Which .json files are instance documents; those of keypoints only count where there are no others."""

@@ -144,7 +144,7 @@ def annotation(item: Item, seen: Seen) -> Iterator[AnnotationRecord | Issue]:
         rle_size=shape.rle_size,
         rle_counts=shape.rle_counts,
         area=_area(value.get("area"), warnings),
-        is_crowd=_crowd(value, warnings),
+        is_crowd=_crowd(value, shape.kind, warnings),
         source_id=own_id,
         attributes=_attributes(value, ANNOTATION_FIELDS, "annotation", warnings),
         warnings=tuple(warnings),
@@ -232,19 +232,21 @@ def _area(given: Any, warnings: list[str]) -> float | None:
     area = values.number(given)
     if area is not None and abs(area) < float("inf"):
         return area
-    if given is not None:
-        warnings.append("annotation.area_invalid")
+    warnings.append("annotation.area_missing" if given is None else "annotation.area_invalid")
     return None
 
 
-def _crowd(value: Mapping[str, Any], warnings: list[str]) -> bool:
-    given = value.get("iscrowd", value.get("is_crowd"))
-    flag = values.number_in_text(given) if isinstance(given, str) else given
-    if flag in (0, 1):
-        return bool(flag)
-    if given is not None:
-        warnings.append("annotation.crowd_invalid")
-    return False
+def _crowd(value: Mapping[str, Any], kind: str, warnings: list[str]) -> bool:
+    mark = value.get("iscrowd", value.get("is_crowd"))
+    if mark is not None and "iscrowd" not in value:
+        warnings.append("annotation.crowd_alias")
+    flag = values.number_in_text(mark) if isinstance(mark, str) else mark
+    if flag not in (0, 1):
+        warnings.append("annotation.crowd_missing" if mark is None else "annotation.crowd_invalid")
+        return False
+    if flag and kind == "polygon":
+        warnings.append("annotation.crowd_polygon")
+    return bool(flag)
 
 
 def _attributes(value: Mapping[str, Any], fields: Collection[str], entity: str, warnings: list[str]) -> dict[str, Any]:

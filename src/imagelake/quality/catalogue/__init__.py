@@ -1,0 +1,26 @@
+"""The one list of rules: every id imagelake can report, with its entity, severity and meaning. Needs no Spark.
+
+`reject` refuses the whole upload, `quarantine` the row, which is then in silver.rejections; `warn` and `info` flag the
+row, and `warn` is counted among the warnings of a report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from imagelake.quality.catalogue.annotations import ANNOTATIONS, CATEGORIES
+from imagelake.quality.catalogue.datasets import DATASETS
+from imagelake.quality.catalogue.images import IMAGES
+from imagelake.quality.catalogue.rule import FAR, FLAGGING, MIN_SIDE, OFF, REFUSING, Rule
+from imagelake.quality.catalogue.uploads import FILES, UPLOADS
+
+__all__ = ["BY_ID", "FAR", "FLAGGING", "MIN_SIDE", "OFF", "REFUSING", "RULES", "WAITING", "Rule"]
+
+RULES: tuple[Rule, ...] = (*UPLOADS, *FILES, *IMAGES, *ANNOTATIONS, *CATEGORIES, *DATASETS)
+
+BY_ID: Mapping[str, Rule] = MappingProxyType({rule.id: rule for rule in RULES})
+"""What each rule does in a dataset: its default severity, unless the settings say otherwise."""
+
+WAITING = ("image.file_missing", "annotation.image_unknown")
+"""Rules whose rejections end by themselves: their records enter when the image arrives."""

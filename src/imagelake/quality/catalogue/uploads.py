@@ -1,0 +1,93 @@
+"""Rules on uploads as a whole, and on their files and documents."""
+
+from __future__ import annotations
+
+from imagelake.quality.catalogue.rule import Rule, facts, judgements, refusals
+
+UPLOADS: tuple[Rule, ...] = (
+    *facts(
+        "upload",
+        "reject",
+        ("format.unknown", "no format fits; name it with --format"),
+        ("format.ambiguous", "several formats fit; name the one that counts with --format"),
+        ("format.unusable", "nothing can be read as the format that --format names"),
+        ("format.unsupported", "annotations of a kind no reader takes; --format images takes the images alone"),
+        ("archive.not_a_zip", "not a zip file"),
+        ("archive.truncated", "the zip ends early"),
+        ("archive.empty", "the zip holds no files"),
+        ("archive.two_ends", "the zip has two end records, and readers would differ in which one counts"),
+        ("archive.trailing_data", "bytes follow the zip's end"),
+        ("archive.prepended_data", "bytes precede the zip's first member"),
+        ("archive.multi_disk", "the zip is one part of several"),
+        ("archive.entry_count", "the directory does not hold as many entries as it says"),
+        ("archive.zip64_inconsistent", "the zip64 fields contradict the zip's other fields"),
+        ("archive.sizes", "a stored member declares two different sizes"),
+        ("archive.overlap", "two members share bytes"),
+        ("archive.encrypted", "a member is encrypted"),
+        ("archive.method", "a member is packed with another method than stored and deflate"),
+        ("archive.symlink", "a member is a link"),
+        ("archive.device", "a member is a device, pipe or socket"),
+        ("archive.ratio", "it would inflate to more than ingest.max_ratio times its size, or than deflate can hold"),
+        ("archive.too_large", "it would inflate to more than ingest.max_total_bytes"),
+        ("archive.too_many_entries", "more entries than ingest.max_entries"),
+        ("archive.name_invalid", "a member's name is empty, too long, not Unicode, or holds control characters"),
+        ("archive.path_escape", "a member's name is absolute, has a drive, a backslash or `..`"),
+        ("archive.duplicate_name", "two members have one name, or a file is a folder of another"),
+        ("archive.case_collision", "two names differ only in case or Unicode form"),
+        ("folder.empty", "the folder holds no files"),
+        ("folder.unreadable", "a folder cannot be listed"),
+        ("folder.too_large", "more files than ingest.max_entries or bytes than ingest.max_total_bytes"),
+        ("folder.name_invalid", "as archive.name_invalid"),
+        ("folder.path_escape", "as archive.path_escape"),
+        ("folder.duplicate_name", "as archive.duplicate_name"),
+        ("folder.case_collision", "as archive.case_collision"),
+        ("file.name_invalid", "as archive.name_invalid, for a single document"),
+        ("file.path_escape", "as archive.path_escape, for a single document"),
+        ("landing.options", "the `.ready` file beside an upload in landing/ is not JSON of the allowed options"),
+        ("upload.nothing_usable", "no image of it can be read, and it has no annotation document"),
+        ("upload.invalid", "any other reason, which the message names"),
+    ),
+    *judgements(
+        "upload",
+        "warn",
+        ("upload.labels_not_read", "some of its labels are of a kind no reader takes; the report names the files"),
+        ("upload.unlabelled", "it brings images and no annotations"),
+    ),
+    *judgements("upload", "info", ("upload.wrapper_folder", "all of it lies in one folder, which no key keeps")),
+)
+
+FILES: tuple[Rule, ...] = (
+    *facts(
+        "file",
+        "quarantine",
+        ("file.changed", "it changed between hashing and storing; the run ends and can be repeated"),
+    ),
+    *refusals(
+        "file",
+        ("file.corrupt", "the member's data or local header contradicts the zip's directory"),
+        ("file.size_mismatch", "it does not hold as many bytes as declared or listed"),
+        ("file.crc_mismatch", "its CRC-32 is not the declared one"),
+        ("file.unreadable", "it cannot be opened or read"),
+        (
+            "document.too_large",
+            "the document is larger than its format allows; one beyond ingest.max_document_bytes refuses the upload",
+        ),
+        ("document.invalid_json", "the document is not JSON, or is cut off"),
+        ("document.invalid_xml", "the document is not XML"),
+        ("document.invalid_yaml", "the document is not YAML"),
+        ("document.not_utf8", "the document is not UTF-8"),
+        ("document.too_many_items", "the document holds more items than allowed"),
+        ("document.too_deep", "the document is nested too deep"),
+        ("document.wrong_shape", "the document is not built as its format asks"),
+        ("document.xml_forbidden", "the document declares a DTD or entities"),
+    ),
+    *facts("file", "warn", ("file.mask", "a mask or visualisation, kept but not an image of the dataset")),
+    *judgements("file", "warn", ("file.nested_archive", "an archive in the upload: it is kept and not opened")),
+    *judgements(
+        "file",
+        "info",
+        ("document.byte_order_mark", "the document begins with a byte order mark, which is left out"),
+        ("file.unknown", "no reader takes it: it is kept and not used"),
+        ("file.junk", "what systems and programs leave behind (.DS_Store, __MACOSX, Thumbs.db): it is not kept"),
+    ),
+)

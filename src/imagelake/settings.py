@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from imagelake.errors import ConfigError
 from imagelake.lifecycle_settings import LifecycleSettings
+from imagelake.plain_yaml import load_yaml
 
 MASK = "********"
 MASKED_NAMES = "(?i)secret|password|passwd|token|access[._-]?key|credential|signature|encryption"
@@ -154,7 +155,7 @@ def parse_yaml(text: str, where: str) -> dict[str, Any]:
     try:
         if any(isinstance(e, yaml.AliasEvent) for e in yaml.parse(text, Loader=yaml.SafeLoader)):
             raise ConfigError(f"{where}: aliases (*name) are not allowed in settings")
-        data = yaml.safe_load(text)
+        data = load_yaml(text)
     except yaml.YAMLError as error:
         raise ConfigError(f"{where} is not valid YAML: {error}") from None
     if data is None:
@@ -182,7 +183,7 @@ def _override(item: str) -> dict[str, Any]:
     key, equals, text = item.partition("=")
     if not equals or not key:
         raise ConfigError(f"--set {item!r} is not of the form key=value")
-    value: Any = yaml.safe_load(text) if text else ""
+    value: Any = load_yaml(text) if text else ""
     for part in reversed(key.split(".")):
         value = {part: value}
     return dict(value)

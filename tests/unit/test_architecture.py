@@ -29,6 +29,7 @@ LAYERS = (
         "log",
         "modes",
         "plain_text",
+        "plain_yaml",
         "receipt",
         "wording",
     },

@@ -141,3 +141,16 @@ def test_a_secret_of_the_wrong_kind_is_not_shown_in_the_error() -> None:
 def test_settings_cannot_be_changed_later() -> None:
     with pytest.raises(ValueError, match="frozen"):
         load(None, (), BARE).lake = "/elsewhere"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("word", ["off", "no", "on", "yes", "Off", "y"])
+def test_words_that_older_yaml_takes_for_booleans_are_text(word: str) -> None:
+    """A severity is off, and a class may be called yes."""
+    assert parse_yaml(f"severities: {{image.mode: {word}}}\nclasses: [{word}]", "x.yaml") == {
+        "severities": {"image.mode": word},
+        "classes": [word],
+    }
+
+
+def test_true_and_false_are_booleans() -> None:
+    assert parse_yaml("browse: true\nstratify: False", "x.yaml") == {"browse": True, "stratify": False}

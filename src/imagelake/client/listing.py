@@ -159,12 +159,13 @@ def _titles(storage: Storage) -> dict[str, Row]:
         return {}
     import yaml
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    from imagelake.plain_yaml import load_yaml
+
     found: dict[str, Row] = {}
     for path in paths:
         name = path.removeprefix(_SETTINGS).removesuffix(".yaml")
         try:
-            data = yaml.load(storage.read(path), Loader=loader)  # noqa: S506  CSafeLoader is safe
+            data = load_yaml(storage.read(path))
         except (yaml.YAMLError, UnicodeDecodeError, NotFound):
             data = None
         found[name] = data if isinstance(data, dict) else {}

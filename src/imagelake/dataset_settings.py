@@ -34,6 +34,19 @@ class GateSettings(Strict):
     rules: dict[str, RuleThreshold] = {}
 
 
+class StatisticsSettings(Strict):
+    """From where on a statistic of a draft breaks its rule (`dataset.…` in docs/checks.md)."""
+
+    max_class_imbalance: float = Field(50.0, ge=1)
+    min_class_annotations: int = Field(1, ge=0)
+    max_split_shift: float = Field(0.1, ge=0, le=1)
+    max_drift: float = Field(0.2, ge=0, le=1)
+    max_size_outliers: int = Field(0, ge=0)
+    max_crowded_images: int = Field(0, ge=0)
+    max_odd_sizes: int = Field(0, ge=0)
+    max_near_duplicates: int = Field(0, ge=0)
+
+
 class SplitSettings(Strict):
     """Split recipe 1: shares of what no upload has put into a split; sums to 1."""
 
@@ -53,6 +66,7 @@ class DatasetSettings(Strict):
     publish: Literal["manual", "auto"] = "manual"
     severities: dict[str, Severity] = {}
     gate: GateSettings = GateSettings()
+    statistics: StatisticsSettings = StatisticsSettings()
     splits: SplitSettings = SplitSettings()
     classes: list[str] = []
     renames: dict[str, str] = {}

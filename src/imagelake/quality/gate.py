@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from imagelake.dataset_settings import GateSettings
+from imagelake.quality.catalogue import FLAGGING
 from imagelake.quality.measures import Measures
 from imagelake.quality.thresholds import Threshold, thresholds
 
@@ -34,7 +36,7 @@ class Verdict:
     @property
     def problems(self) -> tuple[str, ...]:
         """Why the gate refuses the draft; empty when it does not. Of many uploads some are named."""
-        breaches = [t for t in self.thresholds if not t.holds]
+        breaches = [t for t in self.thresholds if not t.holds and t.severity == "reject"]
         of_uploads = [t for t in breaches if t.setting == _OF_UPLOAD]
         named = [t.breach for t in breaches if t.setting != _OF_UPLOAD]
         named += [t.breach for t in of_uploads[:_NAMED_UPLOADS]]
@@ -42,6 +44,16 @@ class Verdict:
         if more > 0:
             named.append(f"{more} more uploads above gate.{_OF_UPLOAD}")
         return tuple(dict.fromkeys((*named, *(problem for suite in self.suites for problem in suite.problems))))
+
+    def remarks(self, severity: str) -> dict[str, int]:
+        """The rules of that severity that the draft breaks, with what they count; 1 where it is a ratio."""
+        broken = [t for t in self.thresholds if t.rule is not None and t.severity == severity and not t.holds]
+        return {str(t.rule): int(t.value) if isinstance(t.value, int) else 1 for t in broken}
+
+    @property
+    def warned(self) -> tuple[str, ...]:
+        """A sentence for each rule that warns."""
+        return tuple(t.breach for t in self.thresholds if t.severity == "warn" and not t.holds)
 
     @property
     def numbers(self) -> dict[str, float]:
@@ -69,11 +81,12 @@ class Verdict:
             "class_names": {"new": list(m.new_classes), "vanished": list(m.vanished_classes)},
             "suites": [asdict(suite) | {"problems": list(suite.problems)} for suite in self.suites],
             "problems": list(self.problems),
+            "remarks": {severity: self.remarks(severity) for severity in FLAGGING},
             "passed": self.passed,
             "forced": self.forced,
         }
 
 
-def judge(measures: Measures, gate: GateSettings) -> Verdict:
-    """The verdict on a draft: each measure against its threshold."""
-    return Verdict(measures, thresholds(measures, gate))
+def judge(measures: Measures, gate: GateSettings, others: Sequence[Threshold] = ()) -> Verdict:
+    """The verdict on a draft: each measure against its threshold. others: `dataset_thresholds` of the draft."""
+    return Verdict(measures, (*thresholds(measures, gate), *others))

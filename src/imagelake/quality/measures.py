@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from imagelake.quality.statistics import Statistics, drift
+
 
 @dataclass(frozen=True)
 class UploadRows:
@@ -41,6 +43,7 @@ class Measures:
     rules: Mapping[str, int] = field(default_factory=dict)
     classes: Mapping[str, int] = field(default_factory=dict)
     parent_classes: Mapping[str, int] | None = None
+    statistics: Statistics = field(default_factory=Statistics)
 
     @property
     def rows(self) -> int:
@@ -76,6 +79,14 @@ class Measures:
             "classes": sum(count > 0 for count in self.classes.values()),
             "new_classes": len(self.new_classes),
             "vanished_classes": len(self.vanished_classes),
+            "class_imbalance": self.statistics.imbalance,
+            "drift": drift(self.classes, self.parent_classes),
+            "split_shift": self.statistics.split_shift,
+            "size_outliers": self.statistics.size_outliers,
+            "crowded_images": self.statistics.crowded_images,
+            "odd_sizes": self.statistics.odd_sizes,
+            "near_duplicates": self.statistics.near_duplicates,
+            "near_duplicates_across": self.statistics.near_duplicates_across,
         }
 
 

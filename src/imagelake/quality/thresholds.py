@@ -18,7 +18,8 @@ _SHORT_ID = 8
 class Threshold:
     """What a setting allows of a measure: at least `least`, at most `most`. `said` is the breach in words.
 
-    A value that is no number holds no threshold.
+    A value that is no number holds no threshold. `rule` is the rule that a breach breaks, if there is one, `severity`
+    what it comes to: only `reject` shuts the gate.
     """
 
     measure: str
@@ -27,6 +28,14 @@ class Threshold:
     said: str
     least: float | None = None
     most: float | None = None
+    rule: str | None = None
+    severity: str = "reject"
+    block: str = "gate"
+
+    @property
+    def path(self) -> str:
+        """The setting as it stands in the dataset's settings: `gate.min_images`."""
+        return f"{self.block}.{self.setting}"
 
     @property
     def holds(self) -> bool:
@@ -39,7 +48,7 @@ class Threshold:
     def breach(self) -> str:
         """The sentence that says what is wrong and which setting asks for it."""
         if math.isnan(self.value):
-            return f"{self.measure} is not a number, gate.{self.setting} cannot be judged"
+            return f"{self.measure} is not a number, {self.path} cannot be judged"
         return self.said
 
 

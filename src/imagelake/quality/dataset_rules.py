@@ -1,0 +1,85 @@
+"""The rules on a draft as a whole, as thresholds on its statistics: most of them only say what there is to know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from imagelake.dataset_settings import DatasetSettings, StatisticsSettings
+from imagelake.quality.catalogue import OFF
+from imagelake.quality.measures import Measures
+from imagelake.quality.severities import severities
+from imagelake.quality.statistics import drift
+from imagelake.quality.thresholds import Threshold
+from imagelake.wording import listed
+
+_BLOCK = "statistics"
+_COUNTS = {
+    "size_outliers": "boxes with a side far from the mean of their class",
+    "crowded_images": "images with an unusual number of annotations",
+    "odd_sizes": "images of an unusual size",
+    "near_duplicates": "images that look like another one",
+    "near_duplicates_across": "images that look like one in another split",
+}
+"""What each count of a draft is a count of; its rule and its setting have the same name."""
+
+
+def dataset_thresholds(measures: Measures, settings: DatasetSettings) -> tuple[Threshold, ...]:
+    """A threshold for each rule of entity dataset that is not off, with its severity."""
+    return tuple(_by_severity((*_ratios(measures, settings.statistics), *_counts(measures, settings)), settings))
+
+
+def _by_severity(made: Sequence[Threshold], settings: DatasetSettings) -> Iterator[Threshold]:
+    chosen: Mapping[str, str] = severities(settings)
+    for threshold in made:
+        severity = chosen[str(threshold.rule)]
+        if severity != OFF:
+            yield _as(threshold, severity)
+
+
+def _as(threshold: Threshold, severity: str) -> Threshold:
+    return Threshold(**{**vars(threshold), "severity": severity})
+
+
+def _ratios(m: Measures, asked: StatisticsSettings) -> Iterator[Threshold]:
+    s = m.statistics
+    most = asked.max_class_imbalance
+    said = f"the largest class has {s.imbalance:,.1f} times the annotations of the smallest; {most:g} are usual"
+    yield _most("class_imbalance", s.imbalance, "max_class_imbalance", said, most)
+    scarce = s.scarce(asked.min_class_annotations)
+    said = f"{len(scarce)} classes with fewer than {asked.min_class_annotations} annotations: {listed(scarce)}"
+    yield _most("class_scarce", len(scarce), "min_class_annotations", said, 0)
+    changed = [f"{name} is new" for name in m.new_classes] + [f"{name} is gone" for name in m.vanished_classes]
+    yield _none("classes_changed", len(changed), f"classes: {listed(changed)}")
+    said = f"{len(s.uncovered)} classes are missing in a split: {listed(s.uncovered)}"
+    yield _none("split_coverage", len(s.uncovered), said)
+    most = asked.max_split_shift
+    said = f"the share of a split is {s.split_shift:.1%} off that of its recipe; {most:.1%} are usual"
+    yield _most("split_shift", s.split_shift, "max_split_shift", said, most)
+    moved, most = drift(m.classes, m.parent_classes), asked.max_drift
+    said = f"{moved:.1%} of the annotations have moved between classes since the parent; {most:.1%} are usual"
+    yield _most("drift", moved, "max_drift", said, most)
+
+
+def _counts(m: Measures, settings: DatasetSettings) -> Iterator[Threshold]:
+    asked = settings.statistics
+    allowed = {
+        "size_outliers": asked.max_size_outliers,
+        "crowded_images": asked.max_crowded_images,
+        "odd_sizes": asked.max_odd_sizes,
+        "near_duplicates": asked.max_near_duplicates,
+        "near_duplicates_across": asked.max_near_duplicates,
+    }
+    for name, most in allowed.items():
+        count = getattr(m.statistics, name)
+        setting = "max_near_duplicates" if name.startswith("near") else f"max_{name}"
+        yield _most(name, count, setting, f"{count} {_COUNTS[name]}", most)
+
+
+def _none(measure: str, value: float, said: str) -> Threshold:
+    """Nothing of it is usual; the one setting is the rule's severity."""
+    rule = f"dataset.{measure}"
+    return Threshold(measure, value, rule, said, most=0, rule=rule, block="severities")
+
+
+def _most(measure: str, value: float, setting: str, said: str, most: float) -> Threshold:
+    return Threshold(measure, value, setting, said, most=most, rule=f"dataset.{measure}", block=_BLOCK)

@@ -19,6 +19,18 @@ FAR = 10
 MIN_SIDE = 10
 """Images with a shorter side are flagged: trainers of the YOLO family refuse them."""
 
+DARK, BRIGHT = 0.32, 0.95
+"""Brightness, 0 to 1, that the lightest pixels of a dark image stay below and the darkest of a bright one exceed."""
+
+LOW_INFORMATION = 1.4
+"""Bits of the grey levels: cleanvision's bound, less what it counts for having three equal channels (log2 3)."""
+
+BLURRY = 0.3
+"""Sharpness as a share of contrast: a Gaussian blur by 2 % of the longer side falls below it, photographs do not."""
+
+ODD_ASPECT = 0.35
+"""Shorter side as a share of the longer one."""
+
 WAITING = ("image.file_missing", "annotation.image_unknown")
 """Rules whose rejections end by themselves: their records enter when the image arrives."""
 
@@ -173,6 +185,17 @@ RULES: tuple[Rule, ...] = (
         ("image.suffix", "the file's suffix disagrees with its content"),
         ("image.mode", "the pixel mode is neither RGB nor L"),
         ("image.rotated", "EXIF orientation is not 1: shown and raw pixels differ"),
+        ("image.bit_depth", "more than 8 bits a sample; most loaders make 8 of them"),
+        ("image.first_frame", "an MPO JPEG of several pictures, of which the first counts"),
+    ),
+    *_overridable(
+        "image",
+        "warn",
+        ("image.dark", f"99 % of its pixels are darker than {DARK:g} of white"),
+        ("image.bright", f"95 % of its pixels are brighter than {BRIGHT:g} of white"),
+        ("image.blurry", f"its edges, seen at 64 pixels a side, are weaker than {BLURRY:g} of its contrast"),
+        ("image.low_information", f"its grey levels hold less than {LOW_INFORMATION:g} bits, as of a blank picture"),
+        ("image.odd_aspect", f"one side is less than {ODD_ASPECT:g} of the other"),
     ),
     *_fixed(
         "annotation",

@@ -16,7 +16,7 @@ from imagelake.tables import bronze
 if TYPE_CHECKING:
     from imagelake.context import Context
 
-TYPES = {"string": pa.string(), "bigint": pa.int64(), "int": pa.int32()}
+TYPES = {"string": pa.string(), "bigint": pa.int64(), "int": pa.int32(), "double": pa.float64()}
 SCHEMA = pa.schema([(column.name, TYPES[column.type]) for column in bronze.FILES.columns])
 
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from imagelake.storage.s3_storage import S3Storage
 
 _KNOWN = (
-    "content_hash", "crc32", "media_type", "width", "height", "mode", "orientation", "frames", "problem_rule",
-    "problem",
+    "content_hash", "crc32", "media_type", "width", "height", "mode", "orientation", "frames", "bit_depth",
+    "phash", "brightness_p5", "brightness_p99", "contrast", "entropy", "sharpness", "problem_rule", "problem",
 )  # fmt: skip
 
 

@@ -58,6 +58,13 @@ FACTS = pa.schema(
         pa.field("mode", pa.string()),
         pa.field("orientation", pa.int32()),
         pa.field("frames", pa.int32()),
+        pa.field("bit_depth", pa.int32()),
+        pa.field("phash", pa.string()),
+        pa.field("brightness_p5", pa.float64()),
+        pa.field("brightness_p99", pa.float64()),
+        pa.field("contrast", pa.float64()),
+        pa.field("entropy", pa.float64()),
+        pa.field("sharpness", pa.float64()),
         pa.field("problem_rule", pa.string()),
         pa.field("problem", pa.string()),
     ]

@@ -92,6 +92,13 @@ class Answer(NamedTuple):
     mode: str | None = None
     orientation: int | None = None
     frames: int | None = None
+    bit_depth: int | None = None
+    phash: str | None = None
+    brightness_p5: float | None = None
+    brightness_p99: float | None = None
+    contrast: float | None = None
+    entropy: float | None = None
+    sharpness: float | None = None
     problem_rule: str | None = None
     problem: str | None = None
 

@@ -29,6 +29,7 @@ from PIL import (
 )
 
 from imagelake import heif
+from imagelake.bronze.image_statistics import ImageStatistics, image_statistics
 
 if TYPE_CHECKING:
     from imagelake.settings import IngestSettings
@@ -71,6 +72,10 @@ _NO_MEMORY = ("Out of memory", "Memory allocation error")
 
 _ORIENTATION = 0x0112
 _PIXEL_COUNT = re.compile(r"\d{4,}")
+_PIXEL_INFORMATION = re.compile(rb"pixi.{4}([\x01-\x04])(.{4})", re.S)
+_BOXES = 1 << 16
+"""Bytes at the beginning of an AVIF or HEIC file that its boxes of properties lie in."""
+
 _CODESTREAM = re.compile(rb"\xff\x4f\xff\x51.{4}(.{32})(..)", re.S)
 
 
@@ -97,13 +102,24 @@ class ProbeLimits:
 
 
 class ImageFacts(NamedTuple):
-    """Raw width and height in pixels, Pillow mode, EXIF orientation 1 to 8, frames; and the rule that is broken."""
+    """What an image is and looks like; and the rule that is broken.
+
+    Raw width and height in pixels, Pillow mode, EXIF orientation 1 to 8, frames, bits a sample as the file has them,
+    and the fields of ImageStatistics, null unless the image was decoded.
+    """
 
     width: int | None = None
     height: int | None = None
     mode: str | None = None
     orientation: int | None = None
     frames: int | None = None
+    bit_depth: int | None = None
+    phash: str | None = None
+    brightness_p5: float | None = None
+    brightness_p99: float | None = None
+    contrast: float | None = None
+    entropy: float | None = None
+    sharpness: float | None = None
     problem_rule: str | None = None
     problem: str | None = None
 
@@ -126,7 +142,7 @@ def inspect_image(data: bytes, kind: str, limits: ProbeLimits) -> ImageFacts:
             if problem is not None:
                 return _with_problem(found, *problem)
             if limits.decode:
-                _decode(image, data)
+                found = found._replace(**_decode(image, data, found.orientation or 1)._asdict())
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         return _with_problem(found, "image.too_large", _too_many_pixels(error, limits))
     except MemoryError:
@@ -159,7 +175,28 @@ def _header(image: Any, data: bytes) -> ImageFacts:
     if image.format == "TIFF":
         # Pillow swaps the size of a rotated TIFF when it opens it
         width, height = image.tag_v2[TiffImagePlugin.IMAGEWIDTH], image.tag_v2[TiffImagePlugin.IMAGELENGTH]
-    return ImageFacts(width, height, image.mode, _orientation(image, data), getattr(image, "n_frames", 1))
+    frames = getattr(image, "n_frames", 1)
+    return ImageFacts(width, height, image.mode, _orientation(image, data), frames, _bit_depth(image, data))
+
+
+def _bit_depth(image: Any, data: bytes) -> int | None:
+    """Bits a sample as the file has them, which Pillow may have made 8 of; null where the file does not say."""
+    if image.format == "PNG":
+        return data[24] if data[12:16] == b"IHDR" else None
+    if image.format == "TIFF":
+        return max(
+            (n for n in image.tag_v2.get(TiffImagePlugin.BITSPERSAMPLE, (1,)) if isinstance(n, int)), default=None
+        )
+    if image.format == "PPM" and image.mode != "1":
+        arguments = image.tile[0][3]
+        return int(arguments[1]).bit_length() if isinstance(arguments, tuple) else 8 * _sample_bytes(arguments)
+    if image.format == "JPEG2000":
+        stream = _CODESTREAM.search(data)
+        return (data[stream.end()] & 0x7F) + 1 if stream is not None and stream.end() < len(data) else None
+    if image.format in ("AVIF", "HEIF"):
+        pixels = _PIXEL_INFORMATION.search(data, 0, _BOXES)
+        return max(pixels[2][: pixels[1][0]]) if pixels is not None else None
+    return int(getattr(image, "bits", 1 if image.mode == "1" else 8))
 
 
 def _frame_problem(image: Any, found: ImageFacts, limits: ProbeLimits) -> tuple[str, str] | None:
@@ -171,20 +208,21 @@ def _frame_problem(image: Any, found: ImageFacts, limits: ProbeLimits) -> tuple[
     return None
 
 
-def _decode(image: Any, data: bytes) -> None:
-    """Decode the pixels; of a PNM file they are only counted, unless they are written as text.
+def _decode(image: Any, data: bytes, orientation: int) -> ImageStatistics:
+    """Decode the pixels and measure them; of a PNM file with an odd largest value they are only counted.
 
     Any bytes are pixels there, and Pillow takes half a minute for twelve million of 12 bits.
     """
     codec, _, offset, arguments = image.tile[0] if image.format == "PPM" else ("", None, 0, None)
     if codec not in ("raw", "ppm"):
         image.load()
-        return
+        return image_statistics(image, orientation)
     width, height = image.size
     bits = 1 if image.mode == "1" else 8 * len(image.getbands()) * _sample_bytes(arguments)
     size = (width * bits + 7) // 8 * height
     if len(data) - offset < size:
         raise OSError(f"holds {len(data) - offset} of {size} bytes of pixels")
+    return image_statistics(image, orientation) if codec == "raw" else ImageStatistics()
 
 
 def _sample_bytes(arguments: Any) -> int:

@@ -23,7 +23,7 @@ from imagelake.wording import NAMED, tallied
 _RACY_NS = 2_000_000_000
 """A file changed this shortly before it was read may change again without a new mtime: its mtime proves nothing."""
 
-_TYPES = {"string": pa.string(), "bigint": pa.int64(), "int": pa.int32()}
+_TYPES = {"string": pa.string(), "bigint": pa.int64(), "int": pa.int32(), "double": pa.float64()}
 _SCHEMA = pa.schema([(c.name, _TYPES[c.type]) for c in bronze.FILES.columns])
 
 _FORMATS_BY_STEM = frozenset(("voc", "yolo"))

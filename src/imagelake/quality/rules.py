@@ -14,9 +14,21 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from imagelake.keys import SUFFIX_TYPES
-from imagelake.quality.catalogue import BY_ID, FAR, MIN_SIDE, Rule
+from imagelake.quality.catalogue import (
+    BLURRY,
+    BRIGHT,
+    BY_ID,
+    DARK,
+    FAR,
+    LOW_INFORMATION,
+    MIN_SIDE,
+    ODD_ASPECT,
+    Rule,
+)
 
 RULES_VERSION = 4
+
+_WHITE = 255
 
 _ARITHMETIC = 1e-6
 """Pixels that multiplying shares by a size may be off by."""
@@ -180,6 +192,16 @@ def _suffix_fits() -> Column:
     return F.concat(suffix, F.lit(" "), F.col("media_type")).isin(*_FITTING)
 
 
+def _blurry() -> Column:
+    """Unlike a picture without contrast, which has no edges either."""
+    spread = F.col("contrast") * _WHITE
+    return (F.col("sharpness") < spread * BLURRY) & (F.col("entropy") >= LOW_INFORMATION)
+
+
+def _number(name: str) -> Column:
+    return F.format_string("%.2f", name)
+
+
 _FITTING = tuple(f"{suffix} {kind}" for suffix, kinds in SUFFIX_TYPES.items() for kind in kinds)
 
 
@@ -203,6 +225,34 @@ IMAGE_RULES: tuple[Rule, ...] = (
     with_message(
         "image.name_not_ascii",
         lambda: _when(F.col("path").rlike(r"[^\x00-\x7F]"), "path ", F.col("path")),
+    ),
+    with_message(
+        "image.bit_depth",
+        lambda: _when(F.col("bit_depth") > 8, F.col("bit_depth"), " bits a sample; most loaders make 8 of them"),
+    ),
+    with_message(
+        "image.first_frame",
+        lambda: _when(F.col("frames") > 1, "the first of ", F.col("frames"), " pictures counts"),
+    ),
+    with_message(
+        "image.dark",
+        lambda: _when(F.col("brightness_p99") < DARK, "99 % of its pixels are below ", _number("brightness_p99")),
+    ),
+    with_message(
+        "image.bright",
+        lambda: _when(F.col("brightness_p5") > BRIGHT, "95 % of its pixels are above ", _number("brightness_p5")),
+    ),
+    with_message(
+        "image.blurry",
+        lambda: _when(_blurry(), "sharpness ", _number("sharpness"), " at a contrast of ", _number("contrast")),
+    ),
+    with_message(
+        "image.low_information",
+        lambda: _when(F.col("entropy") < LOW_INFORMATION, _number("entropy"), " bits of grey levels"),
+    ),
+    with_message(
+        "image.odd_aspect",
+        lambda: _when(F.least("width", "height") < F.greatest("width", "height") * ODD_ASPECT, _size_text(), " pixels"),
     ),
 )
 

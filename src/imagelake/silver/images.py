@@ -146,8 +146,8 @@ def merged(delivery: Delivery, accepted: DataFrame, units: DataFrame) -> DataFra
         given |= {"attributes": F.col("_attributes"), "source_id": F.col("_source_id")}
     else:
         given |= {name: F.coalesce(f"_{name}", f"_old_{name}") for name in ("attributes", "source_id")}
-    given |= {"dataset": F.lit(delivery.dataset), "phash": F.lit(None).cast("string")}
-    given |= {"delivery": F.lit(delivery.sequence), "flags": sorted_set(F.col("flags"), _label_flags(delivery))}
+    given |= {"dataset": F.lit(delivery.dataset), "delivery": F.lit(delivery.sequence)}
+    given["flags"] = sorted_set(F.col("flags"), _label_flags(delivery))
     hashed = map_rows(rows.withColumns(given), "row_hash binary", _hash)
     unchanged = (
         same(F.col("row_hash"), F.col("_old_row_hash"))

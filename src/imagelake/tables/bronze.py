@@ -6,6 +6,17 @@ from imagelake.tables.spec import Column, TableSpec
 
 COUNTS = "struct<read:bigint,accepted:bigint,unchanged:bigint,rejected:bigint,ignored:bigint,removed:bigint>"
 
+STATISTICS = (
+    Column("bit_depth", "int", "bits a sample as the file has them; null if it does not say"),
+    Column("phash", "string", "perceptual hash of the upright picture, 16 hex digits; null if it was not decoded"),
+    Column("brightness_p5", "double", "the brightness, 0 to 1, that 5 % of the pixels do not exceed"),
+    Column("brightness_p99", "double", "the brightness, 0 to 1, that 99 % of the pixels do not exceed"),
+    Column("contrast", "double", "standard deviation of the brightness, 0 to 1"),
+    Column("entropy", "double", "entropy of the grey levels in bits, 0 to 8"),
+    Column("sharpness", "double", "standard deviation of the Laplacian of a copy of 64 pixels, in grey levels"),
+)
+"""What a picture looks like, as the probe measured it; not part of any digest."""
+
 UPLOADS = TableSpec(
     name="bronze.uploads",
     doc="One row a state of an upload: landed, then how it ended. The newest row of a sequence counts.",
@@ -67,6 +78,7 @@ FILES = TableSpec(
         Column("mode", "string", "Pillow mode"),
         Column("orientation", "int", "EXIF orientation 1 to 8; 1 when absent or invalid"),
         Column("frames", "int", "number of frames"),
+        *STATISTICS,
         Column("problem_rule", "string", "the rule the bytes break, if any"),
         Column("problem", "string", "its message"),
         Column("source", "string", "URI of the source file; null for members of an archive"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from imagelake.tables.bronze import STATISTICS
 from imagelake.tables.spec import Column, TableSpec
 
 BOX = "struct<x:double,y:double,w:double,h:double>"
@@ -25,7 +26,7 @@ IMAGE_COLUMNS = (
     Column("labelled", "array<string>", "kinds the image was labelled for, sorted; possibly with nothing found"),
     Column("attributes", "string", "JSON object with sorted keys: what the upload said beyond the known fields"),
     Column("flags", "array<string>", "ids of the rules that warn, sorted"),
-    Column("phash", "string", "perceptual hash, when computed"),
+    *STATISTICS,
     Column("source_id", "string", "the image's id in its document"),
     Column("upload_id", "string", "the upload that last changed this row"),
     Column("delivery", "bigint", "its sequence number"),

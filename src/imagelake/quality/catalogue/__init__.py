@@ -12,10 +12,37 @@ from types import MappingProxyType
 from imagelake.quality.catalogue.annotations import ANNOTATIONS, CATEGORIES
 from imagelake.quality.catalogue.datasets import DATASETS
 from imagelake.quality.catalogue.images import IMAGES
-from imagelake.quality.catalogue.rule import FAR, FLAGGING, MIN_SIDE, OFF, REFUSING, Rule
+from imagelake.quality.catalogue.rule import (
+    BLURRY,
+    BRIGHT,
+    DARK,
+    FAR,
+    FLAGGING,
+    LOW_INFORMATION,
+    MIN_SIDE,
+    ODD_ASPECT,
+    OFF,
+    REFUSING,
+    Rule,
+)
 from imagelake.quality.catalogue.uploads import FILES, UPLOADS
 
-__all__ = ["BY_ID", "FAR", "FLAGGING", "MIN_SIDE", "OFF", "REFUSING", "RULES", "WAITING", "Rule"]
+__all__ = [
+    "BLURRY",
+    "BRIGHT",
+    "BY_ID",
+    "DARK",
+    "FAR",
+    "FLAGGING",
+    "LOW_INFORMATION",
+    "MIN_SIDE",
+    "ODD_ASPECT",
+    "OFF",
+    "REFUSING",
+    "RULES",
+    "WAITING",
+    "Rule",
+]
 
 RULES: tuple[Rule, ...] = (*UPLOADS, *FILES, *IMAGES, *ANNOTATIONS, *CATEGORIES, *DATASETS)
 

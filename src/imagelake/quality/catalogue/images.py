@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from imagelake.quality.catalogue.rule import MIN_SIDE, Rule, facts, judgements, refusals
+from imagelake.quality.catalogue.rule import (
+    BLURRY,
+    BRIGHT,
+    DARK,
+    LOW_INFORMATION,
+    MIN_SIDE,
+    ODD_ASPECT,
+    Rule,
+    facts,
+    judgements,
+    refusals,
+)
 
 IMAGES: tuple[Rule, ...] = (
     *refusals(
@@ -60,6 +71,17 @@ IMAGES: tuple[Rule, ...] = (
         ("image.suffix", "the file's suffix disagrees with its content"),
         ("image.mode", "the pixel mode is neither RGB nor L"),
         ("image.rotated", "EXIF orientation is not 1: shown and raw pixels differ"),
+        ("image.bit_depth", "more than 8 bits a sample; most loaders make 8 of them"),
+        ("image.first_frame", "an MPO JPEG of several pictures, of which the first counts"),
     ),
-    *judgements("image", "info", ("image.name_not_ascii", "its path holds other characters than those of ASCII")),
+    *judgements(
+        "image",
+        "info",
+        ("image.name_not_ascii", "its path holds other characters than those of ASCII"),
+        ("image.dark", f"99 % of its pixels are darker than {DARK:g} of white"),
+        ("image.bright", f"95 % of its pixels are brighter than {BRIGHT:g} of white"),
+        ("image.blurry", f"its edges, seen at 64 pixels a side, are weaker than {BLURRY:g} of its contrast"),
+        ("image.low_information", f"its grey levels hold less than {LOW_INFORMATION:g} bits, as of a blank picture"),
+        ("image.odd_aspect", f"one side is less than {ODD_ASPECT:g} of the other"),
+    ),
 )

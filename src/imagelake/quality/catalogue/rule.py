@@ -27,6 +27,18 @@ FAR = 10
 MIN_SIDE = 10
 """Images with a shorter side are flagged: trainers of the YOLO family refuse them."""
 
+DARK, BRIGHT = 0.32, 0.95
+"""Brightness, 0 to 1, that the lightest pixels of a dark image stay below and the darkest of a bright one exceed."""
+
+LOW_INFORMATION = 1.4
+"""Bits of the grey levels: cleanvision's bound, less what it counts for having three equal channels (log2 3)."""
+
+BLURRY = 0.3
+"""Sharpness as a share of contrast: a Gaussian blur by 2 % of the longer side falls below it, photographs do not."""
+
+ODD_ASPECT = 0.35
+"""Shorter side as a share of the longer one."""
+
 
 @dataclass(frozen=True)
 class Rule:

@@ -82,7 +82,7 @@ def test_what_flags_a_row_can_refuse_it(build, entity):
     ctx, report = build(dict.fromkeys(raised, "quarantine"))
     assert report.status == "accepted"
     # a row that breaks two rules is refused by the first of them
-    assert fired - refused(ctx).keys() <= {"annotation.box_normalised"}
+    assert fired - refused(ctx).keys() <= {"annotation.box_normalised", "image.split_conflict"}
     assert flags(ctx).keys() & raised == set()
 
 

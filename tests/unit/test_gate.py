@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from imagelake.dataset_settings import GateSettings, RuleThreshold
+from imagelake.dataset_settings import DatasetSettings, GateSettings, RuleThreshold
 from imagelake.errors import ConfigError
+from imagelake.quality.dataset_rules import dataset_thresholds
 from imagelake.quality.gate import SuiteResult, Verdict, judge
 from imagelake.quality.measures import Measures, UploadRows
+from imagelake.quality.statistics import Statistics, Tally
 from imagelake.quality.thresholds import Threshold
 
 DEFAULT = GateSettings()
@@ -86,10 +89,19 @@ def test_the_stored_verdict_has_every_number() -> None:
         "classes": 1,
         "new_classes": 0,
         "vanished_classes": 1,
+        "class_imbalance": 1.0,
+        "drift": 2 / 3,
+        "split_shift": 0.0,
+        "size_outliers": 0,
+        "crowded_images": 0,
+        "odd_sizes": 0,
+        "near_duplicates": 0,
+        "near_duplicates_across": 0,
         "class_names": {"new": [], "vanished": ["cow"]},
         "rules": {"image.small": 1},
         "suites": [],
         "problems": [],
+        "remarks": {"warn": {}, "info": {}},
         "passed": True,
         "forced": False,
     }
@@ -146,3 +158,61 @@ def test_what_other_suites_say_shuts_the_gate_as_well() -> None:
     assert verdict.as_json()["suites"] == [
         {"suite": "measures.mine.pets", "expectations": 3, "problems": list(suite.problems)}
     ]
+
+
+STATISTICS = Statistics(
+    classes={"cat": Tally(8, 120), "dog": Tally(3, 2), "fish": Tally(), "pets": Tally()},
+    trained=frozenset(("cat", "dog", "fish")),
+    splits={"train": Tally(6, 80), "val": Tally(4, 42)},
+    split_classes={"cat": {"train": 78, "val": 42}, "dog": {"train": 2}},
+    shares={"train": 0.8, "val": 0.1, "test": 0.1},
+    size_outliers=3,
+    near_duplicates_across=2,
+)
+DRAFT = Measures(10, 122, classes={"cat": 120, "dog": 2}, parent_classes={"cat": 10, "cow": 10}, statistics=STATISTICS)
+
+
+def remarks(**settings: Any) -> dict[str, str]:
+    """The sentence of each rule on the draft that is broken."""
+    made = dataset_thresholds(DRAFT, DatasetSettings.model_validate(settings))
+    return {str(t.rule): t.breach for t in made if not t.holds}
+
+
+def test_statistics_of_a_draft_break_rules_of_their_own() -> None:
+    assert remarks() == {
+        "dataset.class_imbalance": "the largest class has 60.0 times the annotations of the smallest; 50 are usual",
+        "dataset.class_scarce": "classes with fewer than 1 annotations: fish",
+        "dataset.classes_changed": "classes: dog is new, cow is gone",
+        "dataset.split_coverage": "classes that a split lacks: dog in val",
+        "dataset.split_shift": "the share of a split is 30.0% off that of its recipe; 10.0% are usual",
+        "dataset.drift": "50.0% of the annotations have moved between classes since the parent; 20.0% are usual",
+        "dataset.size_outliers": "3 boxes with a side far from the mean of their class",
+        "dataset.near_duplicates_across": "2 images that look like one in another split",
+    }
+
+
+def test_their_limits_are_settings() -> None:
+    generous = {"max_class_imbalance": 60, "min_class_annotations": 0, "max_split_shift": 0.5, "max_drift": 1}
+    generous |= {"max_size_outliers": 3, "max_near_duplicates": 2}
+    assert remarks(statistics=generous).keys() == {"dataset.classes_changed", "dataset.split_coverage"}
+
+
+def test_their_severity_decides_what_comes_of_them() -> None:
+    chosen = {"dataset.class_imbalance": "reject", "dataset.class_scarce": "off", "dataset.drift": "warn"}
+    settings = DatasetSettings.model_validate({"severities": chosen})
+    verdict = judge(DRAFT, settings.gate, dataset_thresholds(DRAFT, settings))
+    assert verdict.problems == ("the largest class has 60.0 times the annotations of the smallest; 50 are usual",)
+    assert verdict.remarks("warn") == {
+        "dataset.classes_changed": 2,
+        "dataset.split_coverage": 1,
+        "dataset.near_duplicates_across": 2,
+        "dataset.drift": 1,
+    }
+    assert verdict.remarks("info") == {"dataset.split_shift": 1, "dataset.size_outliers": 3}
+    assert len(verdict.warned) == 4
+    assert judge(DRAFT, settings.gate).passed
+
+
+def test_an_empty_draft_has_statistics_that_break_nothing() -> None:
+    made = dataset_thresholds(Measures(), DatasetSettings())
+    assert [t.rule for t in made if not t.holds] == []

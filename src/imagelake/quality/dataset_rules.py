@@ -12,15 +12,15 @@ from imagelake.quality.statistics import drift
 from imagelake.quality.thresholds import Threshold
 from imagelake.wording import listed
 
-_BLOCK = "statistics"
+_BLOCK, _ENTITY = "statistics", "dataset."
 _COUNTS = {
-    "size_outliers": "boxes with a side far from the mean of their class",
-    "crowded_images": "images with an unusual number of annotations",
-    "odd_sizes": "images of an unusual size",
-    "near_duplicates": "images that look like another one",
-    "near_duplicates_across": "images that look like one in another split",
+    "dataset.size_outliers": "boxes with a side far from the mean of their class",
+    "dataset.crowded_images": "images with an unusual number of annotations",
+    "dataset.odd_sizes": "images of an unusual size",
+    "dataset.near_duplicates": "images that look like another one",
+    "dataset.near_duplicates_across": "images that look like one in another split",
 }
-"""What each count of a draft is a count of; its rule and its setting have the same name."""
+"""What each count of a draft is a count of, by its rule."""
 
 
 def dataset_thresholds(measures: Measures, settings: DatasetSettings) -> tuple[Threshold, ...]:
@@ -44,42 +44,42 @@ def _ratios(m: Measures, asked: StatisticsSettings) -> Iterator[Threshold]:
     s = m.statistics
     most = asked.max_class_imbalance
     said = f"the largest class has {s.imbalance:,.1f} times the annotations of the smallest; {most:g} are usual"
-    yield _most("class_imbalance", s.imbalance, "max_class_imbalance", said, most)
+    yield _most("dataset.class_imbalance", s.imbalance, "max_class_imbalance", said, most)
     scarce = s.scarce(asked.min_class_annotations)
-    said = f"{len(scarce)} classes with fewer than {asked.min_class_annotations} annotations: {listed(scarce)}"
-    yield _most("class_scarce", len(scarce), "min_class_annotations", said, 0)
+    said = f"classes with fewer than {asked.min_class_annotations} annotations: {listed(scarce)}"
+    yield _most("dataset.class_scarce", len(scarce), "min_class_annotations", said, 0)
     changed = [f"{name} is new" for name in m.new_classes] + [f"{name} is gone" for name in m.vanished_classes]
-    yield _none("classes_changed", len(changed), f"classes: {listed(changed)}")
-    said = f"{len(s.uncovered)} classes are missing in a split: {listed(s.uncovered)}"
-    yield _none("split_coverage", len(s.uncovered), said)
+    yield _none("dataset.classes_changed", len(changed), f"classes: {listed(changed)}")
+    said = f"classes that a split lacks: {listed(s.uncovered)}"
+    yield _none("dataset.split_coverage", len(s.uncovered), said)
     most = asked.max_split_shift
     said = f"the share of a split is {s.split_shift:.1%} off that of its recipe; {most:.1%} are usual"
-    yield _most("split_shift", s.split_shift, "max_split_shift", said, most)
+    yield _most("dataset.split_shift", s.split_shift, "max_split_shift", said, most)
     moved, most = drift(m.classes, m.parent_classes), asked.max_drift
     said = f"{moved:.1%} of the annotations have moved between classes since the parent; {most:.1%} are usual"
-    yield _most("drift", moved, "max_drift", said, most)
+    yield _most("dataset.drift", moved, "max_drift", said, most)
 
 
 def _counts(m: Measures, settings: DatasetSettings) -> Iterator[Threshold]:
     asked = settings.statistics
     allowed = {
-        "size_outliers": asked.max_size_outliers,
-        "crowded_images": asked.max_crowded_images,
-        "odd_sizes": asked.max_odd_sizes,
-        "near_duplicates": asked.max_near_duplicates,
-        "near_duplicates_across": asked.max_near_duplicates,
+        "dataset.size_outliers": asked.max_size_outliers,
+        "dataset.crowded_images": asked.max_crowded_images,
+        "dataset.odd_sizes": asked.max_odd_sizes,
+        "dataset.near_duplicates": asked.max_near_duplicates,
+        "dataset.near_duplicates_across": asked.max_near_duplicates,
     }
-    for name, most in allowed.items():
-        count = getattr(m.statistics, name)
-        setting = "max_near_duplicates" if name.startswith("near") else f"max_{name}"
-        yield _most(name, count, setting, f"{count} {_COUNTS[name]}", most)
+    for rule, most in allowed.items():
+        measure = rule.removeprefix(_ENTITY)
+        count = getattr(m.statistics, measure)
+        setting = "max_near_duplicates" if measure.startswith("near") else f"max_{measure}"
+        yield _most(rule, count, setting, f"{count} {_COUNTS[rule]}", most)
 
 
-def _none(measure: str, value: float, said: str) -> Threshold:
+def _none(rule: str, value: float, said: str) -> Threshold:
     """Nothing of it is usual; the one setting is the rule's severity."""
-    rule = f"dataset.{measure}"
-    return Threshold(measure, value, rule, said, most=0, rule=rule, block="severities")
+    return Threshold(rule.removeprefix(_ENTITY), value, rule, said, most=0, rule=rule, block="severities")
 
 
-def _most(measure: str, value: float, setting: str, said: str, most: float) -> Threshold:
-    return Threshold(measure, value, setting, said, most=most, rule=f"dataset.{measure}", block=_BLOCK)
+def _most(rule: str, value: float, setting: str, said: str, most: float) -> Threshold:
+    return Threshold(rule.removeprefix(_ENTITY), value, setting, said, most=most, rule=rule, block=_BLOCK)

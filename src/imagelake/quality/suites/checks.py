@@ -35,7 +35,7 @@ BY_RULE = {
 KINDS = ("box", "polygon", "rle", "class", "keypoints", "caption", "mask", "panoptic")
 BOX_SPACES = ("raw", "oriented", "same", "assumed")
 ENTITIES = ("file", "image", "annotation", "category")
-SPLIT_OFF = 1e-6
+CUT_OFF = 1e-6
 """Share of a pixel that cutting a box to its image may be off by."""
 
 
@@ -76,7 +76,7 @@ def _odd(value: Column) -> Column:
 
 def _outside() -> Column:
     x, y, w, h = (F.col(f"bbox.{side}") for side in "xywh")
-    over = (x + w - F.col("width") > SPLIT_OFF) | (y + h - F.col("height") > SPLIT_OFF)
+    over = (x + w - F.col("width") > CUT_OFF) | (y + h - F.col("height") > CUT_OFF)
     text = F.format_string(
         "box x=%s y=%s w=%s h=%s reaches outside %s x %s", "bbox.x", "bbox.y", "bbox.w", "bbox.h", "width", "height"
     )

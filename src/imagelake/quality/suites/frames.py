@@ -9,11 +9,18 @@ from pyspark.sql import functions as F
 
 from imagelake.dataset_settings import DatasetSettings
 from imagelake.quality.suites.checks import RowCheck, checks
+from imagelake.quality.suites.state import TABLES
 from imagelake.quality.suites.tables import flag_column
 from imagelake.tables import silver
 from imagelake.tables.spec import TableSpec
+from imagelake.tables.store import DeltaStore
 
 _KEY = {silver.REJECTIONS.name: "rejection_id", silver.ANNOTATIONS.name: "annotation_key"}
+
+
+def frames_of(tables: DeltaStore, dataset: str, settings: DatasetSettings) -> dict[str, DataFrame]:
+    """The frames that the suites of a dataset are judged on, of its rows now, by table name."""
+    return suite_frames({spec.name: tables.read(spec, dataset) for spec in TABLES}, settings)
 
 
 def suite_frames(stored: Mapping[str, DataFrame], settings: DatasetSettings) -> dict[str, DataFrame]:

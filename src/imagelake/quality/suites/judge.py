@@ -14,13 +14,12 @@ from imagelake.quality import expectations
 from imagelake.quality.gate import SuiteResult
 from imagelake.quality.project import in_project
 from imagelake.quality.suites.expected import Suite
-from imagelake.quality.suites.frames import suite_frames
+from imagelake.quality.suites.frames import frames_of
 from imagelake.quality.suites.own import OwnSuites
 from imagelake.quality.suites.state import TABLES
 from imagelake.quality.suites.tables import table_suite
 from imagelake.tables import silver
 from imagelake.tables.files import dataset_files
-from imagelake.tables.store import DeltaStore
 
 
 def judge_tables(
@@ -34,12 +33,6 @@ def judge_tables(
     frames = frames_of(ctx.tables, dataset, settings)
     judged = _judged(dataset, settings, frames, _logged_rows(ctx, dataset), own)
     return in_project(ctx.storage, dataset, partial(expectations.check_tables, judged=judged))
-
-
-def frames_of(tables: DeltaStore, dataset: str, settings: DatasetSettings) -> dict[str, DataFrame]:
-    """The frames that the suites of a dataset are judged on, by table name."""
-    stored = {spec.name: tables.read(spec, dataset) for spec in TABLES}
-    return suite_frames(stored, settings)
 
 
 def _judged(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -110,7 +111,17 @@ def test_the_project_opens_in_the_library_and_shows_every_result(storage: LocalS
     assert [definition.name for definition in context.validation_definitions.all()] == ["measures.pets"]
     assert [checkpoint.name for checkpoint in context.checkpoints.all()] == ["measures.pets"]
     pages = tmp_path / "lake" / docs_path("pets")
-    assert pages.read_text("utf-8").count("validations/measures/pets") >= 2
+    first = pages.read_text("utf-8")
+    assert first.count("validations/measures/pets") == 2
+    assert (first.count(">passed<"), first.count(">refused<")) == (1, 1)
+    links = re.findall(r'href="([^"]*)"', first)
+    assert links
+    assert [link for link in links if not (pages.parent / link).is_file()] == []
+    for page in pages.parent.rglob("*.html"):
+        head = page.read_text("utf-8").partition("<head>")[2]
+        assert head.index("default-src 'none'") < min(
+            head.find(tag) % len(head) for tag in ("<link", "<script", "<title")
+        )
 
 
 def test_old_results_go_with_their_pages(storage: LocalStorage, tmp_path: Path) -> None:

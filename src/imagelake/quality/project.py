@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from imagelake.errors import ImagelakeError
+from imagelake.quality.data_docs import keep_offline
 from imagelake.storage.base import Storage
 
 log = logging.getLogger(__name__)
@@ -40,10 +41,16 @@ def in_project(storage: Storage, dataset: str, work: Callable[[Path], T]) -> tup
     A project that cannot be worked with (a file that was half written, say) is made anew: its results are for looking
     at, and must not keep anybody from publishing. When it does not work in an empty folder either, that is raised.
     """
+
+    def done(folder: Path) -> T:
+        result = work(folder)
+        keep_offline(folder, f"Data Docs of {dataset}")
+        return result
+
     with opened(storage, dataset) as folder:
         before = any(folder.iterdir())
         try:
-            return work(folder), ()
+            return done(folder), ()
         except ImagelakeError:
             raise
         except Exception as problem:
@@ -52,7 +59,7 @@ def in_project(storage: Storage, dataset: str, work: Callable[[Path], T]) -> tup
             log.warning("%s cannot be worked with", project_path(dataset), exc_info=True)
             shutil.rmtree(folder)
             folder.mkdir()
-            result = work(folder)
+            result = done(folder)
             reason = f"{type(problem).__name__}: {str(problem).strip().partition(chr(10))[0]}"
             return result, (f"{project_path(dataset)} was damaged ({reason}) and is made anew, without older results",)
 

@@ -14,10 +14,11 @@ from imagelake.bronze import ingest, remove
 from imagelake.bronze.request import IngestRequest
 from imagelake.context import Context, RunReport
 from imagelake.errors import GateFailed
-from imagelake.gold import publish
+from imagelake.gold import gate, publish
 from imagelake.gold.live import published
 from imagelake.gold.plan import PublishRequest
 from imagelake.keys import check_dataset_id
+from imagelake.quality.gate import Verdict
 from imagelake.silver import build
 from imagelake.storage.lease import Lease
 from imagelake.tables import deliveries
@@ -78,10 +79,28 @@ def publish_draft(ctx: Context, request: PublishRequest) -> RunReport:
     check_dataset_id(request.dataset)
     with writing(ctx, request.dataset) as lease:
         if request.ref_number is None:
-            saved = ingest.run_all(ctx, request.dataset, [], lease)
-            if saved or half_built(ctx.tables, request.dataset):
-                build.run(ctx, request.dataset, lease)
+            _finish_draft(ctx, request.dataset, lease)
         return publish.run(ctx, request, lease)
+
+
+def gate_draft(ctx: Context, dataset: str, *, full: bool = False) -> Verdict:
+    """The verb gate: the draft made whole as for a publish, and judged; with `full` its tables too; not published.
+
+    It takes the lease as a publish does: no build may change a table between two looks at it, and the project of the
+    dataset's suites has one writer. NotFound for a dataset without a draft.
+    """
+    check_dataset_id(dataset)
+    with writing(ctx, dataset) as lease:
+        _finish_draft(ctx, dataset, lease)
+        publish.check_whole(ctx, dataset)
+        return gate.judge_draft_and_tables(ctx, dataset) if full else gate.judge_draft(ctx, dataset)
+
+
+def _finish_draft(ctx: Context, dataset: str, lease: Lease) -> None:
+    """Take in labelling saves, and finish an upload that an interrupted build left half-written."""
+    saved = ingest.run_all(ctx, dataset, [], lease)
+    if saved or half_built(ctx.tables, dataset):
+        build.run(ctx, dataset, lease)
 
 
 def take_uploads(ctx: Context, dataset: str, requests: Sequence[IngestRequest], *, auto: bool) -> list[RunReport]:

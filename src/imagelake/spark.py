@@ -5,6 +5,7 @@
     lake.upsert("silver", "features", changed, keys=["image_key"])
     lake.time_travel("silver", "features", version=0)
     lake.snapshot("pets@v3").images
+    lake.suite_frame("silver.images.pets")
 
 One's own tables lie under `tables/own/<layer>/<name>`; the lake's own tables are never written here.
 """
@@ -22,11 +23,14 @@ from pyspark.sql import functions as F
 from imagelake.client import catalog, refs
 from imagelake.client.rows import UNASSIGNED
 from imagelake.client.tables import Tables
+from imagelake.dataset_settings import load_dataset_settings
 from imagelake.errors import IntegrityError, NotFound, UsageError
 from imagelake.gold.live import live, published
+from imagelake.quality.suites.frames import frames_of
+from imagelake.quality.suites.state import TABLES
 from imagelake.settings import DeltaSettings, S3Settings
 from imagelake.storage.lake import open_lake
-from imagelake.tables import gold, silver
+from imagelake.tables import deliveries, gold, silver
 from imagelake.tables.store import DeltaStore
 
 LAYERS = ("bronze", "silver", "gold")
@@ -129,6 +133,23 @@ class Lakehouse:
         shown.annotations.createOrReplaceTempView("annotations")
         shown.categories.createOrReplaceTempView("categories")
         shown.splits.createOrReplaceTempView("splits")
+
+    def suite_frame(self, suite: str) -> DataFrame:
+        """What a suite of whole tables is judged on, by the suite's name: the rows of `silver.images.pets`, say.
+
+        It has the columns of the table, `breaks_…` with what is wrong with a row (null when nothing is), and
+        `flagged_…` (0 or 1) of rules with a threshold. UsageError for a name that is of no table, NotFound for a
+        dataset without upload.
+        """
+        table = next((spec.name for spec in TABLES if suite.startswith(f"{spec.name}.")), None)
+        if table is None:
+            raise UsageError(
+                f"{suite!r} is no suite of a table", hint=f"{', '.join(f'{spec.name}.D' for spec in TABLES)}"
+            )
+        dataset = suite.rpartition(".")[2]
+        if not deliveries.newest(self._tables, dataset):
+            raise NotFound(f"there is no dataset {dataset!r} in this lake")
+        return frames_of(self._tables, dataset, load_dataset_settings(self._storage, dataset))[table]
 
     def _draft(self, dataset: str) -> Snapshot:
         """Its splits are the newest published ones of recipe 1, which a publish keeps."""

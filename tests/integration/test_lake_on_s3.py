@@ -10,6 +10,9 @@ import imagelake
 from imagelake import pipeline
 from imagelake.bronze.request import IngestRequest
 from imagelake.landing import run_landing
+from imagelake.maintenance.suites import judge_datasets
+from imagelake.maintenance.unjudged import due
+from imagelake.quality.project import project_path
 from imagelake.runtime import run_verb
 
 
@@ -97,3 +100,29 @@ def test_a_night_takes_what_waits_in_the_buckets_landing(spark, rgw_bucket, tmp_
     assert [s.path for s in lake.list("blobs/zip")] == [], "browse keeps single objects, not the zip"
     with imagelake.open(chosen.lake, chosen.s3) as client:
         assert client.verify("pets@v1").as_json()["ok"]
+
+
+@pytest.mark.nightly
+def test_whole_tables_are_judged_in_a_bucket_and_a_damaged_project_stops_no_night(spark, bucket, tmp_path):
+    chosen, lake = settings(bucket, "lake"), bucket.storage("lake")
+    lake.put("datasets/pets.yaml", b"publish: auto\n")
+    project = f"{project_path('pets')}/gx/great_expectations.yml"
+
+    def night(name, start):
+        upload = helpers.write_zip(tmp_path / f"{name}.zip", small_files(3, start=start))
+        lake.put_file(upload, f"landing/pets/{name}.zip")
+        lake.put(f"landing/pets/{name}.ready", b"")
+        (report,) = run_verb(chosen, "run", None, run_landing, create=True)
+        return report
+
+    assert night("monday", 0).version == "pets@v1"
+    lake.put(project, lake.read(project)[:100])
+    second = night("tuesday", 10)
+    assert second.version == "pets@v2"
+    assert second.notices[-1].startswith("reports/gx/pets was damaged (")
+    assert due(lake).datasets == ("pets",)
+    (report,) = run_verb(chosen, "maintain", None, lambda ctx: judge_datasets(ctx, due(ctx.storage).datasets))
+    assert (report.status, report.problem, report.notices) == ("passed", None, ())
+    assert due(lake).datasets == ()
+    pages = [stat.path for stat in lake.list(project_path("pets")) if "silver/images" in stat.path]
+    assert [path for path in pages if path.endswith(".html")]

@@ -17,7 +17,7 @@ PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)#\s]*)(#[^)\s]*)?\)")
-JOBS = {"ingest": "ingest", "build": "build", "publish": "publish", "pipeline": "run"}
+JOBS = {verb: verb for verb in ("ingest", "build", "publish", "gate", "maintain")} | {"pipeline": "run"}
 
 
 def blocks(page: Path, language: str) -> list[str]:

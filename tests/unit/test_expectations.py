@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from imagelake.errors import ConfigError
 from imagelake.quality.expectations import check_measures
 from imagelake.quality.gate import SuiteResult, Verdict, judge
 from imagelake.quality.measures import Measures
-from imagelake.quality.project import KEPT, docs_path, opened, own_suites, project_path
+from imagelake.quality.project import KEPT, docs_path, in_project, project_path
+from imagelake.quality.suites.own import MEASURES, own_suites
 from imagelake.quality.thresholds import Threshold
 from imagelake.storage.local import LocalStorage
 
@@ -29,8 +31,14 @@ def storage(tmp_path: Path) -> LocalStorage:
 
 
 def check(storage: LocalStorage, verdict: Verdict, dataset: str = "pets") -> tuple[SuiteResult, ...]:
-    with opened(storage, dataset) as project:
-        return check_measures(project, dataset, verdict, own_suites(storage, dataset))
+    return noticed(storage, verdict, dataset)[0]
+
+
+def noticed(
+    storage: LocalStorage, verdict: Verdict, dataset: str = "pets"
+) -> tuple[tuple[SuiteResult, ...], tuple[str, ...]]:
+    suites = own_suites(storage, dataset).of(MEASURES)
+    return in_project(storage, dataset, lambda project: check_measures(project, dataset, verdict, suites))
 
 
 def own(storage: LocalStorage, kind: str, **arguments: object) -> None:
@@ -59,13 +67,15 @@ def test_a_measure_that_is_no_number_is_a_breach_of_the_suite_too(storage: Local
         (
             "expect_column_values_to_be_between",
             {"column": "images", "min_value": 100},
-            "suite measures.mine.pets: expect_column_values_to_be_between on images does not hold",
+            "suite measures.mine.pets: expect_column_values_to_be_between on images does not hold, "
+            "1 row, for example 10; mend the data, or the suite in datasets/pets.gx/measures.mine.json",
         ),
         (
             "expect_column_values_to_be_between",
             {"column": "dogs", "min_value": 1},
             "suite measures.mine.pets: expect_column_values_to_be_between on dogs could not be judged: "
-            'Error: The column "dogs" in BatchData does not exist.',
+            'Error: The column "dogs" in BatchData does not exist.; mend the data, or the suite in '
+            "datasets/pets.gx/measures.mine.json",
         ),
     ],
 )
@@ -101,7 +111,17 @@ def test_the_project_opens_in_the_library_and_shows_every_result(storage: LocalS
     assert [definition.name for definition in context.validation_definitions.all()] == ["measures.pets"]
     assert [checkpoint.name for checkpoint in context.checkpoints.all()] == ["measures.pets"]
     pages = tmp_path / "lake" / docs_path("pets")
-    assert pages.read_text("utf-8").count("validations/measures/pets") >= 2
+    first = pages.read_text("utf-8")
+    assert first.count("validations/measures/pets") == 2
+    assert (first.count(">passed<"), first.count(">refused<")) == (1, 1)
+    links = re.findall(r'href="([^"]*)"', first)
+    assert links
+    assert [link for link in links if not (pages.parent / link).is_file()] == []
+    for page in pages.parent.rglob("*.html"):
+        head = page.read_text("utf-8").partition("<head>")[2]
+        assert head.index("default-src 'none'") < min(
+            head.find(tag) % len(head) for tag in ("<link", "<script", "<title")
+        )
 
 
 def test_old_results_go_with_their_pages(storage: LocalStorage, tmp_path: Path) -> None:
@@ -117,3 +137,54 @@ def test_old_results_go_with_their_pages(storage: LocalStorage, tmp_path: Path) 
     check(storage, judge(BAD, GATE))
     assert len(list(root.glob("validations/measures/pets/*/*/*.json"))) == KEPT
     assert newest.exists()
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        "gx/great_expectations.yml",
+        "gx/expectations/measures/pets.json",
+        "gx/validation_definitions/measures.pets.json",
+        "gx/checkpoints/measures.pets.json",
+    ],
+)
+def test_a_damaged_project_is_made_anew_and_that_is_said(storage: LocalStorage, tmp_path: Path, damaged: str) -> None:
+    check(storage, judge(GOOD, GATE))
+    file = tmp_path / "lake" / project_path("pets") / damaged
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    (result,), notices = noticed(storage, judge(BAD, GATE))
+    assert result.problems == judge(BAD, GATE).problems
+    (notice,) = notices
+    assert notice.startswith("reports/gx/pets was damaged (")
+    assert notice.endswith(") and is made anew, without older results")
+    assert len(file.read_bytes()) > len(whole) // 2
+
+
+def test_a_damaged_result_is_left_alone(storage: LocalStorage, tmp_path: Path) -> None:
+    check(storage, judge(GOOD, GATE))
+    root = tmp_path / "lake" / project_path("pets")
+    (result,) = root.glob("gx/uncommitted/validations/measures/pets/*/*/*.json")
+    result.write_bytes(result.read_bytes()[:100])
+    assert noticed(storage, judge(BAD, GATE))[1] == ()
+    assert len(list(root.glob("gx/uncommitted/validations/measures/pets/*/*/*.json"))) == 2
+
+
+def test_what_cannot_be_judged_in_an_empty_project_either_is_an_error(storage: LocalStorage) -> None:
+    def fail(_: Path) -> None:
+        raise OSError("no space left")
+
+    for _ in range(2):
+        with pytest.raises(OSError, match="no space left"):
+            in_project(storage, "pets", fail)
+        check(storage, judge(GOOD, GATE))
+
+
+def test_markup_in_class_names_is_inert_in_data_docs(storage: LocalStorage, tmp_path: Path) -> None:
+    hostile = "<script>alert(1)</script>"
+    own(storage, "expect_column_values_to_be_in_set", column="images", value_set=[hostile])
+    measures = Measures(images=10, classes={hostile: 1}, parent_classes={})
+    check(storage, judge(measures, GateSettings(max_new_classes=0)))
+    pages = list((tmp_path / "lake" / project_path("pets")).rglob("*.html"))
+    assert len(pages) >= 4
+    assert [page for page in pages if hostile in page.read_text("utf-8")] == []

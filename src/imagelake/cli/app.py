@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from imagelake.cli import demo, lifecycle, look, maintain, quarantine, report, serve, write
+from imagelake.cli import demo, gate, lifecycle, look, maintain, quarantine, report, serve, write
 from imagelake.cli.flags import Flags
 from imagelake.cli.shell import Shell
 
@@ -28,6 +28,7 @@ for verb in (
     write.run,
     write.ingest,
     write.build,
+    gate.gate,
     write.publish,
     write.remove,
     look.show,

@@ -10,7 +10,7 @@ from imagelake.tables import silver
 from imagelake.tables.frames import all_settled
 from imagelake.tables.store import DeltaStore
 
-_INCLUDED = frozenset(("built", "unchanged", "superseded"))
+INCLUDED = frozenset(("built", "unchanged", "superseded"))
 """States of an upload after which the draft holds whatever still counts of it."""
 
 
@@ -27,7 +27,7 @@ def uploads_since(parent: Mapping[str, Any] | None, newest: Sequence[Mapping[str
     Version rows of older lakes have no `last_sequence`: there the time decides.
     """
     built = [row for row in newest if row["state"] == "built" and not _is_included(row, parent)]
-    last = max((int(row["sequence"]) for row in newest if row["state"] in _INCLUDED), default=None)
+    last = max((int(row["sequence"]) for row in newest if row["state"] in INCLUDED), default=None)
     return Uploads(tuple(built), last)
 
 

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from threading import Thread
 from typing import Any
 
 from imagelake.context import Context
-from imagelake.dataset_settings import DatasetSettings
-from imagelake.errors import GateFailed
+from imagelake.dataset_settings import DatasetSettings, load_dataset_settings
+from imagelake.errors import GateFailed, NotFound
 from imagelake.gold.difference import Attempt
-from imagelake.gold.draft import measure
-from imagelake.gold.live import Published
+from imagelake.gold.draft import INCLUDED, measure, pinned, uploads_since
+from imagelake.gold.live import Published, published
 from imagelake.gold.plan import Content, PublishRequest, Uploads
 from imagelake.quality import expectations
 from imagelake.quality.gate import Verdict, judge
-from imagelake.quality.project import opened, own_suites
-from imagelake.tables import ops, silver
+from imagelake.quality.project import in_project
+from imagelake.quality.record import judgement_rows
+from imagelake.quality.suites.judge import judge_tables
+from imagelake.quality.suites.own import MEASURES, own_suites
+from imagelake.quality.suites.state import silver_states
+from imagelake.tables import deliveries, ops, silver
 
 
 def judged(
@@ -30,18 +36,9 @@ def judged(
 
     draft: its rows and the uploads since the parent version; by: the dataset's settings, and the versions there are.
     """
-    (content, uploads), (settings, known) = draft, by
-    rejections = ctx.tables.read(silver.REJECTIONS, request.dataset).where("closed_at IS NULL")
-    loading = Thread(target=expectations.load)  # takes seconds, while Spark counts
-    loading.start()
-    verdict = judge(measure(content, rejections, uploads, known.newest), settings.gate)
-    loading.join()
-    with opened(ctx.storage, request.dataset) as project:
-        own = own_suites(ctx.storage, request.dataset)
-        suites = expectations.check_measures(project, request.dataset, verdict, own)
-    verdict = replace(verdict, suites=suites)
+    verdict = _by_measures(ctx, request.dataset, draft, by)
     verdict = replace(verdict, forced=request.force and not verdict.passed)
-    ctx.tables.append(ops.QUALITY, ctx.tables.frame(ops.QUALITY, _rows(ctx, attempt, verdict)))
+    _keep(ctx, verdict, {"dataset": request.dataset, "publish_id": attempt.publish_id})
     if verdict.word == "refused":
         raise GateFailed(
             f"{request.dataset} is not published: {'; '.join(verdict.problems)}",
@@ -51,39 +48,57 @@ def judged(
     return verdict
 
 
-def _rows(ctx: Context, attempt: Attempt, verdict: Verdict) -> list[dict[str, Any]]:
-    """Rows of ops.quality: one for each threshold, one for each suite."""
-    same = {
-        "dataset": attempt.dataset,
-        "publish_id": attempt.publish_id,
-        "run_id": ctx.run_id,
-        "verdict": verdict.word,
-        "at": ctx.clock(),
-    }
-    of_thresholds = [
-        {
-            **same,
-            "measure": t.measure,
-            "value": float(t.value),
-            "least": None if t.least is None else float(t.least),
-            "most": None if t.most is None else float(t.most),
-            "setting": f"gate.{t.setting}",
-            "holds": t.holds,
-            "message": None if t.holds else t.breach,
-        }
-        for t in verdict.thresholds
-    ]
-    of_suites = [
-        {
-            **same,
-            "measure": suite.suite,
-            "value": float(len(suite.problems)),
-            "least": None,
-            "most": 0.0,
-            "setting": None,
-            "holds": not suite.problems,
-            "message": "; ".join(suite.problems) or None,
-        }
-        for suite in verdict.suites
-    ]
-    return of_thresholds + of_suites
+def judge_draft(ctx: Context, dataset: str) -> Verdict:
+    """The verdict that a publish of the draft would come to, kept in ops.quality without an attempt.
+
+    The caller holds the dataset's lease. NotFound when nothing of the dataset was ever built.
+    """
+    verdict = _verdict(ctx, dataset)
+    _keep(ctx, verdict, {"dataset": dataset})
+    return verdict
+
+
+def judge_draft_and_tables(ctx: Context, dataset: str) -> Verdict:
+    """As `judge_draft`, and by the suites of whole tables too."""
+    verdict = _verdict(ctx, dataset)
+    state = silver_states(ctx.storage, [dataset])[dataset]
+    ctx.progress(f"judging the tables of {dataset}")
+    settings = load_dataset_settings(ctx.storage, dataset)
+    suites, notices = judge_tables(ctx, dataset, settings, own_suites(ctx.storage, dataset))
+    whole = replace(verdict, suites=(*verdict.suites, *suites), notices=(*verdict.notices, *notices))
+    _keep(ctx, whole, {"dataset": dataset, "judged": state})
+    return whole
+
+
+def _verdict(ctx: Context, dataset: str) -> Verdict:
+    newest, known = deliveries.newest(ctx.tables, dataset), published(ctx.tables, dataset)
+    if not any(row["state"] in INCLUDED for row in newest):
+        raise NotFound(
+            f"{dataset} has no draft: none of its {len(newest)} uploads was built",
+            hint=f"imagelake show {dataset} lists them" if newest else "imagelake show lists the datasets there are",
+        )
+    settings = load_dataset_settings(ctx.storage, dataset)
+    ctx.progress(f"measuring the draft of {dataset}")
+    draft = pinned(ctx.tables, dataset), uploads_since(known.newest, newest)
+    return _by_measures(ctx, dataset, draft, (settings, known))
+
+
+def _by_measures(
+    ctx: Context, dataset: str, draft: tuple[Content, Uploads], by: tuple[DatasetSettings, Published]
+) -> Verdict:
+    (content, uploads), (settings, known) = draft, by
+    own = own_suites(ctx.storage, dataset)
+    rejections = ctx.tables.read(silver.REJECTIONS, dataset).where("closed_at IS NULL")
+    loading = Thread(target=expectations.load)  # takes seconds, while Spark counts
+    loading.start()
+    verdict = judge(measure(content, rejections, uploads, known.newest), settings.gate)
+    loading.join()
+    check = partial(expectations.check_measures, dataset=dataset, verdict=verdict, own=own.of(MEASURES))
+    suites, notices = in_project(ctx.storage, dataset, check)
+    return replace(verdict, suites=suites, notices=notices)
+
+
+def _keep(ctx: Context, verdict: Verdict, of: Mapping[str, Any]) -> None:
+    same = {**of, "run_id": ctx.run_id, "verdict": verdict.word, "at": ctx.clock()}
+    rows = judgement_rows(same, verdict.thresholds, verdict.suites)
+    ctx.tables.append(ops.QUALITY, ctx.tables.frame(ops.QUALITY, rows))

@@ -85,9 +85,9 @@ def _content_differences(ctx: Context, attempt: Attempt, content: Content, known
 
 def _of_verdict(verdict: Verdict) -> Remarks:
     if not verdict.forced:
-        return Remarks()
+        return Remarks(notices=verdict.notices)
     said = f"published by force, although the gate refuses it: {'; '.join(verdict.problems)}"
-    return Remarks({"publish.forced": 1}, (said,))
+    return Remarks({"publish.forced": 1}, (*verdict.notices, said))
 
 
 def _splits(

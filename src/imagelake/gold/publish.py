@@ -39,7 +39,7 @@ def run(ctx: Context, request: PublishRequest, lease: Lease) -> RunReport:
     """
     if request.alias is not None:
         check_alias(request.alias)
-    _check_whole(ctx, request.dataset)
+    check_whole(ctx, request.dataset)
     settings = load_dataset_settings(ctx.storage, request.dataset)
     for _ in range(_TRIES):
         known = published(ctx.tables, request.dataset)
@@ -54,7 +54,7 @@ def run(ctx: Context, request: PublishRequest, lease: Lease) -> RunReport:
     raise Conflict(f"{request.dataset}: other publishers were faster {_TRIES} times", hint="run the command again")
 
 
-def _check_whole(ctx: Context, dataset: str) -> None:
+def check_whole(ctx: Context, dataset: str) -> None:
     """NotFound for a dataset without any upload, Conflict for a draft that an interrupted build left half-written."""
     if not deliveries.newest(ctx.tables, dataset) and not published(ctx.tables, dataset).rows:
         raise NotFound(f"there is no dataset {dataset!r} in this lake", hint="imagelake show lists those there are")

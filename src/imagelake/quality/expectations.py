@@ -1,4 +1,4 @@
-"""Great Expectations: the gate's thresholds as suites, run and shown in Data Docs. The only module that imports it.
+"""Great Expectations: suites run on a draft's measures and on its tables, and shown in Data Docs. The only importer.
 
 A project is a folder that opens with the library's own context. Suites, validation definitions and checkpoints are
 called after what they judge and the dataset: `measures.pets`, `silver.images.pets`. The library takes seconds to
@@ -16,18 +16,20 @@ from typing import TYPE_CHECKING, Any
 
 from imagelake.errors import ConfigError
 from imagelake.quality.gate import SuiteResult, Verdict
+from imagelake.quality.suites.expected import Expected, Suite
+from imagelake.quality.suites.own import MEASURES
 from imagelake.quality.thresholds import Threshold
 
 if TYPE_CHECKING:
-    from great_expectations import ExpectationSuite
-    from great_expectations.core import ExpectationSuiteValidationResult, ExpectationValidationResult
+    from great_expectations import Checkpoint, ExpectationSuite
+    from great_expectations.core import ExpectationValidationResult
     from great_expectations.data_context import FileDataContext
-
-MEASURES = "measures"
-"""What the suite of a gate judges: one row of a draft's measures."""
+    from pyspark.sql import DataFrame
 
 _QUIET = {"GX_ANALYTICS_ENABLED": "false"}
-_SAID = "said"
+_SAID, _MEANING, _ORIGIN = "said", "meaning", "origin"
+_SHORT, _FULL = "BOOLEAN_ONLY", "SUMMARY"
+_EXAMPLES, _LONGEST_EXAMPLE = 3, 160
 
 
 def load() -> None:
@@ -44,16 +46,43 @@ def load() -> None:
             del main.__file__
 
 
-def check_measures(project: Path, dataset: str, verdict: Verdict, own: Mapping[str, bytes]) -> tuple[SuiteResult, ...]:
+def check_measures(project: Path, dataset: str, verdict: Verdict, own: Sequence[Suite]) -> tuple[SuiteResult, ...]:
     """Judge a draft's measures by the suite of its thresholds and by a dataset's own suites; results go to Data Docs.
 
-    project: the folder of the dataset's project, made when it is empty; own: suites as JSON by file name. An exception
-    inside a result is a breach. ConfigError for a file that is no suite.
+    project: the folder of the dataset's project, made when it is empty. An exception inside a result is a breach.
+    ConfigError for a file that is no suite.
+    """
+    import pyarrow
+
+    load()
+    context = _context(project)  # suites can only be made when there is one
+    made = [(Suite(f"{MEASURES}.{dataset}"), _of_thresholds(dataset, verdict.thresholds))]
+    made += [(suite, _own_suite(suite)) for suite in own]
+    frame = pyarrow.Table.from_pylist([dict(verdict.numbers)]).to_pandas()
+    results = []
+    for suite, expectations in made:
+        source = context.data_sources.add_or_update_pandas(suite.name)
+        results.append(_result(suite, _checkpoint(context, expectations, source, _FULL), frame))
+    return tuple(results)
+
+
+def check_tables(project: Path, judged: Sequence[tuple[Suite, DataFrame]]) -> tuple[SuiteResult, ...]:
+    """Judge frames by suites on Spark, each in as few jobs as the library allows; results go to Data Docs.
+
+    A suite that does not hold runs a second time, for the values that break it: looking for them costs a job an
+    expectation. Nothing is persisted. ConfigError for a file that is no suite.
     """
     load()
     context = _context(project)
-    suites = [_suite_of(dataset, verdict.thresholds), *(_own_suite(name, data, dataset) for name, data in own.items())]
-    return tuple(_run(context, suite, verdict.numbers) for suite in suites)
+    made = [(suite, _own_suite(suite) if suite.file else _suite(suite), frame) for suite, frame in judged]
+    results = []
+    for suite, expectations, frame in made:
+        source = context.data_sources.add_or_update_spark(suite.name, persist=False)
+        result = _result(suite, _checkpoint(context, expectations, source, _SHORT), frame)
+        if result.problems:
+            result = _result(suite, _checkpoint(context, expectations, source, _FULL), frame)
+        results.append(result)
+    return tuple(results)
 
 
 def _context(project: Path) -> FileDataContext:
@@ -66,8 +95,8 @@ def _context(project: Path) -> FileDataContext:
     return context
 
 
-def _suite_of(dataset: str, thresholds: Sequence[Threshold]) -> ExpectationSuite:
-    """A suite with an expectation for each threshold, and that there is one row."""
+def _of_thresholds(dataset: str, thresholds: Sequence[Threshold]) -> ExpectationSuite:
+    """A suite with two expectations for each threshold, and that there is one row."""
     from great_expectations import ExpectationSuite
     from great_expectations.expectations.core import (
         ExpectColumnValuesToBeBetween,
@@ -85,64 +114,89 @@ def _suite_of(dataset: str, thresholds: Sequence[Threshold]) -> ExpectationSuite
     return suite
 
 
-def _own_suite(file: str, data: bytes, dataset: str) -> ExpectationSuite:
+def _suite(suite: Suite) -> ExpectationSuite:
+    from great_expectations import ExpectationSuite
+
+    return ExpectationSuite(name=suite.name, expectations=[_configuration(one) for one in suite.expectations])
+
+
+def _configuration(expected: Expected) -> dict[str, Any]:
+    meta = {_MEANING: expected.meaning, _ORIGIN: expected.origin}
+    return {"type": expected.type, "kwargs": dict(expected.arguments), "meta": meta}
+
+
+def _own_suite(suite: Suite) -> ExpectationSuite:
     from great_expectations import ExpectationSuite
 
     try:
-        document = json.loads(data)
-        suite = ExpectationSuite(
-            name=f"{Path(file).stem}.{dataset}",
-            expectations=document["expectations"],
-            meta=document.get("meta"),
-        )
+        document = json.loads(suite.document)
+        expectations, meta = document["expectations"], document.get("meta")
+        made = ExpectationSuite(name=suite.name, expectations=expectations, meta=meta)
     except (ValueError, TypeError, KeyError, AttributeError) as problem:
         raise ConfigError(
-            f"datasets/{dataset}.gx/{file} is no suite of Great Expectations: {problem}",
+            f"{suite.file} is no suite of Great Expectations: {problem}",
             hint="write it with ExpectationSuite.to_json_dict, or remove the file",
         ) from None
-    return suite
+    return made
 
 
-def _run(context: FileDataContext, suite: ExpectationSuite, row: Mapping[str, float]) -> SuiteResult:
-    """Run a suite on the one row of measures, under a checkpoint of its name."""
-    import pyarrow
+def _checkpoint(context: FileDataContext, suite: ExpectationSuite, source: Any, detail: str) -> Checkpoint:
+    """The checkpoint of a suite on whole frames, with its validation definition, under the suite's name."""
     from great_expectations import Checkpoint, ValidationDefinition
     from great_expectations.checkpoint.actions import UpdateDataDocsAction
 
     name = suite.name
-    asset = context.data_sources.add_or_update_pandas(name).add_dataframe_asset(name)
-    whole = asset.add_batch_definition_whole_dataframe("whole")
+    whole = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe("whole")
     saved = context.suites.add_or_update(suite)
     definition = context.validation_definitions.add_or_update(ValidationDefinition(name=name, data=whole, suite=saved))
-    checkpoint = context.checkpoints.add_or_update(
-        Checkpoint(
-            name=name,
-            validation_definitions=[definition],
-            actions=[UpdateDataDocsAction(name="data docs")],
-            result_format={"result_format": "SUMMARY"},
-        )
+    made = Checkpoint(
+        name=name,
+        validation_definitions=[definition],
+        actions=[UpdateDataDocsAction(name="data docs")],
+        result_format={"result_format": detail},
     )
-    outcome = checkpoint.run(batch_parameters={"dataframe": pyarrow.Table.from_pylist([dict(row)]).to_pandas()})
-    results: list[ExpectationSuiteValidationResult] = list(outcome.run_results.values())
-    problems = tuple(p for result in results for one in result.results for p in _problems(name, one))
-    return SuiteResult(name, sum(len(result.results) for result in results), tuple(dict.fromkeys(problems)))
+    return context.checkpoints.add_or_update(made)
 
 
-def _problems(suite: str, result: ExpectationValidationResult) -> Iterator[str]:
-    """What one expectation found, in words: what it was said to mean, else what it asks for; an exception as well."""
+def _result(suite: Suite, checkpoint: Checkpoint, frame: Any) -> SuiteResult:
+    outcome = checkpoint.run(batch_parameters={"dataframe": frame})
+    results = [one for result in outcome.run_results.values() for one in result.results]
+    problems = (problem for one in results for problem in _problems(suite, one))
+    return SuiteResult(suite.name, len(results), tuple(dict.fromkeys(problems)))
+
+
+def _problems(suite: Suite, result: ExpectationValidationResult) -> Iterator[str]:
+    """What one expectation found: suite, expectation, column, meaning, values, and what to do; an exception as well."""
     if result.success:
         return
     config = result.expectation_config
-    said = (config.meta or {}).get(_SAID) if config is not None else None
+    meta: Mapping[str, Any] = (config.meta if config is not None else None) or {}
     kind = config.type if config is not None else "an expectation"
     column = config.kwargs.get("column") if config is not None else None
+    subject = f"suite {suite.name}: {kind} on {column or 'the table'}"
     raised = _exception(result.exception_info)
     if raised:
-        yield f"suite {suite}: {kind} on {column or 'the table'} could not be judged: {raised}"
-    elif said:
-        yield str(said)
+        yield f"{subject} could not be judged: {raised}; {suite.remedy}"
+    elif _SAID in meta:
+        yield str(meta[_SAID])
     else:
-        yield f"suite {suite}: {kind} on {column or 'the table'} does not hold"
+        meaning = f": {meta[_MEANING]} ({meta[_ORIGIN]})" if _MEANING in meta else ""
+        yield f"{subject} does not hold{meaning}{_values(result.result or {})}; {suite.remedy}"
+
+
+def _values(result: Mapping[str, Any]) -> str:
+    """What was found, as far as the library says: a number, or how many rows and some of their values."""
+    count, observed = result.get("unexpected_count"), result.get("observed_value")
+    if not count:
+        return "" if observed is None or isinstance(observed, list | dict) else f", found {observed}"
+    examples = list(dict.fromkeys(_shortened(value) for value in result.get("partial_unexpected_list") or ()))
+    named = f", for example {' | '.join(examples[:_EXAMPLES])}" if examples else ""
+    return f", {count:,} {'row' if count == 1 else 'rows'}{named}"
+
+
+def _shortened(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= _LONGEST_EXAMPLE else f"{text[:_LONGEST_EXAMPLE]}…"
 
 
 def _exception(info: Mapping[str, Any] | None) -> str:

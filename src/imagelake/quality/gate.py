@@ -26,12 +26,16 @@ class SuiteResult:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The measures of a draft and their thresholds, what suites made of them, and whether it was forced."""
+    """The measures of a draft and their thresholds, what suites made of them, and whether it was forced.
+
+    `notices` are sentences on how it was judged, not on the draft.
+    """
 
     measures: Measures
     thresholds: tuple[Threshold, ...]
     suites: tuple[SuiteResult, ...] = ()
     forced: bool = False
+    notices: tuple[str, ...] = ()
 
     @property
     def problems(self) -> tuple[str, ...]:

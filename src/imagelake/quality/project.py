@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import logging
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
+from imagelake.errors import ImagelakeError
+from imagelake.quality.data_docs import keep_offline
 from imagelake.storage.base import Storage
+
+log = logging.getLogger(__name__)
 
 KEPT = 30
 """Results of a suite that stay; their pages in Data Docs go with the older ones."""
 
 _RESULTS = "gx/uncommitted/validations"
 _PAGES = "gx/uncommitted/data_docs/local_site/validations"
-_OWN = ".json"
+
+T = TypeVar("T")
 
 
 def project_path(dataset: str) -> str:
@@ -27,11 +35,33 @@ def docs_path(dataset: str) -> str:
     return f"{project_path(dataset)}/gx/uncommitted/data_docs/local_site/index.html"
 
 
-def own_suites(storage: Storage, dataset: str) -> dict[str, bytes]:
-    """The suites somebody wrote for a dataset, as JSON by file name: `datasets/<D>.gx/*.json`."""
-    folder = f"datasets/{dataset}.gx/"
-    files = sorted(stat.path for stat in storage.list(folder))
-    return {path.removeprefix(folder): storage.read(path) for path in files if path.lower().endswith(_OWN)}
+def in_project(storage: Storage, dataset: str, work: Callable[[Path], T]) -> tuple[T, tuple[str, ...]]:
+    """What the work in the dataset's project gives, and notices.
+
+    A project that cannot be worked with (a file that was half written, say) is made anew: its results are for looking
+    at, and must not keep anybody from publishing. When it does not work in an empty folder either, that is raised.
+    """
+
+    def done(folder: Path) -> T:
+        result = work(folder)
+        keep_offline(folder, f"Data Docs of {dataset}")
+        return result
+
+    with opened(storage, dataset) as folder:
+        before = any(folder.iterdir())
+        try:
+            return done(folder), ()
+        except ImagelakeError:
+            raise
+        except Exception as problem:
+            if not before:
+                raise
+            log.warning("%s cannot be worked with", project_path(dataset), exc_info=True)
+            shutil.rmtree(folder)
+            folder.mkdir()
+            result = done(folder)
+            reason = f"{type(problem).__name__}: {str(problem).strip().partition(chr(10))[0]}"
+            return result, (f"{project_path(dataset)} was damaged ({reason}) and is made anew, without older results",)
 
 
 @contextmanager

@@ -27,10 +27,15 @@ RUNS = TableSpec(
 
 QUALITY = TableSpec(
     name="ops.quality",
-    doc="How a gate has judged a draft: a row for each threshold and each suite, also of drafts that were refused.",
+    doc="How a draft was judged by publish, gate or maintain: a row for each threshold and suite, also when refused.",
     columns=(
         Column("dataset", "string", "dataset id"),
-        Column("publish_id", "string", "the attempt; of a version where gold.versions names it"),
+        Column(
+            "publish_id",
+            "string",
+            "the attempt of a publish, of a version where gold.versions names it; null for gate and maintain, which "
+            "publish nothing",
+        ),
         Column("run_id", "string", "the run"),
         Column("verdict", "string", "passed, refused or forced"),
         Column("measure", "string", "what was measured; of a suite its name"),
@@ -41,6 +46,11 @@ QUALITY = TableSpec(
         Column("holds", "boolean", "whether the measure is allowed"),
         Column("message", "string", "the breach in words; null when it holds"),
         Column("at", "timestamp", "when"),
+        Column(
+            "judged",
+            "string",
+            "of judgements of whole tables a hash of what was judged: files in silver, settings, own suites; else null",
+        ),
     ),
     stats=("publish_id", "at"),
 )

@@ -70,7 +70,15 @@ def test_python_m_imagelake_is_the_command() -> None:
 
 
 @pytest.mark.parametrize(
-    ("job", "verb"), [("ingest", "ingest"), ("build", "build"), ("publish", "publish"), ("pipeline", "run")]
+    ("job", "verb"),
+    [
+        ("ingest", "ingest"),
+        ("build", "build"),
+        ("publish", "publish"),
+        ("gate", "gate"),
+        ("maintain", "maintain"),
+        ("pipeline", "run"),
+    ],
 )
 def test_a_job_is_its_verb(job: str, verb: str) -> None:
     path = ROOT / "jobs" / f"{job}.py"

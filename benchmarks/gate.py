@@ -1,0 +1,167 @@
+"""What the gate costs on a draft of many rows: the query of measures, their suite, and the suites of whole tables.
+
+    python benchmarks/gate.py [--rows 1000000]
+
+Baseline is a plain scan: one query a table that reads every column of every row. All in one warm session, best of RUNS;
+the library's import is a line of its own. A fifth of the rows are images, the rest boxes; a hundredth more is refused.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from imagelake.context import Context, system_clock
+from imagelake.dataset_settings import DatasetSettings
+from imagelake.gold.draft import measure
+from imagelake.gold.plan import Content, Uploads
+from imagelake.quality import expectations
+from imagelake.quality.gate import judge
+from imagelake.quality.project import in_project
+from imagelake.quality.suites.frames import frames_of
+from imagelake.quality.suites.judge import judge_tables
+from imagelake.quality.suites.own import OwnSuites
+from imagelake.quality.suites.state import TABLES
+from imagelake.runtime import open_context
+from imagelake.settings import load
+from imagelake.storage.lake import create_lake
+from imagelake.tables import silver
+from imagelake.tables.spec import TableSpec
+
+RUNS, CLASSES, DATASET = 3, 40, "big"
+
+
+def make(ctx: Context, rows: int) -> None:
+    """The draft."""
+    images, boxes = rows // 5, rows - rows // 5
+    i = F.col("id")
+    key = F.format_string("%08d.jpg", i)
+    append(
+        ctx,
+        silver.IMAGES,
+        images,
+        image_key=key,
+        content_hash=F.sha2(i.cast("string"), 256),
+        media_type=F.lit("image/jpeg"),
+        length=i + 1,
+        width=F.lit(1920),
+        height=F.lit(1080),
+        orientation=F.lit(1),
+        mode=F.lit("RGB"),
+        frames=F.lit(1),
+        labelled=F.array(F.lit("box")),
+        flags=F.when(i % 20 == 3, F.array(F.lit("image.unlisted"))).otherwise(F.array().cast("array<string>")),
+    )
+    side = {"x": i % 1500, "y": i % 800, "w": 8 + i % 400, "h": 8 + i % 270}
+    append(
+        ctx,
+        silver.ANNOTATIONS,
+        boxes,
+        annotation_key=F.sha2(F.concat(F.lit("a"), i.cast("string")), 256),
+        image_key=F.format_string("%08d.jpg", i % images),
+        kind=F.lit("box"),
+        category=F.format_string("class %02d", i % CLASSES),
+        bbox=F.struct(*(value.cast("double").alias(name) for name, value in side.items())),
+        box_space=F.lit("same"),
+        area=F.lit(64.0),
+        is_crowd=F.lit(False),
+        flags=F.array().cast("array<string>"),
+    )
+    append(ctx, silver.CATEGORIES, CLASSES, name=F.format_string("class %02d", i), train_index=i.cast("int"))
+    append(
+        ctx,
+        silver.REJECTIONS,
+        rows // 100,
+        rejection_id=F.sha2(i.cast("string"), 256),
+        entity=F.lit("annotation"),
+        rule=F.lit("annotation.box_degenerate"),
+        message=F.lit("width and height must be positive"),
+        upload_id=F.lit("u"),
+        opened_at=F.current_timestamp(),
+    )
+
+
+def append(ctx: Context, spec: TableSpec, count: int, **columns: object) -> None:
+    filled = {"dataset": F.lit(DATASET), **columns}
+    values = [
+        (filled[c.name] if c.name in filled else F.lit(None)).cast(c.type).alias(c.name)  # type: ignore[attr-defined]
+        for c in spec.columns
+    ]
+    ctx.tables.append(spec, ctx.spark.range(count).select(*values).coalesce(2))
+
+
+def scan(ctx: Context) -> None:
+    """Every column of every row, once."""
+    for spec in TABLES:
+        ctx.tables.read(spec, DATASET).agg(F.max(F.xxhash64(*spec.names))).collect()
+
+
+def every_check(frames: dict[str, DataFrame]) -> None:
+    """All checks of all tables, each table in one query of its own."""
+    for frame in frames.values():
+        checks = [F.count(name) for name in frame.columns if name.startswith("breaks_")]
+        frame.agg(F.count("*"), *checks).collect()
+
+
+def best(work: Callable[[], object]) -> float:
+    seconds = []
+    for _ in range(RUNS):
+        start = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
+
+
+def run(root: Path, rows: int) -> None:
+    """Make the lake and print the table."""
+    settings = load(None, [f"lake={root}"])
+    ctx = open_context(settings, create_lake(str(root), system_clock))
+    make(ctx, rows)
+    start = time.perf_counter()
+    expectations.load()
+    imported = time.perf_counter() - start
+    chosen, own = DatasetSettings(), OwnSuites()
+    content = Content(*(ctx.tables.read(spec, DATASET) for spec in TABLES[:3]))
+    refused = ctx.tables.read(silver.REJECTIONS, DATASET).where("closed_at IS NULL")
+    verdict = judge(measure(content, refused, Uploads((), None), None), chosen.gate)
+    assert verdict.passed, verdict.problems
+
+    def measures_suite() -> None:
+        in_project(ctx.storage, DATASET, lambda folder: expectations.check_measures(folder, DATASET, verdict, ()))
+
+    def whole_tables() -> None:
+        suites, _ = judge_tables(ctx, DATASET, chosen, own)
+        assert not any(suite.problems for suite in suites), suites
+
+    works: dict[str, Callable[[], object]] = {
+        "baseline: plain scan": lambda: scan(ctx),
+        "query of measures": lambda: measure(content, refused, Uploads((), None), None),
+        "every check, one pass": lambda: every_check(frames_of(ctx.tables, DATASET, chosen)),
+        "suite of measures": measures_suite,
+        "suites of whole tables": whole_tables,
+    }
+    base = None
+    print(f"{rows:,} rows; import of the library {imported:.1f} s")
+    print(f"{'':26}{'s':>7}{'ratio':>7}")
+    for name, work in works.items():
+        seconds = best(work)
+        base = base or seconds
+        print(f"{name:26}{seconds:7.2f}{seconds / base:7.2f}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        run(Path(folder) / "lake", arguments.rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,20 @@
+"""Spark job: keep the lake in order, judge its tables. `spark-submit jobs/maintain.py` is `imagelake maintain`.
+
+Options and exit codes are those of the verb, imagelake.cli.maintain.maintain. What spark-submit has set up is kept.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from imagelake.cli.main import main as imagelake
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the verb on these arguments and return its exit code."""
+    return imagelake(["maintain", *argv])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

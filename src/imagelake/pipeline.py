@@ -167,5 +167,6 @@ def publish_built(ctx: Context, report: RunReport, note: str | None, lease: Leas
         version=result.version,
         published=result.published,
         warnings=dict(Counter(report.warnings) + Counter(result.warnings)),
+        infos=dict(Counter(report.infos) + Counter(result.infos)),
         notices=(*report.notices, *result.notices),
     )

@@ -37,6 +37,7 @@ NAMES = {
     "PriceSettings": {"settings", "prices"},
     "DatasetSettings": {"settings", "load_dataset_settings"},
     "GateSettings": {"gate"},
+    "StatisticsSettings": {"asked"},
     "RuleThreshold": {"allowed"},
     "SplitSettings": {"splits"},
 }

@@ -12,13 +12,21 @@ from imagelake.context import Context
 from imagelake.dataset_settings import DatasetSettings, load_dataset_settings
 from imagelake.errors import GateFailed, NotFound
 from imagelake.gold.difference import Attempt
-from imagelake.gold.draft import INCLUDED, measure, pinned, uploads_since
+from imagelake.gold.draft import INCLUDED, pinned, uploads_since
 from imagelake.gold.live import Published, published
-from imagelake.gold.plan import Content, PublishRequest, Uploads
+from imagelake.gold.look_alikes import LookAlikes, look_alikes
+from imagelake.gold.measure import measure
+from imagelake.gold.plan import Candidate, PublishRequest
+from imagelake.gold.recipes import FIRST, choose_recipe
+from imagelake.gold.split_images import split_images
 from imagelake.quality import expectations
+from imagelake.quality.catalogue import OFF
+from imagelake.quality.dataset_rules import dataset_thresholds
 from imagelake.quality.gate import Verdict, judge
+from imagelake.quality.measures import Measures
 from imagelake.quality.project import in_project
 from imagelake.quality.record import judgement_rows
+from imagelake.quality.severities import severities
 from imagelake.quality.suites.judge import judge_tables
 from imagelake.quality.suites.own import MEASURES, own_suites
 from imagelake.quality.suites.state import silver_states
@@ -29,14 +37,14 @@ def judged(
     ctx: Context,
     request: PublishRequest,
     attempt: Attempt,
-    draft: tuple[Content, Uploads],
+    candidate: Candidate,
     by: tuple[DatasetSettings, Published],
 ) -> Verdict:
     """The verdict on a draft, kept in ops.quality; GateFailed when it is not good enough and nobody forces it.
 
-    draft: its rows and the uploads since the parent version; by: the dataset's settings, and the versions there are.
+    by: the dataset's settings, and the versions there are.
     """
-    verdict = _by_measures(ctx, request.dataset, draft, by)
+    verdict = _by_measures(ctx, request.dataset, candidate, by)
     verdict = replace(verdict, forced=request.force and not verdict.passed)
     _keep(ctx, verdict, {"dataset": request.dataset, "publish_id": attempt.publish_id})
     if verdict.word == "refused":
@@ -79,23 +87,42 @@ def _verdict(ctx: Context, dataset: str) -> Verdict:
         )
     settings = load_dataset_settings(ctx.storage, dataset)
     ctx.progress(f"measuring the draft of {dataset}")
-    draft = pinned(ctx.tables, dataset), uploads_since(known.newest, newest)
-    return _by_measures(ctx, dataset, draft, (settings, known))
+    uploads, content = uploads_since(known.newest, newest), pinned(ctx.tables, dataset)
+    recipe = choose_recipe(PublishRequest(dataset), settings, known)
+    splits, _ = split_images(ctx, known, FIRST, recipe, content, settings)
+    return _by_measures(ctx, dataset, Candidate(content, uploads, splits, recipe.fractions), (settings, known))
 
 
-def _by_measures(
-    ctx: Context, dataset: str, draft: tuple[Content, Uploads], by: tuple[DatasetSettings, Published]
-) -> Verdict:
-    (content, uploads), (settings, known) = draft, by
+def _by_measures(ctx: Context, dataset: str, candidate: Candidate, by: tuple[DatasetSettings, Published]) -> Verdict:
+    settings, known = by
     own = own_suites(ctx.storage, dataset)
-    rejections = ctx.tables.read(silver.REJECTIONS, dataset).where("closed_at IS NULL")
     loading = Thread(target=expectations.load)  # takes seconds, while Spark counts
     loading.start()
-    verdict = judge(measure(content, rejections, uploads, known.newest), settings.gate)
+    measures = _measured(ctx, dataset, candidate, (settings, known))
+    verdict = judge(measures, settings.gate, dataset_thresholds(measures, settings))
     loading.join()
     check = partial(expectations.check_measures, dataset=dataset, verdict=verdict, own=own.of(MEASURES))
     suites, notices = in_project(ctx.storage, dataset, check)
     return replace(verdict, suites=suites, notices=notices)
+
+
+def _measured(ctx: Context, dataset: str, candidate: Candidate, by: tuple[DatasetSettings, Published]) -> Measures:
+    settings, known = by
+    rejections = ctx.tables.read(silver.REJECTIONS, dataset).where("closed_at IS NULL")
+    counted = measure(candidate.content, candidate.splits, rejections, candidate.uploads, known.newest)
+    alike = look_alikes(ctx, dataset, candidate.splits) if _asks_for_look_alikes(settings) else LookAlikes()
+    statistics = replace(
+        counted.statistics,
+        shares=candidate.shares,
+        near_duplicates=alike.images,
+        near_duplicates_across=alike.across,
+    )
+    return replace(counted, statistics=statistics)
+
+
+def _asks_for_look_alikes(settings: DatasetSettings) -> bool:
+    chosen = severities(settings)
+    return any(chosen[rule] != OFF for rule in ("dataset.near_duplicates", "dataset.near_duplicates_across"))
 
 
 def _keep(ctx: Context, verdict: Verdict, of: Mapping[str, Any]) -> None:

@@ -9,19 +9,17 @@ from pyspark.sql import functions as F
 
 from imagelake.context import Context
 from imagelake.dataset_settings import DatasetSettings
-from imagelake.errors import GateFailed, NotFound
+from imagelake.errors import NotFound
 from imagelake.gold.difference import Attempt, Difference, difference
 from imagelake.gold.draft import pinned, uploads_since
 from imagelake.gold.gate import judged
 from imagelake.gold.live import Published, live
-from imagelake.gold.plan import CONTRADICTS, Content, Current, Plan, PublishRequest, Remarks, Uploads
+from imagelake.gold.plan import Candidate, Content, Current, Plan, PublishRequest, Remarks, Uploads
 from imagelake.gold.recipes import FIRST, choose_recipe, history, settings_that_differ
-from imagelake.gold.splits import Assigned, Recipe, assign
+from imagelake.gold.split_images import split_images
 from imagelake.quality.gate import Verdict
-from imagelake.tables import deliveries, gold
-from imagelake.tables.frames import all_settled, settled, tally, together
-
-_NAMED = 10
+from imagelake.tables import deliveries
+from imagelake.tables.frames import all_settled, together
 
 
 def make_plan(ctx: Context, request: PublishRequest, settings: DatasetSettings, known: Published) -> Plan | Current:
@@ -46,8 +44,9 @@ def _content_plan(ctx: Context, request: PublishRequest, settings: DatasetSettin
     differences = _content_differences(ctx, attempt, content, known)
     if known.number and not any(d.added + d.removed + d.changed for d in differences):
         return Current(known.number, FIRST, said)
-    verdict = judged(ctx, request, attempt, (content, uploads), (settings, known))
-    splits, odd = _splits(ctx, known, FIRST, recipe, content, settings)
+    splits, odd = split_images(ctx, known, FIRST, recipe, content, settings)
+    candidate = Candidate(content, uploads, splits, recipe.fractions)
+    verdict = judged(ctx, request, attempt, candidate, (settings, known))
     differences.append(_split_difference(ctx, attempt, FIRST, splits, known))
     parent = f"v{known.number}.1" if known.number else None
     remarks = said + odd + _of_verdict(verdict)
@@ -66,7 +65,7 @@ def _recipe_plan(ctx: Context, request: PublishRequest, settings: DatasetSetting
     frames = (live(ctx.tables, known, entity, number) for entity in ("image", "annotation", "category"))
     content = Content(*all_settled(*frames))
     attempt = Attempt(request.dataset, number, uuid.uuid4().hex)
-    splits, odd = _splits(ctx, known, of_recipe, recipe, content, settings)
+    splits, odd = split_images(ctx, known, of_recipe, recipe, content, settings)
     differences = [_split_difference(ctx, attempt, recipe_number, splits, known)]
     uploads = Uploads((), base["last_sequence"])
     return Plan(attempt, recipe_number, recipe, content, splits, differences, None, f"v{number}.1", uploads, odd)
@@ -84,48 +83,12 @@ def _content_differences(ctx: Context, attempt: Attempt, content: Content, known
 
 
 def _of_verdict(verdict: Verdict) -> Remarks:
+    warnings, infos = verdict.remarks("warn"), verdict.remarks("info")
+    notices = (*verdict.notices, *verdict.warned)
     if not verdict.forced:
-        return Remarks(notices=verdict.notices)
+        return Remarks(warnings, notices, infos)
     said = f"published by force, although the gate refuses it: {'; '.join(verdict.problems)}"
-    return Remarks({"publish.forced": 1}, (*verdict.notices, said))
-
-
-def _splits(
-    ctx: Context, known: Published, recipe_number: int, recipe: Recipe, content: Content, settings: DatasetSettings
-) -> tuple[DataFrame, Remarks]:
-    """The split rows of the content (settled), with `origin`; and what is odd about them."""
-    past = ctx.tables.read(gold.SPLIT_LOG, known.dataset).where(
-        F.col("publish_id").isin(known.publish_ids) & (F.col("recipe") == recipe_number)
-    )
-    assigned = assign(content.images, past, content.annotations, recipe)
-    rows = settled(assigned.images)
-    if settings.splits.on_conflict == "refuse":
-        moved = [r["image_key"] for r in rows.where("origin = 'moved'").select("image_key").limit(3).collect()]
-        if moved:
-            raise GateFailed(
-                f"{known.dataset}: the same bytes or group lie in several splits, for example {', '.join(moved)}",
-                hint="mend the upload, or set splits.on_conflict: move",
-            )
-    return rows.drop("contradicts"), _of_splits(rows, assigned)
-
-
-def _of_splits(rows: DataFrame, assigned: Assigned) -> Remarks:
-    n = tally(
-        rows.where("contradicts").select(F.lit(CONTRADICTS)),
-        rows.where("origin = 'moved'").select(F.lit("split.moved")),
-    )
-    joined = assigned.joined_groups
-    counts = {**n, "split.groups_joined": len(joined), "split.group_missing": assigned.ungrouped}
-    warnings = {rule: count for rule, count in counts.items() if count}
-    return Remarks(warnings, (_joined_sentence(joined),) if joined else ())
-
-
-def _joined_sentence(groups: tuple[str, ...]) -> str:
-    more = f" and {len(groups) - _NAMED} more" if len(groups) > _NAMED else ""
-    return (
-        f"{len(groups)} groups share byte-identical images, so that they lie in one split: "
-        f"{', '.join(groups[:_NAMED])}{more}"
-    )
+    return Remarks({**warnings, "publish.forced": 1}, (*notices, said), infos)
 
 
 def _of_settings(dataset: str, settings: DatasetSettings, known: Published) -> Remarks:

@@ -45,7 +45,12 @@ def measure(
         *_numbers_of_annotations(content),
     )
     counted = statistics_of(n, {})
-    outliers = {"size_outliers": _SIZE_OUTLIER, "crowded_images": _CROWDED, "odd_sizes": _ODD_SIZE}
+    statistics = replace(
+        counted,
+        size_outliers=n.get(_SIZE_OUTLIER, 0),
+        crowded_images=n.get(_CROWDED, 0),
+        odd_sizes=n.get(_ODD_SIZE, 0),
+    )
     return Measures(
         n.get("image", 0),
         n.get("annotation", 0),
@@ -57,7 +62,7 @@ def measure(
         {label.removeprefix(_OF_RULE): count for label, count in n.items() if label.startswith(_OF_RULE)},
         {name: of_class.annotations for name, of_class in counted.classes.items() if of_class.annotations},
         None if parent is None else _classes_of(parent),
-        replace(counted, **{name: n.get(label, 0) for name, label in outliers.items()}),
+        statistics,
     )
 
 

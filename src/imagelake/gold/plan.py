@@ -58,15 +58,27 @@ class Uploads:
 
 
 @dataclass(frozen=True)
+class Candidate:
+    """A draft and the splits it would be published with: image_key and split, and the shares their recipe asks for."""
+
+    content: Content
+    uploads: Uploads
+    splits: DataFrame
+    shares: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class Remarks:
-    """What is odd about the splits of a publish: warnings by rule, and sentences that name what they count."""
+    """What is odd about a publish: broken rules by id, those that warn and those that inform, and sentences on them."""
 
     warnings: Mapping[str, int] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
+    infos: Mapping[str, int] = field(default_factory=dict)
 
     def __add__(self, other: Remarks) -> Remarks:
         """The remarks of both."""
-        return Remarks({**self.warnings, **other.warnings}, (*self.notices, *other.notices))
+        infos = {**self.infos, **other.infos}
+        return Remarks({**self.warnings, **other.warnings}, (*self.notices, *other.notices), infos)
 
 
 @dataclass(frozen=True)

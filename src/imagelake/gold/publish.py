@@ -107,5 +107,6 @@ def _report(request: PublishRequest, status: str, number: int, recipe: int, rema
         version=f"{request.dataset}@v{number}{suffix}",
         published=status == "published",
         warnings=dict(remarks.warnings),
+        infos=dict(remarks.infos),
         notices=remarks.notices,
     )

@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 
 from imagelake.gold.plan import Content
 from imagelake.quality.statistics import Statistics, Tally
+from imagelake.tables.frames import tally
 
 _CATEGORY, _TRAINED, _CLASS_IMAGES, _CLASS = "category ", "trained ", "images of class ", "annotations of class "
 _SPLIT_IMAGES, _SPLIT, _SPLIT_CLASS = "images of split ", "annotations of split ", "split and class "
@@ -52,6 +53,11 @@ def statistics_of(n: Mapping[str, int], shares: Mapping[str, float]) -> Statisti
         split_classes,
         shares,
     )
+
+
+def count_statistics(content: Content, splits: DataFrame) -> Statistics:
+    """The classes and splits of a content, counted."""
+    return statistics_of(tally(*class_labels(content), *split_labels(splits, content.annotations)), {})
 
 
 def as_json(tallies: Mapping[str, Tally]) -> str:

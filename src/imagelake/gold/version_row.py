@@ -13,9 +13,8 @@ from imagelake.gold.difference import Difference
 from imagelake.gold.digests import digests
 from imagelake.gold.live import LOGS, Published
 from imagelake.gold.plan import CONTRADICTS, Plan, PublishRequest
-from imagelake.gold.statistics import class_stats, split_stats
+from imagelake.gold.statistics import as_json, count_statistics
 from imagelake.tables import gold
-from imagelake.tables.frames import together
 
 _PLURAL = {"image": "images", "annotation": "annotations", "category": "categories", "split": "splits"}
 
@@ -27,10 +26,7 @@ def version_row(
     content = plan.content
     sets = digests(content, plan.splits)
     content_digest = digest.content_digest(sets.images, sets.annotations, sets.categories)
-    by_split, by_class = together(
-        lambda: split_stats(plan.splits, content.annotations),
-        lambda: class_stats(content.categories, content.annotations),
-    )
+    statistics = plan.verdict.measures.statistics if plan.verdict else count_statistics(content, plan.splits)
     return {
         "dataset": request.dataset,
         "sequence": known.sequence + 1,
@@ -46,8 +42,8 @@ def version_row(
         "categories": sets.categories.count,
         "added": _added(plan.differences),
         "log_versions": _log_versions(ctx),
-        "split_stats": by_split,
-        "class_stats": by_class,
+        "split_stats": as_json(statistics.splits),
+        "class_stats": as_json(statistics.classes),
         "changes": json.dumps(_changes(plan), sort_keys=True),
         "recipe_spec": plan.recipe.as_json(),
         "settings": settings.model_dump_json(),

@@ -32,6 +32,12 @@ _SHORT, _FULL = "BOOLEAN_ONLY", "SUMMARY"
 _EXAMPLES, _LONGEST_EXAMPLE = 3, 160
 
 
+_SEVERITIES = {"reject": "critical", "warn": "warning", "info": "info"}
+"""The library's word for each of ours."""
+
+_MILD = ("warning", "info")
+
+
 def load() -> None:
     """Import the library, which takes seconds: beside other work, if there is any."""
     os.environ.update(_QUIET)  # read when it is imported
@@ -107,10 +113,10 @@ def _of_thresholds(dataset: str, thresholds: Sequence[Threshold]) -> Expectation
     suite = ExpectationSuite(name=f"{MEASURES}.{dataset}")
     suite.add_expectation(ExpectTableRowCountToEqual(value=1))
     for t in thresholds:
-        meta = {"setting": f"gate.{t.setting}", _SAID: t.breach}
-        suite.add_expectation(ExpectColumnValuesToNotBeNull(column=t.measure, meta=meta))
-        between = ExpectColumnValuesToBeBetween(column=t.measure, min_value=t.least, max_value=t.most, meta=meta)
-        suite.add_expectation(between)
+        of_threshold: dict[str, Any] = {"column": t.measure, "severity": _SEVERITIES[t.severity]}
+        of_threshold["meta"] = {"setting": t.path, _SAID: t.breach}
+        suite.add_expectation(ExpectColumnValuesToNotBeNull(**of_threshold))
+        suite.add_expectation(ExpectColumnValuesToBeBetween(min_value=t.least, max_value=t.most, **of_threshold))
     return suite
 
 
@@ -166,7 +172,10 @@ def _result(suite: Suite, checkpoint: Checkpoint, frame: Any) -> SuiteResult:
 
 
 def _problems(suite: Suite, result: ExpectationValidationResult) -> Iterator[str]:
-    """What one expectation found: suite, expectation, column, meaning, values, and what to do; an exception as well."""
+    """What one expectation found: suite, expectation, column, meaning, values, and what to do; an exception as well.
+
+    Nothing for one whose severity is that of a warning or less, unless it could not be judged.
+    """
     if result.success:
         return
     config = result.expectation_config
@@ -177,6 +186,8 @@ def _problems(suite: Suite, result: ExpectationValidationResult) -> Iterator[str
     raised = _exception(result.exception_info)
     if raised:
         yield f"{subject} could not be judged: {raised}; {suite.remedy}"
+    elif config is not None and config.severity in _MILD:
+        return
     elif _SAID in meta:
         yield str(meta[_SAID])
     else:

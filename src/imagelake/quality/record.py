@@ -18,7 +18,9 @@ def threshold_row(threshold: Threshold) -> Row:
         "value": float(threshold.value),
         "least": None if threshold.least is None else float(threshold.least),
         "most": None if threshold.most is None else float(threshold.most),
-        "setting": f"gate.{threshold.setting}",
+        "setting": threshold.path,
+        "rule": threshold.rule,
+        "severity": threshold.severity,
         "holds": threshold.holds,
         "message": None if threshold.holds else threshold.breach,
     }
@@ -32,6 +34,8 @@ def suite_row(suite: SuiteResult) -> Row:
         "least": None,
         "most": 0.0,
         "setting": None,
+        "rule": None,
+        "severity": "reject",
         "holds": not suite.problems,
         "message": "; ".join(suite.problems) or None,
     }

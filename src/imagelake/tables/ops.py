@@ -51,6 +51,8 @@ QUALITY = TableSpec(
             "string",
             "of judgements of whole tables a hash of what was judged: files in silver, settings, own suites; else null",
         ),
+        Column("rule", "string", "the rule on datasets that a breach breaks; null for a threshold of the gate"),
+        Column("severity", "string", "reject where a breach shuts the gate; warn or info where it is only said"),
     ),
     stats=("publish_id", "at"),
 )

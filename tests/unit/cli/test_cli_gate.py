@@ -35,7 +35,7 @@ def test_a_gate_that_passes_names_every_measure(cli, gate) -> None:
     assert [row["measure"] for row in document["measures"]] == [t.measure for t in PASSED.thresholds]
     assert document["measures"][0] == {
         "measure": "images", "value": 10.0, "least": 1.0, "most": None, "setting": "gate.min_images", "holds": True,
-        "message": None,
+        "message": None, "rule": None, "severity": "reject",
     }  # fmt: skip
     assert document["docs"].startswith("reports/gx/pets/")
     assert [run["verb"] for run in gate.runs] == ["gate"]

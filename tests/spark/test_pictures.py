@@ -6,6 +6,9 @@ import pytest
 from tests.spark import helpers
 from tests.spark.drafts import boxes, coco, flags, images, open_rules, rejections
 
+from imagelake.quality.near_duplicates import DISTANCE
+from imagelake.tables.bronze import STATISTICS
+
 PSD = b"8BPS\0\1" + bytes(range(256))
 RAW = b"II*\0\x10\0\0\0CR\2\0" + bytes(range(256))
 
@@ -51,3 +54,17 @@ def test_a_raw_file_beside_its_developed_picture_leaves_that_its_label(ctx, tmp_
     helpers.into_draft(ctx, "raw", helpers.write_zip(tmp_path / "b.zip", files))
     assert list(boxes(ctx, dataset="raw")) == ["a.jpg"]
     assert open_rules(ctx, "raw") == {"image.unsupported_format": 1}
+
+
+def test_what_a_picture_looks_like_is_a_column_of_the_draft_and_stays_there(ctx, tmp_path):
+    files = {"a.jpg": helpers.picture(21, form="JPEG"), "b.png": helpers.picture(21, form="PNG")}
+    helpers.into_draft(ctx, "looks", helpers.write_zip(tmp_path / "c.zip", files))
+    first, second = images(ctx, "looks")
+    assert None not in [first[column.name] for column in STATISTICS]
+    assert (int(first["phash"], 16) ^ int(second["phash"], 16)).bit_count() <= DISTANCE
+    assert (first["bit_depth"], len(first["phash"])) == (8, 16)
+    document = coco({"a.jpg": 5})
+    helpers.into_draft(ctx, "looks", helpers.write_zip(tmp_path / "d.zip", {"annotations.json": document}))
+    labelled = images(ctx, "looks")[0]
+    assert labelled["labelled"] == ["box"]
+    assert [labelled[column.name] for column in STATISTICS] == [first[column.name] for column in STATISTICS]

@@ -1,7 +1,8 @@
 """Statistics of a decoded picture, measured on small grey copies: brightness, contrast, entropy, sharpness, phash.
 
 Exact in the same way on every machine: everything after Pillow's own whole-number scaling is counted in whole numbers
-until the last division, so equal pixels have equal statistics. Without numpy, which a probing process does not load.
+until the last division, so equal pixels have equal statistics. numpy comes with Spark's pandas; loaded here, before a
+probing process is forked.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from operator import mul
 from statistics import median
 from typing import Any, NamedTuple
 
+import numpy as np
 from PIL import Image, ImageFilter
 
 COPY_SIDE = 320
@@ -40,10 +42,12 @@ _UNDEFINED = ("I", "F")
 """Modes whose samples have no white."""
 
 _LAPLACIAN = ImageFilter.Kernel((3, 3), (0, 1, 0, 1, -4, 1, 0, 1, 0), scale=1, offset=128)
-_HALF = HASH_SIDE // 2
-_BASIS = tuple(
-    tuple(round(1024 * math.cos(math.pi * k * (2 * n + 1) / (2 * HASH_SIDE))) for n in range(_HALF))
-    for k in range(_FREQUENCIES)
+_BASIS = np.array(
+    [
+        [round(1024 * math.cos(math.pi * k * (2 * n + 1) / (2 * HASH_SIDE))) for n in range(HASH_SIDE)]
+        for k in range(_FREQUENCIES)
+    ],
+    np.int64,
 )
 
 
@@ -91,20 +95,11 @@ def perceptual_hash(pixels: bytes) -> str:
 
     16 hex digits; the first bit is the mean brightness, rows are vertical frequencies.
     """
-    rows = [_low_frequencies(pixels[at : at + HASH_SIDE]) for at in range(0, HASH_SIDE * HASH_SIDE, HASH_SIDE)]
-    columns = [_low_frequencies(column) for column in zip(*rows, strict=True)]
-    coefficients = [value for row in zip(*columns, strict=True) for value in row]
+    levels = np.frombuffer(pixels, np.uint8).reshape(HASH_SIDE, HASH_SIDE).astype(np.int64)
+    coefficients = (_BASIS @ levels @ _BASIS.T).flatten().tolist()
     middle = median(coefficients)
     bits = "".join("1" if value > middle else "0" for value in coefficients)
     return f"{int(bits, 2):0{HASH_BITS // 4}x}"
-
-
-def _low_frequencies(values: Sequence[int]) -> list[int]:
-    """The lowest frequencies of the DCT-II of 32 numbers: even ones of its halves' sum, odd ones of the difference."""
-    mirrored = values[: _HALF - 1 : -1]
-    sums = [a + b for a, b in zip(values, mirrored, strict=False)]
-    differences = [a - b for a, b in zip(values, mirrored, strict=False)]
-    return [sum(map(mul, differences if k % 2 else sums, basis)) for k, basis in enumerate(_BASIS)]
 
 
 def _grey_copy(image: Any) -> tuple[Any, tuple[float, float, float, float]]:

@@ -118,7 +118,10 @@ def near_duplicates(images: pa.Table, distance: int = DISTANCE) -> NearDuplicate
 
 
 def _database(folder: str) -> duckdb.DuckDBPyConnection:
-    return duckdb.connect(":memory:", config={"temp_directory": folder, "memory_limit": f"{MEMORY_MB}MB"})
+    options = {"temp_directory": folder, "memory_limit": f"{MEMORY_MB}MB"}
+    connection = duckdb.connect(":memory:", config=options)
+    connection.execute("SET enable_progress_bar = false")  # it would be printed among the answer of a command
+    return connection
 
 
 def shared_bands(nodes: int, distance: int) -> int:

@@ -11,6 +11,7 @@ from imagelake.report.difference import Comparison, Counts, Move, changed_keys, 
 from imagelake.report.pictures.album import Album
 from imagelake.report.pictures.scene import Scene, scene, shapes, turn_of
 from imagelake.report.scope import Scope, annotation_rows, check_rows, image_rows
+from imagelake.report.statistics.drift import Drift, drift
 
 MOST_PAIRS = 8
 _SIDE = 320
@@ -58,11 +59,16 @@ class Changes:
     counts: tuple[Counts, ...]
     moves: tuple[Move, ...]
     groups: tuple[Group, ...]
+    drift: Drift
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing that is shown differs."""
-        return not self.moves and not any(c.added or c.removed or c.changed or c.renamed for c in self.counts)
+        return (
+            not self.moves
+            and not self.drift.has_moved_splits
+            and not any(c.added or c.removed or c.changed or c.renamed for c in self.counts)
+        )
 
 
 @dataclass(frozen=True)
@@ -95,7 +101,8 @@ def changes(comparison: Comparison, album: Album) -> Changes:
         if sampled[kind][0]
     )
     ends = (comparison.before.name, comparison.after.name)
-    return Changes(*ends, counts(comparison), moved, groups)
+    drifted = drift(comparison.tables, comparison.before, comparison.after)
+    return Changes(*ends, counts(comparison), moved, groups, drifted)
 
 
 def _parent(scope: Scope) -> Target | None:

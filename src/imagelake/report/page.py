@@ -15,13 +15,17 @@ from markupsafe import Markup
 
 from imagelake.plain_text import safe
 from imagelake.report.changes import since_parent
+from imagelake.report.checks.fired import fired
+from imagelake.report.checks.flagged import flagged
+from imagelake.report.checks.gate import gate
+from imagelake.report.checks.refused import refused
+from imagelake.report.checks.verdict import Verdict
 from imagelake.report.contact import contact
-from imagelake.report.distributions import distributions
 from imagelake.report.pictures.album import Album
 from imagelake.report.provenance import provenance
-from imagelake.report.refused import refused
 from imagelake.report.scope import Scope
-from imagelake.report.verdict import Verdict
+from imagelake.report.statistics.distributions import distributions
+from imagelake.report.statistics.duplicates import duplicates
 
 TEMPLATES = Path(__file__).parent / "templates"
 _LONGEST, _LONGEST_NAME = 400, 100
@@ -39,9 +43,13 @@ class Section:
 
 
 SECTIONS = (
+    Section("gate", "The quality gate", "gate.html.j2", gate),
+    Section("checks", "Checks that fired", "fired.html.j2", fired),
     Section("refused", "What was refused, and why", "refused.html.j2", refused),
+    Section("flagged", "What was accepted with a flag", "flagged.html.j2", flagged),
     Section("contact", "Contact sheet", "contact.html.j2", contact),
     Section("changes", "Changes since the parent", "changes.html.j2", since_parent),
+    Section("duplicates", "Images that are the same", "duplicates.html.j2", duplicates),
     Section("distributions", "Distributions", "distributions.html.j2", distributions),
     Section("provenance", "Where it came from", "provenance.html.j2", provenance),
 )
@@ -76,7 +84,9 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_inert,
     )
-    environment.filters.update(number=_number, data_uri=Markup, lines=_lines, size=_size, name=_name)
+    environment.filters.update(
+        sentence=_sentence, number=_number, data_uri=Markup, lines=_lines, size=_size, name=_name
+    )
     return environment
 
 
@@ -92,6 +102,11 @@ def _number(value: float) -> str:
 def _size(value: float) -> str:
     """A coordinate in pixels, short."""
     return f"{value:.1f}".removesuffix(".0")
+
+
+def _sentence(text: str) -> str:
+    """A text that begins with a capital letter, as rules' meanings do not."""
+    return text[:1].upper() + text[1:]
 
 
 def _name(text: str) -> str:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 from imagelake.client import catalog
 from imagelake.client.catalog import Target
 from imagelake.client.rows import DRAFTS, check_count, count, live
 from imagelake.client.tables import Tables
-from imagelake.client.text import Row, select, text
+from imagelake.client.text import Row, any_of, select, text
+from imagelake.dataset_settings import load_dataset_settings
 from imagelake.errors import IntegrityError
 from imagelake.storage.base import Storage
+from imagelake.tables import ops
 
 MOST_DRAWN = 100
 """Annotations of one image that are read for its picture."""
@@ -21,8 +26,10 @@ _MOST_NUMBERS = 200
 """Coordinates of an outline; one with more is drawn as its box."""
 
 _IMAGE = ("image_key", "content_hash", "width", "height", "orientation", "labelled", "flags")
-_ANNOTATION = ("annotation_key", "image_key", "kind", "category", "bbox", "polygons", "keypoints", "row_hash")
+_ANNOTATION = ("annotation_key", "image_key", "kind", "category", "bbox", "polygons", "keypoints", "flags")
+_JUDGED = ("verdict", "measure", "value", "least", "most", "setting", "holds", "message", "at")
 _NO_SPLIT = "no split"
+_FIRST_RECIPE = 1
 
 
 @dataclass(frozen=True)
@@ -55,14 +62,16 @@ class Scope:
 
     @cached_property
     def annotations(self) -> str:
-        """A table: image (an id of `images`), class (an id of `classes`, or null), area in pixels, share, flags.
+        """A table: image (an id of `images`), class (an id of `classes`, or null), w, h, share, flags.
 
-        Areas are of boxes; `share` is the area's part of its image.
+        Width and height are the box's, turned as its image is shown; `share` is the part of the image it covers.
         """
         rows = live(self.tables, self.target, "annotation", ("image_key", "category", "bbox", "flags"))
         table = self.tables.once(
             "_report_annotations",
-            "SELECT i.id AS image, c.id AS class, (a.bbox.w * a.bbox.h)::FLOAT AS area, "
+            "SELECT i.id AS image, c.id AS class, "
+            "CASE WHEN i.orientation >= 5 THEN a.bbox.h ELSE a.bbox.w END::FLOAT AS w, "
+            "CASE WHEN i.orientation >= 5 THEN a.bbox.w ELSE a.bbox.h END::FLOAT AS h, "
             "(a.bbox.w * a.bbox.h / greatest(i.width::DOUBLE * i.height, 1))::FLOAT AS share, "
             f"CASE WHEN len(a.flags) > 0 THEN a.flags END AS flags FROM {rows} AS a "
             f"JOIN {self.images} AS i USING (image_key) LEFT JOIN {self.classes} AS c ON c.name = a.category",
@@ -93,6 +102,19 @@ class Scope:
         )
 
     @cached_property
+    def flags(self) -> dict[str, tuple[int, int]]:
+        """Rule to the number of images and of annotations that carry its flag."""
+        flags = " UNION ALL ".join(
+            f"SELECT unnest(flags) AS rule, {number} AS entity FROM {table} WHERE len(flags) > 0"
+            for number, table in enumerate((self.images, self.annotations))
+        )
+        rows = self.tables.query(
+            "SELECT rule, count(*) FILTER (WHERE entity = 0) AS images, count(*) FILTER (WHERE entity = 1) AS "
+            f"annotations FROM ({flags}) GROUP BY rule"
+        )
+        return {row["rule"]: (row["images"], row["annotations"]) for row in rows}
+
+    @cached_property
     def categories(self) -> dict[str, int | None]:
         """Category name to training index, in that order; None for a root category."""
         rows = live(self.tables, self.target, "category", ("name", "train_index"))
@@ -111,6 +133,14 @@ class Scope:
         first = [name for name in ("train", "val", "test") if name in names]
         return (*first, *sorted(names - set(first)))
 
+    def splits_of(self, keys: Iterable[str]) -> dict[str, str]:
+        """Image key to its split."""
+        _wanted(self.tables, keys)
+        rows = self.tables.query(
+            f"SELECT image_key, split FROM {self.images} SEMI JOIN _report_wanted USING (image_key)"
+        )
+        return {row["image_key"]: row["split"] for row in rows}
+
     @cached_property
     def row(self) -> Row:
         """Further columns of the version's row; empty for a draft."""
@@ -118,6 +148,49 @@ class Scope:
             return {}
         columns = ("parent", "digest", "quality", "settings", "upload_ids", "note", "author", "at", "last_sequence")
         return catalog.details(self.tables, self.target.version, (*columns, "run_id", "changes", "recipe_spec"))
+
+    @cached_property
+    def judged(self) -> catalog.Version | None:
+        """The version whose gate counts: of another split recipe that of the same content; None for a draft."""
+        version = self.target.version
+        if version is None or self.row.get("quality"):
+            return version
+        return self.target.history.find(version.number, _FIRST_RECIPE) or version
+
+    @cached_property
+    def quality(self) -> dict[str, Any]:
+        """The verdict in the row of the judged version; empty for a draft, and where none was recorded."""
+        if self.judged is None:
+            return {}
+        row = self.row if self.judged == self.target.version else self._details(self.judged, ("quality",))
+        return dict(json.loads(row["quality"] or "null") or {})
+
+    @cached_property
+    def judgement(self) -> list[Row]:
+        """Rows of ops.quality, a measure or suite each: of the judged version; of a draft its last refusal, if any.
+
+        What was refused before the newest version was made is no draft any more.
+        """
+        columns = ("publish_id", *_JUDGED)
+        if self.judged is not None:
+            prune, of = any_of("publish_id", [self.judged.publish_id]), text(self.judged.publish_id)
+            source = self.tables.relation(ops.QUALITY, columns, self.target.dataset, prune)
+            return self.tables.query(f"SELECT {select(_JUDGED)} FROM {source} WHERE publish_id = {of} ORDER BY measure")
+        source = self.tables.relation(ops.QUALITY, columns, self.target.dataset)
+        newest = self.target.history.newest
+        since = "" if newest is None else f' AND "at" > {_moment(self._details(newest, ("at",))["at"])}'
+        last = f"SELECT arg_max(publish_id, \"at\") FROM {source} WHERE verdict = 'refused'{since}"
+        return self.tables.query(f"SELECT {select(_JUDGED)} FROM {source} WHERE publish_id = ({last}) ORDER BY measure")
+
+    @cached_property
+    def settings(self) -> str:
+        """The dataset's settings as JSON: those a version was made with, of a draft those of now."""
+        if self.target.version is None:
+            return load_dataset_settings(self.storage, self.target.dataset).model_dump_json()
+        return str(self.row["settings"] or "{}")
+
+    def _details(self, version: catalog.Version, columns: tuple[str, ...]) -> Row:
+        return catalog.details(self.tables, version, columns)
 
     def one(self, query: str) -> Row:
         """The one row of a query."""
@@ -137,8 +210,8 @@ def annotation_rows(
 ) -> dict[str, list[Row]]:
     """Image key to its annotations in raw pixels, at most MOST_DRAWN of each; outlines only while they are small.
 
-    The annotation keys in `first` are taken before others, then some of every class. Each row has `total`, the number
-    of annotations of its image.
+    The annotation keys in `first` are taken before others, then some of every class and flag. Each row has `total`,
+    the number of annotations of its image.
     """
     _wanted(tables, keys)
     tables.con.execute(
@@ -147,7 +220,7 @@ def annotation_rows(
     )
     source = live(tables, target, "annotation", _ANNOTATION)
     small = f"CASE WHEN len(flatten(polygons)) <= {_MOST_NUMBERS} THEN polygons END"
-    of_class = "row_number() OVER (PARTITION BY image_key, category ORDER BY annotation_key) AS of_class"
+    of_class = "row_number() OVER (PARTITION BY image_key, category, flags ORDER BY annotation_key) AS of_class"
     rows = tables.query(
         f"SELECT * REPLACE ({small} AS polygons), count(*) OVER (PARTITION BY image_key) AS total FROM "
         f"(SELECT *, {of_class} FROM {source} SEMI JOIN _report_wanted USING (image_key)) "
@@ -172,6 +245,11 @@ def version_of(scope: Scope) -> catalog.Version:
     if scope.target.version is None:
         raise IntegrityError(f"{scope.target.name} is no version")
     return scope.target.version
+
+
+def _moment(at: datetime) -> str:
+    """A time in UTC, as SQL."""
+    return f"TIMESTAMP {text(str(at.replace(tzinfo=None)))}"
 
 
 def _wanted(tables: Tables, keys: Iterable[str]) -> None:

@@ -11,9 +11,9 @@ from imagelake.client.text import Row, select, text
 from imagelake.client.turn import Box
 from imagelake.client.uploads import ProblemUpload, problem_uploads
 from imagelake.quality.catalogue import BY_ID
+from imagelake.report.checks.refused_box import refused_box
 from imagelake.report.pictures.album import Album
 from imagelake.report.pictures.scene import Scene, is_near, refused_shapes, scene, shapes, turn_of, view_with
-from imagelake.report.refused_box import refused_box
 from imagelake.report.scope import Scope, annotation_rows, image_rows
 from imagelake.tables import silver
 
@@ -21,7 +21,7 @@ MOST_RULES, MOST_EXAMPLES = 24, 60
 _EACH = (2, 6)
 _SIDE = 420
 _PROBLEMS = 20
-_COLUMNS = ("rejection_id", "entity", "image_key", "path", "locator", "rule", "message", "raw")
+_COLUMNS = ("rejection_id", "entity", "image_key", "path", "locator", "rule", "severity", "message", "raw")
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,9 @@ class BrokenRule:
 class Refused:
     """All rules that refused rows, those with most rows first; `problems` are uploads that brought nothing."""
 
-    total: int
     rules: tuple[BrokenRule, ...]
     more_rules: int
     problems: tuple[ProblemUpload, ...]
-    is_draft: bool
 
 
 @dataclass(frozen=True)
@@ -90,8 +88,8 @@ def _counts(version: Row) -> str:
 
 def refused(scope: Scope, album: Album) -> Refused | None:
     """The section; None when nothing was refused and no upload failed."""
-    rejections, is_draft = open_rejections(scope), scope.target.version is None
-    problems = problem_uploads(scope.tables, scope.target.dataset) if is_draft else ()
+    rejections = open_rejections(scope)
+    problems = problem_uploads(scope.tables, scope.target.dataset) if scope.target.version is None else ()
     if not rejections.total and not problems:
         return None
     rules = scope.tables.query(
@@ -101,13 +99,14 @@ def refused(scope: Scope, album: Album) -> Refused | None:
     shown = rules[:MOST_RULES]
     examples = _examples(scope, album, rejections.table, len(shown))
     broken = tuple(
-        BrokenRule(r["rule"], _meaning(r["rule"]), r["rows"], r["files"], tuple(examples.get(r["rule"], ())))
+        BrokenRule(r["rule"], meaning(r["rule"]), r["rows"], r["files"], tuple(examples.get(r["rule"], ())))
         for r in shown
     )
-    return Refused(rejections.total, broken, len(rules) - len(shown), problems[-_PROBLEMS:], is_draft)
+    return Refused(broken, len(rules) - len(shown), problems[-_PROBLEMS:])
 
 
-def _meaning(rule: str) -> str:
+def meaning(rule: str) -> str:
+    """What a breach of the rule means; in general words for a rule that the catalogue does not have."""
     return BY_ID[rule].doc if rule in BY_ID else "a rule that this program does not know"
 
 

@@ -153,7 +153,7 @@ class Scope:
     def judged(self) -> catalog.Version | None:
         """The version whose gate counts: of another split recipe that of the same content; None for a draft."""
         version = self.target.version
-        if version is None or self.row.get("quality"):
+        if version is None or _document(self.row["quality"]):
             return version
         return self.target.history.find(version.number, _FIRST_RECIPE) or version
 
@@ -163,7 +163,7 @@ class Scope:
         if self.judged is None:
             return {}
         row = self.row if self.judged == self.target.version else self._details(self.judged, ("quality",))
-        return dict(json.loads(row["quality"] or "null") or {})
+        return _document(row["quality"])
 
     @cached_property
     def judgement(self) -> list[Row]:
@@ -171,16 +171,16 @@ class Scope:
 
         What was refused before the newest version was made is no draft any more.
         """
-        columns = ("publish_id", *_JUDGED)
+        columns, order = ("publish_id", *_JUDGED), "setting IS NULL, measure"
         if self.judged is not None:
             prune, of = any_of("publish_id", [self.judged.publish_id]), text(self.judged.publish_id)
             source = self.tables.relation(ops.QUALITY, columns, self.target.dataset, prune)
-            return self.tables.query(f"SELECT {select(_JUDGED)} FROM {source} WHERE publish_id = {of} ORDER BY measure")
+            return self.tables.query(f"SELECT {select(_JUDGED)} FROM {source} WHERE publish_id = {of} ORDER BY {order}")
         source = self.tables.relation(ops.QUALITY, columns, self.target.dataset)
         newest = self.target.history.newest
         since = "" if newest is None else f' AND "at" > {_moment(self._details(newest, ("at",))["at"])}'
         last = f"SELECT arg_max(publish_id, \"at\") FROM {source} WHERE verdict = 'refused'{since}"
-        return self.tables.query(f"SELECT {select(_JUDGED)} FROM {source} WHERE publish_id = ({last}) ORDER BY measure")
+        return self.tables.query(f"SELECT {select(_JUDGED)} FROM {source} WHERE publish_id = ({last}) ORDER BY {order}")
 
     @cached_property
     def settings(self) -> str:
@@ -245,6 +245,11 @@ def version_of(scope: Scope) -> catalog.Version:
     if scope.target.version is None:
         raise IntegrityError(f"{scope.target.name} is no version")
     return scope.target.version
+
+
+def _document(text: str | None) -> dict[str, Any]:
+    """A JSON object, empty for none."""
+    return dict(json.loads(text or "null") or {})
 
 
 def _moment(at: datetime) -> str:

@@ -20,13 +20,15 @@ from imagelake.report.difference import Comparison
 from imagelake.report.page import Page, Section, render, sections
 from imagelake.report.pictures.album import Album
 from imagelake.report.scope import Scope, check_rows
+from imagelake.report.sketch import Material, samples
+from imagelake.report.statistics.drift import totals_of
 from imagelake.storage.base import Storage
 
 MOST_BYTES = 20_000_000
 """Of a page; pictures that would make it larger are left out."""
 
 _RANGE = re.compile(r"^([^@]+?(?:@.+?)?)\.\.([^@]+@.+)$", re.S)
-_COMPARED = Section("changes", "What changed", "changes.html.j2", lambda scope, album: None)
+_COMPARED = Section("changes", "What changed", "changes.html.j2", lambda scope: None)
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,8 @@ def report(tables: Tables, storage: Storage, text: str) -> Report:
 def _difference(tables: Tables, storage: Storage, before: Target, after: Target) -> Report:
     check_rows(tables, after)
     album = Album(tables, storage, after.dataset)
-    found = changes(Comparison(tables, before, after), album)
+    sketch = changes(Comparison(tables, before, after), totals_of(tables, after))
+    found = sketch.draw(Material(samples(tables, after, sketch.keys, sketch.first), album))
     title = f"{before.name}..{after.name}"
     last = after.name.replace("@", "-").removeprefix(f"{before.dataset}-")
     page = Page(title, _summary(found), [(_COMPARED, found)])

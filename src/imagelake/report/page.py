@@ -1,6 +1,7 @@
 """The page: which sections there are, in which order, and how they become one HTML file.
 
-A new section is a module with a function (Scope, Album) → what its template shows, a template, and a line in SECTIONS.
+A new section is a module with a function Scope → Sketch, whose content its template shows, a template, and a line in
+SECTIONS.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from imagelake.report.contact import contact
 from imagelake.report.pictures.album import Album
 from imagelake.report.provenance import provenance
 from imagelake.report.scope import Scope
+from imagelake.report.sketch import Material, Sketch, finished, samples
 from imagelake.report.statistics.distributions import distributions
 from imagelake.report.statistics.duplicates import duplicates
 
@@ -34,24 +36,24 @@ _LONGEST, _LONGEST_NAME = 400, 100
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page: its anchor, heading, template, and what makes its content (None: left out)."""
+    """A part of the page: its anchor, heading, template, and what counts it (None: left out)."""
 
     id: str
     title: str
     template: str
-    content: Callable[[Scope, Album], object | None]
+    sketch: Callable[[Scope], Sketch[object] | None]
 
 
 SECTIONS = (
-    Section("gate", "The quality gate", "gate.html.j2", gate),
-    Section("checks", "Checks that fired", "fired.html.j2", fired),
+    Section("gate", "The quality gate", "gate.html.j2", lambda scope: finished(gate(scope))),
+    Section("checks", "Checks that fired", "fired.html.j2", lambda scope: finished(fired(scope))),
     Section("refused", "What was refused, and why", "refused.html.j2", refused),
     Section("flagged", "What was accepted with a flag", "flagged.html.j2", flagged),
     Section("contact", "Contact sheet", "contact.html.j2", contact),
     Section("changes", "Changes since the parent", "changes.html.j2", since_parent),
     Section("duplicates", "Images that are the same", "duplicates.html.j2", duplicates),
-    Section("distributions", "Distributions", "distributions.html.j2", distributions),
-    Section("provenance", "Where it came from", "provenance.html.j2", provenance),
+    Section("distributions", "Distributions", "distributions.html.j2", lambda scope: finished(distributions(scope))),
+    Section("provenance", "Where it came from", "provenance.html.j2", lambda scope: finished(provenance(scope))),
 )
 
 
@@ -65,9 +67,13 @@ class Page:
 
 
 def sections(scope: Scope, album: Album) -> list[tuple[Section, object]]:
-    """The sections that have something to show."""
-    made = ((section, section.content(scope, album)) for section in SECTIONS)
-    return [(section, content) for section, content in made if content is not None]
+    """The sections that have something to show: all are counted, then the images they sample are read, then drawn."""
+    made = [(section, section.sketch(scope)) for section in SECTIONS]
+    sketches = [(section, sketch) for section, sketch in made if sketch is not None]
+    keys = {key for _, sketch in sketches for key in sketch.keys}
+    first = {key for _, sketch in sketches for key in sketch.first}
+    material = Material(samples(scope.tables, scope.target, keys, first), album)
+    return [(section, sketch.draw(material)) for section, sketch in sketches]
 
 
 def render(page: Page, album: Album) -> str:

@@ -9,7 +9,6 @@ from datetime import datetime
 from imagelake.client import catalog
 from imagelake.client.text import Row, select
 from imagelake.client.uploads import furthest
-from imagelake.report.pictures.album import Album
 from imagelake.report.scope import Scope, version_of
 
 MOST_UPLOADS = 50
@@ -57,7 +56,7 @@ class Provenance:
     settings: str
 
 
-def provenance(scope: Scope, album: Album) -> Provenance:
+def provenance(scope: Scope) -> Provenance:
     """The section."""
     source = furthest(scope.tables, _COLUMNS, scope.target.dataset)
     last = scope.row.get("last_sequence")

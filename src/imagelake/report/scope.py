@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -13,23 +13,24 @@ from imagelake.client import catalog
 from imagelake.client.catalog import Target
 from imagelake.client.rows import DRAFTS, check_count, count, live
 from imagelake.client.tables import Tables
-from imagelake.client.text import Row, any_of, select, text
+from imagelake.client.text import Row, any_of, select, text, texts
 from imagelake.dataset_settings import load_dataset_settings
 from imagelake.errors import IntegrityError
 from imagelake.storage.base import Storage
 from imagelake.tables import ops
 
-MOST_DRAWN = 100
-"""Annotations of one image that are read for its picture."""
-
-_MOST_NUMBERS = 200
-"""Coordinates of an outline; one with more is drawn as its box."""
-
 _IMAGE = ("image_key", "content_hash", "width", "height", "orientation", "labelled", "flags")
-_ANNOTATION = ("annotation_key", "image_key", "kind", "category", "bbox", "polygons", "keypoints", "flags")
 _JUDGED = ("verdict", "measure", "value", "least", "most", "setting", "holds", "message", "at")
 _NO_SPLIT = "no split"
 _FIRST_RECIPE = 1
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Annotations by class, and images by split."""
+
+    classes: Mapping[str, int]
+    splits: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -133,12 +134,22 @@ class Scope:
         first = [name for name in ("train", "val", "test") if name in names]
         return (*first, *sorted(names - set(first)))
 
-    def splits_of(self, keys: Iterable[str]) -> dict[str, str]:
-        """Image key to its split."""
-        _wanted(self.tables, keys)
-        rows = self.tables.query(
-            f"SELECT image_key, split FROM {self.images} SEMI JOIN _report_wanted USING (image_key)"
+    @cached_property
+    def totals(self) -> Totals:
+        """Counted from the tables above; annotations without a class are left out."""
+        classes = self.tables.query(f"SELECT class, sum(n)::BIGINT AS n FROM {self.classes_of_images} GROUP BY class")
+        splits = self.tables.query(f"SELECT split, count(*) AS n FROM {self.images} GROUP BY split")
+        names = {row["class"]: self.name_of(row["class"]) for row in classes}
+        return Totals(
+            {name: row["n"] for row in classes if (name := names[row["class"]]) is not None},
+            {row["split"]: row["n"] for row in splits},
         )
+
+    def splits_of(self, keys: Sequence[str]) -> dict[str, str]:
+        """Image key to its split."""
+        if not keys:
+            return {}
+        rows = self.tables.query(f"SELECT image_key, split FROM {self.images} WHERE image_key IN ({texts(keys)})")
         return {row["image_key"]: row["split"] for row in rows}
 
     @cached_property
@@ -197,43 +208,6 @@ class Scope:
         return self.tables.query(query)[0]
 
 
-def image_rows(tables: Tables, target: Target, keys: Iterable[str]) -> dict[str, Row]:
-    """Image key to its row in raw pixels; keys the target does not have are left out."""
-    _wanted(tables, keys)
-    source = live(tables, target, "image", _IMAGE)
-    rows = tables.query(f"SELECT {select(_IMAGE)} FROM {source} SEMI JOIN _report_wanted USING (image_key)")
-    return {r["image_key"]: r | {"orientation": r["orientation"] or 1} for r in rows}
-
-
-def annotation_rows(
-    tables: Tables, target: Target, keys: Iterable[str], first: Iterable[str] = ()
-) -> dict[str, list[Row]]:
-    """Image key to its annotations in raw pixels, at most MOST_DRAWN of each; outlines only while they are small.
-
-    The annotation keys in `first` are taken before others, then some of every class and flag. Each row has `total`,
-    the number of annotations of its image.
-    """
-    _wanted(tables, keys)
-    tables.con.execute(
-        "CREATE OR REPLACE TEMP TABLE _report_first AS SELECT unnest($1::VARCHAR[]) AS annotation_key, true AS first",
-        [sorted(set(first))],
-    )
-    source = live(tables, target, "annotation", _ANNOTATION)
-    small = f"CASE WHEN len(flatten(polygons)) <= {_MOST_NUMBERS} THEN polygons END"
-    of_class = "row_number() OVER (PARTITION BY image_key, category, flags ORDER BY annotation_key) AS of_class"
-    rows = tables.query(
-        f"SELECT * REPLACE ({small} AS polygons), count(*) OVER (PARTITION BY image_key) AS total FROM "
-        f"(SELECT *, {of_class} FROM {source} SEMI JOIN _report_wanted USING (image_key)) "
-        "LEFT JOIN _report_first USING (annotation_key) QUALIFY row_number() OVER "
-        f"(PARTITION BY image_key ORDER BY first IS NULL, of_class, annotation_key) <= {MOST_DRAWN} "
-        "ORDER BY image_key, annotation_key"
-    )
-    by_image: dict[str, list[Row]] = {}
-    for row in rows:
-        by_image.setdefault(row["image_key"], []).append(row)
-    return by_image
-
-
 def check_rows(tables: Tables, target: Target) -> None:
     """IntegrityError when a version has not the rows its version row promises."""
     for entity in DRAFTS:
@@ -255,9 +229,3 @@ def _document(text: str | None) -> dict[str, Any]:
 def _moment(at: datetime) -> str:
     """A time in UTC, as SQL."""
     return f"TIMESTAMP {text(str(at.replace(tzinfo=None)))}"
-
-
-def _wanted(tables: Tables, keys: Iterable[str]) -> None:
-    tables.con.execute(
-        "CREATE OR REPLACE TEMP TABLE _report_wanted AS SELECT unnest($1::VARCHAR[]) AS image_key", [sorted(set(keys))]
-    )

@@ -10,7 +10,6 @@ from functools import partial
 from imagelake.client.text import Row
 from imagelake.quality.catalogue import BY_ID
 from imagelake.report.checks.refused import meaning, open_rejections
-from imagelake.report.pictures.album import Album
 from imagelake.report.scope import Scope
 
 _FLAGGING = "warn"
@@ -34,7 +33,7 @@ class Fired:
         return self.refused + self.images + self.annotations
 
 
-def fired(scope: Scope, album: Album) -> tuple[Fired, ...] | None:
+def fired(scope: Scope) -> tuple[Fired, ...] | None:
     """The section, refusing rules first, then by rows; None when no rule fired."""
     refusals = {row["rule"]: row for row in _refusals(scope)}
     of_rule = partial(_fired, _overrides(scope), refusals, scope.flags)

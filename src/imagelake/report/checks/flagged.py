@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from imagelake.client.text import Row, texts
 from imagelake.report.checks.refused import meaning
 from imagelake.report.pictures.album import Album
 from imagelake.report.pictures.scene import Scene, scene, shapes, turn_of
-from imagelake.report.scope import Scope, annotation_rows, image_rows
+from imagelake.report.scope import Scope
+from imagelake.report.sketch import Material, Sketch
 
 MOST_RULES, MOST_EXAMPLES = 24, 48
 _EACH = (2, 4)
@@ -45,26 +46,26 @@ class Flagged:
     more_rules: int
 
 
-def flagged(scope: Scope, album: Album) -> Flagged | None:
+def flagged(scope: Scope) -> Sketch[Flagged] | None:
     """The section; None when no row has a flag."""
     rules = sorted(scope.flags, key=lambda rule: (-sum(scope.flags[rule]), rule))
     shown = rules[:MOST_RULES]
     if not shown:
         return None
-    examples = _examples(scope, album, shown)
-    made = (FlaggedRule(rule, meaning(rule), *scope.flags[rule], tuple(examples[rule])) for rule in shown)
-    return Flagged(tuple(made), len(rules) - len(shown))
+    keys = _keys(scope, shown)
+    return Sketch(
+        lambda material: Flagged(
+            tuple(_rule(rule, scope.flags[rule], keys.get(rule, ()), material) for rule in shown),
+            len(rules) - len(shown),
+        ),
+        {key for some in keys.values() for key in some},
+    )
 
 
-def _examples(scope: Scope, album: Album, rules: Sequence[str]) -> Mapping[str, Sequence[Example]]:
-    keys = _keys(scope, rules)
-    every = [key for some in keys.values() for key in some]
-    images = image_rows(scope.tables, scope.target, every)
-    annotations = annotation_rows(scope.tables, scope.target, every)
-    return {
-        rule: [_example(rule, images[key], annotations.get(key, ()), album) for key in keys.get(rule, ())]
-        for rule in rules
-    }
+def _rule(rule: str, rows: tuple[int, int], keys: Sequence[str], material: Material) -> FlaggedRule:
+    samples = material.samples
+    examples = (_example(rule, samples.images[k], samples.annotations.get(k, ()), material.album) for k in keys)
+    return FlaggedRule(rule, meaning(rule), *rows, tuple(examples))
 
 
 def _keys(scope: Scope, rules: Sequence[str]) -> dict[str, list[str]]:

@@ -10,7 +10,6 @@ from typing import Any
 
 from imagelake.client.text import Row
 from imagelake.quality.project import docs_path
-from imagelake.report.pictures.album import Album
 from imagelake.report.scope import Scope
 
 MOST_MEASURES = 40
@@ -95,7 +94,7 @@ class Gate:
         }
 
 
-def gate(scope: Scope, album: Album) -> Gate | None:
+def gate(scope: Scope) -> Gate | None:
     """The section; None where no gate has judged the version, or refused the draft."""
     rows = scope.judgement
     if not rows:

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
-from imagelake.report.pictures.album import Album
 from imagelake.report.scope import Scope
 from imagelake.report.statistics.classes import Classes, Labels, Missing, SplitRow, classes, labels, splits
 from imagelake.report.statistics.outliers import Outliers, outliers
@@ -68,7 +67,7 @@ class Distributions:
         }
 
 
-def distributions(scope: Scope, album: Album) -> Distributions | None:
+def distributions(scope: Scope) -> Distributions | None:
     """The section; None when there is no image."""
     if not scope.splits:
         return None

@@ -11,6 +11,7 @@ from imagelake.client import catalog
 from imagelake.client.catalog import Target
 from imagelake.client.rows import live
 from imagelake.client.tables import Tables
+from imagelake.report.scope import Totals
 
 MOST_ROWS, MOST_NAMED = 30, 20
 
@@ -73,11 +74,9 @@ class Drift:
         }
 
 
-def drift(tables: Tables, before: Target, after: Target) -> Drift:
-    """Between two ends, counted from their rows, or taken from what a version row says of them."""
-    ends = [_counts(tables, end) for end in (before, after)]
-    classes, splits = (_shares(ends[0][what], ends[1][what]) for what in ("classes", "splits"))
-    return Drift(classes, splits)
+def drift(before: Totals, after: Totals) -> Drift:
+    """Between two ends."""
+    return Drift(_shares(before.classes, after.classes), _shares(before.splits, after.splits))
 
 
 def _shares(before: Mapping[str, int], after: Mapping[str, int]) -> tuple[Share, ...]:
@@ -95,20 +94,17 @@ def _shares(before: Mapping[str, int], after: Mapping[str, int]) -> tuple[Share,
     return tuple(sorted(rows, key=lambda s: (-abs(s.shift), s.name)))
 
 
-def _counts(tables: Tables, end: Target) -> dict[str, dict[str, int]]:
-    """Annotations by class, images by split."""
+def totals_of(tables: Tables, end: Target) -> Totals:
+    """What a version row says of a version; counted from the rows of a draft, or where the row does not say it."""
     if end.version is not None:
         row = catalog.details(tables, end.version, ("class_stats", "split_stats"))
         if row["class_stats"] and row["split_stats"]:
-            of_classes, of_splits = (json.loads(row[name]) for name in ("class_stats", "split_stats"))
-            return {
-                "classes": {name: int(of["annotations"]) for name, of in of_classes.items()},
-                "splits": {name: int(of["images"]) for name, of in of_splits.items()},
-            }
-    return {
-        "classes": _grouped(tables, end, "annotation", "category"),
-        "splits": _grouped(tables, end, "split", "split"),
-    }
+            classes, splits = (json.loads(row[name]) for name in ("class_stats", "split_stats"))
+            return Totals(
+                {name: int(of["annotations"]) for name, of in classes.items()},
+                {name: int(of["images"]) for name, of in splits.items()},
+            )
+    return Totals(_grouped(tables, end, "annotation", "category"), _grouped(tables, end, "split", "split"))
 
 
 def _grouped(tables: Tables, end: Target, entity: str, column: str) -> dict[str, int]:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from imagelake.client.text import Row
-from imagelake.report.pictures.album import Album
 from imagelake.report.pictures.scene import Scene, scene, shapes, turn_of
-from imagelake.report.scope import Scope, annotation_rows, image_rows
+from imagelake.report.scope import Scope
+from imagelake.report.sketch import Material, Sketch
 
 MOST_GROUPS, MOST_MEMBERS = 12, 4
 _SIDE = 280
@@ -43,6 +43,17 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Counted:
+    """A kind of sameness in numbers, by (name, title, doc); `rows` are the groups to show: images, splits, keys."""
+
+    names: tuple[str, str, str]
+    groups: int
+    images: int
+    across_splits: int
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
 class Kind:
     """A kind of sameness: its groups in numbers, and the groups across splits first, then the largest."""
 
@@ -66,13 +77,16 @@ class Kind:
         }
 
 
-def duplicates(scope: Scope, album: Album) -> tuple[Kind, ...] | None:
+def duplicates(scope: Scope) -> Sketch[tuple[Kind, ...]] | None:
     """The section, a kind after the other; None when no two images are the same in any way."""
-    kinds = (equal_bytes(scope, album),)
-    return tuple(kind for kind in kinds if kind.groups) or None
+    kinds = [kind for kind in (equal_bytes(scope),) if kind.groups]
+    if not kinds:
+        return None
+    keys = {key for kind in kinds for row in kind.rows for key in row["keys"]}
+    return Sketch(lambda material: tuple(_drawn(scope, kind, material) for kind in kinds), keys)
 
 
-def equal_bytes(scope: Scope, album: Album) -> Kind:
+def equal_bytes(scope: Scope) -> Counted:
     """Images with the same content hash."""
     table = scope.tables.once(
         "_report_equal_bytes",
@@ -80,7 +94,7 @@ def equal_bytes(scope: Scope, album: Album) -> Kind:
         f"row_number() OVER (ORDER BY content_hash) AS name FROM {scope.images} GROUP BY content_hash "
         "HAVING count(*) > 1) AS g USING (content_hash)",
     )
-    return grouped(scope, album, ("equal_bytes", "Equal bytes", "files that are byte for byte the same"), table)
+    return grouped(scope, ("equal_bytes", "Equal bytes", "files that are byte for byte the same"), table)
 
 
 def groups_of_keys(scope: Scope, name: str, groups: Iterable[Sequence[str]]) -> str:
@@ -98,39 +112,39 @@ def groups_of_keys(scope: Scope, name: str, groups: Iterable[Sequence[str]]) -> 
     )
 
 
-def grouped(scope: Scope, album: Album, names: tuple[str, str, str], table: str) -> Kind:
+def grouped(scope: Scope, names: tuple[str, str, str], table: str) -> Counted:
     """A kind of sameness by (name, title, doc), from a table of (name of the group, image as an id of scope.images)."""
-    groups = (
-        f"(SELECT g.name, count(*) AS images, list_sort(list(DISTINCT i.split)) AS splits, "
-        f"arg_min(i.image_key, i.draw, {MOST_MEMBERS}) AS keys FROM {table} AS g JOIN {scope.images} AS i "
-        "ON i.id = g.image GROUP BY g.name HAVING count(*) > 1)"
+    groups = scope.tables.once(
+        f"_report_same_{names[0]}",
+        f"SELECT g.name, count(*) AS images, list_sort(list(DISTINCT i.split)) AS splits, "
+        f"list_sort(arg_min(i.image_key, i.draw, {MOST_MEMBERS})) AS keys FROM {table} AS g JOIN {scope.images} AS i "
+        "ON i.id = g.image GROUP BY g.name HAVING count(*) > 1",
     )
     row = scope.one(
         "SELECT count(*) AS groups, coalesce(sum(images), 0)::BIGINT AS images, "
         f"count(*) FILTER (WHERE len(splits) > 1) AS across FROM {groups}"
     )
     rows = scope.tables.query(
-        f"SELECT images, splits, list_sort(keys) AS keys FROM {groups} "
-        f"ORDER BY len(splits) = 1, images DESC, name LIMIT {MOST_GROUPS}"
+        f"SELECT images, splits, keys FROM {groups} ORDER BY len(splits) = 1, images DESC, name LIMIT {MOST_GROUPS}"
     )
-    keys = [key for r in rows for key in r["keys"]]
-    images = image_rows(scope.tables, scope.target, keys)
-    annotations = annotation_rows(scope.tables, scope.target, keys)
-    splits = scope.splits_of(keys)
+    return Counted(names, row["groups"], row["images"], row["across"], tuple(rows))
+
+
+def _drawn(scope: Scope, kind: Counted, material: Material) -> Kind:
+    splits = scope.splits_of([key for row in kind.rows for key in row["keys"]])
     shown = (
         Group(
-            r["images"],
-            tuple(split for split in scope.splits if split in r["splits"]),
-            tuple(Member(k, splits[k], _scene(images[k], annotations.get(k, ()), album)) for k in r["keys"]),
+            row["images"],
+            tuple(split for split in scope.splits if split in row["splits"]),
+            tuple(Member(key, splits[key], _scene(key, material)) for key in row["keys"]),
         )
-        for r in rows
+        for row in kind.rows
     )
-    return Kind(*names, row["groups"], row["images"], row["across"], tuple(shown))
+    return Kind(*kind.names, kind.groups, kind.images, kind.across_splits, tuple(shown))
 
 
-def _scene(image: Row, rows: Sequence[Row], album: Album) -> Scene:
+def _scene(key: str, material: Material) -> Scene:
+    image, rows = material.samples.images[key], material.samples.annotations.get(key, ())
     turn = turn_of(image)
-    name = album.want(image["content_hash"], image["orientation"], _SIDE)
-    return scene(
-        name, image["image_key"][:200], turn.size, shapes(rows, turn, "focus"), rows[0]["total"] if rows else 0
-    )
+    name = material.album.want(image["content_hash"], image["orientation"], _SIDE)
+    return scene(name, key[:200], turn.size, shapes(rows, turn, "focus"), rows[0]["total"] if rows else 0)

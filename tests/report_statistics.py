@@ -44,6 +44,7 @@ def said(lake: Lake, ref: str) -> dict[str, Any]:
         "without examples": set(spread["classes_without_examples"]),
         "missing": {name: set(splits) for name, splits in spread["classes_missing_in_splits"].items()},
         "splits": {s["name"]: (s["images"], s["annotations"]) for s in spread["splits"]},
+        "labels": tuple(spread["labels"][n] for n in ("something", "nothing", "unlabelled")),
         "outliers": {name: (o["outliers"], o["total"]) for name, o in spread["outliers"].items()},
         "duplicates": duplicates and tuple(duplicates[n] for n in ("groups", "images", "across_splits")),
     }
@@ -57,6 +58,8 @@ def counted(pictures: Sequence[Picture], boxes: Sequence[Box], roots: Iterable[s
     filled = sorted(len(of) for name, of in by_class.items() if of and name not in set(roots))
     ratio = filled[-1] / filled[0] if len(filled) > 1 else None
     missing = {name: set(splits) - {split_of[b.key] for b in of} for name, of in by_class.items() if of}
+    having = {b.key for b in boxes}
+    bare = [p for p in pictures if p.key not in having]
     groups = defaultdict(list)
     for picture in pictures:
         groups[picture.content_hash].append(picture)
@@ -68,6 +71,7 @@ def counted(pictures: Sequence[Picture], boxes: Sequence[Box], roots: Iterable[s
         "without examples": {name for name, of in by_class.items() if not of} - set(roots),
         "missing": {name: absent for name, absent in missing.items() if absent},
         "splits": {s: (n, sum(split_of[b.key] == s for b in boxes)) for s, n in splits.items()},
+        "labels": (len(having), sum(p.labelled for p in bare), sum(not p.labelled for p in bare)),
         "outliers": _outliers(pictures, by_class, Counter(b.key for b in boxes)),
         "duplicates": (len(same), sum(map(len, same)), across) if same else None,
     }

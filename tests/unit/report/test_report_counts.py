@@ -10,7 +10,12 @@ import pytest
 from html_of import Element, read
 from lakes_of_pictures import picture
 
+from imagelake.client import catalog
 from imagelake.client import lake as client
+from imagelake.client.refs import parse_ref
+from imagelake.client.tables import Tables
+from imagelake.report.scope import Scope
+from imagelake.report.statistics.duplicates import grouped, groups_of_keys
 from lake_draft import Draft
 from lakes import LakeMaker
 from report_statistics import Box, Picture, counted, said
@@ -114,8 +119,22 @@ def test_what_stands_out_is_said_and_named(page: Element, lake_and_draft: tuple[
     findings = page.one("ul", class_="findings").text
     assert "to 1, above 50: dog has " in findings
     assert "1 missing in a split: rare in " in findings
-    farthest = {r[0].partition(":")[0]: r[4] for r in rows(page, "Values far from the others")}
-    assert next(names for title, names in farthest.items() if title.startswith("Odd image size")).startswith(huge)
+    farthest = {r[0]: r[4] for r in rows(page, "Values far from the others")}
+    assert farthest["Image size (root of width by height)"].startswith(huge)
+    assert farthest["Box width"] == huge
+
+
+def test_groups_that_something_else_found_are_counted_and_sampled(lake_and_draft: tuple[Path, Draft]) -> None:
+    root, draft = lake_and_draft
+    lake, splits = client.open(str(root)), {k: r["split"] for k, r in draft.splits[1].items()}
+    tables = Tables(lake.storage)
+    scope = Scope(tables, lake.storage, catalog.resolve(tables, parse_ref("pets")))
+    in_train, in_val = ([k for k, s in splits.items() if s == split] for split in ("train", "val"))
+    groups = [in_train[:3], [in_train[5], in_val[0]], [in_val[1], "not in this version"], in_val[2:9]]
+    found = grouped(scope, ("near", "Nearly the same", "alike"), groups_of_keys(scope, "near", groups))
+    assert (found.groups, found.images, found.across_splits) == (3, 12, 1)
+    assert [row["splits"] for row in found.rows] == [["train", "val"], ["val"], ["train"]], "across splits first"
+    assert [len(row["keys"]) for row in found.rows] == [2, 4, 3]
 
 
 def test_splits_and_labels(page: Element, lake_and_draft: tuple[Path, Draft]) -> None:

@@ -21,7 +21,6 @@ class Outliers:
 
     name: str
     title: str
-    rule: str
     usual: str
     total: int
     outliers: int
@@ -40,17 +39,18 @@ def _odd_sizes(scope: Scope) -> Outliers:
     q = scope.one(f"SELECT quantile_cont(v, [0.25, 0.75]) AS q FROM {source}")["q"] or (0.0, 0.0)
     room = QUARTILE_FACTOR * (q[1] - q[0])
     low, high = max(0.0, q[0] - room), q[1] + room
-    rule = f"square root of width by height; usual is up to {QUARTILE_FACTOR:g} times the quartiles' distance from them"
     # quantiles are interpolated: equal values may differ from them in their last bit
     source = f"(SELECT *, {low - 1e-6} AS low, {high + 1e-6} AS high, {(low + high) / 2} AS middle FROM {source})"
-    return _counted(scope, ("image_size", "Odd image size", rule), f"{low:,.0f} to {high:,.0f} px", source)
+    return _counted(
+        scope, ("image_size", "Image size (root of width by height)"), f"{low:,.0f} to {high:,.0f} px", source
+    )
 
 
 def _image_sides(scope: Scope) -> tuple[Outliers, ...]:
     return tuple(
         _by_deviation(
             scope,
-            (f"image_{side}", f"Image {side}", f"the picture's {side} as it is shown"),
+            (f"image_{side}", f"Image {side}"),
             f"(SELECT id AS image, {side}::DOUBLE AS v, 0 AS part FROM {scope.images})",
             "px",
         )
@@ -62,7 +62,7 @@ def _box_sides(scope: Scope) -> tuple[Outliers, ...]:
     return tuple(
         _by_deviation(
             scope,
-            (f"box_{side}", f"Box {side}", f"the box's {side}, among boxes of its class"),
+            (f"box_{side}", f"Box {side}"),
             f"(SELECT image, {side[0]}::DOUBLE AS v, coalesce(class, -1) AS part FROM {scope.annotations} "
             f"WHERE {side[0]} IS NOT NULL)",
             None,
@@ -76,11 +76,11 @@ def _annotations(scope: Scope) -> Outliers:
         f"(SELECT i.id AS image, coalesce(a.n, 0)::DOUBLE AS v, 0 AS part FROM {scope.images} AS i "
         f"LEFT JOIN {scope.annotated} AS a ON a.image = i.id WHERE len(labelled) > 0)"
     )
-    names = ("annotations_per_image", "Annotations of an image", "among labelled images")
+    names = ("annotations_per_image", "Annotations of a labelled image")
     return _by_deviation(scope, names, source, "")
 
 
-def _by_deviation(scope: Scope, names: tuple[str, str, str], source: str, unit: str | None) -> Outliers:
+def _by_deviation(scope: Scope, names: tuple[str, str], source: str, unit: str | None) -> Outliers:
     """Outliers among the values `v` of each `part`; `unit` None: the parts differ, and no one range is usual."""
     parts = (
         f"(SELECT part, avg(v) - {DEVIATIONS} * stddev_pop(v) AS low, avg(v) + {DEVIATIONS} * stddev_pop(v) AS high, "
@@ -90,17 +90,15 @@ def _by_deviation(scope: Scope, names: tuple[str, str, str], source: str, unit: 
     if unit is not None:
         row = scope.one(f"SELECT any_value(greatest(low, 0)) AS low, any_value(high) AS high FROM {parts}")
         usual = "" if row["low"] is None else f"{row['low']:,.0f} to {row['high']:,.0f} {unit}".strip()
-    name, title, rule = names
-    told = f"{rule}; usual is up to {DEVIATIONS} standard deviations from the mean"
     # a mean of equal values may differ from them in its last bits
     joined = (
         f"(SELECT s.image, s.v, p.low - 1e-6 AS low, p.high + 1e-6 AS high, p.middle FROM {source} AS s "
         f"JOIN {parts} AS p USING (part))"
     )
-    return _counted(scope, (name, title, told), usual, joined)
+    return _counted(scope, names, usual, joined)
 
 
-def _counted(scope: Scope, names: tuple[str, str, str], usual: str, source: str) -> Outliers:
+def _counted(scope: Scope, names: tuple[str, str], usual: str, source: str) -> Outliers:
     """source: a table of image, v, low, high, middle."""
     row = scope.one(
         "SELECT count(*) AS total, count(*) FILTER (WHERE v < low OR v > high) AS outliers, "

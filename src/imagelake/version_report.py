@@ -27,12 +27,17 @@ def with_report(ctx: Context, run: RunReport) -> RunReport:
         return run
     try:
         path = _written(ctx, run.version, is_new=run.published)
+    except ImagelakeError as error:
+        return _without(run, error.message)
     except Exception as error:
-        log.exception("the report of %s was not written", run.version)
-        reason = error.message if isinstance(error, ImagelakeError) else f"{type(error).__name__}: {error}"
-        notice = f"the report of {run.version} was not written: {reason}; imagelake report {run.version} makes one"
-        return replace(run, notices=(*run.notices, notice))
+        log.exception("the report of %s was not written", run.version)  # whatever it is, the version stands
+        return _without(run, f"{type(error).__name__}: {error}")
     return replace(run, report_path=path)
+
+
+def _without(run: RunReport, reason: str) -> RunReport:
+    notice = f"the report of {run.version} was not written: {reason}; imagelake report {run.version} makes one"
+    return replace(run, notices=(*run.notices, notice))
 
 
 def _written(ctx: Context, version: str, *, is_new: bool) -> str | None:

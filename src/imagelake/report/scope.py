@@ -99,7 +99,7 @@ class Scope:
     def annotated(self) -> str:
         """A table: image, how many annotations it has; images without any are left out."""
         return self.tables.once(
-            "_report_annotated", f"SELECT image, sum(n)::BIGINT AS n FROM {self.classes_of_images} GROUP BY image"
+            "_report_annotated", f"SELECT image, count(*) AS n FROM {self.annotations} GROUP BY image"
         )
 
     @cached_property

@@ -178,9 +178,9 @@ class Scope:
 
     @cached_property
     def judgement(self) -> list[Row]:
-        """Rows of ops.quality, a measure or suite each: of the judged version; of a draft its last refusal, if any.
+        """Rows of ops.quality, a measure or suite each: of the judged version; of a draft the last ones, if any.
 
-        What was refused before the newest version was made is no draft any more.
+        What was judged before the newest version was made is no draft any more. One judgement's rows share their time.
         """
         columns, order = ("publish_id", *_JUDGED), "setting IS NULL, measure"
         if self.judged is not None:
@@ -189,9 +189,9 @@ class Scope:
             return self.tables.query(f"SELECT {select(_JUDGED)} FROM {source} WHERE publish_id = {of} ORDER BY {order}")
         source = self.tables.relation(ops.QUALITY, columns, self.target.dataset)
         newest = self.target.history.newest
-        since = "" if newest is None else f' AND "at" > {_moment(self._details(newest, ("at",))["at"])}'
-        last = f"SELECT arg_max(publish_id, \"at\") FROM {source} WHERE verdict = 'refused'{since}"
-        return self.tables.query(f"SELECT {select(_JUDGED)} FROM {source} WHERE publish_id = ({last}) ORDER BY {order}")
+        since = "true" if newest is None else f'"at" > {_moment(self._details(newest, ("at",))["at"])}'
+        last = f'SELECT max("at") FROM {source} WHERE {since}'
+        return self.tables.query(f'SELECT {select(_JUDGED)} FROM {source} WHERE "at" = ({last}) ORDER BY {order}')
 
     @cached_property
     def settings(self) -> str:

@@ -12,7 +12,9 @@ from html_of import Element, read
 from lakes_of_pictures import SCRIPT, picture
 
 from imagelake.client import lake as client
+from imagelake.quality.catalogue import BY_ID, Rule
 from imagelake.quality.project import docs_path
+from imagelake.report.checks import rules
 from imagelake.tables import ops
 from lakes import LakeMaker
 
@@ -152,3 +154,36 @@ def test_a_refusal_before_the_newest_version_is_none_of_the_draft(maker: LakeMak
     page = page_of(maker, "pets@draft")
     assert "not published and not judged yet" in page.one(class_="verdict").text
     assert page.all("section", id="gate") == []
+
+
+def test_a_draft_that_the_gate_let_pass_is_not_published(maker: LakeMaker) -> None:
+    maker.image("pets", "a.png", picture((1, 2, 3)), width=64, height=48)
+    maker.deliver("pets")
+    maker.flush()
+    judge(maker, "first", "refused", *MEASURES)
+    judge(maker, "second", "passed", MEASURES[0])
+    maker.flush()
+    page = page_of(maker, "pets@draft")
+    assert page.one(class_="verdict").text.startswith(
+        "pets@draft is not published; it passed the quality gate on 2026-01-01 at 00:00 UTC: 1 image"
+    )
+    assert [row[0] for row in rows(page, "What was measured")] == ["✓ holds"]
+
+
+@pytest.mark.parametrize(("override", "result"), [(None, "! warn"), ("info", "! info"), ("reject", "✗ breach")])
+def test_rules_on_the_dataset_fire_without_shutting_the_gate(
+    maker: LakeMaker, monkeypatch: pytest.MonkeyPatch, override: str | None, result: str
+) -> None:
+    rule = Rule("dataset.evenness", "dataset", "warn", "classes are uneven")
+    monkeypatch.setattr(rules, "BY_ID", {**BY_ID, rule.id: rule})
+    settings = {"severities": {rule.id: override} if override else {}}
+    published(maker, "passed", settings=json.dumps(settings))
+    said = measure("evenness", 70.0, "max_evenness", most=50.0, holds=False, message="70 to 1")
+    judge(maker, maker.versions("pets")[0]["publish_id"], "passed", said)
+    maker.flush()
+    page = page_of(maker, "pets")
+    assert {row[1].partition("70")[0]: row[0] for row in rows(page, "What was measured")}["evenness"] == result
+    (row,) = page.one("section", id="checks").one("tbody").all("tr")
+    assert [c.text for c in row.children if c.tag in ("th", "td")] == [
+        "dataset.evenness", override or "warn", "0", "0", "0", "classes are uneven70 to 1",
+    ]  # fmt: skip

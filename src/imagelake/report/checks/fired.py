@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 
 from imagelake.client.text import Row
-from imagelake.quality.catalogue import BY_ID
-from imagelake.report.checks.refused import meaning, open_rejections
+from imagelake.report.checks.refused import open_rejections
+from imagelake.report.checks.rules import flag_severity, meaning, measure_severity, overrides, rule_of_measure
 from imagelake.report.scope import Scope
-
-_FLAGGING = "warn"
-_NEVER_FLAGS = frozenset(("reject", "quarantine", "off"))
 
 
 @dataclass(frozen=True)
 class Fired:
-    """A rule: its severities here and its meaning, rows refused by it, and images and annotations with its flag."""
+    """A rule: its severities here and its meaning, rows refused by it, and images and annotations with its flag.
+
+    `remark` is what a rule on the dataset as a whole has to say.
+    """
 
     rule: str
     severity: str
@@ -26,6 +24,7 @@ class Fired:
     refused: int
     images: int
     annotations: int
+    remark: str | None = None
 
     @property
     def rows(self) -> int:
@@ -35,10 +34,18 @@ class Fired:
 
 def fired(scope: Scope) -> tuple[Fired, ...] | None:
     """The section, refusing rules first, then by rows; None when no rule fired."""
-    refusals = {row["rule"]: row for row in _refusals(scope)}
-    of_rule = partial(_fired, _overrides(scope), refusals, scope.flags)
-    rows = sorted(map(of_rule, {*refusals, *scope.flags}), key=lambda f: (not f.refused, -f.rows, f.rule))
+    refusals, chosen = {row["rule"]: row for row in _refusals(scope)}, overrides(scope)
+    of_rows = [_fired(rule, refusals.get(rule), scope.flags.get(rule), chosen) for rule in {*refusals, *scope.flags}]
+    rows = sorted((*of_rows, *_of_dataset(scope, chosen)), key=lambda f: (not f.refused, -f.rows, f.rule))
     return tuple(rows) or None
+
+
+def _of_dataset(scope: Scope, chosen: Mapping[str, str]) -> Iterator[Fired]:
+    """Rules on the dataset as a whole, which the gate has asked."""
+    for row in scope.judgement:
+        rule = rule_of_measure(row["measure"])
+        if rule is not None and not row["holds"]:
+            yield Fired(rule, measure_severity(row["measure"], chosen), meaning(rule), 0, 0, 0, row["message"])
 
 
 def _refusals(scope: Scope) -> list[Row]:
@@ -49,18 +56,9 @@ def _refusals(scope: Scope) -> list[Row]:
     )
 
 
-def _overrides(scope: Scope) -> Mapping[str, str]:
-    """Rule to the severity that the settings of the dataset give it."""
-    return dict(json.loads(scope.settings).get("severities") or {})
-
-
-def _fired(
-    overrides: Mapping[str, str], refusals: Mapping[str, Row], flags: Mapping[str, tuple[int, int]], rule: str
-) -> Fired:
-    refusal = refusals.get(rule)
+def _fired(rule: str, refusal: Row | None, flags: tuple[int, int] | None, chosen: Mapping[str, str]) -> Fired:
     severities = [str(s) for s in refusal["severities"] if s] if refusal else []
-    if rule in flags:
-        severity = overrides.get(rule) or (BY_ID[rule].severity if rule in BY_ID else _FLAGGING)
-        severities.append(_FLAGGING if severity in _NEVER_FLAGS else severity)
+    if flags:
+        severities.append(flag_severity(rule, chosen))
     shown = ", ".join(dict.fromkeys(severities))
-    return Fired(rule, shown, meaning(rule), refusal["n"] if refusal else 0, *flags.get(rule, (0, 0)))
+    return Fired(rule, shown, meaning(rule), refusal["n"] if refusal else 0, *(flags or (0, 0)))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from imagelake.client.text import Row, texts
-from imagelake.report.checks.refused import meaning
+from imagelake.report.checks.rules import meaning
 from imagelake.report.pictures.album import Album
 from imagelake.report.pictures.scene import Scene, scene, shapes, turn_of
 from imagelake.report.scope import Scope

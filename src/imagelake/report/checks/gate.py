@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import posixpath
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from imagelake.client.text import Row
 from imagelake.quality.project import docs_path
+from imagelake.report.checks.rules import measure_severity, overrides
 from imagelake.report.scope import Scope
 
 MOST_MEASURES = 40
@@ -17,7 +19,10 @@ MOST_MEASURES = 40
 
 @dataclass(frozen=True)
 class Measure:
-    """A measure of the draft and what its setting allows; `of` says which upload or rule it is about, if one."""
+    """A measure of the draft and what its setting allows; `of` says which upload or rule it is about, if one.
+
+    `severity` is what happens where it does not hold: reject shuts the gate.
+    """
 
     name: str
     of: str | None
@@ -26,7 +31,13 @@ class Measure:
     most: float | None
     setting: str
     holds: bool
+    severity: str
     message: str | None
+
+    @property
+    def refuses(self) -> bool:
+        """Whether it shuts the gate."""
+        return not self.holds and self.severity == "reject"
 
     @property
     def shown(self) -> str:
@@ -99,10 +110,9 @@ def gate(scope: Scope) -> Gate | None:
     rows = scope.judgement
     if not rows:
         return None
-    sources = _sources(scope)
-    measures = [_measure(row, sources) for row in rows if row["setting"] is not None]
-    breaches = [m for m in measures if not m.holds]
-    ordered = [*breaches, *(m for m in measures if m.holds)]
+    sources, chosen = _sources(scope), overrides(scope)
+    measures = [_measure(row, sources, chosen) for row in rows if row["setting"] is not None]
+    ordered = sorted(measures, key=lambda m: (not m.refuses, m.holds))
     word, subject = str(rows[0]["verdict"]), scope.judged.name if scope.judged else scope.target.name
     return Gate(
         word,
@@ -124,12 +134,12 @@ def data_docs(scope: Scope) -> DataDocs | None:
     return DataDocs(path, posixpath.relpath(path, f"reports/{scope.target.dataset}"))
 
 
-def _measure(row: Row, sources: dict[str, str]) -> Measure:
+def _measure(row: Row, sources: Mapping[str, str], chosen: Mapping[str, str]) -> Measure:
     name, _, of = str(row["measure"]).partition(":")
     subject = f"{of[:8]} {sources[of]}" if of in sources else of[:8] if name == "rejected_upload_share" else of
     value = math.nan if row["value"] is None else float(row["value"])
-    holds = bool(row["holds"])
-    return Measure(name, subject or None, value, row["least"], row["most"], row["setting"], holds, row["message"])
+    limits = (row["least"], row["most"], row["setting"], bool(row["holds"]))
+    return Measure(name, subject or None, value, *limits, measure_severity(row["measure"], chosen), row["message"])
 
 
 def _sources(scope: Scope) -> dict[str, str]:

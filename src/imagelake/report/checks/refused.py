@@ -10,8 +10,8 @@ from functools import partial
 from imagelake.client.text import Row, select, text
 from imagelake.client.turn import Box
 from imagelake.client.uploads import ProblemUpload, problem_uploads
-from imagelake.quality.catalogue import BY_ID
 from imagelake.report.checks.refused_box import refused_box
+from imagelake.report.checks.rules import meaning
 from imagelake.report.pictures.album import Album
 from imagelake.report.pictures.scene import Scene, is_near, refused_shapes, scene, shapes, turn_of, view_with
 from imagelake.report.scope import Scope
@@ -112,11 +112,6 @@ def _drawn(rules: Sequence[Row], rows: Sequence[Row], problems: Sequence[Problem
         for r in shown
     )
     return Refused(broken, len(rules) - len(shown), tuple(problems[-_PROBLEMS:]))
-
-
-def meaning(rule: str) -> str:
-    """What a breach of the rule means; in general words for a rule that the catalogue does not have."""
-    return BY_ID[rule].doc if rule in BY_ID else "a rule that this program does not know"
 
 
 def _rows(scope: Scope, table: str, rules: int) -> list[Row]:

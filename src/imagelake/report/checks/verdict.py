@@ -8,9 +8,12 @@ from typing import Literal
 
 from imagelake.client.uploads import furthest
 from imagelake.report.checks.refused import open_rejections
+from imagelake.report.checks.rules import measure_severity, overrides
 from imagelake.report.scope import Scope
 
 Tone = Literal["good", "bad", "open"]
+
+_MOST_PROBLEMS = 20
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Verdict:
 
 
 def verdict(scope: Scope) -> Verdict:
-    """The gate's verdict as the version row has it; of a draft the last refusal, or that nobody has judged it."""
+    """The gate's verdict as the version row has it; of a draft its last judgement, or that nobody has judged it."""
     counted = scope.one(
         f"SELECT count(*) AS n, count(*) FILTER (WHERE len(labelled) > 0) AS labelled FROM {scope.images}"
     )
@@ -62,9 +65,12 @@ def _of_draft(scope: Scope) -> tuple[str, Tone]:
     name = scope.target.name
     if not scope.judgement:
         return f"{name} is not published and not judged yet", "open"
-    at = scope.judgement[0]["at"]
-    changed = ", and has changed since" if _was_built_after(scope, at) else ""
-    return f"{name} was refused by the quality gate on {at:%Y-%m-%d at %H:%M} UTC{changed}", "bad"
+    word, at = scope.judgement[0]["verdict"], scope.judgement[0]["at"]
+    has_changed = _was_built_after(scope, at)
+    when = f"on {at:%Y-%m-%d at %H:%M} UTC{', and has changed since' if has_changed else ''}"
+    if word == "refused":
+        return f"{name} was refused by the quality gate {when}", "bad"
+    return f"{name} is not published; it passed the quality gate {when}", "open" if has_changed else "good"
 
 
 def _was_built_after(scope: Scope, at: datetime) -> bool:
@@ -77,7 +83,9 @@ def _was_built_after(scope: Scope, at: datetime) -> bool:
 def _problems(scope: Scope) -> tuple[str, ...]:
     """What the gate objects to, in words."""
     if scope.judged is None:
-        return tuple(r["message"] for r in scope.judgement if not r["holds"] and r["message"])
+        chosen = overrides(scope)
+        broken = (r for r in scope.judgement if not r["holds"] and measure_severity(r["measure"], chosen) == "reject")
+        return tuple(r["message"] for r in broken if r["message"])[:_MOST_PROBLEMS]
     return tuple(str(p) for p in scope.quality.get("problems") or ())
 
 

@@ -95,6 +95,7 @@ class RunReport:
     `status` is landed (ingest), built, published, accepted (the whole way), unchanged, superseded, rejected or failed.
     `warnings` and `infos` count broken rules by id, `notices` are sentences for people that name some of them;
     `sequence` is the number of the upload, `before` how an upload was that `build --upload` has built again.
+    `report_path` is where the page about the version lies in the lake, when the dataset's settings ask for one.
     """
 
     dataset: str
@@ -117,6 +118,7 @@ class RunReport:
     objects: Objects | None = None
     sequence: int | None = None
     before: Before | None = None
+    report_path: str | None = None
     exit_code: int = 0
 
     def as_json(self) -> dict[str, Any]:

@@ -74,6 +74,7 @@ class DatasetSettings(Strict):
     unlisted_images: Literal["keep", "reject"] = "keep"
     yolo_space: Literal["upright", "raw"] = "upright"
     browse: bool = False
+    report: bool = False
 
 
 def settings_path(dataset: str) -> str:

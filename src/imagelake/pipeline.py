@@ -23,6 +23,7 @@ from imagelake.silver import build
 from imagelake.storage.lease import Lease
 from imagelake.tables import deliveries
 from imagelake.tables.builds import half_built
+from imagelake.version_report import with_report
 from imagelake.writer import writing
 
 _STOPPED = ("rejected", "failed")
@@ -36,6 +37,8 @@ def run_upload(ctx: Context, request: IngestRequest) -> RunReport:
         report = _built_one(ctx, ingest.run(ctx, request, lease), lease)
         if report.status not in _STOPPED:
             report = publish_built(ctx, report, request.note, lease)
+    if not (report.exit_code or report.status in _STOPPED):
+        report = with_report(ctx, report)
     return replace(report, seconds=round(time.monotonic() - started, 3))
 
 
@@ -80,7 +83,8 @@ def publish_draft(ctx: Context, request: PublishRequest) -> RunReport:
     with writing(ctx, request.dataset) as lease:
         if request.ref_number is None:
             _finish_draft(ctx, request.dataset, lease)
-        return publish.run(ctx, request, lease)
+        report = publish.run(ctx, request, lease)
+    return with_report(ctx, report)
 
 
 def gate_draft(ctx: Context, dataset: str, *, full: bool = False) -> Verdict:
@@ -114,12 +118,16 @@ def take_uploads(ctx: Context, dataset: str, requests: Sequence[IngestRequest], 
         landed = ingest.run_all(ctx, dataset, requests, lease)
         reports = _built(ctx, dataset, landed, lease)
         if not auto or not _has_unpublished(ctx, dataset):
-            return [replace(report, version=report.version or _current(ctx, dataset)) for report in reports]
-        last = next((i for i in reversed(range(len(reports))) if reports[i].status not in _STOPPED), None)
-        if last is None:
-            return [publish_built(ctx, RunReport(dataset, "unchanged"), None, lease), *reports]
-        reports[last] = publish_built(ctx, reports[last], None, lease)
-        return reports
+            reports = [replace(report, version=report.version or _current(ctx, dataset)) for report in reports]
+            last = len(reports) - 1
+        else:
+            last = next((i for i in reversed(range(len(reports))) if reports[i].status not in _STOPPED), -1)
+            if last < 0:
+                reports, last = [RunReport(dataset, "unchanged"), *reports], 0
+            reports[last] = publish_built(ctx, reports[last], None, lease)
+    if auto and reports and not reports[last].exit_code:
+        reports[last] = with_report(ctx, reports[last])
+    return reports
 
 
 def _has_unpublished(ctx: Context, dataset: str) -> bool:

@@ -87,9 +87,11 @@ def test_a_night_takes_what_waits_in_the_buckets_landing(spark, rgw_bucket, tmp_
     lake.put_file(upload, "landing/birds/late.zip")
     for marker in ("pets/monday", "birds/all"):
         lake.put(f"landing/{marker}.ready", b"")
-    lake.put("datasets/pets.yaml", b"publish: auto\nbrowse: true\n")
+    lake.put("datasets/pets.yaml", b"publish: auto\nbrowse: true\nreport: true\n")
     found = run_verb(chosen, "run", None, run_landing, create=True)
     assert sorted((r.dataset, r.status) for r in found) == [("birds", "accepted"), ("pets", "accepted")]
+    assert {r.dataset: r.report_path for r in found} == {"birds": None, "pets": "reports/pets/v1.html"}
+    assert b"<symbol" in lake.read("reports/pets/v1.html"), "with pictures"
     kept = {r.dataset: r.objects for r in found}
     assert kept["birds"] is None
     assert kept["pets"] is not None

@@ -21,7 +21,7 @@ def test_a_night_takes_what_is_complete_and_one_failure_stops_nothing_else(spark
     helpers.context(spark, lake)
     landing = lake / "landing"
     (lake / "datasets").mkdir(exist_ok=True)
-    (lake / "datasets" / "pets.yaml").write_text("publish: auto\n")
+    (lake / "datasets" / "pets.yaml").write_text("publish: auto\nreport: true\n")
     first, second = helpers.small(3), helpers.small(2, start=10)
     for folder in ("pets", "birds", "Not An Id"):
         (landing / folder).mkdir(parents=True)
@@ -54,6 +54,9 @@ def test_a_night_takes_what_is_complete_and_one_failure_stops_nothing_else(spark
     assert names[".rejected"] == ["broken.ready", "broken.zip", "odd.ready", "odd.zip", "strange.ready", "strange.zip"]
     assert names[".done"] == ["all.ready", "monday.ready", "monday.zip"]
     assert sorted(p.name for p in (landing / "birds").iterdir()) == ["late.zip"], "it is not complete yet"
+    pages = [r.report_path for r in found if r.report_path]
+    assert pages == ["reports/pets/v1.html"]
+    assert "pets@v1 passed the quality gate" in (lake / pages[0]).read_text("utf-8")
     client = imagelake.open(str(lake))
     assert [v["version"] for v in client.show("pets").as_json()["versions"]] == ["pets@v1"]
     assert client.show("birds").as_json()["versions"] == [], "it is not set to publish by itself"

@@ -10,9 +10,11 @@ import pytest
 from tests.spark import helpers
 
 import imagelake
+import raw_uploads
 from imagelake import pipeline
 from imagelake.bronze.request import IngestRequest
 from imagelake.tables import bronze, gold, silver
+from report_statistics import counted, said
 
 pytestmark = pytest.mark.data
 
@@ -41,9 +43,9 @@ def lake(real_uploads):
     return imagelake.open(str(real_uploads.path))
 
 
-def cases():
+def cases(*names):
     """Two of five are enough for every change."""
-    for name in EXPECTED:
+    for name in names or EXPECTED:
         yield pytest.param(name, marks=[] if name in OFTEN else [pytest.mark.nightly])
 
 
@@ -61,6 +63,24 @@ def test_counts_splits_and_rejections_are_as_verified_by_hand(real_uploads, lake
     assert (shown["images"], shown["annotations"]) == (images, annotations)
     if splits is not None:
         assert {k: v["images"] for k, v in shown["splits"].items()} == splits
+
+
+@pytest.mark.parametrize("name", cases("bccd-voc", "raccoon-voc", "chess-coco", "facemask-coco"))
+def test_the_report_says_what_an_independent_count_of_the_files_says(real_uploads, lake, shared_data, name):
+    """Of duplicates, imbalance, outliers and split coverage; raccoon-voc names no splits: those are the lake's."""
+    report, _ = real_uploads.take(name)
+    raw = raw_uploads.read(shared_data / f"{name}.zip")
+    if name == "raccoon-voc":
+        rows = lake.sql("select image_key, split from images", at=report.version).as_json()["rows"]
+        raw = raw.in_splits({Path(key).name: split for key, split in rows})
+    expected = counted(raw.pictures, raw.boxes, raw.roots, raw.names)
+    assert said(lake, report.version) == expected
+    if name == "raccoon-voc":
+        assert expected["duplicates"] == (4, 8, 0)
+    if name == "chess-coco":
+        assert (raw.roots, expected["labels"]) == (("pieces",), (288, 1, 0))
+        assert expected["missing"] == {"bishop": {"val", "test"}}
+        assert expected["imbalance"] == (659, True)
 
 
 def test_the_digest_of_bccd_is_what_it_always_was(real_uploads, lake):

@@ -35,7 +35,7 @@ LAYERS = (
     },
     {"quality", "formats", "tables", "storage", "dataset_settings", "context", "writer", "jars", "jvm", "session"},
     {"bronze", "silver", "gold", "client", "report", "doctor", "doctor_s3", "maintenance"},
-    {"runtime", "pipeline", "landing", "spark", "demo"},
+    {"runtime", "pipeline", "version_report", "landing", "spark", "demo"},
     {"cli", "__main__"},
     {"jobs"},
 )

@@ -111,11 +111,19 @@ def show(to: Console, shell: Shell, report: RunReport, *, suggest: bool = True) 
         to.print(f"  warnings, rows kept: {safe(named)}", soft_wrap=True)
     for notice in report.notices:
         to.print(f"  {safe(notice)}", soft_wrap=True)
+    _show_places(to, shell, report)
+    for line in after(report) if suggest else ():
+        to.print(f"  next: {command(shell.flags, line)}", soft_wrap=True)
+
+
+def _show_places(to: Console, shell: Shell, report: RunReport) -> None:
+    """What was kept as single objects, and where the page about the version is."""
     if report.objects:
         kept = f"{report.objects.count:,} files kept as objects of their own, {report.objects.bytes:,} bytes"
         to.print(f"  {kept} (browse: true): each can have a URL", soft_wrap=True)
-    for line in after(report) if suggest else ():
-        to.print(f"  next: {command(shell.flags, line)}", soft_wrap=True)
+    if report.report_path:
+        root, _ = lake_of(shell.flags)
+        to.print(f"  report: {safe(root.rstrip('/'))}/{report.report_path}", soft_wrap=True)
 
 
 def headline(report: RunReport) -> str:

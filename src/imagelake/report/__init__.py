@@ -2,6 +2,7 @@
 
     build.report → the sections of page.py, each one function and one template → pictures/album → page.render
 
-A section's function takes the Scope (one version or draft, as SQL) and the Album (which it asks for pictures), and
-gives what its template shows, or None where there is nothing to show. The lake is only read; no JVM.
+A section takes the Scope (one version or draft, as SQL) and gives a Sketch (sketch.py), or None where nothing is to be
+shown. When all are counted, the rows of the images that they sample are read at once, and each is drawn into what its
+template shows, asking the Album for pictures. The lake is only read; no JVM.
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,25 +15,28 @@ from imagelake.client.refs import parse_ref
 from imagelake.client.tables import Tables
 from imagelake.errors import UsageError
 from imagelake.report.changes import Changes, changes
+from imagelake.report.checks.verdict import Verdict, verdict
 from imagelake.report.difference import Comparison
 from imagelake.report.page import Page, Section, render, sections
 from imagelake.report.pictures.album import Album
 from imagelake.report.scope import Scope, check_rows
-from imagelake.report.verdict import Verdict, verdict
+from imagelake.report.sketch import Material, samples
+from imagelake.report.statistics.drift import totals_of
 from imagelake.storage.base import Storage
 
 MOST_BYTES = 20_000_000
 """Of a page; pictures that would make it larger are left out."""
 
 _RANGE = re.compile(r"^([^@]+?(?:@.+?)?)\.\.([^@]+@.+)$", re.S)
-_COMPARED = Section("changes", "What changed", "changes.html.j2", lambda scope, album: None)
+_COMPARED = Section("changes", "What changed", "changes.html.j2", lambda scope: None)
 
 
 @dataclass(frozen=True)
 class Report:
     """A page about `ref`, complete in itself: `html` is all of it.
 
-    `verdict` is its first sentence, `counts` the numbers below, `filename` what to call it.
+    `verdict` is its first sentence, `counts` the numbers below, `filename` what to call it; `details` is what its
+    sections say in numbers, by section.
     """
 
     ref: str
@@ -41,6 +44,7 @@ class Report:
     counts: Mapping[str, int]
     filename: str
     html: str = field(repr=False)
+    details: Mapping[str, Any] = field(repr=False, default_factory=dict)
 
     @property
     def bytes(self) -> bytes:
@@ -64,8 +68,8 @@ class Report:
         return target
 
     def as_json(self) -> dict[str, Any]:
-        """{"report": what it is about, "verdict", "counts"}."""
-        return {"report": self.ref, "verdict": self.verdict, "counts": dict(self.counts)}
+        """{"report": what it is about, "verdict", "counts"}, and `details`."""
+        return {"report": self.ref, "verdict": self.verdict, "counts": dict(self.counts), **self.details}
 
 
 def report(tables: Tables, storage: Storage, text: str) -> Report:
@@ -82,7 +86,8 @@ def report(tables: Tables, storage: Storage, text: str) -> Report:
 def _difference(tables: Tables, storage: Storage, before: Target, after: Target) -> Report:
     check_rows(tables, after)
     album = Album(tables, storage, after.dataset)
-    found = changes(Comparison(tables, before, after), album)
+    sketch = changes(Comparison(tables, before, after), totals_of(tables, after))
+    found = sketch.draw(Material(samples(tables, after, sketch.keys, sketch.first), album))
     title = f"{before.name}..{after.name}"
     last = after.name.replace("@", "-").removeprefix(f"{before.dataset}-")
     page = Page(title, _summary(found), [(_COMPARED, found)])
@@ -121,7 +126,23 @@ def _report(page: Page, album: Album, ref: str, stem: str) -> Report:
         album.leave_out(excess)
         html = render(page, album)
     counts |= {"pictures": album.shown}
-    return Report(ref, page.verdict.sentence, counts, f"{stem}.html", html)
+    return Report(ref, page.verdict.sentence, counts, f"{stem}.html", html, _details(dict(_by_id(page))))
+
+
+def _by_id(page: Page) -> Iterator[tuple[str, Any]]:
+    return ((section.id, content) for section, content in page.sections)
+
+
+def _details(contents: Mapping[str, Any]) -> dict[str, Any]:
+    """What sections say in numbers, as plain data; null, or nothing, of a section that is left out."""
+    gate, changed, spread = (contents.get(section) for section in ("gate", "changes", "distributions"))
+    return {
+        "gate": gate and gate.as_json(),
+        "checks": [vars(rule) for rule in contents.get("checks") or ()],
+        "duplicates": {kind.name: kind.as_json() for kind in contents.get("duplicates") or ()},
+        "distributions": spread and spread.as_json(),
+        "drift": changed and changed.drift.as_json(),
+    }
 
 
 def _target(tables: Tables, text: str) -> Target:

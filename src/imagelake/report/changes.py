@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from imagelake.client.catalog import Target
-from imagelake.client.text import Row
 from imagelake.report.difference import Comparison, Counts, Move, changed_keys, counts, moves, sample
 from imagelake.report.pictures.album import Album
 from imagelake.report.pictures.scene import Scene, scene, shapes, turn_of
-from imagelake.report.scope import Scope, annotation_rows, check_rows, image_rows
+from imagelake.report.scope import Scope, Totals, check_rows
+from imagelake.report.sketch import Material, Samples, Sketch, samples
+from imagelake.report.statistics.drift import Drift, drift, totals_of
 
 MOST_PAIRS = 8
 _SIDE = 320
@@ -58,44 +58,57 @@ class Changes:
     counts: tuple[Counts, ...]
     moves: tuple[Move, ...]
     groups: tuple[Group, ...]
+    drift: Drift
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing that is shown differs."""
-        return not self.moves and not any(c.added or c.removed or c.changed or c.renamed for c in self.counts)
+        return (
+            not self.moves
+            and not self.drift.has_moved_splits
+            and not any(c.added or c.removed or c.changed or c.renamed for c in self.counts)
+        )
 
 
 @dataclass(frozen=True)
 class _Side:
-    """One end for the sampled images: rows of images and annotations, and the annotation keys only it has."""
+    """One end for the sampled images: their rows, and the annotation keys that only it has."""
 
-    images: Mapping[str, Row]
-    annotations: Mapping[str, Sequence[Row]]
+    samples: Samples
     only: set[str]
     look: str
 
 
-def since_parent(scope: Scope, album: Album) -> Changes | None:
+def since_parent(scope: Scope) -> Sketch[Changes] | None:
     """The section of a version's page; None when it has no parent that may be read."""
     parent = _parent(scope)
-    return None if parent is None else changes(Comparison(scope.tables, parent, scope.target), album)
+    if parent is None:
+        return None
+    after = scope.totals if scope.target.version is None else totals_of(scope.tables, scope.target)
+    return changes(Comparison(scope.tables, parent, scope.target), after)
 
 
-def changes(comparison: Comparison, album: Album) -> Changes:
-    """What differs, with samples chosen by a hash of the image key."""
+def changes(comparison: Comparison, after: Totals) -> Sketch[Changes]:
+    """What differs, with samples chosen by a hash of the image key; drawn with material of the second end."""
     check_rows(comparison.tables, comparison.before)
     moved = moves(comparison)
     sampled = {kind: sample(comparison, kind, MOST_PAIRS) for kind, _, _ in _GROUPS}
     keys = sorted({key for _, some in sampled.values() for key in some})
-    before = _side(comparison, comparison.before, keys, "removed")
-    after = _side(comparison, comparison.after, keys, "added")
-    groups = tuple(
-        Group(title, doc, sampled[kind][0], tuple(_pair(key, before, after, album) for key in sampled[kind][1]))
-        for kind, title, doc in _GROUPS
-        if sampled[kind][0]
-    )
-    ends = (comparison.before.name, comparison.after.name)
-    return Changes(*ends, counts(comparison), moved, groups)
+    gone, come = (changed_keys(comparison, side, keys) for side in ("gone", "come"))
+    counted = counts(comparison)
+    drifted = drift(totals_of(comparison.tables, comparison.before), after)
+
+    def drawn(material: Material) -> Changes:
+        older = _Side(samples(comparison.tables, comparison.before, keys, gone), gone, "removed")
+        newer = _Side(material.samples, come, "added")
+        groups = tuple(
+            Group(title, doc, sampled[kind][0], tuple(_pair(k, older, newer, material.album) for k in sampled[kind][1]))
+            for kind, title, doc in _GROUPS
+            if sampled[kind][0]
+        )
+        return Changes(comparison.before.name, comparison.after.name, counted, moved, groups, drifted)
+
+    return Sketch(drawn, keys, come)
 
 
 def _parent(scope: Scope) -> Target | None:
@@ -110,24 +123,18 @@ def _parent(scope: Scope) -> Target | None:
     return Target(scope.target.dataset, version, history)
 
 
-def _side(comparison: Comparison, end: Target, keys: list[str], look: str) -> _Side:
-    only = changed_keys(comparison, "gone" if look == "removed" else "come", keys)
-    tables = comparison.tables
-    return _Side(image_rows(tables, end, keys), annotation_rows(tables, end, keys, only), only, look)
-
-
 def _pair(key: str, before: _Side, after: _Side, album: Album) -> Pair:
     removed, added = (
-        sum(r["annotation_key"] in side.only for r in side.annotations.get(key, ())) for side in (before, after)
+        sum(r["annotation_key"] in side.only for r in side.samples.annotations.get(key, ())) for side in (before, after)
     )
     return Pair(key, _scene(key, before, "before", album), _scene(key, after, "after", album), removed, added)
 
 
 def _scene(key: str, side: _Side, word: str, album: Album) -> Scene | None:
-    image = side.images.get(key)
+    image = side.samples.images.get(key)
     if image is None:
         return None
-    rows, turn = side.annotations.get(key, ()), turn_of(image)
+    rows, turn = side.samples.annotations.get(key, ()), turn_of(image)
     changed = [r for r in rows if r["annotation_key"] in side.only]
     same = [r for r in rows if r["annotation_key"] not in side.only]
     drawn = shapes(same, turn, "other") + shapes(changed, turn, side.look)

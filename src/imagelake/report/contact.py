@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from imagelake.client.text import Row, texts
-from imagelake.report.pictures.album import Album
 from imagelake.report.pictures.scene import Scene, scene, shapes, turn_of
-from imagelake.report.scope import Scope, annotation_rows, image_rows
+from imagelake.report.scope import Scope
+from imagelake.report.sketch import Material, Sketch
 
 MOST_CLASSES, MOST_SPLITS, MOST_PICTURES = 24, 6, 240
 _EACH = (2, 6)
@@ -57,28 +57,21 @@ class _Focus:
     title: str
 
 
-@dataclass(frozen=True)
-class _Samples:
-    """The rows of all sampled images and of their annotations, and where pictures are asked for."""
-
-    images: Mapping[str, Row]
-    annotations: Mapping[str, Sequence[Row]]
-    album: Album
-
-
-def contact(scope: Scope, album: Album) -> Contact | None:
+def contact(scope: Scope) -> Sketch[Contact] | None:
     """The section; None when there is no image."""
     classes, more = _classes(scope)
     by_class = _of_classes(scope, classes)
     bare = [(title, doc, _without_annotations(scope, condition)) for title, doc, condition in _BARE]
     rows = [*by_class, *(row for _, _, found in bare for row in found)]
-    keys = [key for row in rows for key in row["keys"]]
-    samples = _Samples(
-        image_rows(scope.tables, scope.target, keys), annotation_rows(scope.tables, scope.target, keys), album
-    )
-    sheets = [_sheet(scope, class_id, by_class, samples) for class_id in classes]
-    sheets += [Sheet(title, doc, _strips(scope, found, samples, None)) for title, doc, found in bare if found]
-    return Contact(tuple(sheets), more, max(0, len(scope.splits) - MOST_SPLITS)) if sheets else None
+    if not rows:
+        return None
+
+    def drawn(material: Material) -> Contact:
+        sheets = [_sheet(scope, class_id, by_class, material) for class_id in classes]
+        sheets += [Sheet(title, doc, _strips(scope, found, material, None)) for title, doc, found in bare if found]
+        return Contact(tuple(sheets), more, max(0, len(scope.splits) - MOST_SPLITS))
+
+    return Sketch(drawn, {key for row in rows for key in row["keys"]})
 
 
 def _classes(scope: Scope) -> tuple[list[int | None], int]:
@@ -114,27 +107,27 @@ def _without_annotations(scope: Scope, condition: str) -> list[Row]:
     )
 
 
-def _sheet(scope: Scope, class_id: int | None, rows: Iterable[Row], samples: _Samples) -> Sheet:
+def _sheet(scope: Scope, class_id: int | None, rows: Iterable[Row], material: Material) -> Sheet:
     name = scope.name_of(class_id) or _CLASSLESS
     of_class = [r for r in rows if r["class"] == class_id]
-    return Sheet(name, None, _strips(scope, of_class, samples, _Focus(scope.name_of(class_id), name)))
+    return Sheet(name, None, _strips(scope, of_class, material, _Focus(scope.name_of(class_id), name)))
 
 
-def _strips(scope: Scope, rows: Sequence[Row], samples: _Samples, focus: _Focus | None) -> tuple[Strip, ...]:
+def _strips(scope: Scope, rows: Sequence[Row], material: Material, focus: _Focus | None) -> tuple[Strip, ...]:
     by_split = {r["split"]: r for r in rows}
     ordered = [by_split[split] for split in scope.splits if split in by_split]
     return tuple(
-        Strip(r["split"], r["images"], tuple((key, _scene(key, focus, samples)) for key in r["keys"])) for r in ordered
+        Strip(r["split"], r["images"], tuple((key, _scene(key, focus, material)) for key in r["keys"])) for r in ordered
     )
 
 
-def _scene(key: str, focus: _Focus | None, samples: _Samples) -> Scene:
+def _scene(key: str, focus: _Focus | None, material: Material) -> Scene:
     """An image whose annotations of a class stand out; all others are drawn thin."""
-    image, rows = samples.images[key], samples.annotations.get(key, ())
+    image, rows = material.samples.images[key], material.samples.annotations.get(key, ())
     turn = turn_of(image)
     strong = [r for r in rows if focus is not None and r["category"] == focus.category]
     others = [r for r in rows if focus is None or r["category"] != focus.category]
     drawn = shapes(others[:_MOST_OTHERS], turn, "other") + shapes(strong, turn, "focus")
-    name = samples.album.want(image["content_hash"], image["orientation"], _SIDE)
+    name = material.album.want(image["content_hash"], image["orientation"], _SIDE)
     label = key[:200] if focus is None else f"{key[:200]}, {len(strong)} of class {focus.title[:80]}"
     return scene(name, label, turn.size, drawn, rows[0]["total"] if rows else 0)

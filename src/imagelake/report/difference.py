@@ -78,8 +78,7 @@ class Comparison:
         """Without rows that were taken away and brought back as they were."""
         a, b = self.before.version, self.after.version
         if a is None or b is None or self.before.dataset != self.after.dataset:
-            both = self._set_difference(entity)
-            return self.tables.once(f"_report_{side}_{entity}", f"SELECT * FROM {both} WHERE side = '{side}'")
+            return self.tables.once(f"_report_{side}_{entity}", self._apart(side, entity))
         numbers = sorted((a.number, b.number))
         sides = (side, _OTHER[side]) if a.number <= b.number else (_OTHER[side], side)
         mine, theirs = (self.tables.once(f"_report_raw_{s}_{entity}", self._range(s, entity, numbers)) for s in sides)
@@ -87,20 +86,23 @@ class Comparison:
             f"_report_{side}_{entity}", f"SELECT * FROM {mine} ANTI JOIN {theirs} AS o USING ({_identity(entity)})"
         )
 
-    def _set_difference(self, entity: str) -> str:
-        """A table of the rows that one end has, both compared at once; `side` is gone or come."""
-        columns = _COLUMNS[entity]
-        before, after = (live(self.tables, end, entity, columns) for end in (self.before, self.after))
-        rest = [
-            f"coalesce(a.{name(c)}, b.{name(c)}) AS {name(c)}" for c in columns if c not in (KEYS[entity], "row_hash")
-        ]
-        kept = ", ".join([_identity(entity), *rest, "CASE WHEN a.here THEN 'gone' ELSE 'come' END AS side"])
-        return self.tables.once(
-            f"_report_differing_{entity}",
-            f"SELECT {kept} FROM (SELECT *, true AS here FROM {before}) AS a "
-            f"FULL JOIN (SELECT *, true AS here FROM {after}) AS b USING ({_identity(entity)}) "
-            "WHERE a.here IS NULL OR b.here IS NULL",
-        )
+    def _apart(self, side: str, entity: str) -> str:
+        """Rows that only one of two ends has which share no log: told by 64 bits a row, and then read.
+
+        That keeps 8 bytes of a row in memory; one of 5,000,000 rows is overlooked with a chance of 1 in 10^12.
+        """
+        mine, theirs = (self._hashes(s, entity) for s in (side, _OTHER[side]))
+        alone = self.tables.once(f"_report_alone_{side}_{entity}", f"SELECT h FROM {mine} ANTI JOIN {theirs} USING (h)")
+        where = f"hash({_identity(entity)}) IN (SELECT h FROM {alone})" if _count(self.tables, alone) else "false"
+        return f"SELECT {select(_COLUMNS[entity])} FROM {self._end(side, entity)} WHERE {where}"
+
+    def _hashes(self, side: str, entity: str) -> str:
+        hashes = f"SELECT hash({_identity(entity)}) AS h FROM {self._end(side, entity)}"
+        return self.tables.once(f"_report_hashes_{side}_{entity}", hashes)
+
+    def _end(self, side: str, entity: str) -> str:
+        """All rows of the end that has what is gone, or what has come."""
+        return live(self.tables, self.before if side == "gone" else self.after, entity, _COLUMNS[entity])
 
     def _range(self, side: str, entity: str, numbers: list[int]) -> str:
         """Rows closed (gone) or added (come) between two version numbers of one dataset."""
@@ -130,8 +132,10 @@ def _identity(entity: str) -> str:
 
 
 def moves(comparison: Comparison) -> tuple[Move, ...]:
-    """How many images of both ends changed their split."""
+    """How many images of both ends changed their split: none in a draft, which has the splits of its newest version."""
     tables = comparison.tables
+    if comparison.after.version is None and comparison.before.version == comparison.before.history.newest:
+        return ()
     before, after = (
         live(tables, end, "split", ("image_key", "split")) for end in (comparison.before, comparison.after)
     )

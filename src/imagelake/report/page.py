@@ -1,6 +1,7 @@
 """The page: which sections there are, in which order, and how they become one HTML file.
 
-A new section is a module with a function (Scope, Album) → what its template shows, a template, and a line in SECTIONS.
+A new section is a module with a function Scope → Sketch, whose content its template shows, a template, and a line in
+SECTIONS.
 """
 
 from __future__ import annotations
@@ -15,13 +16,18 @@ from markupsafe import Markup
 
 from imagelake.plain_text import safe
 from imagelake.report.changes import since_parent
+from imagelake.report.checks.fired import fired
+from imagelake.report.checks.flagged import flagged
+from imagelake.report.checks.gate import gate
+from imagelake.report.checks.refused import refused
+from imagelake.report.checks.verdict import Verdict
 from imagelake.report.contact import contact
-from imagelake.report.distributions import distributions
 from imagelake.report.pictures.album import Album
 from imagelake.report.provenance import provenance
-from imagelake.report.refused import refused
 from imagelake.report.scope import Scope
-from imagelake.report.verdict import Verdict
+from imagelake.report.sketch import Material, Sketch, finished, samples
+from imagelake.report.statistics.distributions import distributions
+from imagelake.report.statistics.duplicates import duplicates
 
 TEMPLATES = Path(__file__).parent / "templates"
 _LONGEST, _LONGEST_NAME = 400, 100
@@ -30,20 +36,24 @@ _LONGEST, _LONGEST_NAME = 400, 100
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page: its anchor, heading, template, and what makes its content (None: left out)."""
+    """A part of the page: its anchor, heading, template, and what counts it (None: left out)."""
 
     id: str
     title: str
     template: str
-    content: Callable[[Scope, Album], object | None]
+    sketch: Callable[[Scope], Sketch[object] | None]
 
 
 SECTIONS = (
+    Section("gate", "The quality gate", "gate.html.j2", lambda scope: finished(gate(scope))),
+    Section("checks", "Checks that fired", "fired.html.j2", lambda scope: finished(fired(scope))),
     Section("refused", "What was refused, and why", "refused.html.j2", refused),
+    Section("flagged", "What was accepted with a flag", "flagged.html.j2", flagged),
     Section("contact", "Contact sheet", "contact.html.j2", contact),
     Section("changes", "Changes since the parent", "changes.html.j2", since_parent),
-    Section("distributions", "Distributions", "distributions.html.j2", distributions),
-    Section("provenance", "Where it came from", "provenance.html.j2", provenance),
+    Section("duplicates", "Images that are the same", "duplicates.html.j2", duplicates),
+    Section("distributions", "Distributions", "distributions.html.j2", lambda scope: finished(distributions(scope))),
+    Section("provenance", "Where it came from", "provenance.html.j2", lambda scope: finished(provenance(scope))),
 )
 
 
@@ -57,9 +67,13 @@ class Page:
 
 
 def sections(scope: Scope, album: Album) -> list[tuple[Section, object]]:
-    """The sections that have something to show."""
-    made = ((section, section.content(scope, album)) for section in SECTIONS)
-    return [(section, content) for section, content in made if content is not None]
+    """The sections that have something to show: all are counted, then the images they sample are read, then drawn."""
+    made = [(section, section.sketch(scope)) for section in SECTIONS]
+    sketches = [(section, sketch) for section, sketch in made if sketch is not None]
+    keys = {key for _, sketch in sketches for key in sketch.keys}
+    first = {key for _, sketch in sketches for key in sketch.first}
+    material = Material(samples(scope.tables, scope.target, keys, first), album)
+    return [(section, sketch.draw(material)) for section, sketch in sketches]
 
 
 def render(page: Page, album: Album) -> str:
@@ -76,7 +90,9 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_inert,
     )
-    environment.filters.update(number=_number, data_uri=Markup, lines=_lines, size=_size, name=_name)
+    environment.filters.update(
+        sentence=_sentence, number=_number, data_uri=Markup, lines=_lines, size=_size, name=_name
+    )
     return environment
 
 
@@ -92,6 +108,11 @@ def _number(value: float) -> str:
 def _size(value: float) -> str:
     """A coordinate in pixels, short."""
     return f"{value:.1f}".removesuffix(".0")
+
+
+def _sentence(text: str) -> str:
+    """A text that begins with a capital letter, as rules' meanings do not."""
+    return text[:1].upper() + text[1:]
 
 
 def _name(text: str) -> str:

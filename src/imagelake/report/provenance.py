@@ -9,8 +9,6 @@ from datetime import datetime
 from imagelake.client import catalog
 from imagelake.client.text import Row, select
 from imagelake.client.uploads import furthest
-from imagelake.dataset_settings import load_dataset_settings
-from imagelake.report.pictures.album import Album
 from imagelake.report.scope import Scope, version_of
 
 MOST_UPLOADS = 50
@@ -58,7 +56,7 @@ class Provenance:
     settings: str
 
 
-def provenance(scope: Scope, album: Album) -> Provenance:
+def provenance(scope: Scope) -> Provenance:
     """The section."""
     source = furthest(scope.tables, _COLUMNS, scope.target.dataset)
     last = scope.row.get("last_sequence")
@@ -69,7 +67,13 @@ def provenance(scope: Scope, album: Album) -> Provenance:
         f"SELECT {select(_COLUMNS)} FROM {source} WHERE {where} ORDER BY sequence DESC LIMIT {MOST_UPLOADS}"
     )
     new = None if scope.target.version is None else len(scope.row["upload_ids"] or ())
-    return Provenance(_facts(scope), tuple(map(_upload, rows)), total, new, _settings(scope))
+    return Provenance(
+        _facts(scope),
+        tuple(map(_upload, rows)),
+        total,
+        new,
+        json.dumps(json.loads(scope.settings), indent=2, ensure_ascii=False),
+    )
 
 
 def _upload(row: Row) -> Upload:
@@ -102,11 +106,3 @@ def _facts(scope: Scope) -> tuple[tuple[str, str], ...]:
         "split recipe": row["recipe_spec"],
     }
     return tuple((name, str(value)) for name, value in facts.items() if value)
-
-
-def _settings(scope: Scope) -> str:
-    if scope.target.version is None:
-        document = load_dataset_settings(scope.storage, scope.target.dataset).model_dump()
-    else:
-        document = json.loads(scope.row["settings"] or "{}")
-    return json.dumps(document, indent=2, ensure_ascii=False)

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 from imagelake.client import catalog
 from imagelake.client.catalog import Target
 from imagelake.client.rows import DRAFTS, check_count, count, live
 from imagelake.client.tables import Tables
-from imagelake.client.text import Row, select, text
+from imagelake.client.text import Row, any_of, select, text, texts
+from imagelake.dataset_settings import load_dataset_settings
 from imagelake.errors import IntegrityError
 from imagelake.storage.base import Storage
-
-MOST_DRAWN = 100
-"""Annotations of one image that are read for its picture."""
-
-_MOST_NUMBERS = 200
-"""Coordinates of an outline; one with more is drawn as its box."""
+from imagelake.tables import ops
 
 _IMAGE = ("image_key", "content_hash", "width", "height", "orientation", "labelled", "flags")
-_ANNOTATION = ("annotation_key", "image_key", "kind", "category", "bbox", "polygons", "keypoints", "row_hash")
+_JUDGED = ("verdict", "measure", "value", "least", "most", "setting", "holds", "message", "at")
 _NO_SPLIT = "no split"
+_FIRST_RECIPE = 1
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Annotations by class, and images by split."""
+
+    classes: Mapping[str, int]
+    splits: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -55,14 +63,16 @@ class Scope:
 
     @cached_property
     def annotations(self) -> str:
-        """A table: image (an id of `images`), class (an id of `classes`, or null), area in pixels, share, flags.
+        """A table: image (an id of `images`), class (an id of `classes`, or null), w, h, share, flags.
 
-        Areas are of boxes; `share` is the area's part of its image.
+        Width and height are the box's, turned as its image is shown; `share` is the part of the image it covers.
         """
         rows = live(self.tables, self.target, "annotation", ("image_key", "category", "bbox", "flags"))
         table = self.tables.once(
             "_report_annotations",
-            "SELECT i.id AS image, c.id AS class, (a.bbox.w * a.bbox.h)::FLOAT AS area, "
+            "SELECT i.id AS image, c.id AS class, "
+            "CASE WHEN i.orientation >= 5 THEN a.bbox.h ELSE a.bbox.w END::FLOAT AS w, "
+            "CASE WHEN i.orientation >= 5 THEN a.bbox.w ELSE a.bbox.h END::FLOAT AS h, "
             "(a.bbox.w * a.bbox.h / greatest(i.width::DOUBLE * i.height, 1))::FLOAT AS share, "
             f"CASE WHEN len(a.flags) > 0 THEN a.flags END AS flags FROM {rows} AS a "
             f"JOIN {self.images} AS i USING (image_key) LEFT JOIN {self.classes} AS c ON c.name = a.category",
@@ -89,8 +99,21 @@ class Scope:
     def annotated(self) -> str:
         """A table: image, how many annotations it has; images without any are left out."""
         return self.tables.once(
-            "_report_annotated", f"SELECT image, sum(n)::BIGINT AS n FROM {self.classes_of_images} GROUP BY image"
+            "_report_annotated", f"SELECT image, count(*) AS n FROM {self.annotations} GROUP BY image"
         )
+
+    @cached_property
+    def flags(self) -> dict[str, tuple[int, int]]:
+        """Rule to the number of images and of annotations that carry its flag."""
+        flags = " UNION ALL ".join(
+            f"SELECT unnest(flags) AS rule, {number} AS entity FROM {table} WHERE len(flags) > 0"
+            for number, table in enumerate((self.images, self.annotations))
+        )
+        rows = self.tables.query(
+            "SELECT rule, count(*) FILTER (WHERE entity = 0) AS images, count(*) FILTER (WHERE entity = 1) AS "
+            f"annotations FROM ({flags}) GROUP BY rule"
+        )
+        return {row["rule"]: (row["images"], row["annotations"]) for row in rows}
 
     @cached_property
     def categories(self) -> dict[str, int | None]:
@@ -112,6 +135,24 @@ class Scope:
         return (*first, *sorted(names - set(first)))
 
     @cached_property
+    def totals(self) -> Totals:
+        """Counted from the tables above; annotations without a class are left out."""
+        classes = self.tables.query(f"SELECT class, sum(n)::BIGINT AS n FROM {self.classes_of_images} GROUP BY class")
+        splits = self.tables.query(f"SELECT split, count(*) AS n FROM {self.images} GROUP BY split")
+        names = {row["class"]: self.name_of(row["class"]) for row in classes}
+        return Totals(
+            {name: row["n"] for row in classes if (name := names[row["class"]]) is not None},
+            {row["split"]: row["n"] for row in splits},
+        )
+
+    def splits_of(self, keys: Sequence[str]) -> dict[str, str]:
+        """Image key to its split."""
+        if not keys:
+            return {}
+        rows = self.tables.query(f"SELECT image_key, split FROM {self.images} WHERE image_key IN ({texts(keys)})")
+        return {row["image_key"]: row["split"] for row in rows}
+
+    @cached_property
     def row(self) -> Row:
         """Further columns of the version's row; empty for a draft."""
         if self.target.version is None:
@@ -119,46 +160,52 @@ class Scope:
         columns = ("parent", "digest", "quality", "settings", "upload_ids", "note", "author", "at", "last_sequence")
         return catalog.details(self.tables, self.target.version, (*columns, "run_id", "changes", "recipe_spec"))
 
+    @cached_property
+    def judged(self) -> catalog.Version | None:
+        """The version whose gate counts: of another split recipe that of the same content; None for a draft."""
+        version = self.target.version
+        if version is None or _document(self.row["quality"]):
+            return version
+        return self.target.history.find(version.number, _FIRST_RECIPE) or version
+
+    @cached_property
+    def quality(self) -> dict[str, Any]:
+        """The verdict in the row of the judged version; empty for a draft, and where none was recorded."""
+        if self.judged is None:
+            return {}
+        row = self.row if self.judged == self.target.version else self._details(self.judged, ("quality",))
+        return _document(row["quality"])
+
+    @cached_property
+    def judgement(self) -> list[Row]:
+        """Rows of ops.quality, a measure or suite each: of the judged version; of a draft the last ones, if any.
+
+        What was judged before the newest version was made is no draft any more. One judgement's rows share their time.
+        """
+        columns, order = ("publish_id", *_JUDGED), "setting IS NULL, measure"
+        if self.judged is not None:
+            prune, of = any_of("publish_id", [self.judged.publish_id]), text(self.judged.publish_id)
+            source = self.tables.relation(ops.QUALITY, columns, self.target.dataset, prune)
+            return self.tables.query(f"SELECT {select(_JUDGED)} FROM {source} WHERE publish_id = {of} ORDER BY {order}")
+        source = self.tables.relation(ops.QUALITY, columns, self.target.dataset)
+        newest = self.target.history.newest
+        since = "true" if newest is None else f'"at" > {_moment(self._details(newest, ("at",))["at"])}'
+        last = f'SELECT max("at") FROM {source} WHERE {since}'
+        return self.tables.query(f'SELECT {select(_JUDGED)} FROM {source} WHERE "at" = ({last}) ORDER BY {order}')
+
+    @cached_property
+    def settings(self) -> str:
+        """The dataset's settings as JSON: those a version was made with, of a draft those of now."""
+        if self.target.version is None:
+            return load_dataset_settings(self.storage, self.target.dataset).model_dump_json()
+        return str(self.row["settings"] or "{}")
+
+    def _details(self, version: catalog.Version, columns: tuple[str, ...]) -> Row:
+        return catalog.details(self.tables, version, columns)
+
     def one(self, query: str) -> Row:
         """The one row of a query."""
         return self.tables.query(query)[0]
-
-
-def image_rows(tables: Tables, target: Target, keys: Iterable[str]) -> dict[str, Row]:
-    """Image key to its row in raw pixels; keys the target does not have are left out."""
-    _wanted(tables, keys)
-    source = live(tables, target, "image", _IMAGE)
-    rows = tables.query(f"SELECT {select(_IMAGE)} FROM {source} SEMI JOIN _report_wanted USING (image_key)")
-    return {r["image_key"]: r | {"orientation": r["orientation"] or 1} for r in rows}
-
-
-def annotation_rows(
-    tables: Tables, target: Target, keys: Iterable[str], first: Iterable[str] = ()
-) -> dict[str, list[Row]]:
-    """Image key to its annotations in raw pixels, at most MOST_DRAWN of each; outlines only while they are small.
-
-    The annotation keys in `first` are taken before others, then some of every class. Each row has `total`, the number
-    of annotations of its image.
-    """
-    _wanted(tables, keys)
-    tables.con.execute(
-        "CREATE OR REPLACE TEMP TABLE _report_first AS SELECT unnest($1::VARCHAR[]) AS annotation_key, true AS first",
-        [sorted(set(first))],
-    )
-    source = live(tables, target, "annotation", _ANNOTATION)
-    small = f"CASE WHEN len(flatten(polygons)) <= {_MOST_NUMBERS} THEN polygons END"
-    of_class = "row_number() OVER (PARTITION BY image_key, category ORDER BY annotation_key) AS of_class"
-    rows = tables.query(
-        f"SELECT * REPLACE ({small} AS polygons), count(*) OVER (PARTITION BY image_key) AS total FROM "
-        f"(SELECT *, {of_class} FROM {source} SEMI JOIN _report_wanted USING (image_key)) "
-        "LEFT JOIN _report_first USING (annotation_key) QUALIFY row_number() OVER "
-        f"(PARTITION BY image_key ORDER BY first IS NULL, of_class, annotation_key) <= {MOST_DRAWN} "
-        "ORDER BY image_key, annotation_key"
-    )
-    by_image: dict[str, list[Row]] = {}
-    for row in rows:
-        by_image.setdefault(row["image_key"], []).append(row)
-    return by_image
 
 
 def check_rows(tables: Tables, target: Target) -> None:
@@ -174,7 +221,11 @@ def version_of(scope: Scope) -> catalog.Version:
     return scope.target.version
 
 
-def _wanted(tables: Tables, keys: Iterable[str]) -> None:
-    tables.con.execute(
-        "CREATE OR REPLACE TEMP TABLE _report_wanted AS SELECT unnest($1::VARCHAR[]) AS image_key", [sorted(set(keys))]
-    )
+def _document(text: str | None) -> dict[str, Any]:
+    """A JSON object, empty for none."""
+    return dict(json.loads(text or "null") or {})
+
+
+def _moment(at: datetime) -> str:
+    """A time in UTC, as SQL."""
+    return f"TIMESTAMP {text(str(at.replace(tzinfo=None)))}"

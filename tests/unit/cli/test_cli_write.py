@@ -226,6 +226,13 @@ def test_notices_stand_under_the_warnings(cli, engine, upload) -> None:
     assert cli("run", upload, "-d", "pets", "--json").document["notices"] == list(notices)
 
 
+def test_the_place_of_the_version_s_page_is_said(cli, engine, upload) -> None:
+    engine.report = replace(engine.report, report_path="reports/pets/v1.html")
+    lines = cli("run", upload, "-d", "pets", "--lake", "lakes/one/").out.splitlines()
+    assert "  report: lakes/one/reports/pets/v1.html" in lines
+    assert cli("run", upload, "-d", "pets", "--json").document["report_path"] == "reports/pets/v1.html"
+
+
 def test_reports_of_earlier_stages_name_the_current_version(cli, engine, client) -> None:
     engine.batch = (replace(engine.report, status="built", published=False, version=None),)
     assert cli("build", "pets", "--json").document["version"] == "pets@v1"

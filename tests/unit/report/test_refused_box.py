@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from imagelake.client.turn import Turn
-from imagelake.report.refused_box import refused_box
+from imagelake.report.checks.refused_box import refused_box
 
 UPRIGHT = Turn(1, 200, 100)
 TURNED = Turn(6, 200, 100)  # shown 100 wide and 200 high

@@ -20,7 +20,7 @@ def counts(page: Element) -> dict[str, list[str]]:
 def groups(page: Element) -> dict[str, list[str]]:
     """Group title to the keys shown; the count stands behind the title."""
     section = page.one("section", id="changes")
-    titles = [h.text for h in section.all("h3")]
+    titles = [h.text for h in section.all("h3") if h.text != "Drift"]
     return {
         title: [f.one(class_="name").text for f in box.all("figure")]
         for title, box in zip(titles, section.all(class_="pairs"), strict=True)
@@ -49,9 +49,47 @@ def test_the_parent_is_compared_with(pets: Pets) -> None:
 
 def test_another_recipe_of_a_version_moves_images_only(pets: Pets) -> None:
     page = read(pets.lake.report("pets@v2..pets@v2.2").html)
-    moved = [[c.text for c in r.all("td")] for t in page.all("table")[1:] for r in t.one("tbody").all("tr")]
+    (table,) = (t for t in page.all("table") if t.one("caption").text.startswith("Images in another split"))
+    moved = [[c.text for c in r.all("td")] for r in table.one("tbody").all("tr")]
     assert moved == [["train", "test", "2"], ["val", "test", "1"]]
     assert all(value in ("0", "") for row in counts(page).values() for value in row)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("v1", "v2"), ("v2", "v3"), ("v3", "v1"), ("v2", "v2.2"), ("v1", "draft")]
+)
+def test_drift_is_that_of_the_rows(pets: Pets, before: str, after: str) -> None:
+    query = "select {0}, count(*) from {1} where dataset = 'pets' and {0} is not null group by all"
+
+    def counts_of(end: str, column: str, view: str) -> dict[str, int]:
+        return dict(pets.lake.sql(query.format(column, view), at=f"pets@{end}").as_json()["rows"])
+
+    drift = pets.lake.report(f"pets@{before}..pets@{after}").as_json()["drift"]
+    for what, column, view in (("classes", "category", "annotations"), ("splits", "split", "images")):
+        ends = [counts_of(end, column, view) for end in (before, after)]
+        assert {r["name"]: (r["before"], r["after"]) for r in drift[what] if r["before"] or r["after"]} == {
+            name: tuple(end.get(name, 0) for end in ends) for name in {*ends[0], *ends[1]}
+        }
+        for number, side in enumerate(("share_before", "share_after")):
+            total = sum(ends[number].values())
+            assert all(r[side] == ends[number].get(r["name"], 0) / total for r in drift[what])
+
+
+def test_new_and_vanished_classes_are_named(maker: LakeMaker) -> None:
+    _moved_box(maker)
+    page = client.open(str(maker.root)).report("pets@v1..pets@v2").as_json()["drift"]
+    assert (page["new_classes"], page["vanished_classes"]) == ([], [])
+    draft = maker.draft("pets")
+    for row in [r for r in draft.annotations.values() if r["category"] == "dog"]:
+        draft.drop_box(row)
+    maker.box("pets", "b.png", "cow", (1, 1, 9, 9))
+    maker.deliver("pets")
+    maker.publish("pets")
+    maker.flush()
+    lake = client.open(str(maker.root))
+    drift = lake.report("pets@v3").as_json()["drift"]
+    assert (drift["new_classes"], drift["vanished_classes"]) == (["cow"], ["dog"])
+    assert "New: cow. Vanished: dog." in read(lake.report("pets@v3").html).one("section", id="changes").text
 
 
 def test_equal_versions_differ_in_nothing(pets: Pets) -> None:

@@ -10,11 +10,17 @@ import pytest
 from html_of import Element, read
 from lakes_of_pictures import picture
 
+from imagelake.client import catalog
 from imagelake.client import lake as client
+from imagelake.client.refs import parse_ref
+from imagelake.client.tables import Tables
+from imagelake.report.scope import Scope
+from imagelake.report.statistics.duplicates import grouped, groups_of_keys
 from lake_draft import Draft
 from lakes import LakeMaker
+from report_statistics import Box, Picture, counted, said
 
-CLASSES = ("cat", "dog", "bird", "never")
+CLASSES = ("cat", "dog", "bird", "never", "rare")
 
 
 @pytest.fixture(scope="module")
@@ -33,11 +39,23 @@ def lake_and_draft(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Draf
         for _ in range(draw.randrange(5) if labelled else 0):
             box = (draw.randrange(20), 2, draw.randrange(1, 40), draw.randrange(1, 40))
             maker.box("pets", key, draw.choice(CLASSES[:3]), box, flags=draw.choice([[], ["annotation.box_tiny"]]))
+    _outlying(maker)
     maker.keep("pets", data)
     maker.deliver("pets")
     maker.publish("pets")
     maker.flush()
     return maker.root, maker.draft("pets")
+
+
+def _outlying(maker: LakeMaker) -> None:
+    """Changes a few of the images: one of another size by far, a box of another size, one with many, a rare class."""
+    draft = maker.draft("pets")
+    first, second = [k for k, r in draft.images.items() if r["labelled"] and r["orientation"] == 1][:2]
+    draft.images[first] |= {"width": 90_000, "height": 70_000}
+    maker.box("pets", first, "cat", (5, 5, 4_000, 2))
+    for n in range(60):
+        maker.box("pets", second, "dog", (n, 1, 20, 20 + n % 3))
+    maker.box("pets", second, "rare", (1, 1, 20, 20))
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +88,53 @@ def test_classes_by_split(page: Element, lake_and_draft: tuple[Path, Draft]) -> 
         for index, name in enumerate(CLASSES)
     }
     assert {r[0]: r[1:] for r in rows(page, "Annotations of each class")} == expected
-    assert "1 without an annotation: never." in page.text
+    assert "1 without an example: never." in page.text
+
+
+def test_statistics_are_those_of_an_independent_count(lake_and_draft: tuple[Path, Draft]) -> None:
+    root, draft = lake_and_draft
+    splits = {k: r["split"] for k, r in draft.splits[1].items()}
+    turned = {k: r["orientation"] == 6 for k, r in draft.images.items()}
+    pictures = [
+        Picture(k, *((r["height"], r["width"]) if turned[k] else (r["width"], r["height"])), r["content_hash"],
+                splits[k], bool(r["labelled"]))
+        for k, r in draft.images.items()
+    ]  # fmt: skip
+    boxes = [
+        Box(a["image_key"], a["category"], *((b["h"], b["w"]) if turned[a["image_key"]] else (b["w"], b["h"])))
+        for a in draft.annotations.values()
+        for b in [a["bbox"]]
+    ]
+    expected = counted(pictures, boxes, (), CLASSES)
+    assert said(client.open(str(root)), "pets") == expected
+    assert expected["missing"], "rare is in one split"
+    assert expected["imbalance"][1], "dog is 50 times as frequent as rare"
+    assert all(expected["outliers"][name][0] for name in ("image_size", "image_width", "box_width"))
+    assert expected["outliers"]["annotations_per_image"][0] == 1
+
+
+def test_what_stands_out_is_said_and_named(page: Element, lake_and_draft: tuple[Path, Draft]) -> None:
+    draft = lake_and_draft[1]
+    huge = next(k for k, r in draft.images.items() if r["width"] == 90_000)
+    findings = page.one("ul", class_="findings").text
+    assert "to 1, above 50: dog has " in findings
+    assert "1 missing in a split: rare in " in findings
+    farthest = {r[0]: r[4] for r in rows(page, "Values far from the others")}
+    assert farthest["Image size (root of width by height)"].startswith(huge)
+    assert farthest["Box width"] == huge
+
+
+def test_groups_that_something_else_found_are_counted_and_sampled(lake_and_draft: tuple[Path, Draft]) -> None:
+    root, draft = lake_and_draft
+    lake, splits = client.open(str(root)), {k: r["split"] for k, r in draft.splits[1].items()}
+    tables = Tables(lake.storage)
+    scope = Scope(tables, lake.storage, catalog.resolve(tables, parse_ref("pets")))
+    in_train, in_val = ([k for k, s in splits.items() if s == split] for split in ("train", "val"))
+    groups = [in_train[:3], [in_train[5], in_val[0]], [in_val[1], "not in this version"], in_val[2:9]]
+    found = grouped(scope, ("near", "Nearly the same", "alike"), groups_of_keys(scope, "near", groups))
+    assert (found.groups, found.images, found.across_splits) == (3, 12, 1)
+    assert [row["splits"] for row in found.rows] == [["train", "val"], ["val"], ["train"]], "across splits first"
+    assert [len(row["keys"]) for row in found.rows] == [2, 4, 3]
 
 
 def test_splits_and_labels(page: Element, lake_and_draft: tuple[Path, Draft]) -> None:
@@ -112,26 +176,37 @@ def test_boxes_and_annotations_of_an_image(page: Element, lake_and_draft: tuple[
     assert sum(int(r[1]) for r in rows(page, "Box size in its image")) == len(boxes)
     counts = Counter(a["image_key"] for a in lake_and_draft[1].annotations.values())
     per_image = Counter(counts.get(k, 0) for k, r in lake_and_draft[1].images.items() if r["labelled"])
-    assert {r[0]: int(r[1]) for r in rows(page, "Annotations of an image")} == {
+    shown = {r[0]: int(r[1]) for r in rows(page, "Annotations of an image")}
+    assert {label: n for label, n in shown.items() if n} == {
         "0": per_image[0],
         "1": per_image[1],
         "2": per_image[2],
-        "3 to 5": per_image[3] + per_image[4],
+        "3 to 5": sum(per_image[n] for n in (3, 4, 5)),
+        "51 to 100": 1,
     }
 
 
-def test_equal_bytes_and_warnings(page: Element, lake_and_draft: tuple[Path, Draft]) -> None:
+def test_equal_bytes_stand_side_by_side(page: Element) -> None:
+    section = page.one("section", id="duplicates")
+    assert "40 images are in groups of files that are byte for byte the same; none of the groups" in section.text
+    groups = section.all(class_="group")
+    assert len(groups) == 12
+    for group in groups:
+        first, second = (f.one("use").attributes["href"] for f in group.all("figure"))
+        assert first == second, "the same bytes are in the page once"
+        assert len({f.one(class_="name").text for f in group.all("figure")}) == 2
+
+
+def test_every_check_that_fired_is_in_the_table(page: Element, lake_and_draft: tuple[Path, Draft]) -> None:
     draft = lake_and_draft[1]
-    assert "40 images in 20 groups are byte for byte the same; 0 of the groups lie in several splits" in page.text
-    assert rows(page, "The largest groups")[0][0] == "2"
     flags = Counter(f for r in draft.images.values() for f in r["flags"])
-    tiny = sum(a["flags"] == ["annotation.box_tiny"] for a in draft.annotations.values())
+    tiny = sum(a.get("flags") == ["annotation.box_tiny"] for a in draft.annotations.values())
     expected = {
-        "image.mode": [str(flags["image.mode"]), "0"],
-        "image.small": [str(flags["image.small"]), "0"],
-        "annotation.box_tiny": ["0", str(tiny)],
+        "image.mode": ["warn", "0", str(flags["image.mode"]), "0"],
+        "image.small": ["warn", "0", str(flags["image.small"]), "0"],
+        "annotation.box_tiny": ["warn", "0", "0", str(tiny)],
     }
-    assert {r[0]: r[1:3] for r in rows(page, "Rows that were accepted")} == expected
+    assert {r[0]: r[1:5] for r in rows(page, "3 rules fired")} == expected
 
 
 def test_the_contact_sheet_has_every_class_and_split(page: Element, lake_and_draft: tuple[Path, Draft]) -> None:
@@ -139,7 +214,7 @@ def test_the_contact_sheet_has_every_class_and_split(page: Element, lake_and_dra
     splits = {k: r["split"] for k, r in draft.splits[1].items()}
     having = Counter((splits[k], c) for c, k in {(a["category"], a["image_key"]) for a in draft.annotations.values()})
     titles = [h.text for h in sheet.all("h3")]
-    assert titles == ["cat", "dog", "bird", "images labelled with nothing", "unlabelled images"]
+    assert titles == ["cat", "dog", "bird", "rare", "images labelled with nothing", "unlabelled images"]
     strips = [[h.text for h in s.all("h4")] for s in sheet.all(class_="strips")]
     for name, shown in zip(CLASSES[:3], strips[:3], strict=True):
         assert shown == [f"{split} {having[split, name]} images" for split in ("train", "val")]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from imagelake.client.text import Row
 from imagelake.client.turn import Box, Turn
-from imagelake.report.scope import MOST_DRAWN
+from imagelake.report.sketch import MOST_DRAWN
 
 _MARGIN = 0.5
 """A refused box outside its image widens the view by at most this share of the image."""

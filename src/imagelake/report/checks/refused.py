@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from imagelake.client.rows import live
 from imagelake.client.text import Row, select, text
 from imagelake.client.turn import Box
 from imagelake.client.uploads import ProblemUpload, problem_uploads
-from imagelake.quality.catalogue import BY_ID
+from imagelake.report.checks.refused_box import refused_box
+from imagelake.report.checks.rules import meaning
 from imagelake.report.pictures.album import Album
 from imagelake.report.pictures.scene import Scene, is_near, refused_shapes, scene, shapes, turn_of, view_with
-from imagelake.report.refused_box import refused_box
-from imagelake.report.scope import Scope, annotation_rows, image_rows
+from imagelake.report.scope import Scope
+from imagelake.report.sketch import Material, Sketch
 from imagelake.tables import silver
 
 MOST_RULES, MOST_EXAMPLES = 24, 60
 _EACH = (2, 6)
 _SIDE = 420
 _PROBLEMS = 20
-_COLUMNS = ("rejection_id", "entity", "image_key", "path", "locator", "rule", "message", "raw")
+_COLUMNS = ("rejection_id", "entity", "image_key", "path", "locator", "rule", "severity", "message", "raw")
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,9 @@ class BrokenRule:
 class Refused:
     """All rules that refused rows, those with most rows first; `problems` are uploads that brought nothing."""
 
-    total: int
     rules: tuple[BrokenRule, ...]
     more_rules: int
     problems: tuple[ProblemUpload, ...]
-    is_draft: bool
 
 
 @dataclass(frozen=True)
@@ -88,48 +87,49 @@ def _counts(version: Row) -> str:
     return f"{brought} AND (closed_at IS NULL OR closed_at > {made})"
 
 
-def refused(scope: Scope, album: Album) -> Refused | None:
+def refused(scope: Scope) -> Sketch[Refused] | None:
     """The section; None when nothing was refused and no upload failed."""
-    rejections, is_draft = open_rejections(scope), scope.target.version is None
-    problems = problem_uploads(scope.tables, scope.target.dataset) if is_draft else ()
+    rejections = open_rejections(scope)
+    problems = problem_uploads(scope.tables, scope.target.dataset) if scope.target.version is None else ()
     if not rejections.total and not problems:
         return None
     rules = scope.tables.query(
         f"SELECT rule, count(*) AS rows, count(DISTINCT path) AS files FROM {rejections.table} "
         "GROUP BY rule ORDER BY rows DESC, rule"
     )
+    rows = _rows(scope, rejections.table, min(len(rules), MOST_RULES))
+    keys = [row["image_key"] for row in rows if row["image_key"] is not None]
+    return Sketch(partial(_drawn, rules, rows, problems), keys)
+
+
+def _drawn(rules: Sequence[Row], rows: Sequence[Row], problems: Sequence[ProblemUpload], material: Material) -> Refused:
+    examples: dict[str, list[Example]] = {}
+    for row in rows:
+        examples.setdefault(row["rule"], []).append(_example(row, material))
     shown = rules[:MOST_RULES]
-    examples = _examples(scope, album, rejections.table, len(shown))
     broken = tuple(
-        BrokenRule(r["rule"], _meaning(r["rule"]), r["rows"], r["files"], tuple(examples.get(r["rule"], ())))
+        BrokenRule(r["rule"], meaning(r["rule"]), r["rows"], r["files"], tuple(examples.get(r["rule"], ())))
         for r in shown
     )
-    return Refused(rejections.total, broken, len(rules) - len(shown), problems[-_PROBLEMS:], is_draft)
+    return Refused(broken, len(rules) - len(shown), tuple(problems[-_PROBLEMS:]))
 
 
-def _meaning(rule: str) -> str:
-    return BY_ID[rule].doc if rule in BY_ID else "a rule that this program does not know"
-
-
-def _examples(scope: Scope, album: Album, table: str, rules: int) -> Mapping[str, Sequence[Example]]:
+def _rows(scope: Scope, table: str, rules: int) -> list[Row]:
     """Of each rule a few rows, those with an image of the version first, then by a hash of their id."""
     least, most = _EACH
     each = max(least, min(most, MOST_EXAMPLES // max(rules, 1)))
-    keys = live(scope.tables, scope.target, "image", ("image_key",))
-    rows = scope.tables.query(
-        f"SELECT r.* FROM {table} AS r LEFT JOIN (SELECT image_key, true AS there FROM {keys}) AS i USING (image_key) "
-        "QUALIFY row_number() OVER (PARTITION BY rule ORDER BY there IS NULL, md5(rejection_id)) "
+    return scope.tables.query(
+        f"SELECT r.* FROM {table} AS r LEFT JOIN (SELECT image_key, true AS there FROM {scope.images}) AS i "
+        "USING (image_key) QUALIFY row_number() OVER (PARTITION BY rule ORDER BY there IS NULL, md5(rejection_id)) "
         f"<= {each} ORDER BY rule, there IS NULL, md5(rejection_id)"
     )
-    wanted = [r["image_key"] for r in rows if r["image_key"] is not None]
-    images = image_rows(scope.tables, scope.target, wanted)
-    others = annotation_rows(scope.tables, scope.target, wanted)
-    found: dict[str, list[Example]] = {}
-    for row in rows:
-        image = images.get(row["image_key"])
-        example = _on_image(row, image, others.get(row["image_key"], []), album) if image else _alone(row, album)
-        found.setdefault(row["rule"], []).append(example)
-    return found
+
+
+def _example(row: Row, material: Material) -> Example:
+    image = material.samples.images.get(row["image_key"])
+    if image is None:
+        return _alone(row, material.album)
+    return _on_image(row, image, material.samples.annotations.get(row["image_key"], ()), material.album)
 
 
 def _on_image(row: Row, image: Row, others: Sequence[Row], album: Album) -> Example:

@@ -1,0 +1,1 @@
+"""Whether a version is good: the verdict in one sentence, the gate's numbers, the rules that fired and their rows."""

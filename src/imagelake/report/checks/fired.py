@@ -1,0 +1,64 @@
+"""Every rule that fired: on rows that were refused, and on rows that were accepted with its flag."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from imagelake.client.text import Row
+from imagelake.report.checks.refused import open_rejections
+from imagelake.report.checks.rules import flag_severity, meaning, measure_severity, overrides, rule_of_measure
+from imagelake.report.scope import Scope
+
+
+@dataclass(frozen=True)
+class Fired:
+    """A rule: its severities here and its meaning, rows refused by it, and images and annotations with its flag.
+
+    `remark` is what a rule on the dataset as a whole has to say.
+    """
+
+    rule: str
+    severity: str
+    doc: str
+    refused: int
+    images: int
+    annotations: int
+    remark: str | None = None
+
+    @property
+    def rows(self) -> int:
+        """All rows it fired on."""
+        return self.refused + self.images + self.annotations
+
+
+def fired(scope: Scope) -> tuple[Fired, ...] | None:
+    """The section, refusing rules first, then by rows; None when no rule fired."""
+    refusals, chosen = {row["rule"]: row for row in _refusals(scope)}, overrides(scope)
+    of_rows = [_fired(rule, refusals.get(rule), scope.flags.get(rule), chosen) for rule in {*refusals, *scope.flags}]
+    rows = sorted((*of_rows, *_of_dataset(scope, chosen)), key=lambda f: (not f.refused, -f.rows, f.rule))
+    return tuple(rows) or None
+
+
+def _of_dataset(scope: Scope, chosen: Mapping[str, str]) -> Iterator[Fired]:
+    """Rules on the dataset as a whole, which the gate has asked."""
+    for row in scope.judgement:
+        rule = rule_of_measure(row["measure"])
+        if rule is not None and not row["holds"]:
+            yield Fired(rule, measure_severity(row["measure"], chosen), meaning(rule), 0, 0, 0, row["message"])
+
+
+def _refusals(scope: Scope) -> list[Row]:
+    """rule, the number of its rejections, their severities."""
+    return scope.tables.query(
+        "SELECT rule, count(*) AS n, list_sort(list(DISTINCT severity)) AS severities "
+        f"FROM {open_rejections(scope).table} GROUP BY rule"
+    )
+
+
+def _fired(rule: str, refusal: Row | None, flags: tuple[int, int] | None, chosen: Mapping[str, str]) -> Fired:
+    severities = [str(s) for s in refusal["severities"] if s] if refusal else []
+    if flags:
+        severities.append(flag_severity(rule, chosen))
+    shown = ", ".join(dict.fromkeys(severities))
+    return Fired(rule, shown, meaning(rule), refusal["n"] if refusal else 0, *(flags or (0, 0)))

@@ -1,0 +1,1 @@
+"""What the content is like, in numbers: classes, splits, sizes, outliers, equal images, and how they have drifted."""

@@ -26,7 +26,6 @@ from imagelake.quality.gate import judge
 from imagelake.quality.project import in_project
 from imagelake.quality.suites.frames import frames_of
 from imagelake.quality.suites.judge import judge_tables
-from imagelake.quality.suites.own import OwnSuites
 from imagelake.quality.suites.state import TABLES
 from imagelake.runtime import open_context
 from imagelake.settings import load
@@ -126,7 +125,7 @@ def run(root: Path, rows: int) -> None:
     start = time.perf_counter()
     expectations.load()
     imported = time.perf_counter() - start
-    chosen, own = DatasetSettings(), OwnSuites()
+    chosen = DatasetSettings()
     content = Content(*(ctx.tables.read(spec, DATASET) for spec in TABLES[:3]))
     refused = ctx.tables.read(silver.REJECTIONS, DATASET).where("closed_at IS NULL")
     verdict = judge(measure(content, refused, Uploads((), None), None), chosen.gate)
@@ -136,7 +135,7 @@ def run(root: Path, rows: int) -> None:
         in_project(ctx.storage, DATASET, lambda folder: expectations.check_measures(folder, DATASET, verdict, ()))
 
     def whole_tables() -> None:
-        suites, _ = judge_tables(ctx, DATASET, chosen, own)
+        suites = judge_tables(ctx, DATASET).suites
         assert not any(suite.problems for suite in suites), suites
 
     works: dict[str, Callable[[], object]] = {

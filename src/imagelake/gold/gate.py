@@ -27,9 +27,8 @@ from imagelake.quality.measures import Measures
 from imagelake.quality.project import in_project
 from imagelake.quality.record import judgement_rows
 from imagelake.quality.severities import severities
-from imagelake.quality.suites.judge import judge_tables
+from imagelake.quality.suites.judge import Judged, judge_tables
 from imagelake.quality.suites.own import MEASURES, own_suites
-from imagelake.quality.suites.state import silver_states
 from imagelake.tables import deliveries, ops, silver
 
 
@@ -69,12 +68,10 @@ def judge_draft(ctx: Context, dataset: str) -> Verdict:
 def judge_draft_and_tables(ctx: Context, dataset: str) -> Verdict:
     """As `judge_draft`, and by the suites of whole tables too."""
     verdict = _verdict(ctx, dataset)
-    state = silver_states(ctx.storage, [dataset])[dataset]
     ctx.progress(f"judging the tables of {dataset}")
-    settings = load_dataset_settings(ctx.storage, dataset)
-    suites, notices = judge_tables(ctx, dataset, settings, own_suites(ctx.storage, dataset))
-    whole = replace(verdict, suites=(*verdict.suites, *suites), notices=(*verdict.notices, *notices))
-    _keep(ctx, whole, {"dataset": dataset, "judged": state})
+    tables = judge_tables(ctx, dataset)
+    whole = replace(verdict, suites=(*verdict.suites, *tables.suites), notices=(*verdict.notices, *tables.notices))
+    _keep(ctx, whole, {"dataset": dataset}, tables)
     return whole
 
 
@@ -125,7 +122,11 @@ def _asks_for_look_alikes(settings: DatasetSettings) -> bool:
     return any(chosen[rule] != OFF for rule in ("dataset.near_duplicates", "dataset.near_duplicates_across"))
 
 
-def _keep(ctx: Context, verdict: Verdict, of: Mapping[str, Any]) -> None:
+def _keep(ctx: Context, verdict: Verdict, of: Mapping[str, Any], tables: Judged | None = None) -> None:
+    """Rows of ops.quality: thresholds and suites of measures, and those of whole tables with the state they are of."""
     same = {**of, "run_id": ctx.run_id, "verdict": verdict.word, "at": ctx.clock()}
-    rows = judgement_rows(same, verdict.thresholds, verdict.suites)
+    whole = tables.suites if tables is not None else ()
+    rows = judgement_rows(same, verdict.thresholds, [suite for suite in verdict.suites if suite not in whole])
+    if tables is not None:
+        rows += judgement_rows({**same, "judged": tables.state}, (), whole)
     ctx.tables.append(ops.QUALITY, ctx.tables.frame(ops.QUALITY, rows))

@@ -6,13 +6,9 @@ import logging
 from collections.abc import Sequence
 
 from imagelake.context import Context, RunReport
-from imagelake.dataset_settings import load_dataset_settings
 from imagelake.errors import Conflict, GateFailed, ImagelakeError
-from imagelake.quality.gate import SuiteResult
 from imagelake.quality.record import judgement_rows
-from imagelake.quality.suites.judge import judge_tables
-from imagelake.quality.suites.own import own_suites
-from imagelake.quality.suites.state import silver_states
+from imagelake.quality.suites.judge import Judged, judge_tables
 from imagelake.tables import ops
 from imagelake.tables.builds import half_built
 from imagelake.writer import writing
@@ -45,22 +41,22 @@ def _judge(ctx: Context, dataset: str) -> RunReport:
     with writing(ctx, dataset):
         if half_built(ctx.tables, dataset):
             raise Conflict(f"the draft of {dataset} is half-built", hint=f"imagelake build {dataset}")
-        state = silver_states(ctx.storage, [dataset])[dataset]
-        settings, own = load_dataset_settings(ctx.storage, dataset), own_suites(ctx.storage, dataset)
-        suites, notices = judge_tables(ctx, dataset, settings, own)
-        _keep(ctx, dataset, state, suites)
-    problems = [problem for suite in suites for problem in suite.problems]
+        tables = judge_tables(ctx, dataset)
+        _keep(ctx, dataset, tables)
+    problems = [problem for suite in tables.suites for problem in suite.problems]
     if not problems:
-        return RunReport(dataset, "passed", notices=notices)
-    return RunReport(dataset, "refused", problem="; ".join(problems), notices=notices, exit_code=GateFailed.exit_code)
+        return RunReport(dataset, "passed", notices=tables.notices)
+    return RunReport(
+        dataset, "refused", problem="; ".join(problems), notices=tables.notices, exit_code=GateFailed.exit_code
+    )
 
 
-def _keep(ctx: Context, dataset: str, state: str, suites: Sequence[SuiteResult]) -> None:
+def _keep(ctx: Context, dataset: str, tables: Judged) -> None:
     same = {
         "dataset": dataset,
         "run_id": ctx.run_id,
-        "verdict": "refused" if any(suite.problems for suite in suites) else "passed",
+        "verdict": "refused" if any(suite.problems for suite in tables.suites) else "passed",
         "at": ctx.clock(),
-        "judged": state,
+        "judged": tables.state,
     }
-    ctx.tables.append(ops.QUALITY, ctx.tables.frame(ops.QUALITY, judgement_rows(same, (), suites)))
+    ctx.tables.append(ops.QUALITY, ctx.tables.frame(ops.QUALITY, judgement_rows(same, (), tables.suites)))

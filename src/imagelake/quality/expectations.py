@@ -83,10 +83,11 @@ def check_tables(project: Path, judged: Sequence[tuple[Suite, DataFrame]]) -> tu
     made = [(suite, _own_suite(suite) if suite.file else _suite(suite), frame) for suite, frame in judged]
     results = []
     for suite, expectations, frame in made:
-        source = context.data_sources.add_or_update_spark(suite.name, persist=False)
-        result = _result(suite, _checkpoint(context, expectations, source, _SHORT), frame)
-        if result.problems:
-            result = _result(suite, _checkpoint(context, expectations, source, _FULL), frame)
+        for detail in (_SHORT, _FULL):
+            source = context.data_sources.add_or_update_spark(suite.name, persist=False)
+            result = _result(suite, _checkpoint(context, expectations, source, detail), frame)
+            if not result.problems:
+                break
         results.append(result)
     return tuple(results)
 

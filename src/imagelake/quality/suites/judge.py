@@ -3,36 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from imagelake.context import Context
-from imagelake.dataset_settings import DatasetSettings
+from imagelake.dataset_settings import DatasetSettings, load_dataset_settings
 from imagelake.quality import expectations
 from imagelake.quality.gate import SuiteResult
 from imagelake.quality.project import in_project
 from imagelake.quality.suites.expected import Suite
 from imagelake.quality.suites.frames import frames_of
-from imagelake.quality.suites.own import OwnSuites
-from imagelake.quality.suites.state import TABLES
+from imagelake.quality.suites.own import OwnSuites, own_suites
+from imagelake.quality.suites.state import TABLES, silver_states
 from imagelake.quality.suites.tables import table_suite
 from imagelake.tables import silver
 from imagelake.tables.files import dataset_files
 
 
-def judge_tables(
-    ctx: Context, dataset: str, settings: DatasetSettings, own: OwnSuites
-) -> tuple[tuple[SuiteResult, ...], tuple[str, ...]]:
-    """What the suites of a dataset's silver tables find, and notices; results go to Data Docs.
+@dataclass(frozen=True)
+class Judged:
+    """What the suites of a dataset's tables found, the state they were run on (`silver_states`), and notices."""
 
-    The caller holds the dataset's lease, so that the tables are of one build. ConfigError for a suite or a severity
-    that is none.
+    state: str
+    suites: tuple[SuiteResult, ...]
+    notices: tuple[str, ...]
+
+
+def judge_tables(ctx: Context, dataset: str) -> Judged:
+    """Run the suites of a dataset's silver tables, ours and its own; results go to Data Docs.
+
+    The caller holds the dataset's lease, so that the tables are of one build. ConfigError for a suite, a setting or a
+    severity that is none.
     """
+    state = silver_states(ctx.storage, [dataset])[dataset]
+    settings, own = load_dataset_settings(ctx.storage, dataset), own_suites(ctx.storage, dataset)
     frames = frames_of(ctx.tables, dataset, settings)
     judged = _judged(dataset, settings, frames, _logged_rows(ctx, dataset), own)
-    return in_project(ctx.storage, dataset, partial(expectations.check_tables, judged=judged))
+    suites, notices = in_project(ctx.storage, dataset, partial(expectations.check_tables, judged=judged))
+    return Judged(state, suites, notices)
 
 
 def _judged(

@@ -45,6 +45,7 @@ class StatisticsSettings(Strict):
     max_crowded_images: int = Field(0, ge=0)
     max_odd_sizes: int = Field(0, ge=0)
     max_near_duplicates: int = Field(0, ge=0)
+    compare_up_to: int = Field(200_000, ge=0)
 
 
 class SplitSettings(Strict):

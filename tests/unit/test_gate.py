@@ -95,8 +95,6 @@ def test_the_stored_verdict_has_every_number() -> None:
         "size_outliers": 0,
         "crowded_images": 0,
         "odd_sizes": 0,
-        "near_duplicates": 0,
-        "near_duplicates_across": 0,
         "class_names": {"new": [], "vanished": ["cow"]},
         "rules": {"image.small": 1},
         "suites": [],

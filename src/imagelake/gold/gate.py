@@ -14,7 +14,7 @@ from imagelake.errors import GateFailed, NotFound
 from imagelake.gold.difference import Attempt
 from imagelake.gold.draft import INCLUDED, pinned, uploads_since
 from imagelake.gold.live import Published, published
-from imagelake.gold.look_alikes import LookAlikes, look_alikes
+from imagelake.gold.look_alikes import look_alikes
 from imagelake.gold.measure import measure
 from imagelake.gold.plan import Candidate, PublishRequest
 from imagelake.gold.recipes import FIRST, choose_recipe
@@ -107,13 +107,10 @@ def _measured(ctx: Context, dataset: str, candidate: Candidate, by: tuple[Datase
     settings, known = by
     rejections = ctx.tables.read(silver.REJECTIONS, dataset).where("closed_at IS NULL")
     counted = measure(candidate.content, candidate.splits, rejections, candidate.uploads, known.newest)
-    alike = look_alikes(ctx, dataset, candidate.splits) if _asks_for_look_alikes(settings) else LookAlikes()
-    statistics = replace(
-        counted.statistics,
-        shares=candidate.shares,
-        near_duplicates=alike.images,
-        near_duplicates_across=alike.across,
-    )
+    statistics = replace(counted.statistics, shares=candidate.shares)
+    if counted.images <= settings.statistics.compare_up_to and _asks_for_look_alikes(settings):
+        alike = look_alikes(ctx, dataset, candidate.splits)
+        statistics = replace(statistics, near_duplicates=alike.images, near_duplicates_across=alike.across)
     return replace(counted, statistics=statistics)
 
 

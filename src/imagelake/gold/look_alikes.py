@@ -18,15 +18,15 @@ _COLUMNS = ("image_key", "content_hash", "phash", "contrast", "entropy")
 class LookAlikes:
     """Images that look like another one of other bytes, and those of them in a group that several splits have."""
 
-    images: int = 0
-    across: int = 0
+    images: int
+    across: int
 
 
 def look_alikes(ctx: Context, dataset: str, splits: DataFrame) -> LookAlikes:
     """The look-alikes of the draft. splits: image_key and split of all its images."""
     groups = near_duplicates(ctx.tables.arrow(silver.IMAGES, dataset, _COLUMNS)).groups
     if not len(groups):
-        return LookAlikes()
+        return LookAlikes(0, 0)
     # in one chunk: Spark loses the rows that follow an empty chunk
     frame = ctx.spark.createDataFrame(groups.select(["image_key", "group"]).combine_chunks())
     by_group = frame.join(splits.select("image_key", "split"), "image_key").groupBy("group")

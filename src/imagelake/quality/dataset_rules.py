@@ -73,7 +73,8 @@ def _counts(m: Measures, settings: DatasetSettings) -> Iterator[Threshold]:
         measure = rule.removeprefix(_ENTITY)
         count = getattr(m.statistics, measure)
         setting = "max_near_duplicates" if measure.startswith("near") else f"max_{measure}"
-        yield _most(rule, count, setting, f"{count} {_COUNTS[rule]}", most)
+        if count is not None:
+            yield _most(rule, count, setting, f"{count} {_COUNTS[rule]}", most)
 
 
 def _none(rule: str, value: float, said: str) -> Threshold:

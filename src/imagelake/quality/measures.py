@@ -85,9 +85,12 @@ class Measures:
             "size_outliers": self.statistics.size_outliers,
             "crowded_images": self.statistics.crowded_images,
             "odd_sizes": self.statistics.odd_sizes,
-            "near_duplicates": self.statistics.near_duplicates,
-            "near_duplicates_across": self.statistics.near_duplicates_across,
+            **self._look_alikes(),
         }
+
+    def _look_alikes(self) -> dict[str, float]:
+        counts = {name: getattr(self.statistics, name) for name in ("near_duplicates", "near_duplicates_across")}
+        return {name: count for name, count in counts.items() if count is not None}
 
 
 def share(part: int, whole: int) -> float:

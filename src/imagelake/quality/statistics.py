@@ -33,7 +33,7 @@ class Statistics:
     `size_outliers` are boxes with a side DEVIATIONS from the mean of their class, `crowded_images` labelled images with
     a number of annotations DEVIATIONS from their mean, `odd_sizes` images whose size, the square root of width by
     height, lies QUARTILE_FACTOR outside the quartiles; `near_duplicates` images that look like another one, and
-    `near_duplicates_across` those of them whose like is in another split.
+    `near_duplicates_across` those of them whose like is in another split; None where nobody has looked.
     """
 
     classes: Mapping[str, Tally] = field(default_factory=dict)
@@ -44,8 +44,8 @@ class Statistics:
     size_outliers: int = 0
     crowded_images: int = 0
     odd_sizes: int = 0
-    near_duplicates: int = 0
-    near_duplicates_across: int = 0
+    near_duplicates: int | None = None
+    near_duplicates_across: int | None = None
 
     @property
     def imbalance(self) -> float:

@@ -20,7 +20,7 @@ from imagelake.storage.base import Storage
 from imagelake.tables import ops
 
 _IMAGE = ("image_key", "content_hash", "width", "height", "orientation", "labelled", "flags")
-_JUDGED = ("verdict", "measure", "value", "least", "most", "setting", "holds", "message", "at")
+_JUDGED = ("verdict", "measure", "value", "least", "most", "setting", "holds", "message", "at", "rule", "severity")
 _NO_SPLIT = "no split"
 _FIRST_RECIPE = 1
 

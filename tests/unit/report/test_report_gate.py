@@ -12,9 +12,8 @@ from html_of import Element, read
 from lakes_of_pictures import SCRIPT, picture
 
 from imagelake.client import lake as client
-from imagelake.quality.catalogue import BY_ID, Rule
+from imagelake.quality.catalogue import BY_ID
 from imagelake.quality.project import docs_path
-from imagelake.report.checks import rules
 from imagelake.tables import ops
 from lakes import LakeMaker
 
@@ -25,7 +24,7 @@ BREACH = f"3 of 9 images without annotations (33.3%), gate.max_{SHARE} allows 25
 def judge(maker: LakeMaker, publish_id: str, verdict: str, *measures: Mapping[str, Any]) -> None:
     """Rows of ops.quality, in the order given."""
     same = {"dataset": "pets", "publish_id": publish_id, "run_id": "r", "verdict": verdict, "at": maker.now()}
-    maker.add(ops.QUALITY, *(same | {"holds": True} | dict(m) for m in measures))
+    maker.add(ops.QUALITY, *(same | {"holds": True, "severity": "reject"} | dict(m) for m in measures))
 
 
 def measure(name: str, value: float, setting: str | None, **values: Any) -> dict[str, Any]:
@@ -170,20 +169,17 @@ def test_a_draft_that_the_gate_let_pass_is_not_published(maker: LakeMaker) -> No
     assert [row[0] for row in rows(page, "What was measured")] == ["✓ holds"]
 
 
-@pytest.mark.parametrize(("override", "result"), [(None, "! warn"), ("info", "! info"), ("reject", "✗ breach")])
-def test_rules_on_the_dataset_fire_without_shutting_the_gate(
-    maker: LakeMaker, monkeypatch: pytest.MonkeyPatch, override: str | None, result: str
-) -> None:
-    rule = Rule("dataset.evenness", "dataset", "warn", "classes are uneven")
-    monkeypatch.setattr(rules, "BY_ID", {**BY_ID, rule.id: rule})
-    settings = {"severities": {rule.id: override} if override else {}}
-    published(maker, "passed", settings=json.dumps(settings))
-    said = measure("evenness", 70.0, "max_evenness", most=50.0, holds=False, message="70 to 1")
+@pytest.mark.parametrize(("severity", "result"), [("warn", "! warn"), ("info", "! info"), ("reject", "✗ breach")])
+def test_rules_on_the_dataset_fire_without_shutting_the_gate(maker: LakeMaker, severity: str, result: str) -> None:
+    rule = "dataset.class_imbalance"
+    published(maker, "passed")
+    said = measure("class_imbalance", 70.0, "max", most=50.0, holds=False, message="70 to 1", rule=rule)
+    said |= {"severity": severity}
     judge(maker, maker.versions("pets")[0]["publish_id"], "passed", said)
     maker.flush()
     page = page_of(maker, "pets")
-    assert {row[1].partition("70")[0]: row[0] for row in rows(page, "What was measured")}["evenness"] == result
+    assert {row[1].partition("70")[0]: row[0] for row in rows(page, "What was measured")}["class_imbalance"] == result
     (row,) = page.one("section", id="checks").one("tbody").all("tr")
     assert [c.text for c in row.children if c.tag in ("th", "td")] == [
-        "dataset.evenness", override or "warn", "0", "0", "0", "classes are uneven70 to 1",
+        rule, severity, "0", "0", "0", f"{BY_ID[rule].doc}70 to 1",
     ]  # fmt: skip

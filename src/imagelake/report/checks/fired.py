@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from imagelake.client.text import Row
 from imagelake.report.checks.refused import open_rejections
-from imagelake.report.checks.rules import flag_severity, meaning, measure_severity, overrides, rule_of_measure
+from imagelake.report.checks.rules import flag_severity, meaning, overrides
 from imagelake.report.scope import Scope
 
 
@@ -36,16 +36,15 @@ def fired(scope: Scope) -> tuple[Fired, ...] | None:
     """The section, refusing rules first, then by rows; None when no rule fired."""
     refusals, chosen = {row["rule"]: row for row in _refusals(scope)}, overrides(scope)
     of_rows = [_fired(rule, refusals.get(rule), scope.flags.get(rule), chosen) for rule in {*refusals, *scope.flags}]
-    rows = sorted((*of_rows, *_of_dataset(scope, chosen)), key=lambda f: (not f.refused, -f.rows, f.rule))
+    rows = sorted((*of_rows, *_of_dataset(scope)), key=lambda f: (not f.refused, -f.rows, f.rule))
     return tuple(rows) or None
 
 
-def _of_dataset(scope: Scope, chosen: Mapping[str, str]) -> Iterator[Fired]:
+def _of_dataset(scope: Scope) -> Iterator[Fired]:
     """Rules on the dataset as a whole, which the gate has asked."""
     for row in scope.judgement:
-        rule = rule_of_measure(row["measure"])
-        if rule is not None and not row["holds"]:
-            yield Fired(rule, measure_severity(row["measure"], chosen), meaning(rule), 0, 0, 0, row["message"])
+        if row["rule"] is not None and not row["holds"]:
+            yield Fired(row["rule"], row["severity"], meaning(row["rule"]), 0, 0, 0, row["message"])
 
 
 def _refusals(scope: Scope) -> list[Row]:

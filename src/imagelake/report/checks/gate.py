@@ -11,7 +11,6 @@ from typing import Any
 
 from imagelake.client.text import Row
 from imagelake.quality.project import docs_path
-from imagelake.report.checks.rules import measure_severity, overrides
 from imagelake.report.scope import Scope
 
 MOST_MEASURES = 40
@@ -110,8 +109,8 @@ def gate(scope: Scope) -> Gate | None:
     rows = scope.judgement
     if not rows:
         return None
-    sources, chosen = _sources(scope), overrides(scope)
-    measures = [_measure(row, sources, chosen) for row in rows if row["setting"] is not None]
+    sources = _sources(scope)
+    measures = [_measure(row, sources) for row in rows if row["setting"] is not None]
     ordered = sorted(measures, key=lambda m: (not m.refuses, m.holds))
     word, subject = str(rows[0]["verdict"]), scope.judged.name if scope.judged else scope.target.name
     return Gate(
@@ -134,12 +133,12 @@ def data_docs(scope: Scope) -> DataDocs | None:
     return DataDocs(path, posixpath.relpath(path, f"reports/{scope.target.dataset}"))
 
 
-def _measure(row: Row, sources: Mapping[str, str], chosen: Mapping[str, str]) -> Measure:
+def _measure(row: Row, sources: Mapping[str, str]) -> Measure:
     name, _, of = str(row["measure"]).partition(":")
     subject = f"{of[:8]} {sources[of]}" if of in sources else of[:8] if name == "rejected_upload_share" else of
     value = math.nan if row["value"] is None else float(row["value"])
     limits = (row["least"], row["most"], row["setting"], bool(row["holds"]))
-    return Measure(name, subject or None, value, *limits, measure_severity(row["measure"], chosen), row["message"])
+    return Measure(name, subject or None, value, *limits, row["severity"], row["message"])
 
 
 def _sources(scope: Scope) -> dict[str, str]:

@@ -11,7 +11,6 @@ from imagelake.report.scope import Scope
 _UNKNOWN = "a rule that this program does not know"
 _FLAGGING = "warn"
 _NEVER_FLAGS = frozenset(("reject", "quarantine", "off"))
-_OF_DATASETS = "dataset."
 
 
 def meaning(rule: str) -> str:
@@ -28,15 +27,3 @@ def flag_severity(rule: str, chosen: Mapping[str, str]) -> str:
     """The severity of a rule whose flag is on an accepted row; `chosen` are the overrides."""
     severity = chosen.get(rule) or (BY_ID[rule].severity if rule in BY_ID else _FLAGGING)
     return _FLAGGING if severity in _NEVER_FLAGS else severity
-
-
-def rule_of_measure(measure: str) -> str | None:
-    """The rule on a dataset as a whole that a measure of the gate belongs to; None for a threshold of the gate."""
-    rule = f"{_OF_DATASETS}{measure}"
-    return rule if rule in BY_ID else None
-
-
-def measure_severity(measure: str, chosen: Mapping[str, str]) -> str:
-    """What happens where a measure is not allowed: `reject`, or what its rule says."""
-    rule = rule_of_measure(measure)
-    return "reject" if rule is None else chosen.get(rule) or BY_ID[rule].severity

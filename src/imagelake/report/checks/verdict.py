@@ -8,7 +8,6 @@ from typing import Literal
 
 from imagelake.client.uploads import furthest
 from imagelake.report.checks.refused import open_rejections
-from imagelake.report.checks.rules import measure_severity, overrides
 from imagelake.report.scope import Scope
 
 Tone = Literal["good", "bad", "open"]
@@ -83,8 +82,7 @@ def _was_built_after(scope: Scope, at: datetime) -> bool:
 def _problems(scope: Scope) -> tuple[str, ...]:
     """What the gate objects to, in words."""
     if scope.judged is None:
-        chosen = overrides(scope)
-        broken = (r for r in scope.judgement if not r["holds"] and measure_severity(r["measure"], chosen) == "reject")
+        broken = (r for r in scope.judgement if not r["holds"] and r["severity"] == "reject")
         return tuple(r["message"] for r in broken if r["message"])[:_MOST_PROBLEMS]
     return tuple(str(p) for p in scope.quality.get("problems") or ())
 

@@ -6,11 +6,15 @@ SQL, groups that something else computed come in through `groups_of_keys`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from imagelake.client.rows import live
 from imagelake.client.text import Row
+from imagelake.dataset_settings import StatisticsSettings
+from imagelake.quality.near_duplicates import DISTANCE, near_duplicates
 from imagelake.report.pictures.scene import Scene, scene, shapes, turn_of
 from imagelake.report.scope import Scope
 from imagelake.report.sketch import Material, Sketch
@@ -79,7 +83,7 @@ class Kind:
 
 def duplicates(scope: Scope) -> Sketch[tuple[Kind, ...]] | None:
     """The section, a kind after the other; None when no two images are the same in any way."""
-    kinds = [kind for kind in (equal_bytes(scope),) if kind.groups]
+    kinds = [kind for kind in (equal_bytes(scope), look_alikes(scope)) if kind.groups]
     if not kinds:
         return None
     keys = {key for kind in kinds for row in kind.rows for key in row["keys"]}
@@ -95,6 +99,21 @@ def equal_bytes(scope: Scope) -> Counted:
         "HAVING count(*) > 1) AS g USING (content_hash)",
     )
     return grouped(scope, ("equal_bytes", "Equal bytes", "files that are byte for byte the same"), table)
+
+
+def look_alikes(scope: Scope) -> Counted:
+    """Images whose perceptual hashes are close; none where there are more images than the settings compare."""
+    names = ("near_duplicates", "Near-duplicates", f"pictures of other bytes that look alike, within {DISTANCE} bits")
+    asked = json.loads(scope.settings).get("statistics", {})  # versions of before have none
+    most = asked.get("compare_up_to", StatisticsSettings().compare_up_to)
+    if scope.one(f"SELECT count(*) AS n FROM {scope.images}")["n"] > most:
+        return Counted(names, 0, 0, 0, ())
+    rows = live(scope.tables, scope.target, "image", ("image_key", "content_hash", "phash", "contrast", "entropy"))
+    alike = near_duplicates(scope.tables.con.sql(f"SELECT * FROM {rows}").to_arrow_table()).groups
+    groups: dict[int, list[str]] = {}
+    for key, group in zip(alike["image_key"].to_pylist(), alike["group"].to_pylist(), strict=True):
+        groups.setdefault(group, []).append(key)
+    return grouped(scope, names, groups_of_keys(scope, names[0], groups.values()))
 
 
 def groups_of_keys(scope: Scope, name: str, groups: Iterable[Sequence[str]]) -> str:

@@ -178,7 +178,7 @@ def test_rules_on_the_dataset_fire_without_shutting_the_gate(maker: LakeMaker, s
     judge(maker, maker.versions("pets")[0]["publish_id"], "passed", said)
     maker.flush()
     page = page_of(maker, "pets")
-    assert {row[1].partition("70")[0]: row[0] for row in rows(page, "What was measured")}["class_imbalance"] == result
+    assert {row[1].partition("70")[0]: row[0] for row in rows(page, "What was measured")}["class imbalance"] == result
     (row,) = page.one("section", id="checks").one("tbody").all("tr")
     assert [c.text for c in row.children if c.tag in ("th", "td")] == [
         rule, severity, "0", "0", "0", f"{BY_ID[rule].doc}70 to 1",

@@ -13,7 +13,7 @@ import imagelake
 import raw_uploads
 from imagelake import pipeline
 from imagelake.bronze.request import IngestRequest
-from imagelake.tables import bronze, gold, silver
+from imagelake.tables import bronze, ops, silver
 from report_statistics import counted, said
 
 pytestmark = pytest.mark.data
@@ -81,6 +81,27 @@ def test_the_report_says_what_an_independent_count_of_the_files_says(real_upload
         assert (raw.roots, expected["labels"]) == (("pieces",), (288, 1, 0))
         assert expected["missing"] == {"bishop": {"val", "test"}}
         assert expected["imbalance"] == (659, True)
+
+
+@pytest.mark.parametrize("name", cases("bccd-voc", "raccoon-voc", "chess-coco", "facemask-coco"))
+def test_the_gate_has_counted_what_the_report_counts(real_uploads, lake, name):
+    """Spark counts the one and DuckDB the other."""
+    report, _ = real_uploads.take(name)
+    rows = real_uploads.ctx.tables.collect(ops.QUALITY, report.dataset)
+    measured = {row["measure"]: row["value"] for row in rows if row["rule"]}
+    document = lake.report(report.version).as_json()
+    spread = document["distributions"]
+    outliers = {name: o["outliers"] for name, o in spread["outliers"].items()}
+    sides = [outliers[f"box_{side}"] for side in ("width", "height")]
+    assert max(sides) <= measured["size_outliers"] <= sum(sides)
+    assert measured["crowded_images"] == outliers["annotations_per_image"]
+    assert measured["odd_sizes"] == outliers["image_size"]
+    assert measured["class_imbalance"] == (spread["imbalance"]["ratio"] if spread["imbalance"] else 1)
+    assert measured["class_scarce"] == len(spread["classes_without_examples"])
+    alike = document["duplicates"].get("near_duplicates", {"images": 0, "across_splits": 0})
+    assert measured["near_duplicates"] == alike["images"]
+    assert (measured["near_duplicates_across"] > 0) == (alike["across_splits"] > 0)
+    assert {row["severity"] for row in rows if row["rule"]} == {"warn", "info"}
 
 
 def test_the_digest_of_bccd_is_what_it_always_was(real_uploads, lake):

@@ -13,7 +13,7 @@ import imagelake
 import raw_uploads
 from imagelake import pipeline
 from imagelake.bronze.request import IngestRequest
-from imagelake.tables import bronze, ops, silver
+from imagelake.tables import bronze, gold, ops, silver
 from report_statistics import counted, said
 
 pytestmark = pytest.mark.data

@@ -128,7 +128,7 @@ def test_every_kind_of_bad_row_is_a_problem_with_suite_expectation_column_and_re
         )
     by_column = {p.split(" on ")[1].partition(" does")[0]: p for p in problems["silver.annotations.pets"]}
     for column in BAD_BOXES:
-        if column.startswith("breaks_"):
+        if column.startswith("breaks_") and column != "breaks_box":  # which others of these rows break as well
             assert f"for example {column}: " in by_column[column] or f" | {column}: " in by_column[column]
 
 
@@ -187,7 +187,7 @@ def test_own_suites_are_judged_on_the_tables_also_when_they_raise(ctx):
     assert handmade.released(ctx, "own").published, "a publish judges the measures alone"
     ctx.storage.put("datasets/own.gx/images.json", b"{}")
     with pytest.raises(ConfigError, match=r"datasets/own.gx/images.json names nothing that a suite can be judged on"):
-        handmade.released(ctx, "own")
+        pipeline.gate_draft(helpers.again(ctx), "own")
 
 
 @pytest.mark.nightly

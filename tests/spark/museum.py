@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import random
 from collections.abc import Mapping
 from typing import Any
 
@@ -157,7 +158,22 @@ def _images() -> dict[str, bytes]:
             Image.new("L", (WIDTH, HEIGHT)), "GIF", save_all=True, append_images=[Image.new("L", (WIDTH, HEIGHT), 200)]
         ),
     }
-    return {f"images/{name}": data for name, data in (plain | others).items()}
+    return {f"images/{name}": data for name, data in (plain | others | _looks()).items()}
+
+
+def _looks() -> dict[str, bytes]:
+    """Pictures that look odd, and two that hold more than a picture of 8 bits."""
+    gradient = Image.linear_gradient("L").resize((WIDTH, HEIGHT))
+    noise = Image.frombytes("L", (WIDTH, HEIGHT), random.Random(7).randbytes(WIDTH * HEIGHT))
+    return {
+        "dark.png": _saved(noise.point(lambda v: v // 5), "PNG"),
+        "bright.png": _saved(noise.point(lambda v: 248 + v // 40), "PNG"),
+        "blurry.png": _saved(gradient, "PNG"),
+        "blank.png": _saved(Image.new("L", (WIDTH, HEIGHT), 127), "PNG"),
+        "narrow.png": _saved(noise.crop((0, 0, WIDTH, 12)), "PNG"),
+        "deep.png": _saved(noise.convert("I").convert("I;16"), "PNG"),
+        "pair.jpg": _saved(noise.convert("RGB"), "MPO", save_all=True, append_images=[noise.convert("RGB")]),
+    }
 
 
 _PLAIN = (

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from imagelake.client.text import Row
+from imagelake.client.uploads import furthest
+from imagelake.quality.catalogue import BY_ID
 from imagelake.report.checks.refused import open_rejections
 from imagelake.report.checks.rules import flag_severity, meaning, overrides
 from imagelake.report.scope import Scope
+
+_WITHOUT_ROWS = ("upload", "file", "category")
 
 
 @dataclass(frozen=True)
 class Fired:
     """A rule: its severities here and its meaning, rows refused by it, and images and annotations with its flag.
 
-    `remark` is what a rule on the dataset as a whole has to say.
+    `remark` is what a rule on the dataset as a whole has to say, or how often uploads, their files or classes broke it.
     """
 
     rule: str
@@ -36,7 +42,7 @@ def fired(scope: Scope) -> tuple[Fired, ...] | None:
     """The section, refusing rules first, then by rows; None when no rule fired."""
     refusals, chosen = {row["rule"]: row for row in _refusals(scope)}, overrides(scope)
     of_rows = [_fired(rule, refusals.get(rule), scope.flags.get(rule), chosen) for rule in {*refusals, *scope.flags}]
-    rows = sorted((*of_rows, *_of_dataset(scope)), key=lambda f: (not f.refused, -f.rows, f.rule))
+    rows = sorted((*of_rows, *_of_dataset(scope), *_of_uploads(scope)), key=lambda f: (not f.refused, -f.rows, f.rule))
     return tuple(rows) or None
 
 
@@ -45,6 +51,22 @@ def _of_dataset(scope: Scope) -> Iterator[Fired]:
     for row in scope.judgement:
         if row["rule"] is not None and not row["holds"]:
             yield Fired(row["rule"], row["severity"], meaning(row["rule"]), 0, 0, 0, row["message"])
+
+
+def _of_uploads(scope: Scope) -> Iterator[Fired]:
+    """Rules on uploads, files and classes, which no row carries: what the reports of the built uploads have counted."""
+    columns = ("sequence", "state", "warnings", "infos")
+    last = scope.row.get("last_sequence")
+    until = "" if last is None else f" AND sequence <= {int(last)}"
+    source = f"{furthest(scope.tables, columns, scope.target.dataset)} WHERE state = 'built'{until}"
+    counts: Counter[tuple[str, str]] = Counter()
+    for row in scope.tables.query(f"SELECT warnings, infos FROM {source}"):
+        for severity, column in (("warn", "warnings"), ("info", "infos")):
+            for rule, count in json.loads(row[column] or "{}").items():
+                if rule in BY_ID and BY_ID[rule].entity in _WITHOUT_ROWS:
+                    counts[rule, severity] += count
+    for (rule, severity), count in counts.items():
+        yield Fired(rule, severity, meaning(rule), 0, 0, 0, f"{count:,} in the uploads until now")
 
 
 def _refusals(scope: Scope) -> list[Row]:

@@ -85,6 +85,7 @@ BROKEN = {
     "image.blurry": ({"sharpness": 15.2}, {"sharpness": 15.4}),
     "image.low_information": ({"entropy": 1.3}, {"entropy": 1.4}),
     "image.odd_aspect": ({"width": 300, "height": 858}, {"width": 300, "height": 857}),
+    "image.name_not_ascii": ({"path": "Füße.jpg"}, {"path": "fuesse.jpg"}),
 }
 """For each rule on images what breaks it, and what just does not."""
 

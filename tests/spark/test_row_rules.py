@@ -10,7 +10,7 @@ from imagelake.boxes import clip
 from imagelake.dataset_settings import DatasetSettings
 from imagelake.quality.apply import REJECT, with_problems
 from imagelake.quality.catalogue import RULES
-from imagelake.quality.rules import ANNOTATION_RULES, IMAGE_RULES
+from imagelake.quality.rules import ANNOTATION_RULES, DUPLICATE_RULE, IMAGE_RULES
 from imagelake.quality.severities import severities
 
 WIDTH, HEIGHT = 40, 30
@@ -118,3 +118,59 @@ def test_each_rule_on_images_has_a_row_that_breaks_it_and_one_that_does_not(spar
 def test_a_blank_picture_has_little_information_and_is_not_called_blurry(spark):
     blank = {"contrast": 0.002, "entropy": 0.5, "sharpness": 0.0}
     assert flagged(spark, [blank], overrides(**dict.fromkeys(BROKEN, "warn")))[0][0] == ["image.low_information"]
+
+
+LABEL = {
+    "kind": "box", "bbox": (10.0, 10.0, 8.0, 6.0), "width": WIDTH, "height": HEIGHT, "unit": False, "decimals": None,
+    "polygons": None, "rle_size": None, "area": 48.0, "orientation": 1, "space": "raw", "_ordinal": 1,
+}  # fmt: skip
+"""An annotation that breaks no rule."""
+
+LABEL_TYPES = (
+    "kind string, bbox struct<x:double,y:double,w:double,h:double>, width int, height int, unit boolean, decimals int, "
+    "polygons array<array<double>>, rle_size array<int>, area double, orientation int, space string, _ordinal int, "
+    "flags array<string>"
+)
+
+BROKEN_LABELS = {
+    "annotation.bbox_missing": ({"bbox": None}, {"bbox": None, "kind": "class"}),
+    "annotation.polygon_out_of_bounds": ({"polygons": [[0.0, 401.0]]}, {"polygons": [[0.0, 400.0]]}),
+    "annotation.box_degenerate": ({"bbox": (1.0, 1.0, 0.0, 4.0)}, {"bbox": (1.0, 1.0, 1.0, 4.0), "area": 4.0}),
+    "annotation.box_out_of_bounds": ({"bbox": (-401.0, 1.0, 409.0, 6.0)}, {}),
+    "annotation.box_outside": ({"bbox": (40.0, 1.0, 8.0, 6.0)}, {"bbox": (32.0, 1.0, 8.0, 6.0)}),
+    "annotation.rle_size": ({"rle_size": [WIDTH, HEIGHT]}, {"rle_size": [HEIGHT, WIDTH]}),
+    "annotation.box_clipped": ({"bbox": (33.1, 1.0, 8.0, 6.0)}, {"bbox": (32.0, 1.0, 8.0, 6.0)}),
+    "annotation.box_edge": ({"bbox": (33.0, 1.0, 8.0, 6.0)}, {"bbox": (32.0, 1.0, 8.0, 6.0)}),
+    "annotation.box_space_assumed": (
+        {"orientation": 6, "space": "assumed"}, {"orientation": 6, "space": "oriented"},
+    ),
+    "annotation.box_tiny": ({"bbox": (5.0, 5.0, 0.9, 6.0), "area": 5.4}, {"bbox": (5.0, 5.0, 1.0, 6.0), "area": 6.0}),
+    "annotation.box_normalised": (
+        {"bbox": (0.1, 0.1, 0.5, 0.5), "area": 0.2}, {"bbox": (0.1, 0.1, 0.5, 0.5), "area": 0.2, "unit": True},
+    ),
+    "annotation.area_above_box": ({"area": 50.0}, {"area": 49.0}),
+    "annotation.area_recomputed": ({"area": 0.0}, {"area": 0.1}),
+    "annotation.duplicate": ({"_ordinal": 2}, {}),
+}  # fmt: skip
+"""For each rule on annotations what breaks it, and what just does not."""
+
+TINY = {"annotation.box_normalised"}
+"""A box within 0 to 1 is thinner than a pixel too, whether that is meant or not."""
+
+
+def test_each_rule_on_annotations_has_a_row_that_breaks_it_and_one_that_does_not(spark):
+    rules = (*ANNOTATION_RULES, DUPLICATE_RULE)
+    assert BROKEN_LABELS.keys() == {rule.id for rule in rules}
+
+    def broken(changes, effective):
+        rows = [{**LABEL, **change, "flags": []} for change in changes]
+        frame = spark.createDataFrame(rows, LABEL_TYPES).withColumn(REJECT, F.lit(None).cast(PROBLEM))
+        judged = with_problems(frame, rules, effective).select("flags", F.col(f"{REJECT}.rule").alias("rule"))
+        return [{*row["flags"], *filter(None, [row["rule"]])} for row in judged.collect()]
+
+    failing, passing = zip(*BROKEN_LABELS.values(), strict=True)
+    for rule, of_failing, of_passing in zip(
+        BROKEN_LABELS, broken(failing, overrides()), broken(passing, overrides()), strict=True
+    ):
+        assert rule in of_failing, rule
+        assert of_passing <= ({"annotation.box_tiny"} if rule in TINY else set()), rule

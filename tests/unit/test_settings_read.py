@@ -37,7 +37,7 @@ NAMES = {
     "PriceSettings": {"settings", "prices"},
     "DatasetSettings": {"settings", "load_dataset_settings"},
     "GateSettings": {"gate"},
-    "StatisticsSettings": {"asked"},
+    "StatisticsSettings": {"asked", "statistics"},
     "RuleThreshold": {"allowed"},
     "SplitSettings": {"splits"},
 }

@@ -105,8 +105,8 @@ def test_a_night_takes_what_waits_in_the_buckets_landing(spark, rgw_bucket, tmp_
 
 
 @pytest.mark.nightly
-def test_whole_tables_are_judged_in_a_bucket_and_a_damaged_project_stops_no_night(spark, bucket, tmp_path):
-    chosen, lake = settings(bucket, "lake"), bucket.storage("lake")
+def test_a_damaged_project_stops_no_night(spark, rgw_bucket, tmp_path):
+    chosen, lake = settings(rgw_bucket, "lake"), rgw_bucket.storage("lake")
     lake.put("datasets/pets.yaml", b"publish: auto\n")
     project = f"{project_path('pets')}/gx/great_expectations.yml"
 
@@ -122,6 +122,12 @@ def test_whole_tables_are_judged_in_a_bucket_and_a_damaged_project_stops_no_nigh
     second = night("tuesday", 10)
     assert second.version == "pets@v2"
     assert second.notices[-1].startswith("reports/gx/pets was damaged (")
+
+
+@pytest.mark.nightly
+def test_whole_tables_are_judged_in_a_bucket(spark, bucket, tmp_path):
+    chosen, lake = settings(bucket, "lake"), bucket.storage("lake")
+    assert run(chosen, "pets", helpers.write_zip(tmp_path / "a.zip", small_files())).version == "pets@v1"
     assert due(lake).datasets == ("pets",)
     (report,) = run_verb(chosen, "maintain", None, lambda ctx: judge_datasets(ctx, due(ctx.storage).datasets))
     assert (report.status, report.problem, report.notices) == ("passed", None, ())

@@ -45,16 +45,17 @@ class Section:
 
 
 SECTIONS = (
-    Section("gate", "The quality gate", "gate.html.j2", lambda scope: finished(gate(scope))),
-    Section("checks", "Checks that fired", "fired.html.j2", lambda scope: finished(fired(scope))),
     Section("refused", "What was refused, and why", "refused.html.j2", refused),
-    Section("flagged", "What was accepted with a flag", "flagged.html.j2", flagged),
     Section("contact", "Contact sheet", "contact.html.j2", contact),
     Section("changes", "Changes since the parent", "changes.html.j2", since_parent),
-    Section("duplicates", "Images that are the same", "duplicates.html.j2", duplicates),
     Section("distributions", "Distributions", "distributions.html.j2", lambda scope: finished(distributions(scope))),
+    Section("duplicates", "Images that are the same", "duplicates.html.j2", duplicates),
+    Section("flagged", "What was accepted with a flag", "flagged.html.j2", flagged),
+    Section("checks", "Checks that fired", "fired.html.j2", lambda scope: finished(fired(scope))),
+    Section("gate", "The quality gate", "gate.html.j2", lambda scope: finished(gate(scope))),
     Section("provenance", "Where it came from", "provenance.html.j2", lambda scope: finished(provenance(scope))),
 )
+"""In the order of what a data owner wants to know: what is wrong, what it looks like, what changed, how it is spread."""
 
 
 @dataclass(frozen=True)

@@ -51,8 +51,8 @@ def test_a_bad_row_of_a_table_is_found_by_its_suite(spark, tmp_path):
     assert (result.suite, result.expectations) == ("silver.categories.pets", len(suite.expectations))
     assert result.problems == (
         "suite silver.categories.pets: expect_column_values_to_be_between on train_index does not hold: train_index is "
-        "below 0 (silver.categories), 1 row, for example -1; mend the rows by delivering them again, or the setting that "
-        "asks for it",
+        "below 0 (silver.categories), 1 row, for example -1; mend the rows by delivering them again, or the setting "
+        "that asks for it",
     )
 
 

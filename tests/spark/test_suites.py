@@ -11,11 +11,14 @@ from tests.spark.handmade import Picture
 
 from imagelake import pipeline
 from imagelake.cli.main import main
+from imagelake.dataset_settings import DatasetSettings
 from imagelake.errors import ConfigError, NotFound
 from imagelake.maintenance.suites import judge_datasets
 from imagelake.maintenance.unjudged import due
+from imagelake.quality.expectations import check_tables
 from imagelake.quality.project import docs_path, project_path
 from imagelake.quality.suites.state import TABLES
+from imagelake.quality.suites.tables import table_suite
 from imagelake.spark import Lakehouse
 from imagelake.tables import ops, silver
 
@@ -39,6 +42,21 @@ def put(ctx, spec, *rows):
     ctx.tables.append(spec, ctx.tables.frame(spec, rows))
 
 
+def test_a_bad_row_of_a_table_is_found_by_its_suite(spark, tmp_path):
+    ctx = helpers.begun(spark, tmp_path / "lake")
+    put(ctx, silver.CATEGORIES, {"dataset": "pets", "name": "emu", "train_index": -1})
+    suite = table_suite(silver.CATEGORIES, "pets", DatasetSettings(), 3, 10)
+    frame = Lakehouse(spark, str(tmp_path / "lake")).suite_frame(suite.name)
+    (result,) = check_tables(tmp_path / "project", [(suite, frame)])
+    assert (result.suite, result.expectations) == ("silver.categories.pets", len(suite.expectations))
+    assert result.problems == (
+        "suite silver.categories.pets: expect_column_values_to_be_between on train_index does not hold: train_index is "
+        "below 0 (silver.categories), 1 row, for example -1; mend the rows by delivering them again, or the setting "
+        "that asks for it",
+    )
+
+
+@pytest.mark.nightly
 def test_a_good_draft_passes_and_a_bad_row_shuts_the_gate(spark, tmp_path, capsys):
     ctx = helpers.begun(spark, tmp_path / "lake")
     lake = ("--lake", str(tmp_path / "lake"), "--json")

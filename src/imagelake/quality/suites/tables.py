@@ -24,7 +24,6 @@ from imagelake.tables import silver
 from imagelake.tables.spec import TableSpec
 
 _REFUSING = frozenset(("reject", "quarantine"))
-_MOST_SIDE = 2**31 - 1
 
 
 def suite_name(table: str, dataset: str) -> str:
@@ -62,8 +61,8 @@ def _values(spec: TableSpec) -> Iterator[Expected]:
     if spec is silver.IMAGES:
         for side in ("width", "height", "length"):
             yield never_null(side, spec.name)
-        yield between("width", 1, _MOST_SIDE, spec.name)
-        yield between("height", 1, _MOST_SIDE, spec.name)
+        yield between("width", 1, None, spec.name)
+        yield between("height", 1, None, spec.name)
         yield between("orientation", 1, 8, spec.name)
         yield never_null("content_hash", spec.name)
     elif spec is silver.ANNOTATIONS:
@@ -72,7 +71,7 @@ def _values(spec: TableSpec) -> Iterator[Expected]:
         yield one_of("kind", row_checks.KINDS, spec.name)
         yield one_of("box_space", row_checks.BOX_SPACES, spec.name)
     elif spec is silver.CATEGORIES:
-        yield between("train_index", 0, _MOST_SIDE, spec.name)
+        yield between("train_index", 0, None, spec.name)
         yield Expected(
             "expect_column_values_to_be_unique",
             {"column": "train_index"},

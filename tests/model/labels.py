@@ -48,7 +48,7 @@ def judge(m: Match, label: Label, row: Row | None, settings: Settings) -> str | 
         return "annotation.box_degenerate"
     if box[0] >= box[2] or box[1] >= box[3]:
         return "annotation.box_outside"
-    if max(-left, -top, right - row.width, bottom - row.height) > 1 and settings.refuses("annotation.box_clipped"):
+    if box != (left, top, right, bottom) and settings.refuses("annotation.box_clipped"):
         return "annotation.box_clipped"
     return Annotation(label.category, (*box[:2], box[2] - box[0], box[3] - box[1]), polygon)
 

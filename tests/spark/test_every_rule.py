@@ -20,7 +20,10 @@ ELSEWHERE = {
     "image.too_large", "image.too_many_frames", "image.unsupported_format", "image.probe_timeout",
     "image.probe_crashed", "split.member_unknown", "split.member_ambiguous", "split.member_malformed",
 }  # fmt: skip
-ACCOMPANYING = {"annotation.box_normalised": {"annotation.box_tiny"}}
+ACCOMPANYING = {
+    "annotation.box_normalised": {"annotation.box_tiny"},
+    "annotation.box_overhang": {"annotation.box_clipped"},
+}
 """Rules that a row cannot break alone."""
 
 FLAG_RULES = {rule.id for rule in RULES if rule.entity in ("image", "annotation") and rule.severity in FLAGGING}
@@ -85,7 +88,11 @@ def test_what_flags_a_row_can_refuse_it(build, entity):
     ctx, report = build(dict.fromkeys(raised, "quarantine"))
     assert report.status == "accepted"
     # a row that breaks two rules is refused by the first of them
-    assert fired - refused(ctx).keys() <= {"annotation.box_normalised", "image.split_conflict"}
+    assert fired - refused(ctx).keys() <= {
+        "annotation.box_normalised",
+        "annotation.box_overhang",
+        "image.split_conflict",
+    }
     assert flags(ctx).keys() & raised == set()
 
 

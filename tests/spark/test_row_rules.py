@@ -139,8 +139,8 @@ BROKEN_LABELS = {
     "annotation.box_out_of_bounds": ({"bbox": (-401.0, 1.0, 409.0, 6.0)}, {}),
     "annotation.box_outside": ({"bbox": (40.0, 1.0, 8.0, 6.0)}, {"bbox": (32.0, 1.0, 8.0, 6.0)}),
     "annotation.rle_size": ({"rle_size": [WIDTH, HEIGHT]}, {"rle_size": [HEIGHT, WIDTH]}),
-    "annotation.box_clipped": ({"bbox": (33.1, 1.0, 8.0, 6.0)}, {"bbox": (32.0, 1.0, 8.0, 6.0)}),
-    "annotation.box_edge": ({"bbox": (33.0, 1.0, 8.0, 6.0)}, {"bbox": (32.0, 1.0, 8.0, 6.0)}),
+    "annotation.box_clipped": ({"bbox": (32.1, 1.0, 8.0, 6.0)}, {"bbox": (32.0, 1.0, 8.0, 6.0)}),
+    "annotation.box_overhang": ({"bbox": (33.1, 1.0, 8.0, 6.0)}, {"bbox": (32.0, 1.0, 8.0, 6.0)}),
     "annotation.box_space_assumed": (
         {"orientation": 6, "space": "assumed"}, {"orientation": 6, "space": "oriented"},
     ),

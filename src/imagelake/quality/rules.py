@@ -143,15 +143,12 @@ ANNOTATION_RULES: tuple[Rule, ...] = (
     ),
     with_message(
         "annotation.box_clipped",
-        lambda: _when(_overhang() > _EDGE, _box_text(), " reaches outside the image of ", _size_text()),
+        lambda: _when(_overhang() > _rounding(), _box_text(), " reaches outside the image of ", _size_text()),
     ),
     with_message(
-        "annotation.box_edge",
+        "annotation.box_overhang",
         lambda: _when(
-            (_overhang() > _rounding()) & (_overhang() <= _EDGE),
-            _box_text(),
-            " reaches over the edge of ",
-            _size_text(),
+            _overhang() > _EDGE, _box_text(), " reaches more than a pixel outside the image of ", _size_text()
         ),
     ),
     with_message(

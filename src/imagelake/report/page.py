@@ -55,7 +55,7 @@ SECTIONS = (
     Section("gate", "The quality gate", "gate.html.j2", lambda scope: finished(gate(scope))),
     Section("provenance", "Where it came from", "provenance.html.j2", lambda scope: finished(provenance(scope))),
 )
-"""In the order of what a data owner wants to know: what is wrong, what it looks like, what changed, how it is spread."""
+"""In the order of what a data owner asks: what is wrong, what it looks like, what changed, how it is spread."""
 
 
 @dataclass(frozen=True)

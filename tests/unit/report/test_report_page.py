@@ -20,7 +20,9 @@ ORDER = ["refused", "contact", "changes", "distributions", "checks", "provenance
 
 def test_the_verdict_comes_first_and_then_what_was_refused(bad: Lake) -> None:
     page = read(bad.report("bad").html)
-    assert [s.attributes["id"] for s in page.all("section")] == [name for name in ORDER if name != "changes"], "v1 has no parent"
+    assert [s.attributes["id"] for s in page.all("section")] == [name for name in ORDER if name != "changes"], (
+        "v1 has no parent"
+    )
     verdict = page.one(class_="verdict")
     assert verdict.text.startswith("bad@v1 was published against the quality gate: 8 images with 8 annotations, 9 rows")
     assert f"{SCRIPT} is wrong" in verdict.text

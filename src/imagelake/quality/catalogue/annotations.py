@@ -50,11 +50,7 @@ ANNOTATIONS: tuple[Rule, ...] = (
             "annotation.duplicate",
             "same image, kind, category and geometry as another; quarantine refuses all but the first of them",
         ),
-        (
-            "annotation.box_clipped",
-            "a box reached outside its image by more than a pixel and was cut to it; the upload's own numbers stay in "
-            "bronze",
-        ),
+        ("annotation.box_overhang", "a box reached outside its image by more than a pixel, and was cut to it"),
         ("annotation.box_disagrees", "an edge of the box is not that of its outline, by 2 pixels and 5 % of its side"),
         (
             "annotation.box_space_assumed",
@@ -69,7 +65,10 @@ ANNOTATIONS: tuple[Rule, ...] = (
     *judgements(
         "annotation",
         "info",
-        ("annotation.box_edge", "a box reached outside its image by at most a pixel and was cut to it"),
+        (
+            "annotation.box_clipped",
+            "a box reached outside its image and was cut to it; the upload's own numbers stay in bronze",
+        ),
         ("annotation.crowd_alias", "the crowd mark was called is_crowd instead of iscrowd"),
         ("annotation.crowd_polygon", "a crowd is outlined by a polygon; COCO gives crowds as run lengths"),
         (

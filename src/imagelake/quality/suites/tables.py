@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 
 from imagelake.dataset_settings import DatasetSettings
+from imagelake.quality.catalogue import REFUSING
 from imagelake.quality.severities import rule_named, severities
 from imagelake.quality.suites import checks as row_checks
 from imagelake.quality.suites.expected import (
@@ -22,8 +23,6 @@ from imagelake.quality.suites.expected import (
 )
 from imagelake.tables import silver
 from imagelake.tables.spec import TableSpec
-
-_REFUSING = frozenset(("reject", "quarantine"))
 
 
 def suite_name(table: str, dataset: str) -> str:
@@ -88,7 +87,7 @@ def _rows(spec: TableSpec, settings: DatasetSettings) -> Iterator[Expected]:
     """No stored row breaks a rule that refuses, or what tables promise each other."""
     effective = severities(settings)
     for check in row_checks.rule_checks(spec.name):
-        if effective[check.origin] in _REFUSING:
+        if effective[check.origin] in REFUSING:
             yield always_null(check.column, check.meaning, check.origin)
     for check in row_checks.RELATIONS.get(spec.name, ()):
         yield always_null(check.column, check.meaning, check.origin)

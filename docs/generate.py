@@ -53,7 +53,7 @@ def _checks() -> Iterator[str]:
     yield "- `warn`: the row is in the draft with the rule among its `flags`, and the report of the upload counts it;"
     yield "- `info`: as `warn`, but the report counts it among `infos`, which only `--json` shows;"
     yield "- `off`: nobody asks.\n"
-    yield "A dataset sets the severity of a rule in `datasets/<D>.yaml` under `severities`, to one of those that the rule"
+    yield "A dataset sets the severity of a rule in `datasets/<D>.yaml` under `severities`, to one of those the rule"
     yield "may have; and under `gate.rules` how many rows of a draft may break it before the draft is not published."
     for entity, title, introduction in SECTIONS:
         yield f"\n## {title}\n\n{introduction}\n\n| rule | severity | may be | meaning |\n|---|---|---|---|"

@@ -92,7 +92,8 @@ class Before:
 class RunReport:
     """The result of ingest, build, publish or run for one upload; `as_json` is what programs rely on.
 
-    `status` is landed (ingest), built, published, accepted (the whole way), unchanged, superseded, rejected or failed.
+    `status` is landed (ingest), built, published, accepted (the whole way), unchanged, superseded, rejected or failed;
+    of gate and maintain passed or refused.
     `warnings` and `infos` count broken rules by id, `notices` are sentences for people that name some of them;
     `sequence` is the number of the upload, `before` how an upload was that `build --upload` has built again.
     `report_path` is where the page about the version lies in the lake, when the dataset's settings ask for one.

@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -265,3 +266,9 @@ def test_no_file_names_a_registry_or_a_path_of_one_machine() -> None:
         if match:
             found[file.relative_to(ROOT).as_posix()] = match.group()
     assert found == {}
+
+
+def test_no_two_test_files_have_one_name() -> None:
+    """pytest imports them by their names alone: run together, the second would not be collected."""
+    names = Counter(file.name for file in (Path(__file__).parents[1]).rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []

@@ -103,7 +103,7 @@ def _context(project: Path) -> FileDataContext:
 
 
 def _of_thresholds(dataset: str, thresholds: Sequence[Threshold]) -> ExpectationSuite:
-    """A suite with two expectations for each threshold, and that there is one row."""
+    """A suite with an expectation for each threshold, that a ratio is a number, and that there is one row."""
     from great_expectations import ExpectationSuite
     from great_expectations.expectations.core import (
         ExpectColumnValuesToBeBetween,
@@ -111,14 +111,14 @@ def _of_thresholds(dataset: str, thresholds: Sequence[Threshold]) -> Expectation
         ExpectTableRowCountToEqual,
     )
 
-    suite = ExpectationSuite(name=f"{MEASURES}.{dataset}")
-    suite.add_expectation(ExpectTableRowCountToEqual(value=1))
+    expectations: list[Any] = [ExpectTableRowCountToEqual(value=1)]
     for t in thresholds:
         of_threshold: dict[str, Any] = {"column": t.measure, "severity": _SEVERITIES[t.severity]}
         of_threshold["meta"] = {"setting": t.path, _SAID: t.breach}
-        suite.add_expectation(ExpectColumnValuesToNotBeNull(**of_threshold))
-        suite.add_expectation(ExpectColumnValuesToBeBetween(min_value=t.least, max_value=t.most, **of_threshold))
-    return suite
+        if isinstance(t.value, float):  # a ratio may be no number, which passes every other expectation
+            expectations.append(ExpectColumnValuesToNotBeNull(**of_threshold))
+        expectations.append(ExpectColumnValuesToBeBetween(min_value=t.least, max_value=t.most, **of_threshold))
+    return ExpectationSuite(name=f"{MEASURES}.{dataset}", expectations=expectations)
 
 
 def _suite(suite: Suite) -> ExpectationSuite:

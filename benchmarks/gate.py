@@ -19,10 +19,12 @@ from pyspark.sql import functions as F
 
 from imagelake.context import Context, system_clock
 from imagelake.dataset_settings import DatasetSettings
-from imagelake.gold.draft import measure
+from imagelake.gold.measure import measure
 from imagelake.gold.plan import Content, Uploads
 from imagelake.quality import expectations
+from imagelake.quality.dataset_rules import dataset_thresholds
 from imagelake.quality.gate import judge
+from imagelake.quality.measures import Measures
 from imagelake.quality.project import in_project
 from imagelake.quality.suites.frames import frames_of
 from imagelake.quality.suites.judge import judge_tables
@@ -31,6 +33,7 @@ from imagelake.runtime import open_context
 from imagelake.settings import load
 from imagelake.storage.lake import create_lake
 from imagelake.tables import silver
+from imagelake.tables.frames import settled
 from imagelake.tables.spec import TableSpec
 
 RUNS, CLASSES, DATASET = 3, 40, "big"
@@ -128,7 +131,14 @@ def run(root: Path, rows: int) -> None:
     chosen = DatasetSettings()
     content = Content(*(ctx.tables.read(spec, DATASET) for spec in TABLES[:3]))
     refused = ctx.tables.read(silver.REJECTIONS, DATASET).where("closed_at IS NULL")
-    verdict = judge(measure(content, refused, Uploads((), None), None), chosen.gate)
+    drawn = F.when(F.crc32("image_key") % 10 < 8, "train").otherwise("val")
+    splits = settled(content.images.select("image_key", drawn.alias("split")))
+
+    def measured() -> Measures:
+        return measure(content, splits, refused, Uploads((), None), None)
+
+    measures = measured()
+    verdict = judge(measures, chosen.gate, dataset_thresholds(measures, chosen))
     assert verdict.passed, verdict.problems
 
     def measures_suite() -> None:
@@ -140,7 +150,7 @@ def run(root: Path, rows: int) -> None:
 
     works: dict[str, Callable[[], object]] = {
         "baseline: plain scan": lambda: scan(ctx),
-        "query of measures": lambda: measure(content, refused, Uploads((), None), None),
+        "query of measures": measured,
         "every check, one pass": lambda: every_check(frames_of(ctx.tables, DATASET, chosen)),
         "suite of measures": measures_suite,
         "suites of whole tables": whole_tables,

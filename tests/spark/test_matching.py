@@ -16,6 +16,7 @@ def add(ctx, tmp_path, name, files, **options):
     return helpers.into_draft(ctx, "pets", helpers.write_zip(tmp_path / name, files), **options)
 
 
+@pytest.mark.nightly
 def test_two_cameras_that_both_count_from_one(ctx, tmp_path):
     first = {"cam1/0001.jpg": helpers.picture(1), "cam1/0002.jpg": helpers.picture(2)}
     add(ctx, tmp_path, "a.zip", first | {"annotations.json": coco({"cam1/0001.jpg": 1, "cam1/0002.jpg": 2})})

@@ -191,6 +191,7 @@ def test_a_half_built_draft_and_an_unknown_dataset_are_not_published(ctx):
     assert ctx.tables.collect(gold.VERSIONS, "half") == []
 
 
+@pytest.mark.nightly
 def test_images_keep_their_splits_when_they_are_removed_and_come_back(ctx, tmp_path):
     picture = helpers.picture(500)
     files = {f"{name}.jpg": helpers.picture(500 + k) for k, name in enumerate("abcdef")} | {"twin.jpg": picture}

@@ -232,6 +232,7 @@ def test_a_misspelt_attribute_is_refused_and_a_lacking_or_chained_one_is_said(ct
     )
 
 
+@pytest.mark.nightly
 def test_contradicted_splits_of_published_and_of_new_images_are_counted_together(ctx, tmp_path):
     """a.jpg is published in train already, and its copy b.jpg, which is new, has to follow it."""
     same = helpers.picture(1)

@@ -41,6 +41,7 @@ def test_polygons_leave_boxes_alone(ctx, tmp_path):
     assert boxes(ctx) == {"a.jpg": [1.0]}, "a document without any annotation speaks of boxes"
 
 
+@pytest.mark.nightly
 def test_refused_labels_make_no_negative_and_leave_what_was_there(ctx, tmp_path):
     names = ("all.jpg", "some.jpg", "none.jpg")
     first = {"all.jpg": -1, "some.jpg": [-1, 5], "none.jpg": None}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import pytest
 from tests.spark import helpers
 
 import imagelake
@@ -20,6 +21,7 @@ def boxes(ctx, key: str) -> set[float]:
     return {r["bbox"]["x"] for r in ctx.tables.collect(silver.ANNOTATIONS, "pets") if r["image_key"] == key}
 
 
+@pytest.mark.nightly
 def test_saves_are_folded_in_by_the_next_ingest_in_their_order(spark, tmp_path):
     ctx = helpers.begun(spark, tmp_path / "lake")
     lake = imagelake.open(str(tmp_path / "lake"))

@@ -172,6 +172,7 @@ def test_a_file_that_bronze_knows_by_place_size_and_time_is_not_read_again(ctx, 
     assert run(ctx, folder, rehash=True).status != "unchanged"
 
 
+@pytest.mark.nightly
 def test_removed_images_go_and_come_back_and_every_version_stays(begun, tmp_path):
     ctx, path = begun, helpers.write_zip(tmp_path / "a.zip", helpers.small(3).files())
     report = pipeline.remove_images(helpers.again(ctx), "pets", ["p001.jpg"])

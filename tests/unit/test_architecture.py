@@ -29,6 +29,7 @@ LAYERS = (
         "heif",
         "log",
         "modes",
+        "orientation",
         "plain_text",
         "plain_yaml",
         "receipt",

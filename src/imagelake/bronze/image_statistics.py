@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image, ImageFilter
 
+from imagelake.orientation import upright
+
 COPY_SIDE = 320
 """Brightness, contrast and entropy are of a copy whose longer side is at most so many pixels."""
 
@@ -26,15 +28,6 @@ EDGE_SIDE = 64
 HASH_SIDE, HASH_BITS = 32, 64
 _FREQUENCIES = 8
 
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 _HIGH_BYTES = {"I;16": 1, "I;16L": 1, "I;16B": 0}
 """Where the high byte of each sample lies in modes of 16 bits, which Pillow would cut off at 255."""
 
@@ -78,8 +71,7 @@ def image_statistics(image: Any, orientation: int) -> ImageStatistics:
         return ImageStatistics()
     levels = copy.histogram()
     small = copy.resize((HASH_SIDE, HASH_SIDE), Image.Resampling.HAMMING, box)
-    if orientation in _TURNS:
-        small = small.transpose(_TURNS[orientation])
+    small = upright(small, orientation)
     return ImageStatistics(
         phash=perceptual_hash(small.tobytes()),
         brightness_p5=_percentile(levels, 5),

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imagelake.errors import IntegrityError
+from imagelake.orientation import upright
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -71,19 +72,7 @@ class Turn:
 
     def image(self, image: Image.Image) -> Image.Image:
         """Pixels."""
-        from PIL import Image
-
-        methods = {
-            2: Image.Transpose.FLIP_LEFT_RIGHT,
-            3: Image.Transpose.ROTATE_180,
-            4: Image.Transpose.FLIP_TOP_BOTTOM,
-            5: Image.Transpose.TRANSPOSE,
-            6: Image.Transpose.ROTATE_270,
-            7: Image.Transpose.TRANSVERSE,
-            8: Image.Transpose.ROTATE_90,
-        }
-        method = methods.get(self.orientation)
-        return image if method is None else image.transpose(method)
+        return upright(image, self.orientation)
 
     def mask(self, counts: str) -> str:
         """A mask of the raw size as COCO compressed run lengths; IntegrityError when it does not cover that size."""

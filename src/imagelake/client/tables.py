@@ -63,6 +63,7 @@ class Tables:
         import duckdb
 
         con = duckdb.connect(":memory:", config={"temp_directory": "", "autoinstall_known_extensions": "false"})
+        con.execute("SET enable_progress_bar = false")  # it would be printed among the answer of a command
         con.execute("SET parquet_metadata_cache = true")  # active files never change, and most queries read twice
         return con
 

@@ -39,16 +39,15 @@ def to_pixels(row: Row) -> Row:
     if row["_reject"] is not None:
         return _untouched(row)
     shapes = _in_raw_pixels(row)
-    box, flags = shapes["bbox"], row["flags"]
-    bounds = _bounds(shapes) if box is not None and _is_off(box, row) else None
-    if bounds is not None:
+    box, flags, bounds = shapes["bbox"], row["flags"], _bounds(shapes)
+    if bounds is not None and box is not None and _is_off(box, row):
         box, flags = bounds, sorted({*flags, "annotation.bbox_dropped"})
-    flags = sorted({*flags, *_odd_outline(shapes, box)})
+    flags = sorted({*flags, *_odd_outline(shapes, bounds, box)})
     clipped = None if box is None else clip(box, row["width"], row["height"])
     outline = {name: shapes[name] for name in _OUTLINE}
     whole = {"bbox": _struct(box), "clipped": _struct(clipped), **outline}
     is_derived = bool({"annotation.bbox_derived", "annotation.bbox_dropped"}.intersection(flags))
-    saves_box = not is_derived and _may_be_refused(shapes, row)
+    saves_box = not is_derived and _may_be_refused(shapes, bounds, row)
     as_box = {**row, **whole, **dict.fromkeys(_OUTLINE), "kind": "box"} if saves_box else None
     return {
         **whole,
@@ -93,17 +92,15 @@ def _is_off(box: Box, row: Row) -> bool:
     return is_far or x >= row["width"] or y >= row["height"] or x + w <= 0 or y + h <= 0
 
 
-def _may_be_refused(shapes: Row, row: Row) -> bool:
+def _may_be_refused(shapes: Row, bounds: Box | None, row: Row) -> bool:
     """Whether polygons are nowhere near their image, or a mask is of another size."""
     if shapes["rle_size"] is not None:
         return list(shapes["rle_size"]) != [row["height"], row["width"]]
-    bounds = _bounds(shapes)
     return bounds is not None and _is_off(bounds, row)
 
 
-def _odd_outline(shapes: Row, box: Box | None) -> list[str]:
+def _odd_outline(shapes: Row, bounds: Box | None, box: Box | None) -> list[str]:
     """The rules that an outline breaks by itself, or beside its box; none of them refuses a row by default."""
-    bounds = _bounds(shapes)
     odd = ["annotation.box_disagrees"] if box is not None and bounds is not None and _disagree(box, bounds) else []
     if any(map(geometry.crosses_itself, shapes["polygons"] or ())):
         odd.append("annotation.self_intersecting")

@@ -44,7 +44,7 @@ def measure(
         _size_outliers(content.annotations),
         *_numbers_of_annotations(content),
     )
-    counted = statistics_of(n, {})
+    counted = statistics_of(n)
     statistics = replace(
         counted,
         size_outliers=n.get(_SIZE_OUTLIER, 0),

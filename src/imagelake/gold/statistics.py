@@ -39,8 +39,8 @@ def split_labels(splits: DataFrame, annotations: DataFrame) -> tuple[DataFrame, 
     return (splits.select(F.concat(F.lit(_SPLIT_IMAGES), "split")), placed.select(F.explode(labels)))
 
 
-def statistics_of(n: Mapping[str, int], shares: Mapping[str, float]) -> Statistics:
-    """The classes and splits that these labels count. shares: what the split recipe asks for."""
+def statistics_of(n: Mapping[str, int]) -> Statistics:
+    """The classes and splits that these labels count."""
     categories = {*_ends(_CATEGORY, n), *_ends(_CLASS, n)}
     split_classes: dict[str, dict[str, int]] = {}
     for both, count in _ends(_SPLIT_CLASS, n).items():
@@ -51,13 +51,12 @@ def statistics_of(n: Mapping[str, int], shares: Mapping[str, float]) -> Statisti
         frozenset(_ends(_TRAINED, n)),
         {name: Tally(count, n.get(_SPLIT + name, 0)) for name, count in sorted(_ends(_SPLIT_IMAGES, n).items())},
         split_classes,
-        shares,
     )
 
 
 def count_statistics(content: Content, splits: DataFrame) -> Statistics:
     """The classes and splits of a content, counted."""
-    return statistics_of(tally(*class_labels(content), *split_labels(splits, content.annotations)), {})
+    return statistics_of(tally(*class_labels(content), *split_labels(splits, content.annotations)))
 
 
 def as_json(tallies: Mapping[str, Tally]) -> str:

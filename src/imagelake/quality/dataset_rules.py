@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from imagelake.dataset_settings import DatasetSettings, StatisticsSettings
 from imagelake.quality.catalogue import OFF
@@ -33,11 +34,7 @@ def _by_severity(made: Sequence[Threshold], settings: DatasetSettings) -> Iterat
     for threshold in made:
         severity = chosen[str(threshold.rule)]
         if severity != OFF:
-            yield _as(threshold, severity)
-
-
-def _as(threshold: Threshold, severity: str) -> Threshold:
-    return Threshold(**{**vars(threshold), "severity": severity})
+            yield replace(threshold, severity=severity)
 
 
 def _ratios(m: Measures, asked: StatisticsSettings) -> Iterator[Threshold]:

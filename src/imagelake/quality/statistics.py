@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-DEVIATIONS = 5.0
+DEVIATIONS = 5
 """Standard deviations from the mean, beyond which a side or a number is an outlier."""
 
 QUARTILE_FACTOR = 3.0

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from imagelake.quality.statistics import DEVIATIONS, QUARTILE_FACTOR
 from imagelake.report.scope import Scope
-
-DEVIATIONS = 5
-"""Standard deviations from the mean, beyond which a side or a number is an outlier."""
-
-QUARTILE_FACTOR = 3.0
-"""Distances between the quartiles below the first or above the third, beyond which an image's size is odd."""
 
 MOST_KEYS = 5
 

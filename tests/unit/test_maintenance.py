@@ -119,6 +119,7 @@ def test_damaged_leases_and_files_without_a_name_go_when_they_are_old(tmp_path: 
     assert main(["maintain", "--lake", lake.root, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {
         "only": None, "uploads": [], "files": ["labels/pets/x/.tmp-2", "locks/.tmp-1"], "locks": [], "suites": [],
+        "optimize": {"tables": [], "notices": []}, "vacuum": {"tables": [], "notices": []},
     }  # fmt: skip
     assert main(["maintain", "--lake", lake.root]) == 0
     assert "leases of killed runs removed: 0" in capsys.readouterr().out

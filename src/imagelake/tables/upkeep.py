@@ -1,0 +1,71 @@
+"""OPTIMIZE of the lake's tables through Spark: many small files of some datasets become few, the rows stay."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from delta.exceptions import DeltaConcurrentModificationException
+from delta.tables import DeltaTable
+from pyspark.sql import SparkSession
+
+from imagelake.errors import Conflict
+
+log = logging.getLogger(__name__)
+
+_SMALL = "spark.databricks.delta.optimize.minFileSize"
+_TARGET = "spark.databricks.delta.optimize.maxFileSize"
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """What an OPTIMIZE has done: files removed and added, and their bytes; all 0 when it committed nothing."""
+
+    files_removed: int = 0
+    files_added: int = 0
+    bytes_removed: int = 0
+    bytes_added: int = 0
+
+
+def compact(spark: SparkSession, uri: str, datasets: Sequence[str], below: int, target: int) -> Rewritten:
+    """Rewrite files smaller than `below` bytes into files of up to `target` bytes, in the partitions of these datasets.
+
+    Without datasets in the whole table, which then has no partitions. One commit that changes no data, none where
+    nothing is to be rewritten. Conflict when another writer has removed one of the files meanwhile.
+    """
+    quoted = ", ".join("'" + dataset.replace("'", "''") + "'" for dataset in datasets)
+    with _settings(spark, {_SMALL: str(below), _TARGET: str(target)}):
+        builder = DeltaTable.forPath(spark, uri).optimize()
+        if datasets:
+            builder = builder.where(f"dataset IN ({quoted})")
+        try:
+            (row,) = builder.executeCompaction().select("metrics").collect()
+        except DeltaConcurrentModificationException as error:
+            log.info("%s: %s", uri, error)
+            raise Conflict("another writer changed its files meanwhile") from None
+    metrics = row["metrics"]
+    added, removed = metrics["numFilesAdded"], metrics["numFilesRemoved"]
+    return Rewritten(
+        files_removed=int(removed),
+        files_added=int(added),
+        bytes_removed=int(metrics["filesRemoved"]["totalSize"]) if removed else 0,
+        bytes_added=int(metrics["filesAdded"]["totalSize"]) if added else 0,
+    )
+
+
+@contextmanager
+def _settings(spark: SparkSession, values: Mapping[str, str]) -> Iterator[None]:
+    """OPTIMIZE takes its sizes from the session, which may be one that others set up."""
+    before = {key: spark.conf.get(key, None) for key in values}
+    for key, value in values.items():
+        spark.conf.set(key, value)
+    try:
+        yield
+    finally:
+        for key, old in before.items():
+            if old is None:
+                spark.conf.unset(key)
+            else:
+                spark.conf.set(key, old)

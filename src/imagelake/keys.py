@@ -186,8 +186,9 @@ def wrapper_folder(paths: Sequence[str]) -> str:
     if not depth:
         return ""
     wrapper = "".join(f"{folder}/" for folder in chain[:depth])
-    stripped = [path.removeprefix(wrapper) for path in paths]
-    return wrapper if len(set(stripped)) == len(stripped) else ""  # a paper may lie beside the folder and in it
+    beside = {path for path in paths if not path.startswith(wrapper)}
+    is_twice = bool(beside) and any(path.removeprefix(wrapper) in beside for path in paths if path.startswith(wrapper))
+    return "" if is_twice else wrapper  # a paper may lie beside the folder and in it
 
 
 def take_apart(path: str) -> KeyParts:

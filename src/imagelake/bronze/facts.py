@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from imagelake.bronze.probe import FACTS, ProbeLimits, describe, probe_members
+from imagelake.bronze.probe import FACTS, ProbeLimits, describe_all, probe_members
 from imagelake.bronze.probe_image import READABLE
 from imagelake.bronze.probe_unread import UNSUPPORTED
 from imagelake.bronze.spread import collected, spread
 from imagelake.context import Context
 from imagelake.storage import store_of
-from imagelake.storage.source import Member, Source
+from imagelake.storage.source import Source
+from imagelake.storage.source_members import Members
+from imagelake.storage.source_rows import sum_of
 from imagelake.tables import bronze
 
 if TYPE_CHECKING:
@@ -34,8 +36,9 @@ def archive_facts(ctx: Context, source: Source) -> pa.Table:
 
 def loose_facts(ctx: Context, source: Source, reused: pa.Table) -> pa.Table:
     """FACTS of all loose files; those that are known (`known_files`) are not read."""
-    done = set(reused["path"].to_pylist())
-    return pa.concat_tables([_probed(ctx, source, [m for m in source.members if m.path not in done]), reused])
+    is_known = pc.is_in(source.members.table["path"], reused["path"].cast(pa.large_string()))
+    unknown = Members(source.members.table.filter(pc.invert(is_known)))
+    return pa.concat_tables([_probed(ctx, source, unknown), reused])
 
 
 def first_rows(table: pa.Table, *columns: str) -> pa.Table:
@@ -45,11 +48,10 @@ def first_rows(table: pa.Table, *columns: str) -> pa.Table:
     return table.take(first["_row_min"])
 
 
-def _probed(ctx: Context, source: Source, members: Sequence[Member]) -> pa.Table:
+def _probed(ctx: Context, source: Source, members: Members) -> pa.Table:
     if not members:
         return FACTS.empty_table()
-    table = pa.Table.from_batches([describe(source, members)])
-    frame = spread(ctx, table, [m.length for m in members])
+    frame = spread(ctx, describe_all(source, members), sum_of(members.table["length"]))
     prober = _prober(ProbeLimits.of(ctx.settings.ingest), store_of(source.uri, ctx.settings.s3))
     return collected(frame.mapInArrow(prober, from_arrow_schema(FACTS))).cast(FACTS)
 
@@ -59,16 +61,13 @@ def known_files(ctx: Context, dataset: str, source: Source) -> pa.Table:
 
     What tells that a file is the same: its place, its size, and its mtime, or its ETag in a bucket.
     """
-    remote = any(m.etag is not None for m in source.members)
+    members = source.members.table
+    remote = members["etag"].null_count < len(members)
     stamp = "source_etag" if remote else "source_mtime_ns"
     place = ("source", "length", stamp)
+    stamps = members["etag" if remote else "mtime_ns"]
     here = pa.table(
-        {
-            "path": [m.path for m in source.members],
-            "source": [source.member_uri(m) for m in source.members],
-            "length": [m.length for m in source.members],
-            stamp: [m.etag if remote else m.mtime_ns for m in source.members],
-        }
+        [members["path"].cast(pa.string()), source.uris(source.members), members["length"], stamps], ["path", *place]
     )
     read = pc.field("content_hash").is_valid() & pc.field(stamp).is_valid()
     is_unread = pc.field("problem_rule").is_valid() & (pc.field("problem_rule") == UNSUPPORTED)

@@ -26,6 +26,7 @@ from imagelake.storage.codec import decode_all
 from imagelake.storage.package import Package
 from imagelake.storage.s3_uri import is_s3, split
 from imagelake.storage.shelf import Shelf, open_shelf
+from imagelake.storage.source_rows import sum_of
 
 if TYPE_CHECKING:
     from imagelake.storage.s3_shelf import S3Shelf
@@ -44,12 +45,12 @@ def keep(ctx: Context, facts: pa.Table, single: bool) -> pa.Table:
     """
     packed = not single and len(facts) >= ctx.settings.ingest.package_files
     wanted = facts.select(Blob._fields).sort_by([("uri", "ascending"), ("offset", "ascending")])
-    frame = spread(ctx, wanted, wanted["length"].to_pylist())
+    frame = spread(ctx, wanted, sum_of(wanted["length"]))
     worker = _keeper(ctx.storage, packed, store_of(facts["uri"][0].as_py(), ctx.settings.s3))
     kept = collected(frame.mapInArrow(worker, from_arrow_schema(KEPT))).cast(KEPT)
-    problem = next((p for p in kept["problem"].to_pylist() if p is not None), None)
-    if problem is not None:
-        raise ImagelakeError(problem, hint="see to it, then run the same command again")
+    problems = kept["problem"].drop_null()
+    if len(problems):
+        raise ImagelakeError(problems[0].as_py(), hint="see to it, then run the same command again")
     return kept
 
 

@@ -15,6 +15,7 @@ from imagelake.bronze.keeping import keep
 from imagelake.context import Context, Objects
 from imagelake.storage.archived import Archived
 from imagelake.storage.blobs import OBJECTS
+from imagelake.storage.source_rows import sum_of
 from imagelake.tables import bronze
 
 PLACE = pa.schema(
@@ -50,7 +51,7 @@ def keep_zip(
     """
     new = _unknown(facts, held)
     fresh = pc.sum(new["length"]).as_py() or 0
-    whole = sum(m.length for m in archived.source.members)
+    whole = sum_of(archived.source.members.table["length"])
     if single or not fresh or fresh < ctx.settings.ingest.keep_archive_share * whole:
         return _kept(ctx, new, single), None
     uri = archived.keep(upload_id)
@@ -104,7 +105,7 @@ def make_objects_again(ctx: Context, dataset: str, attempt_id: str) -> Objects:
 
 def objects(kept: pa.Table) -> Objects:
     """The number and the bytes of objects, by their PLACE rows."""
-    return Objects(len(kept), sum(kept["length"].to_pylist()))
+    return Objects(len(kept), sum_of(kept["length"]))
 
 
 def rows(ctx: Context, dataset: str, attempt_id: str, kept: pa.Table, held: pa.Table) -> pa.Table:

@@ -7,7 +7,7 @@ process of its own with limits on memory and time, so a hostile file costs its o
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -16,12 +16,23 @@ from imagelake.bronze.probe_image import ImageFacts, ProbeLimits, inspect_image
 from imagelake.bronze.probe_read import Ranges
 from imagelake.bronze.prober import probe
 from imagelake.storage.s3_uri import is_s3
-from imagelake.storage.source import Member, Source
+from imagelake.storage.source import Source
+from imagelake.storage.source_members import Members
+from imagelake.storage.source_rows import BATCH
 
 if TYPE_CHECKING:
     from imagelake.storage.s3_storage import S3Storage
 
-__all__ = ["DESCRIPTORS", "FACTS", "ImageFacts", "ProbeLimits", "describe", "inspect_image", "probe_members"]
+__all__ = [
+    "DESCRIPTORS",
+    "FACTS",
+    "ImageFacts",
+    "ProbeLimits",
+    "describe",
+    "describe_all",
+    "inspect_image",
+    "probe_members",
+]
 
 _PLACE = [
     pa.field("path", pa.string(), nullable=False),  # inside the upload
@@ -113,20 +124,54 @@ def _probe(items: Sequence[Item], examiner: Examiner, store: S3Storage | None) -
     return probe_remote(items, examiner, store)
 
 
-def describe(source: Source, members: Sequence[Member]) -> pa.RecordBatch:
-    """DESCRIPTORS of members of an upload."""
-    rows = [_describe(m, source) for m in members]
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(DESCRIPTORS)
-    return pa.record_batch([pa.array(c, f.type) for c, f in zip(columns, DESCRIPTORS, strict=True)], schema=DESCRIPTORS)
+def describe(source: Source, members: Members) -> pa.RecordBatch:
+    """DESCRIPTORS of members of an upload: of so few that the text of each column is below 2 GB."""
+    places = _places_in_archive(source, members) if source.kind == "zip" else _places_of_files(source, members)
+    columns = {name: members.table[name] for name in ("path", "crc32", "raw_name")} | places
+    arrays = [_array(columns[field.name], field.type) for field in DESCRIPTORS]
+    return pa.record_batch(arrays, schema=DESCRIPTORS)
 
 
-def _describe(member: Member, source: Source) -> tuple[object, ...]:
-    entry, uri = member.entry, source.member_uri(member)
-    if entry is None:
-        place = (member.path, uri, member.length, "stored", member.etag)
-        return (*place, None, 0, member.length, member.length, None, True, None)
-    place = (member.path, uri, entry.compressed, entry.codec, source.etag)
-    return (*place, entry.path, entry.header_offset, entry.end, entry.size, entry.crc32, False, entry.raw_name)
+def describe_all(source: Source, members: Members) -> pa.Table:
+    """DESCRIPTORS of any number of members."""
+    batches = (describe(source, members.part(start, BATCH)) for start in range(0, len(members), BATCH))
+    return pa.Table.from_batches(batches, DESCRIPTORS)
+
+
+def _places_in_archive(source: Source, members: Members) -> dict[str, Any]:
+    columns, count = members.table, len(members)
+    return {
+        "uri": [source.uri] * count,
+        "stored": columns["compressed"],
+        "codec": columns["codec"],
+        "etag": [source.etag] * count,
+        "member": columns["raw_path"],
+        "offset": columns["header_offset"],
+        "end": columns["end"],
+        "size": columns["length"],
+        "whole": [False] * count,
+    }
+
+
+def _places_of_files(source: Source, members: Members) -> dict[str, Any]:
+    columns, count = members.table, len(members)
+    return {
+        "uri": source.uris(members),
+        "stored": columns["length"],
+        "codec": ["stored"] * count,
+        "etag": columns["etag"],
+        "member": [None] * count,
+        "offset": [0] * count,
+        "end": columns["length"],
+        "size": columns["length"],
+        "whole": [True] * count,
+    }
+
+
+def _array(values: Any, kind: pa.DataType) -> pa.Array:
+    if isinstance(values, pa.ChunkedArray):
+        return values.combine_chunks().cast(kind)
+    return pa.array(values, kind)
 
 
 def _facts(batch: pa.RecordBatch, answers: Sequence[Answer]) -> pa.RecordBatch:

@@ -14,10 +14,10 @@ from imagelake.bronze.probe_read import WHOLE, WINDOW
 from imagelake.bronze.probe_unread import READ, UNSUPPORTED, unread_problem
 from imagelake.errors import NotFound, UploadRejected
 from imagelake.keys import is_image_name
-from imagelake.storage.archive import Entry
 from imagelake.storage.codec import crc_mismatch, decode, decode_all, size_mismatch
 from imagelake.storage.member import HEADER_ROOM, data_offset
 from imagelake.storage.zip_directory import Codec
+from imagelake.storage.zip_entries import Entry
 
 Inspect = Callable[[bytes, str, ProbeLimits], ImageFacts]
 

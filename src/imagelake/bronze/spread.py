@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
 
 import pyarrow as pa
 from pyspark.errors import PythonException
@@ -19,11 +18,11 @@ _MEGABYTE = 1 << 20
 _FILES_WORTH_A_TASK = 50
 
 
-def spread(ctx: Context, rows: pa.Table, sizes: Sequence[int]) -> DataFrame:
-    """A frame of these rows, one a file of so many bytes; a task has neighbours by uri and offset."""
+def spread(ctx: Context, rows: pa.Table, size: int) -> DataFrame:
+    """A frame of these rows, one a file, of so many bytes in all; a task has neighbours by uri and offset."""
     # in one chunk: Spark loses the rows that follow an empty chunk
     frame = ctx.spark.createDataFrame(rows.combine_chunks(), from_arrow_schema(rows.schema))
-    tasks = _tasks(ctx, sizes)
+    tasks = _tasks(ctx, len(rows), size)
     if tasks > ctx.spark.sparkContext.defaultParallelism:
         return frame.repartitionByRange(tasks, "uri", "offset")
     return frame.coalesce(1) if tasks == 1 else frame
@@ -41,8 +40,8 @@ def collected(frame: DataFrame) -> pa.Table:
         raise kind(found["message"], hint="run the same command again") from None
 
 
-def _tasks(ctx: Context, sizes: Sequence[int]) -> int:
+def _tasks(ctx: Context, files: int, size: int) -> int:
     limits = ctx.settings.ingest
-    wanted = max(sum(sizes) / (limits.task_megabytes * _MEGABYTE), len(sizes) / limits.task_files)
+    wanted = max(size / (limits.task_megabytes * _MEGABYTE), files / limits.task_files)
     cores = int(ctx.spark.sparkContext.defaultParallelism)
-    return max(math.ceil(wanted), min(cores, math.ceil(len(sizes) / _FILES_WORTH_A_TASK)))
+    return max(math.ceil(wanted), min(cores, math.ceil(files / _FILES_WORTH_A_TASK)))

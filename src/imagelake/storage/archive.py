@@ -6,15 +6,20 @@ Sizes come from the central directory; every member is checked against it when i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from imagelake.errors import NotFound, UploadRejected
 from imagelake.storage.base import Storage
 from imagelake.storage.names import check_distinct, shown
-from imagelake.storage.zip_directory import CENTRAL, Codec, Record, entry_count, records
+from imagelake.storage.source_rows import Rows, rows_where, sum_of, texts
+from imagelake.storage.zip_directory import CENTRAL, Record, entry_count, records
 from imagelake.storage.zip_end import MAX16, Directory, read_end
+from imagelake.storage.zip_entries import Entry, entry_ends, entry_table, record_table
 
 if TYPE_CHECKING:
     from imagelake.settings import IngestSettings
@@ -22,25 +27,6 @@ if TYPE_CHECKING:
 _DEFLATE_CEILING = 1032  # no deflate stream inflates further than this
 _RATIO_FLOOR = 1 << 20  # below this many bytes no ratio is dangerous
 _ENTRY_ROOM = 2048  # bytes of central directory an entry may need on average
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A member: NFC path (a directory's ends with /), its local header, and sizes in bytes.
-
-    `end` is the offset of the structure that follows; header and data end at or before it. `raw_name`: the name its
-    headers have where a Unicode path field gave another path.
-    """
-
-    path: str
-    header_offset: int
-    end: int
-    compressed: int
-    size: int
-    crc32: int
-    codec: Codec
-    is_dir: bool
-    raw_name: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -56,7 +42,7 @@ class Index:
 class Archive:
     """The members of a zip in the order of its directory, its comment, its index."""
 
-    entries: tuple[Entry, ...]
+    entries: Rows[Entry]
     comment: bytes
     index: Index
 
@@ -73,13 +59,22 @@ def read_archive(storage: Storage, path: str, limits: IngestSettings) -> Archive
         directory = read_end(storage, path, found.length)
         _check_counts(directory, limits)
         tail = storage.read(path, directory.offset, found.length - directory.offset)
-        entries = _placed(list(_records(tail[: directory.size], directory, limits)), directory.offset)
-        files = [e.path for e in entries if not e.is_dir]
-        check_distinct(files, (e.path[:-1] for e in entries if e.is_dir), "archive")
-        _check_sizes(entries, limits)
+        index = _index(tail, found.length, directory.offset)
+        entries = _entries(tail, directory, limits)
     except UploadRejected as error:
         raise UploadRejected(f"{path}: {error.message}", hint=error.hint, rule=error.rule) from None
-    return Archive(entries, directory.comment, _index(tail, found.length, directory.offset))
+    return Archive(Rows(entries, Entry), directory.comment, index)
+
+
+def _entries(tail: bytes, directory: Directory, limits: IngestSettings) -> pa.Table:
+    """ENTRIES of the directory that these bytes begin with."""
+    records = record_table(_records(memoryview(tail)[: directory.size], directory, limits))
+    ends = entry_ends(records, directory.offset)
+    is_dir = pc.ends_with(records["path"], "/")
+    folders = (path[:-1] for path in texts(records["path"].filter(is_dir)))
+    check_distinct(rows_where(records, pc.invert(is_dir))["path"], folders, "archive")
+    _check_sizes(records, limits)
+    return entry_table(records, ends)
 
 
 def index(storage: Storage, path: str, offset: int) -> Index:
@@ -124,7 +119,7 @@ def _check_limit(count: int, limits: IngestSettings) -> None:
         )
 
 
-def _records(data: bytes, directory: Directory, limits: IngestSettings) -> Iterator[Record]:
+def _records(data: memoryview, directory: Directory, limits: IngestSettings) -> Iterator[Record]:
     count = entry_count(data, directory.entries, directory.modulus)
     if count < _least_entries(directory):
         raise _wrong_count(directory)
@@ -132,36 +127,20 @@ def _records(data: bytes, directory: Directory, limits: IngestSettings) -> Itera
     return records(data, count)
 
 
-def _placed(found: Sequence[Record], directory: int) -> tuple[Entry, ...]:
-    """The entries with their ends; UploadRejected when any two share bytes."""
-    order = sorted(range(len(found)), key=lambda i: found[i].offset)
-    if found[order[0]].offset != 0:
-        raise UploadRejected("data precedes the archive's first member", rule="archive.prepended_data")
-    ends = [0] * len(found)
-    following = directory
-    for i in reversed(order):
-        record = found[i]
-        if record.least_end > following:
-            raise UploadRejected(f"{shown(record.path)} overlaps what follows it", rule="archive.overlap")
-        ends[i], following = following, record.offset
-    return tuple(
-        Entry(r.path, r.offset, end, r.compressed, r.size, r.crc32, r.codec, r.path[-1] == "/", r.raw_name)
-        for r, end in zip(found, ends, strict=True)
-    )
-
-
-def _check_sizes(entries: Sequence[Entry], limits: IngestSettings) -> None:
-    total, packed = sum(e.size for e in entries), sum(e.compressed for e in entries)
+def _check_sizes(table: pa.Table, limits: IngestSettings) -> None:
+    total, packed = sum_of(table["size"]), sum_of(table["compressed"])
     if total > limits.max_total_bytes:
         raise UploadRejected(
             f"{total} bytes of content; at most {limits.max_total_bytes} are allowed",
             hint="split the upload, or raise ingest.max_total_bytes",
             rule="archive.too_large",
         )
-    liar = next((e for e in entries if e.size > e.compressed * _DEFLATE_CEILING), None)
-    if liar is not None:
+    ceiling = pc.multiply(table["compressed"], pa.scalar(_DEFLATE_CEILING, pa.uint64()))
+    liars = table.filter(pc.greater(table["size"], ceiling))
+    if len(liars):
+        path, size, compressed = (liars[name][0].as_py() for name in ("path", "size", "compressed"))
         raise UploadRejected(
-            f"{shown(liar.path)} declares {liar.size} bytes from {liar.compressed}, more than deflate can hold",
+            f"{shown(path)} declares {size} bytes from {compressed}, more than deflate can hold",
             rule="archive.ratio",
         )
     if total > _RATIO_FLOOR and total > packed * limits.max_ratio:

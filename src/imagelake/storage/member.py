@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
 
 from imagelake.errors import IntegrityError, UploadRejected
-from imagelake.storage.archive import Entry
 from imagelake.storage.base import Storage
 from imagelake.storage.codec import CHUNK, Buffer, crc_mismatch, decode, decode_all
 from imagelake.storage.names import shown
@@ -21,6 +20,7 @@ from imagelake.storage.zip_directory import (
     wide_fields,
 )
 from imagelake.storage.zip_end import MAX32
+from imagelake.storage.zip_entries import Entry
 from imagelake.storage.zip_names import local_name_agrees
 
 HEADER_ROOM = LOCAL_HEADER_SIZE + 2 * 0xFFFF

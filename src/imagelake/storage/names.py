@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from imagelake.digest import nfc
 from imagelake.errors import UploadRejected
+from imagelake.storage.source_rows import batches, texts
 
 MAX_PATH_BYTES = 1024
 MAX_NAME_BYTES = 255
@@ -51,14 +55,41 @@ def check_path(path: str, kind: str) -> None:
         )
 
 
-def check_distinct(files: Iterable[str], folders: Iterable[str], kind: str) -> None:
+def check_distinct(files: pa.ChunkedArray, folders: Iterable[str], kind: str) -> None:
     """UploadRejected when two names are one, also under NFC and case folding, or when a file is a folder of another.
 
     Not every file system tells `A.jpg` from `a.jpg`; an upload that needs that could not be exported everywhere.
     """
+    _check_names(texts(_sharing_a_form(files)), kind)
+    parents = {path.rpartition("/")[0] for path in texts(files)}
+    parents.update(folders)
+    both = pc.index_in(pa.array(_with_ancestors(parents), pa.large_string()), files).drop_null()
+    if len(both):
+        raise UploadRejected(
+            f"{shown(files[both[0].as_py()].as_py())} is both a file and a folder", rule=f"{kind}.duplicate_name"
+        )
+
+
+def _sharing_a_form(files: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Those of the names, in their order, that are not the only ones of their form: hardly ever any."""
+    forms = pa.chunked_array([_forms(names) for names in batches(files)], pa.large_string())
+    if pc.count_distinct(forms).as_py() == len(forms):
+        return files.slice(0, 0)
+    counts = pc.value_counts(forms)
+    several = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+    return files.filter(pc.is_in(forms, several))
+
+
+def _forms(names: pa.Array) -> pa.Array:
+    """What names have in common that some file system takes for one: folded, NFC."""
+    if pc.all(pc.string_is_ascii(names), min_count=0).as_py():
+        return pc.ascii_lower(names)
+    return pa.array([nfc(name.casefold()) for name in names.to_pylist()], pa.large_string())
+
+
+def _check_names(files: Iterable[str], kind: str) -> None:
     exact: set[str] = set()
     folded: dict[str, str] = {}
-    parents: set[str] = set()
     for path in files:
         if path in exact:
             raise UploadRejected(f"two members are named {shown(path)}", rule=f"{kind}.duplicate_name")
@@ -70,11 +101,6 @@ def check_distinct(files: Iterable[str], folders: Iterable[str], kind: str) -> N
                 hint="rename one of them",
                 rule=f"{kind}.case_collision",
             )
-        parents.add(path.rpartition("/")[0])
-    parents.update(folders)
-    for folder in _with_ancestors(parents):
-        if folder in exact:
-            raise UploadRejected(f"{shown(folder)} is both a file and a folder", rule=f"{kind}.duplicate_name")
 
 
 def _with_ancestors(folders: set[str]) -> set[str]:

@@ -3,52 +3,32 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import attrgetter
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
-from imagelake.errors import NotFound, UploadRejected
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from imagelake.errors import UploadRejected
 from imagelake.keys import is_junk, wrapper_folder
-from imagelake.storage.archive import Entry, Index
+from imagelake.storage.archive import Index
 from imagelake.storage.base import Storage
 from imagelake.storage.local import open_regular
 from imagelake.storage.member import read_member
 from imagelake.storage.names import shown
 from imagelake.storage.s3_uri import is_s3
+from imagelake.storage.source_members import IGNORED, Ignored, Member, Members
+from imagelake.storage.source_rows import Rows, batches, rows_where, sorted_rows, texts
 
 if TYPE_CHECKING:
     from imagelake.formats.base import Tree
     from imagelake.settings import IngestSettings
 
 ANNOTATION_SUFFIXES = (".json", ".xml", ".txt", ".yaml", ".yml")
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A file of an upload: path without the wrapper folder (NFC, /), path as given, bytes after decoding.
-
-    For a member of an archive `entry` says where it is there; for a file `mtime_ns` when it was last changed, for an
-    object of a bucket `etag` which version it is.
-    """
-
-    path: str
-    raw_path: str
-    length: int
-    entry: Entry | None = None
-    mtime_ns: int | None = None
-    etag: str | None = None
-
-
-@dataclass(frozen=True)
-class Ignored:
-    """A file left out: path with the wrapper folder (NFC), bytes, and why: junk, link, or special (device, pipe)."""
-
-    path: str
-    length: int
-    reason: Literal["junk", "link", "special"]
 
 
 @dataclass(frozen=True)
@@ -71,8 +51,8 @@ class Source:
 
     kind: Literal["zip", "folder", "file"]
     uri: str
-    members: tuple[Member, ...]
-    ignored: tuple[Ignored, ...]
+    members: Members
+    ignored: Rows[Ignored]
     wrapper: str
     bytes: int
     stamp: str | None
@@ -86,25 +66,35 @@ class Source:
 
     def member_uri(self, member: Member) -> str:
         """The object a member's bytes are in: the archive, or the file itself."""
+        return self._uri(member.raw_path)
+
+    def uris(self, members: Members) -> pa.ChunkedArray:
+        """The object that the bytes of each member are in."""
+        pieces = [
+            pa.array(map(self._uri, paths.to_pylist()), pa.string()) for paths in batches(members.table["raw_path"])
+        ]
+        return pa.chunked_array(pieces, pa.string())
+
+    def _uri(self, raw_path: str) -> str:
         if self.kind != "folder":
             return self.uri
-        return f"{self.uri}/{member.raw_path if is_s3(self.uri) else quote(member.raw_path)}"
+        return f"{self.uri}/{raw_path if is_s3(self.uri) else quote(raw_path)}"
 
 
 @dataclass(frozen=True)
 class _Members:
     """What every `formats.base.Tree` over members has in common; `read` is each one's own."""
 
-    members: Mapping[str, Member]
+    members: Members
 
-    @property
+    @cached_property
     def paths(self) -> Sequence[str]:
         """All paths, sorted."""
-        return tuple(self.members)
+        return tuple(self.members.paths())
 
     def size(self, path: str) -> int:
         """Size in bytes, as it was listed, or as the archive declares it."""
-        return _member(self.members, path).length
+        return self.members.find(path).length
 
 
 @dataclass(frozen=True)
@@ -116,7 +106,7 @@ class ArchiveTree(_Members):
 
     def read(self, path: str, limit: int | None = None) -> bytes:
         """The file, or its first `limit` bytes; UploadRejected (`file.…`) when it is not as declared."""
-        entry = _member(self.members, path).entry
+        entry = self.members.find(path).entry
         assert entry is not None
         return read_member(self.storage, self.archive, entry, limit)
 
@@ -129,7 +119,7 @@ class FolderTree(_Members):
 
     def read(self, path: str, limit: int | None = None) -> bytes:
         """The file, or its first `limit` bytes."""
-        place = self.folder / _member(self.members, path).raw_path
+        place = self.folder / self.members.find(path).raw_path
         with os.fdopen(open_regular(place, os.O_NOFOLLOW), "rb") as file:
             return file.read() if limit is None else file.read(limit)
 
@@ -142,29 +132,35 @@ class ObjectTree(_Members):
 
     def read(self, path: str, limit: int | None = None) -> bytes:
         """The object, or its first `limit` bytes."""
-        member = _member(self.members, path)
+        member = self.members.find(path)
         return self.storage.read(member.raw_path, 0, member.length if limit is None else min(limit, member.length))
 
 
-def arranged(files: Sequence[Member], kind: str) -> tuple[tuple[Member, ...], str, tuple[Ignored, ...]]:
-    """Members sorted by path without the wrapper folder, that folder, and the junk."""
-    kept: list[Member] = []
-    junk: list[Ignored] = []
-    for m in files:
-        if is_junk(m.path):
-            junk.append(Ignored(m.path, m.length, "junk"))
-        else:
-            kept.append(m)
-    if not kept:
-        only = (
-            f": {len(junk)} in hidden folders or left behind by systems, such as {shown(junk[0].path)}" if junk else ""
-        )
-        raise UploadRejected(f"the upload holds no files{only}", rule=f"{kind}.empty")
-    wrapper = wrapper_folder([m.path for m in kept])
+def arranged(files: pa.Table, kind: str) -> tuple[Members, str, pa.Table]:
+    """Of MEMBERS: those that are no junk, by path without the wrapper folder; that folder; and the junk as IGNORED."""
+    is_kept = pa.chunked_array(
+        [pa.array([not is_junk(path) for path in paths.to_pylist()], pa.bool_()) for paths in batches(files["path"])],
+        pa.bool_(),
+    )
+    kept, junk = rows_where(files, is_kept), files.filter(pc.invert(is_kept))
+    if not kept.num_rows:
+        raise _no_files(junk["path"], kind)
+    wrapper = wrapper_folder(texts(kept["path"]))
     if wrapper:
-        kept = [Member(m.path.removeprefix(wrapper), m.raw_path, m.length, m.entry, m.mtime_ns, m.etag) for m in kept]
-    members = sorted(kept, key=attrgetter("path"))
-    return tuple(members), wrapper, tuple(junk)
+        inside = pc.starts_with(kept["path"], wrapper)
+        stripped = pc.if_else(inside, pc.utf8_slice_codeunits(kept["path"], len(wrapper)), kept["path"])
+        kept = kept.set_column(0, "path", stripped)
+    reasons = pa.array(["junk"] * len(junk), pa.string())
+    ignored = pa.table([junk["path"], junk["length"], reasons], schema=IGNORED)
+    return Members(sorted_rows(kept, "path")), wrapper, ignored
+
+
+def _no_files(junk: pa.ChunkedArray, kind: str) -> UploadRejected:
+    only = ""
+    if len(junk):
+        example = shown(junk[0].as_py())
+        only = f": {len(junk)} in hidden folders or left behind by systems, such as {example}"
+    return UploadRejected(f"the upload holds no files{only}", rule=f"{kind}.empty")
 
 
 def check_folder(name: str, files: int, total: int, limits: IngestSettings) -> None:
@@ -175,10 +171,3 @@ def check_folder(name: str, files: int, total: int, limits: IngestSettings) -> N
             hint="split the upload, or raise ingest.max_entries or ingest.max_total_bytes",
             rule="folder.too_large",
         )
-
-
-def _member(members: Mapping[str, Member], path: str) -> Member:
-    try:
-        return members[path]
-    except KeyError:
-        raise NotFound(f"the upload has no file {shown(path)}") from None

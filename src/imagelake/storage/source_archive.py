@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from imagelake.errors import ImagelakeError
 from imagelake.storage.archive import index, read_archive
 from imagelake.storage.base import Storage
-from imagelake.storage.source import ArchiveTree, Located, Member, Source, arranged
+from imagelake.storage.source import ArchiveTree, Located, Source, arranged
+from imagelake.storage.source_members import Ignored, entry_members
+from imagelake.storage.source_rows import Rows
 
 if TYPE_CHECKING:
     from imagelake.settings import IngestSettings
@@ -17,14 +19,13 @@ if TYPE_CHECKING:
 def archive_source(storage: Storage, path: str, limits: IngestSettings) -> Source:
     """The zip at this path; UploadRejected (`archive.…`) when it cannot be taken as a whole."""
     archive = read_archive(storage, path, limits)
-    files = [Member(e.path, e.path, e.size, entry=e) for e in archive.entries if not e.is_dir]
-    members, wrapper, ignored = arranged(files, "archive")
+    members, wrapper, junk = arranged(entry_members(archive.entries.table), "archive")
     found = storage.stat(path)
     assert found is not None
     stamp = f"{found.length}-{found.etag or found.mtime_ns}"
-    tree = ArchiveTree({m.path: m for m in members}, storage, path)
+    tree = ArchiveTree(members, storage, path)
     place = Located(storage, path, archive.index, found.etag)
-    return Source("zip", storage.uri(path), members, ignored, wrapper, found.length, stamp, tree, place)
+    return Source("zip", storage.uri(path), members, Rows(junk, Ignored), wrapper, found.length, stamp, tree, place)
 
 
 def copied_source(source: Source, storage: Storage, path: str) -> Source:
@@ -34,6 +35,5 @@ def copied_source(source: Source, storage: Storage, path: str) -> Source:
         raise ImagelakeError(
             f"{source.uri} changed while it was copied", hint="run the same command again once it is written"
         )
-    members = {m.path: m for m in source.members}
     place = Located(storage, path, source.archive.index, None)
-    return replace(source, uri=storage.uri(path), tree=ArchiveTree(members, storage, path), archive=place)
+    return replace(source, uri=storage.uri(path), tree=ArchiveTree(source.members, storage, path), archive=place)

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from imagelake.digest import nfc
 from imagelake.errors import NotFound, UploadRejected
 from imagelake.storage.base import TEMP_PREFIX
@@ -17,13 +19,21 @@ from imagelake.storage.s3_uri import is_s3
 from imagelake.storage.source import (
     ANNOTATION_SUFFIXES,
     FolderTree,
-    Ignored,
-    Member,
     Source,
     arranged,
     check_folder,
 )
 from imagelake.storage.source_archive import archive_source
+from imagelake.storage.source_members import (
+    IGNORED,
+    MEMBERS,
+    Ignored,
+    Member,
+    member_row,
+    nothing_ignored,
+    one_member,
+)
+from imagelake.storage.source_rows import RowBuilder, Rows, sum_of
 from imagelake.storage.source_s3 import s3_source
 
 if TYPE_CHECKING:
@@ -37,8 +47,12 @@ def open_source(
 
     UploadRejected when it cannot be taken as a whole, NotFound when absent.
     """
-    if is_s3(uri):
-        return s3_source(uri, limits, s3, only)
+    source = s3_source(uri, limits, s3, only) if is_s3(uri) else _local_source(uri, limits, only)
+    pa.default_memory_pool().release_unused()  # what was sorted and compared is several times what is left
+    return source
+
+
+def _local_source(uri: str, limits: IngestSettings, only: frozenset[str] | None) -> Source:
     path = path_from_uri(uri).absolute()
     if path.is_dir():
         return _folder_source(path, limits, only)
@@ -51,33 +65,33 @@ def open_source(
 
 
 def _folder_source(folder: Path, limits: IngestSettings, only: frozenset[str] | None) -> Source:
-    odd: list[Ignored] = []
-    files: list[Member] = []
+    odd, files = RowBuilder(IGNORED), RowBuilder(MEMBERS)
     total = 0
     for found in _walk(folder):
         if only is not None and found.path not in only:
             continue
         check_path(found.path, "folder")
         if isinstance(found, Ignored):
-            odd.append(found)
+            odd.append((found.path, found.length, found.reason))
             continue
-        files.append(found)
+        files.append(member_row(found.path, found.raw_path, found.length, mtime_ns=found.mtime_ns))
         total += found.length
         check_folder(str(folder), len(files), total, limits)
-    check_distinct((m.path for m in files), (), "folder")
-    members, wrapper, junk = arranged(files, "folder")
-    tree = FolderTree({m.path: m for m in members}, folder)
-    size = sum(m.length for m in members)
-    return Source("folder", folder.as_uri(), members, (*odd, *junk), wrapper, size, None, tree)
+    table = files.table()
+    check_distinct(table["path"], (), "folder")
+    members, wrapper, junk = arranged(table, "folder")
+    ignored = Rows(pa.concat_tables([odd.table(), junk]), Ignored)
+    size = sum_of(members.table["length"])
+    return Source("folder", folder.as_uri(), members, ignored, wrapper, size, None, FolderTree(members, folder))
 
 
 def _file_source(name: str, place: Path) -> Source:
     check_path(name, "file")
     found = place.stat()
-    member = Member(nfc(name), place.name, found.st_size, mtime_ns=found.st_mtime_ns)
+    members = one_member(member_row(nfc(name), place.name, found.st_size, mtime_ns=found.st_mtime_ns))
     stamp = f"{found.st_size}-{found.st_mtime_ns}"
-    tree = FolderTree({member.path: member}, place.parent)
-    return Source("file", place.as_uri(), (member,), (), "", found.st_size, stamp, tree)
+    tree = FolderTree(members, place.parent)
+    return Source("file", place.as_uri(), members, nothing_ignored(), "", found.st_size, stamp, tree)
 
 
 def _walk(folder: Path) -> Iterator[Member | Ignored]:

@@ -11,8 +11,10 @@ from imagelake.storage import open_storage
 from imagelake.storage.base import Stat, Storage
 from imagelake.storage.names import check_distinct, check_path
 from imagelake.storage.s3_uri import join, split
-from imagelake.storage.source import ANNOTATION_SUFFIXES, Member, ObjectTree, Source, arranged, check_folder
+from imagelake.storage.source import ANNOTATION_SUFFIXES, ObjectTree, Source, arranged, check_folder
 from imagelake.storage.source_archive import archive_source
+from imagelake.storage.source_members import MEMBERS, Ignored, member_row, nothing_ignored, one_member
+from imagelake.storage.source_rows import RowBuilder, Rows, sum_of
 
 if TYPE_CHECKING:
     from imagelake.settings import IngestSettings, S3Settings
@@ -29,10 +31,10 @@ def s3_source(uri: str, limits: IngestSettings, s3: S3Settings | None, only: fro
     if PurePosixPath(name).suffix.lower() not in ANNOTATION_SUFFIXES:
         return archive_source(storage, key, limits)
     check_path(name, "file")
-    member = Member(nfc(name), name, found.length, etag=found.etag)
-    tree = ObjectTree({member.path: member}, open_storage(f"s3://{join(bucket, folder)}", s3))
+    members = one_member(member_row(nfc(name), name, found.length, etag=found.etag))
+    tree = ObjectTree(members, open_storage(f"s3://{join(bucket, folder)}", s3))
     stamp = f"{found.length}-{found.etag}"
-    return Source("file", storage.uri(key), (member,), (), "", found.length, stamp, tree)
+    return Source("file", storage.uri(key), members, nothing_ignored(), "", found.length, stamp, tree)
 
 
 def check_there(uri: str, s3: S3Settings | None) -> None:
@@ -54,18 +56,21 @@ def _absent(storage: Storage) -> NotFound:
 
 
 def _prefix_source(storage: Storage, limits: IngestSettings, only: frozenset[str] | None) -> Source:
-    files: list[Member] = []
+    files = RowBuilder(MEMBERS)
     total = 0
     for found in storage.list():
         if only is not None and found.path not in only:
             continue
         check_path(found.path, "folder")
-        files.append(Member(nfc(found.path), found.path, found.length, etag=found.etag))
+        files.append(member_row(nfc(found.path), found.path, found.length, etag=found.etag))
         total += found.length
         check_folder(storage.root, len(files), total, limits)
-    if not files:
+    if not len(files):
         raise _absent(storage)
-    check_distinct((m.path for m in files), (), "folder")
-    members, wrapper, junk = arranged(files, "folder")
-    tree = ObjectTree({m.path: m for m in members}, storage)
-    return Source("folder", storage.root, members, junk, wrapper, sum(m.length for m in members), None, tree)
+    table = files.table()
+    check_distinct(table["path"], (), "folder")
+    members, wrapper, junk = arranged(table, "folder")
+    size = sum_of(members.table["length"])
+    return Source(
+        "folder", storage.root, members, Rows(junk, Ignored), wrapper, size, None, ObjectTree(members, storage)
+    )

@@ -42,7 +42,7 @@ class Record(NamedTuple):
     raw_name: bytes | None
 
 
-def entry_count(data: bytes, declared: int, modulus: int) -> int:
+def entry_count(data: memoryview, declared: int, modulus: int) -> int:
     """The number of entries of a central directory that declares it modulo `modulus`.
 
     UploadRejected (`archive.entry_count`) unless headers fill the directory exactly and their number is congruent. A
@@ -59,7 +59,7 @@ def entry_count(data: bytes, declared: int, modulus: int) -> int:
     return count
 
 
-def records(data: bytes, count: int) -> Iterator[Record]:
+def records(data: memoryview, count: int) -> Iterator[Record]:
     """The `count` entries of a central directory; UploadRejected for the first that breaks a rule."""
     at = 0
     for _ in range(count):
@@ -71,7 +71,9 @@ def records(data: bytes, count: int) -> Iterator[Record]:
         at = name_end + extra_size + comment_size
         if at > len(data):
             raise _count_mismatch(count)
-        yield _record(fields, data[name_end - name_size : name_end], data[name_end : name_end + extra_size])
+        yield _record(
+            fields, bytes(data[name_end - name_size : name_end]), bytes(data[name_end : name_end + extra_size])
+        )
     if at != len(data):
         raise _count_mismatch(count)
 

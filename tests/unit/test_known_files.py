@@ -4,20 +4,19 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
-import pyarrow as pa
 import pytest
 
 from imagelake.bronze import facts
 from imagelake.bronze.probe_unread import UNSUPPORTED
+from imagelake.context import system_clock
 from imagelake.settings import load
+from imagelake.storage.lake import create_lake
 from imagelake.storage.source_open import open_source
 from imagelake.tables import bronze
+from lake_tables import create_table, write_rows
 
 if TYPE_CHECKING:
     from imagelake.context import Context
-
-TYPES = {"string": pa.string(), "bigint": pa.int64(), "int": pa.int32(), "double": pa.float64()}
-SCHEMA = pa.schema([(column.name, TYPES[column.type]) for column in bronze.FILES.columns])
 
 
 @pytest.mark.parametrize(
@@ -37,9 +36,10 @@ def test_a_picture_is_looked_at_again_once_its_kind_is_read(
         "c.psd": ("image/vnd.adobe.photoshop", UNSUPPORTED),
         "d.jpg": ("image/jpeg", "image.unreadable"),
     }
+    (tmp_path / "up").mkdir()
     for name in seen:
-        (tmp_path / name).write_bytes(name.encode())
-    source = open_source(str(tmp_path), load().ingest)
+        (tmp_path / "up" / name).write_bytes(name.encode())
+    source = open_source(str(tmp_path / "up"), load().ingest)
     rows: list[dict[str, Any]] = [
         {
             "source": source.member_uri(m),
@@ -51,7 +51,43 @@ def test_a_picture_is_looked_at_again_once_its_kind_is_read(
         }
         for m in source.members
     ]
-    table = pa.Table.from_pylist(rows, schema=SCHEMA)
-    tables = SimpleNamespace(arrow=lambda spec, dataset, columns, where: table.filter(where).select(columns))
-    found = facts.known_files(cast("Context", SimpleNamespace(tables=tables)), "d", source)
+    found = facts.known_files(context(tmp_path / "lake", rows), "d", source)
     assert set(found["path"].to_pylist()) == reused
+
+
+def context(lake: Path, *nights: list[dict[str, Any]]) -> Context:
+    """A context on a lake in whose bronze.files are these rows, of each night in a file of its own."""
+    storage = create_lake(str(lake), system_clock).storage
+    create_table(lake, bronze.FILES)
+    for rows in nights:
+        write_rows(lake, bronze.FILES, [{"dataset": "d", **row} for row in rows])
+    return cast("Context", SimpleNamespace(storage=storage))
+
+
+def test_of_many_nights_each_file_is_found_once_as_it_is_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(facts, "BATCH", 2)
+    for number in range(9):
+        folder = tmp_path / "up" / str(number % 3)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{number}.jpg").write_bytes(bytes(number))
+    source = open_source(str(tmp_path / "up"), load().ingest)
+
+    def night(changed: int, dataset: str = "d") -> list[dict[str, Any]]:
+        return [
+            {
+                "dataset": dataset,
+                "source": source.member_uri(m),
+                "length": m.length,
+                "source_mtime_ns": (m.mtime_ns or 0) - (number == changed),
+                "content_hash": f"hash of {m.path}",
+                "media_type": "image/jpeg",
+            }
+            for number, m in enumerate(source.members)
+        ]
+
+    found = facts.known_files(context(tmp_path / "lake", night(1), night(1), night(4)[:3]), "d", source)
+    assert sorted(found["path"].to_pylist()) == sorted(m.path for m in source.members)
+    assert found["content_hash"].to_pylist() == [f"hash of {path}" for path in found["path"].to_pylist()]
+    changed = facts.known_files(context(tmp_path / "other", night(1), night(1), night(4, "e")), "d", source)
+    assert sorted(changed["path"].to_pylist()) == sorted(m.path for n, m in enumerate(source.members) if n != 1)
+    assert len(facts.known_files(context(tmp_path / "empty"), "d", source)) == 0

@@ -17,8 +17,9 @@ from imagelake.context import Context
 from imagelake.storage import store_of
 from imagelake.storage.source import Source
 from imagelake.storage.source_members import Members
-from imagelake.storage.source_rows import sum_of
+from imagelake.storage.source_rows import BATCH, sum_of
 from imagelake.tables import bronze
+from imagelake.tables.delta_rs import delta_table
 
 if TYPE_CHECKING:
     from imagelake.storage.s3_storage import S3Storage
@@ -73,14 +74,47 @@ def known_files(ctx: Context, dataset: str, source: Source) -> pa.Table:
     is_unread = pc.field("problem_rule").is_valid() & (pc.field("problem_rule") == UNSUPPORTED)
     outdated = is_unread & pc.field("media_type").isin(sorted(READABLE))  # since then its kind can be decoded
     seen = pc.starts_with(pc.field("source"), source.uri) & read & ~outdated
-    before = first_rows(ctx.tables.arrow(bronze.FILES, dataset, (*place, *_KNOWN), seen), *place)
-    found = here.join(before.cast(_plain(before.schema)), list(place), join_type="inner")
+    files = delta_table(ctx.storage, bronze.FILES.path).to_pyarrow_dataset([("dataset", "=", dataset)])
+    before = _first_of_each(files.to_batches(columns=[*place, *_KNOWN], filter=seen), here.select(place))
+    if before is None:
+        return FACTS.empty_table()
+    found = here.join(before, list(place), join_type="inner")
     columns = {name: found[name] for name in ("path", "length", *_KNOWN)}
     columns |= {"uri": found["source"], "stored": found["length"]}
     count = len(found)
     columns |= {"codec": pa.array(["stored"] * count, pa.string()), "offset": pa.array([0] * count, pa.int64())}
     columns["etag"] = found[stamp] if remote else pa.nulls(count, pa.string())
     return pa.table([columns[name] for name in FACTS.names], names=FACTS.names).cast(FACTS)
+
+
+def _first_of_each(rows: Iterable[pa.RecordBatch], keys: pa.Table) -> pa.Table | None:
+    """The first of the rows with each of these keys; None for no rows. In memory are no more than there are keys.
+
+    A dataset's files are in bronze once a night, and only one row of each is asked for.
+    """
+    names = keys.column_names
+    found: pa.Table | None = None
+    for portion in _portions(rows, max(len(keys), BATCH)):
+        first = first_rows(portion.cast(_plain(portion.schema)), *names)
+        first = first.join(keys, names, join_type="left semi")
+        if found is not None:
+            first = pa.concat_tables([found, first.join(found.select(names), names, join_type="left anti")])
+        found = first
+        if len(found) == len(keys):
+            break
+    return found
+
+
+def _portions(batches: Iterable[pa.RecordBatch], count: int) -> Iterator[pa.Table]:
+    """The rows in tables of some `count` rows."""
+    portion: list[pa.RecordBatch] = []
+    for batch in batches:
+        portion.append(batch)
+        if sum(map(len, portion)) >= count:
+            yield pa.Table.from_batches(portion)
+            portion = []
+    if portion:
+        yield pa.Table.from_batches(portion)
 
 
 def _plain(schema: pa.Schema) -> pa.Schema:

@@ -128,7 +128,7 @@ def _take(ctx: Context, request: IngestRequest, past: Past, upload: _Upload) -> 
         return past.answer(ctx, request, seen, upload.origin)
     attempt_id = uuid.uuid4().hex
     ctx.progress("keeping the bytes")
-    held = places.held(ctx, facts, past.blobs)
+    held = places.held(ctx, request.dataset, facts, past.blobs)
     single = load_dataset_settings(ctx.storage, request.dataset).browse
     if archived is not None:
         kept, kept_uri = places.keep_zip(ctx, archived, upload_id, facts, held, single)

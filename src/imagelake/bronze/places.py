@@ -34,12 +34,34 @@ BLOBS = PLACE.append(pa.field("dataset", pa.string()))
 """Places with the dataset whose rows name them."""
 
 
-def held(ctx: Context, facts: pa.Table, prepared: Sequence[pa.Table]) -> pa.Table:
-    """The live places (BLOBS) of the facts' bytes, and those that uploads before this one are about to add."""
+def held(ctx: Context, dataset: str, facts: pa.Table, prepared: Sequence[pa.Table]) -> pa.Table:
+    """The live places (BLOBS) of the facts' bytes, and those that uploads before this one are about to add.
+
+    Places that other datasets know are looked for only where the dataset itself has none.
+    """
     wanted = facts["content_hash"].unique().drop_null()
-    live = (pc.field("state") == "live") & pc.field("content_hash").isin(wanted)
-    found = ctx.tables.arrow(bronze.BLOBS, None, BLOBS.names, live).cast(BLOBS)
-    return pa.concat_tables([found, *(p.select(BLOBS.names) for p in prepared)])
+    own = ctx.tables.arrow(bronze.BLOBS, dataset, BLOBS.names, _live(wanted)).cast(BLOBS)
+    missing = wanted.filter(pc.invert(pc.is_in(wanted, own["content_hash"])))
+    return pa.concat_tables([own, *_of_others(ctx, dataset, missing), *(p.select(BLOBS.names) for p in prepared)])
+
+
+def _of_others(ctx: Context, dataset: str, wanted: pa.Array) -> list[pa.Table]:
+    """The places that other datasets know, of bytes that this one has nowhere: mostly none.
+
+    First only the hashes of the lake are read, then whole rows in the partitions that have some of them.
+    """
+    if not len(wanted):
+        return []
+    elsewhere = _live(wanted) & (pc.field("dataset") != dataset)
+    hits = ctx.tables.arrow(bronze.BLOBS, None, ["content_hash", "dataset"], elsewhere)
+    if not len(hits):
+        return []
+    there = pc.field("dataset").isin(hits["dataset"].unique())
+    return [ctx.tables.arrow(bronze.BLOBS, None, BLOBS.names, elsewhere & there).cast(BLOBS)]
+
+
+def _live(wanted: pa.Array) -> pc.Expression:
+    return (pc.field("state") == "live") & pc.field("content_hash").isin(wanted)
 
 
 def keep_zip(
@@ -95,7 +117,7 @@ def make_objects_again(ctx: Context, dataset: str, attempt_id: str) -> Objects:
     attempt = (pc.field("attempt_id") == attempt_id) & pc.field("content_hash").is_valid()
     files = ctx.tables.arrow(bronze.FILES, dataset, ["content_hash"], attempt)
     files = files.cast(pa.schema([("content_hash", pa.string())]))
-    places = held(ctx, files, ())
+    places = held(ctx, dataset, files, ())
     made = make_objects(ctx, dataset, files["content_hash"], places)
     if len(made):
         ctx.storage.flush()

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
-from tests.integration.buckets import asked, settings
+from deltalake import write_deltalake
+from tests.integration.buckets import asked, rust, settings
 from tests.spark import helpers
 
 import imagelake
 from imagelake import pipeline
 from imagelake.bronze.request import IngestRequest
+from imagelake.context import system_clock
 from imagelake.landing import run_landing
+from imagelake.maintenance.compaction import compact_tables
+from imagelake.maintenance.partitions import survey_tables
 from imagelake.maintenance.suites import judge_datasets
 from imagelake.maintenance.unjudged import due
+from imagelake.maintenance.vacuum import vacuum_tables
 from imagelake.quality.project import project_path
 from imagelake.runtime import run_verb
+from imagelake.storage.lake import open_lake
+from imagelake.tables import silver
 
 
 def run(chosen, dataset, upload):
@@ -134,3 +143,34 @@ def test_whole_tables_are_judged_in_a_bucket(spark, bucket, tmp_path):
     assert due(lake).datasets == ()
     pages = [stat.path for stat in lake.list(project_path("pets")) if "silver/images" in stat.path]
     assert [path for path in pages if path.endswith(".html")]
+
+
+def test_tables_are_compacted_and_vacuumed_in_a_bucket(spark, bucket, made):
+    """The draft's rows in a file each, as many small uploads leave them."""
+    chosen, lake = settings(bucket, "lake"), bucket.storage("lake")
+    for stat in (opened := open_lake(str(made.root)).storage).list():
+        lake.put(stat.path, opened.read(stat.path))
+    log = rust(bucket, f"lake/{silver.IMAGES.path}")
+    rows = log.to_pyarrow_table()
+    write_deltalake(log, rows.slice(0, len(rows) - 12), mode="overwrite")
+    for number in range(len(rows) - 12, len(rows)):
+        write_deltalake(log, rows.slice(number, 1), mode="append")
+    survey = survey_tables(lake)
+    assert [(p.spec.name, p.dataset) for p in survey.crowded] == [("silver.images", "pets")]
+    compactions = []
+
+    def work(ctx):
+        compactions.append(compact_tables(ctx, survey.crowded))
+        return compactions[0].reports()
+
+    (report,) = run_verb(chosen, "maintain", None, work)
+    assert (report.dataset, report.status, report.notices) == ("pets", "compacted", ())
+    (table,) = compactions[0].tables(survey)
+    assert (table.before.files, table.after.files) == (13, 1)
+    vacuumed = {table.table: table.after for table in vacuum_tables(lake, timedelta(0), system_clock).tables}
+    assert vacuumed["silver.images"] == table.after
+    assert survey_tables(lake).crowded == ()
+    read = rust(bucket, f"lake/{silver.IMAGES.path}").to_pyarrow_table()
+    assert sorted(read["image_key"].to_pylist()) == sorted(rows["image_key"].to_pylist())
+    with imagelake.open(chosen.lake, chosen.s3) as client:
+        assert client.verify("pets@v1").as_json()["ok"]

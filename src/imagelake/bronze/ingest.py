@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import asdict, dataclass, replace
 
 import pyarrow as pa
@@ -179,10 +180,11 @@ def _timed(ctx: Context, request: IngestRequest, past: Past) -> RunReport | Prep
 
 
 def _chosen(ctx: Context, request: IngestRequest, source: Source) -> Choice:
-    choice = choose(source.tree, request.format)
+    tree = copy(source.tree)  # its paths as Python strings are needed no longer than here
+    choice = choose(tree, request.format)
     limit = ctx.settings.ingest.max_document_bytes
     for path in choice.detection.documents:
-        size = source.tree.size(path)
+        size = tree.size(path)
         if size > limit:
             raise UploadRejected(
                 f"{path} has {size} bytes, ingest.max_document_bytes allows {limit}",

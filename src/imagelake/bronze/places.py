@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from imagelake.bronze.blob import Blob
 from imagelake.bronze.facts import first_rows
 from imagelake.bronze.keeping import keep
 from imagelake.context import Context, Objects
@@ -132,11 +133,7 @@ def objects(kept: pa.Table) -> Objects:
 
 def rows(ctx: Context, dataset: str, attempt_id: str, kept: pa.Table, held: pa.Table) -> pa.Table:
     """Rows of bronze.blobs: new places, and those of other datasets that this dataset now uses too."""
-    own = held.filter(pc.equal(held["dataset"], dataset))
-    foreign = first_rows(held.filter(pc.not_equal(held["dataset"], dataset)), "content_hash")
-    placed = pa.concat_tables([own.select(["content_hash"]), kept.select(["content_hash"])])
-    borrowed = foreign.join(placed, "content_hash", join_type="left anti").select(PLACE.names)
-    table = pa.concat_tables([kept.select(PLACE.names), borrowed])
+    table = pa.concat_tables([kept.select(PLACE.names), _borrowed(dataset, kept, held)])
     count = len(table)
     return (
         table.append_column("dataset", pa.array([dataset] * count, pa.string()))
@@ -147,12 +144,23 @@ def rows(ctx: Context, dataset: str, attempt_id: str, kept: pa.Table, held: pa.T
     )
 
 
+def _borrowed(dataset: str, kept: pa.Table, held: pa.Table) -> pa.Table:
+    """PLACE rows of bytes that only other datasets know so far."""
+    is_own = pc.equal(held["dataset"], dataset)
+    foreign = first_rows(held.filter(pc.invert(is_own)), "content_hash").select(PLACE.names)
+    if not len(foreign):
+        return foreign
+    placed = pa.concat_tables([held.filter(is_own).select(["content_hash"]), kept.select(["content_hash"])])
+    return foreign.join(placed, "content_hash", join_type="left anti").select(PLACE.names)
+
+
 def _unknown(facts: pa.Table, held: pa.Table) -> pa.Table:
-    """The facts, one row a content hash, of bytes the lake does not hold yet."""
-    readable = first_rows(facts.filter(pc.is_valid(facts["content_hash"])), "content_hash")
-    return readable.join(held.select(["content_hash"]), "content_hash", join_type="left anti").select(
-        facts.column_names
-    )
+    """What keeping bytes needs of the facts, one row a content hash, of bytes the lake does not hold yet."""
+    hashes = facts["content_hash"]
+    numbered = pa.table([hashes, pa.array(range(len(facts)), pa.int64())], ["content_hash", "row"])
+    is_new = pc.and_(pc.is_valid(hashes), pc.invert(pc.is_in(hashes, held["content_hash"])))
+    first = numbered.filter(is_new).group_by("content_hash").aggregate([("row", "min")])["row_min"]
+    return facts.select(Blob._fields).take(first.take(pc.sort_indices(first)))
 
 
 def _kept(ctx: Context, new: pa.Table, single: bool) -> pa.Table:

@@ -30,6 +30,7 @@ def spread(ctx: Context, rows: pa.Table, size: int) -> DataFrame:
 
 def collected(frame: DataFrame) -> pa.Table:
     """The frame's rows. What a worker refuses by an error of ours is that error, not a failure of Spark."""
+    pa.default_memory_pool().release_unused()  # the rows that the frame was made of are Java's by now
     try:
         return frame.toArrow()
     except PythonException as error:

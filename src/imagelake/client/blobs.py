@@ -5,13 +5,17 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from imagelake.client.tables import Tables
-from imagelake.client.text import select
+from imagelake.client.text import name, select
 from imagelake.errors import IntegrityError, NotFound
 from imagelake.storage.base import Storage
 from imagelake.storage.places import Place, read_place
 from imagelake.tables import bronze
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _PLACE = ("content_hash", "uri", "offset", "length", "size", "codec")
 
@@ -33,6 +37,19 @@ def blobs(tables: Tables, dataset: str, hashes: Iterable[str]) -> dict[str, tupl
     found = _places(tables, wanted, dataset)
     missing = wanted - found.keys()
     return found | _places(tables, missing, None) if missing else found
+
+
+def first_places(tables: Tables, dataset: str, hashes: pa.ChunkedArray) -> pa.Table:
+    """For each content hash the first of its live places, in the order of `blobs`, and its CRC-32; null without one."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    own = _first_places(tables, pc.unique(hashes), dataset)
+    missing = pc.unique(hashes.filter(pc.invert(pc.is_in(hashes, value_set=own.column("content_hash")))))
+    if len(missing):
+        own = pa.concat_tables([own, _first_places(tables, missing, None)])
+    places = own.take(pc.index_in(hashes, value_set=own.column("content_hash")))
+    return places.drop_columns(["content_hash"])
 
 
 def read_blob(storage: Storage, content_hash: str, places: Iterable[Blob]) -> bytes:
@@ -64,3 +81,29 @@ def _places(tables: Tables, hashes: set[str], dataset: str | None) -> dict[str, 
     for row in rows:
         found.setdefault(row["content_hash"], []).append(Blob(Place.from_row(row), row["crc32"]))
     return {h: tuple(places) for h, places in found.items()}
+
+
+def _first_places(tables: Tables, hashes: pa.Array, dataset: str | None) -> pa.Table:
+    """One row a content hash that has a live place: the columns of a place, and `crc32`."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    source = tables.relation(bronze.BLOBS, (*_PLACE, "crc32", "state", "at"), dataset)
+    tables.con.register("_hashes", pa.table({"h": hashes}))
+    tables.con.execute("CREATE OR REPLACE TEMP TABLE _wanted AS SELECT h FROM _hashes")
+    tables.con.unregister("_hashes")
+    rows = f"(SELECT * FROM {source} SEMI JOIN _wanted ON content_hash = h)"
+    table = tables.arrow(f"SELECT {select((*_PLACE, 'crc32'))}, state = 'live' AS is_live FROM {rows}")
+    # most bytes have one row, which says that they are live: nothing needs to be grouped
+    is_simple = pc.all(table.column("is_live")).as_py() and pc.count_distinct(table.column("content_hash")).as_py()
+    if is_simple is not None and is_simple != table.num_rows:
+        table = tables.arrow(_grouped(rows))
+    return table.select([*_PLACE, "crc32"])
+
+
+def _grouped(rows: str) -> str:
+    place, rest = select(_PLACE), ", ".join(name(c) for c in _PLACE[1:])
+    live = (
+        f"SELECT {place}, any_value(crc32) AS crc32 FROM {rows} GROUP BY {place} HAVING arg_max(state, \"at\") = 'live'"
+    )
+    return f"SELECT * FROM ({live}) QUALIFY row_number() OVER (PARTITION BY content_hash ORDER BY {rest}) = 1"

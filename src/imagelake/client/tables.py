@@ -21,9 +21,13 @@ from imagelake.tables.spec import SCHEMA_NUMBER, TableSpec
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
     from deltalake import DeltaTable
 
 _DATASET_OF_FILE = "regexp_extract(filename, 'dataset=([^/]*)/[^/]*$', 1)"
+_ROWS_AT_ONCE = 122_880
+"""A row group of DuckDB's."""
+
 _UNREADABLE = frozenset("%[]\\")
 
 
@@ -169,6 +173,15 @@ class Tables:
             names = [d[0] for d in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
         except (duckdb.IOException, duckdb.InvalidInputException) as error:
+            raise IntegrityError(f"a table file cannot be read: {str(error).splitlines()[0]}") from None
+
+    def arrow(self, sql: str) -> pa.Table:
+        """The result of our own SQL as an Arrow table; IntegrityError when a file the log names cannot be read."""
+        import duckdb
+
+        try:
+            return self.con.sql(sql).to_arrow_reader(_ROWS_AT_ONCE).read_all()
+        except (duckdb.IOException, duckdb.InvalidInputException, OSError) as error:
             raise IntegrityError(f"a table file cannot be read: {str(error).splitlines()[0]}") from None
 
     def once(self, table: str, select: str, parameters: Sequence[Any] = ()) -> str:

@@ -44,12 +44,14 @@ def first_places(tables: Tables, dataset: str, hashes: pa.ChunkedArray) -> pa.Ta
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    own = _first_places(tables, pc.unique(hashes), dataset)
-    missing = pc.unique(hashes.filter(pc.invert(pc.is_in(hashes, value_set=own.column("content_hash")))))
-    if len(missing):
-        own = pa.concat_tables([own, _first_places(tables, missing, None)])
-    places = own.take(pc.index_in(hashes, value_set=own.column("content_hash")))
-    return places.drop_columns(["content_hash"])
+    places, at = _first_places(tables, hashes, dataset)
+    if at.null_count:
+        others, _ = _first_places(tables, pc.unique(hashes.filter(pc.is_null(at))), None)
+        parts = [part for part in (places, others) if part.num_rows]
+        places = pa.concat_tables(parts or [places]).unify_dictionaries()
+        at = pc.index_in(hashes, value_set=places.column("content_hash"))
+    columns = [places.column(c).take(at) for c in (*_PLACE[1:], "crc32")]
+    return pa.table(columns, names=[*_PLACE[1:], "crc32"])
 
 
 def read_blob(storage: Storage, content_hash: str, places: Iterable[Blob]) -> bytes:
@@ -83,8 +85,8 @@ def _places(tables: Tables, hashes: set[str], dataset: str | None) -> dict[str, 
     return {h: tuple(places) for h, places in found.items()}
 
 
-def _first_places(tables: Tables, hashes: pa.Array, dataset: str | None) -> pa.Table:
-    """One row a content hash that has a live place: the columns of a place, and `crc32`."""
+def _first_places(tables: Tables, hashes: pa.ChunkedArray, dataset: str | None) -> tuple[pa.Table, pa.ChunkedArray]:
+    """A row a content hash with a live place, of _PLACE and `crc32`; and for each hash its row, null without one."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -93,12 +95,24 @@ def _first_places(tables: Tables, hashes: pa.Array, dataset: str | None) -> pa.T
     tables.con.execute("CREATE OR REPLACE TEMP TABLE _wanted AS SELECT h FROM _hashes")
     tables.con.unregister("_hashes")
     rows = f"(SELECT * FROM {source} SEMI JOIN _wanted ON content_hash = h)"
-    table = tables.arrow(f"SELECT {select((*_PLACE, 'crc32'))}, state = 'live' AS is_live FROM {rows}")
-    # most bytes have one row, which says that they are live: nothing needs to be grouped
-    is_simple = pc.all(table.column("is_live")).as_py() and pc.count_distinct(table.column("content_hash")).as_py()
-    if is_simple is not None and is_simple != table.num_rows:
-        table = tables.arrow(_grouped(rows))
-    return table.select([*_PLACE, "crc32"])
+    table = tables.arrow(f"SELECT {select((*_PLACE, 'crc32'))}, state = 'live' AS is_live FROM {rows}", _compact)
+    at = pc.index_in(hashes, value_set=table.column("content_hash"))
+    # most bytes have one row, which says that they are live: then nothing needs to be grouped
+    is_distinct = pc.count_distinct(at, mode="only_valid").as_py() == table.num_rows
+    if not (is_distinct and pc.all(table.column("is_live"), min_count=0).as_py()):
+        table = tables.arrow(_grouped(rows), _compact)
+        at = pc.index_in(hashes, value_set=table.column("content_hash"))
+    return table.select([*_PLACE, "crc32"]), at
+
+
+def _compact(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """With each uri, of which there are few, written once."""
+    import pyarrow as pa
+
+    columns = [
+        c.dictionary_encode() if of == "uri" else c for c, of in zip(batch.columns, batch.schema.names, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
 def _grouped(rows: str) -> str:

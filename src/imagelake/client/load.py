@@ -61,7 +61,7 @@ def load(
     boxes = box_rows(tables, target, rows, choose(tables, rows.column("image_key")) if is_part else None)
     return Samples(
         ref=_ref(tables, target, selection),
-        classes=_classes(tables, target),
+        class_indexes=_class_indexes(tables, target),
         unlabelled=unlabelled,
         oriented=selection.oriented,
         rows=rows,
@@ -140,18 +140,17 @@ def _ref(tables: Tables, target: Target, selection: Selection) -> str:
     return f"{target.dataset}@v{version.number}.{version.recipe}#{digest_of(tables, version)}{selection}"
 
 
-def _classes(tables: Tables, target: Target) -> tuple[str | None, ...]:
+def _class_indexes(tables: Tables, target: Target) -> dict[str, int]:
     source = live(tables, target, "category", ("name", "train_index"))
     rows = tables.query(f"SELECT {select(('name', 'train_index'))} FROM {source} WHERE train_index IS NOT NULL")
-    names = {r["train_index"]: r["name"] for r in rows}
-    return tuple(names.get(i) for i in range(max(names, default=-1) + 1))
+    return {r["name"]: r["train_index"] for r in rows}
 
 
 def _places(tables: Tables, dataset: str, images: pa.Table) -> pa.Table:
     import pyarrow.compute as pc
 
     places = first_places(tables, dataset, images.column("content_hash"))
-    lost = pc.indices_nonzero(pc.is_null(places.column("uri")))
+    lost = pc.indices_nonzero(pc.is_null(places.column("offset")))
     if len(lost):
         key = images.column("image_key")[lost[0].as_py()].as_py()
         raise IntegrityError(

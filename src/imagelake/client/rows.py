@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from imagelake.client.catalog import History, Target
 from imagelake.client.tables import Tables
-from imagelake.client.text import beyond, name, select, text
+from imagelake.client.text import beyond, name, outside, select, text
 from imagelake.errors import IntegrityError
 from imagelake.tables import gold, silver
 from imagelake.tables.spec import TableSpec
@@ -39,7 +39,7 @@ _FIRST_RECIPE = 1
 
 
 def live(tables: Tables, target: Target, entity: str, columns: Sequence[str], among: str | None = None) -> str:
-    """SQL, in brackets, for the live rows of an entity; `among` is a table of image keys: of no other images."""
+    """SQL, in brackets, for the live rows of an entity; `among` is a condition on image_key."""
     if target.version is not None:
         number, recipe = target.version.number, target.version.recipe
         return published(tables, target.history, entity, columns, (number, recipe), among)
@@ -48,7 +48,7 @@ def live(tables: Tables, target: Target, entity: str, columns: Sequence[str], am
         if entity == "split"
         else tables.relation(DRAFTS[entity], columns, target.dataset)
     )
-    return rows if among is None else f"(SELECT * FROM {rows} SEMI JOIN {among} AS m USING (image_key))"
+    return rows if among is None else f"(SELECT * FROM {rows} WHERE {among})"
 
 
 def _draft_splits(tables: Tables, target: Target, columns: Sequence[str]) -> str:
@@ -80,14 +80,13 @@ def published(
     wanted = tuple(dict.fromkeys((*columns, *_PLUMBING, *(("recipe",) if entity == "split" else ()))))
     log = tables.relation(LOGS[entity], wanted, history.dataset, lambda f: (f.get("min.added_in") or 0) <= number)
     where = f"added_in <= {number}" + (f" AND recipe = {recipe}" if entity == "split" else "")
-    chosen = f"SEMI JOIN {among} AS m USING (image_key) " if among else ""
+    where += f" AND {among}" if among else ""
     # most logs are large, and without closings no row id needs to be read
     ends = closed(tables, history, entity, 0, number)
-    is_ended = tables.query(f"SELECT 1 FROM {ends} LIMIT 1")
-    ended = f"ANTI JOIN {ends} AS c USING (row_id) " if is_ended else ""
+    where += f" AND {outside('row_id', ends)}" if tables.query(f"SELECT 1 FROM {ends} LIMIT 1") else ""
     return (
-        f"(SELECT {select(columns)} FROM {log} {chosen}SEMI JOIN {named(tables, history)} AS p USING (publish_id) "
-        f"{ended}WHERE {where})"
+        f"(SELECT {select(columns)} FROM {log} SEMI JOIN {named(tables, history)} AS p USING (publish_id) "
+        f"WHERE {where})"
     )
 
 

@@ -6,14 +6,13 @@ whole rows takes three times the memory.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from imagelake.client.catalog import Target
 from imagelake.client.rows import live
 from imagelake.client.tables import Tables
-from imagelake.client.text import Row, name
+from imagelake.client.text import Row, name, select, texts, within
 from imagelake.client.turn import Turn
 from imagelake.tables import silver
 
@@ -36,12 +35,14 @@ BOX = (
     "attributes",
     "source_id",
 )
-"""What a sample needs of an annotation, besides the training index of its category."""
+"""What a sample needs of an annotation."""
+
+_FEW_VALUES = ("kind", "category")
 
 _WHOLE_IMAGE = tuple(c for c in silver.IMAGES.names if c not in ("split", "width", "height", "row_hash"))
 _WHOLE_ANNOTATION = tuple(c for c in silver.ANNOTATIONS.names if c != "row_hash")
 _GEOMETRY = ("bbox", "polygons", "rle_size", "rle_counts", "keypoints")
-_CHOSEN = "_chosen"
+_LITERALS = 100
 _EXCHANGE = 5
 
 _BITS = 40
@@ -61,17 +62,19 @@ class Boxes:
 
 
 def choose(tables: Tables, keys: pa.ChunkedArray) -> str:
-    """A temporary table of image keys; its name."""
+    """A condition for `live`: image_key is one of these, of which a table is made when they are many."""
     import pyarrow as pa
 
+    if len(keys) <= _LITERALS:
+        return f"image_key IN ({texts(keys.to_pylist())})" if len(keys) else "false"
     tables.con.register("_keys", pa.table({"image_key": keys}))
-    tables.con.execute(f"CREATE OR REPLACE TEMP TABLE {_CHOSEN} AS SELECT image_key FROM _keys")
+    tables.con.execute("CREATE OR REPLACE TEMP TABLE _chosen AS SELECT image_key FROM _keys")
     tables.con.unregister("_keys")
-    return _CHOSEN
+    return within("image_key", "_chosen")
 
 
 def image_rows(tables: Tables, target: Target, among: str | None) -> pa.Table:
-    """IMAGE and `split` of the live images, or of those in a table of keys, in key order."""
+    """IMAGE and `split` of the live images, or of those under a condition, in key order."""
     import pyarrow.compute as pc
 
     images = live(tables, target, "image", IMAGE, among)
@@ -82,7 +85,7 @@ def image_rows(tables: Tables, target: Target, among: str | None) -> pa.Table:
 
 
 def box_rows(tables: Tables, target: Target, images: pa.Table, among: str | None) -> Boxes:
-    """BOX and `train_index` of the annotations of images, those of one image in the order of their keys."""
+    """BOX of the annotations of images, those of one image in the order of their keys."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -115,12 +118,20 @@ def _unordered(
 
 def _with_key(tables: Tables, target: Target, key: str, among: str | None) -> pa.Table:
     boxes = live(tables, target, "annotation", ("image_key", "annotation_key", *BOX), among)
-    classes = live(tables, target, "category", ("name", "train_index"))
-    columns = ", ".join(f"a.{name(c)}" for c in ("image_key", *BOX))
-    return tables.arrow(
-        f"SELECT {columns}, k.train_index, {key} AS key FROM {boxes} AS a "
-        f"LEFT JOIN {classes} AS k ON k.name = a.category"
-    )
+    return tables.arrow(f"SELECT {select(('image_key', *BOX))}, {key} AS key FROM {boxes}", _compact)
+
+
+def _compact(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Without space for columns that are empty, as those of other kinds are; few values are written once."""
+    import pyarrow as pa
+
+    columns = []
+    for column, of in zip(batch.columns, batch.schema.names, strict=True):
+        if of in BOX and column.null_count == batch.num_rows:
+            columns.append(pa.nulls(batch.num_rows))
+        else:
+            columns.append(column.dictionary_encode() if of in _FEW_VALUES else column)
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
 def _order_by_prefix(of: pa.ChunkedArray, prefix: pa.ChunkedArray) -> pa.Array | None:
@@ -144,20 +155,14 @@ def _order(of: pa.ChunkedArray, key: pa.ChunkedArray) -> pa.Array:
 
 
 def taken(table: pa.Table, order: pa.Array) -> pa.Table:
-    """The rows in another order; column by column, and each is let go of when it is done."""
+    """The rows of a table in another order."""
     import pyarrow as pa
 
-    names = table.column_names
-    columns = list(reversed(table.columns))
-    del table
-    done = []
-    while columns:
-        done.append(columns.pop().take(order))
-    return pa.table(done, names=names)
+    return pa.table([column.take(order) for column in table.columns], names=table.column_names)
 
 
 def whole_images(tables: Tables, target: Target, chosen: str) -> pa.Table:
-    """Every column of the images in a table of keys, in key order."""
+    """Every column of the images under a condition, in key order."""
     images = live(tables, target, "image", (*_WHOLE_IMAGE, "width", "height"), chosen)
     splits = live(tables, target, "split", ("image_key", "split"), chosen)
     return tables.arrow(
@@ -168,7 +173,7 @@ def whole_images(tables: Tables, target: Target, chosen: str) -> pa.Table:
 
 
 def whole_annotations(tables: Tables, target: Target, chosen: str) -> pa.Table:
-    """Every column of the annotations of images in a table of keys, in the order of both keys."""
+    """Every column of the annotations of images under a condition, in the order of both keys."""
     boxes = live(tables, target, "annotation", _WHOLE_ANNOTATION, chosen)
     classes = live(tables, target, "category", ("name", "train_index"))
     return tables.arrow(
@@ -234,10 +239,3 @@ def turned_row(row: Row, turn: Turn) -> Row:
     if row["rle_counts"] is not None:
         row["rle_size"], row["rle_counts"] = turn.size[::-1], turn.mask(row["rle_counts"])
     return row
-
-
-def aligned(table: pa.Table, key: str, keys: Sequence[str] | pa.ChunkedArray) -> pa.Table:
-    """The rows of a table whose `key` is unique in the order of keys; null where there is none."""
-    import pyarrow.compute as pc
-
-    return taken(table, pc.index_in(keys, value_set=table.column(key)))

@@ -119,7 +119,7 @@ class Samples:
     """
 
     ref: str
-    classes: tuple[str | None, ...]
+    class_indexes: Mapping[str, int]
     unlabelled: int
     oriented: bool
     rows: pa.Table
@@ -128,6 +128,12 @@ class Samples:
     storage: Storage
     target: Target
     whole: WholeTables | None
+
+    @property
+    def classes(self) -> tuple[str | None, ...]:
+        """Category names by training index."""
+        names = {index: category for category, index in self.class_indexes.items()}
+        return tuple(names.get(i) for i in range(max(names, default=-1) + 1))
 
     @cached_property
     def images(self) -> pa.Table:
@@ -181,7 +187,7 @@ class Samples:
         return Sample(
             key=row["image_key"],
             bytes=self._read(i, row["content_hash"]),
-            annotations=tuple(annotation(b, b["train_index"]) for b in boxes),
+            annotations=tuple(annotation(b, self.class_indexes.get(b["category"])) for b in boxes),
             split=row["split"],
             width=width,
             height=height,

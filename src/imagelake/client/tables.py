@@ -6,7 +6,7 @@ Those of a bucket never change either: they are fetched once into a cache on thi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -140,9 +140,7 @@ class Tables:
         files = self.files(spec, dataset, prune)
         wanted = [spec.column(c) for c in columns]
         if not files:
-            return (
-                "(SELECT " + ", ".join(f"NULL::{sql_type(c.type)} AS {name(c.name)}" for c in wanted) + " WHERE false)"
-            )
+            return self.empty(spec, columns)
         have = self._columns(spec, files)
         items = []
         for column in wanted:
@@ -157,6 +155,11 @@ class Tables:
                 value = name(column.name)
             items.append(f"{value} AS {name(column.name)}")
         return f"(SELECT {', '.join(items)} FROM {self._reader(spec, files)})"
+
+    def empty(self, spec: TableSpec, columns: Sequence[str]) -> str:
+        """SQL, in brackets, for no rows of a table."""
+        items = ", ".join(f"NULL::{sql_type(spec.column(c).type)} AS {name(c)}" for c in columns)
+        return f"(SELECT {items} WHERE false)"
 
     def rows(self, spec: TableSpec, columns: Sequence[str], dataset: str | None = None, tail: str = "") -> list[Row]:
         """The rows themselves; `tail` is SQL after FROM, such as a WHERE."""
@@ -175,12 +178,18 @@ class Tables:
         except (duckdb.IOException, duckdb.InvalidInputException) as error:
             raise IntegrityError(f"a table file cannot be read: {str(error).splitlines()[0]}") from None
 
-    def arrow(self, sql: str) -> pa.Table:
-        """The result of our own SQL as an Arrow table; IntegrityError when a file the log names cannot be read."""
+    def arrow(self, sql: str, compact: Callable[[pa.RecordBatch], pa.RecordBatch] | None = None) -> pa.Table:
+        """The result of our own SQL as an Arrow table; IntegrityError when a file the log names cannot be read.
+
+        It comes as a stream, whose batches `compact` makes smaller; a type that they do not share is that of the rest.
+        """
         import duckdb
 
         try:
-            return self.con.sql(sql).to_arrow_reader(_ROWS_AT_ONCE).read_all()
+            reader = self.con.sql(sql).to_arrow_reader(_ROWS_AT_ONCE)
+            if compact is None:
+                return reader.read_all()
+            return _joined([compact(batch) for batch in reader], reader.schema)
         except (duckdb.IOException, duckdb.InvalidInputException, OSError) as error:
             raise IntegrityError(f"a table file cannot be read: {str(error).splitlines()[0]}") from None
 
@@ -243,3 +252,16 @@ class Tables:
         paths = texts([no_glob(path) for path in found])
         union = ", union_by_name = true" if self._evolved(spec) else ""
         return f"read_parquet([{paths}], hive_partitioning = false{union})"
+
+
+def _joined(batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
+    """Batches as one table: a column is null in type where it is so in all of them."""
+    import pyarrow as pa
+
+    columns = []
+    for number, of in enumerate(schema):
+        chunks = [batch.column(number) for batch in batches]
+        kinds = {chunk.type for chunk in chunks if chunk.type != pa.null()}
+        kind = kinds.pop() if kinds else pa.null() if chunks else of.type
+        columns.append(pa.chunked_array([c if c.type == kind else pa.nulls(len(c), kind) for c in chunks], kind))
+    return pa.table(columns, names=schema.names).unify_dictionaries()

@@ -51,6 +51,19 @@ def select(columns: Sequence[str]) -> str:
     return ", ".join(name(c) for c in columns)
 
 
+def within(column: str, source: str) -> str:
+    """Condition: a column has a value of the one column of a source.
+
+    As a filter, not as a join: DuckDB guesses far too few rows for a log of many files, and would join from its side.
+    """
+    return f"coalesce({name(column)} IN (FROM {source}), false)"
+
+
+def outside(column: str, source: str) -> str:
+    """Condition: a column has no value of the one column of a source."""
+    return f"NOT {within(column, source)}"
+
+
 def no_glob(path: str) -> str:
     """The path with the characters DuckDB takes for patterns made plain."""
     return path.replace("*", "[*]").replace("?", "[?]")

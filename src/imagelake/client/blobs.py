@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imagelake.client.tables import Tables
-from imagelake.client.text import name, select
+from imagelake.client.text import name, outside, select, within
 from imagelake.errors import IntegrityError, NotFound
 from imagelake.storage.base import Storage
 from imagelake.storage.places import Place, read_place
@@ -52,6 +52,21 @@ def first_places(tables: Tables, dataset: str, hashes: pa.ChunkedArray) -> pa.Ta
         at = pc.index_in(hashes, value_set=places.column("content_hash"))
     columns = [places.column(c).take(at) for c in (*_PLACE[1:], "crc32")]
     return pa.table(columns, names=[*_PLACE[1:], "crc32"])
+
+
+def live_places(tables: Tables, dataset: str, keys: str) -> str:
+    """A table of every live place of the content hashes in a table: those this dataset wrote, else those of others."""
+    own = tables.once("_places_own", _live(_rows_of(tables, dataset, within("content_hash", keys))))
+    missing = f"(SELECT content_hash FROM {keys} WHERE {outside('content_hash', own)})"
+    if not tables.query(f"SELECT 1 FROM {missing} LIMIT 1"):
+        return own
+    others = tables.once("_places_others", _live(_rows_of(tables, None, within("content_hash", missing))))
+    return tables.once("_places_all", f"FROM {own} UNION ALL FROM {others}")
+
+
+def _rows_of(tables: Tables, dataset: str | None, where: str) -> str:
+    columns = (*_PLACE, "crc32", "state", "at")
+    return f"(SELECT * FROM {tables.relation(bronze.BLOBS, columns, dataset)} WHERE {where})"
 
 
 def read_blob(storage: Storage, content_hash: str, places: Iterable[Blob]) -> bytes:
@@ -115,9 +130,14 @@ def _compact(batch: pa.RecordBatch) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
-def _grouped(rows: str) -> str:
-    place, rest = select(_PLACE), ", ".join(name(c) for c in _PLACE[1:])
-    live = (
-        f"SELECT {place}, any_value(crc32) AS crc32 FROM {rows} GROUP BY {place} HAVING arg_max(state, \"at\") = 'live'"
+def _live(rows: str) -> str:
+    """A query for the places whose newest state is live."""
+    return (
+        f"SELECT {select(_PLACE)}, any_value(crc32) AS crc32 FROM {rows} GROUP BY {select(_PLACE)} "
+        "HAVING arg_max(state, \"at\") = 'live'"
     )
-    return f"SELECT * FROM ({live}) QUALIFY row_number() OVER (PARTITION BY content_hash ORDER BY {rest}) = 1"
+
+
+def _grouped(rows: str) -> str:
+    order = ", ".join(name(c) for c in _PLACE[1:])
+    return f"SELECT * FROM ({_live(rows)}) QUALIFY row_number() OVER (PARTITION BY content_hash ORDER BY {order}) = 1"

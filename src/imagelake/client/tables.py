@@ -6,9 +6,12 @@ Those of a bucket never change either: they are fetched once into a cache on thi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -63,10 +66,13 @@ class Tables:
 
     @cached_property
     def con(self) -> duckdb.DuckDBPyConnection:
-        """The DuckDB connection of this look; in memory, and never spilling to disk."""
+        """The DuckDB connection of this look: in memory; what does not fit lies in the folder for temporary files."""
         import duckdb
 
-        con = duckdb.connect(":memory:", config={"temp_directory": "", "autoinstall_known_extensions": "false"})
+        spill = str(
+            Path(tempfile.gettempdir()) / f"imagelake-{uuid.uuid4().hex}"
+        )  # made when needed, DuckDB removes it
+        con = duckdb.connect(":memory:", config={"temp_directory": spill, "autoinstall_known_extensions": "false"})
         con.execute("SET enable_progress_bar = false")  # it would be printed among the answer of a command
         con.execute("SET parquet_metadata_cache = true")  # active files never change, and most queries read twice
         return con
@@ -178,6 +184,15 @@ class Tables:
         except (duckdb.IOException, duckdb.InvalidInputException) as error:
             raise IntegrityError(f"a table file cannot be read: {str(error).splitlines()[0]}") from None
 
+    def batches(self, sql: str) -> Iterator[pa.RecordBatch]:
+        """The result of our own SQL bit by bit; no other query may run before its end."""
+        import duckdb
+
+        try:
+            yield from self.con.sql(sql).to_arrow_reader(_ROWS_AT_ONCE)
+        except (duckdb.IOException, duckdb.InvalidInputException, OSError) as error:
+            raise IntegrityError(f"a table file cannot be read: {str(error).splitlines()[0]}") from None
+
     def arrow(self, sql: str, compact: Callable[[pa.RecordBatch], pa.RecordBatch] | None = None) -> pa.Table:
         """The result of our own SQL as an Arrow table; IntegrityError when a file the log names cannot be read.
 
@@ -187,11 +202,10 @@ class Tables:
 
         try:
             reader = self.con.sql(sql).to_arrow_reader(_ROWS_AT_ONCE)
-            if compact is None:
-                return reader.read_all()
-            return _joined([compact(batch) for batch in reader], reader.schema)
+            batches = [compact(batch) if compact else batch for batch in reader]
         except (duckdb.IOException, duckdb.InvalidInputException, OSError) as error:
             raise IntegrityError(f"a table file cannot be read: {str(error).splitlines()[0]}") from None
+        return _joined(batches, reader.schema)
 
     def once(self, table: str, select: str, parameters: Sequence[Any] = ()) -> str:
         """A temporary table made from a SELECT when it is first asked for; its name, quoted."""

@@ -52,15 +52,15 @@ def select(columns: Sequence[str]) -> str:
 
 
 def within(column: str, source: str) -> str:
-    """Condition: a column has a value of the one column of a source.
+    """Condition: a column has a value that a source has in its column of the same name.
 
     As a filter, not as a join: DuckDB guesses far too few rows for a log of many files, and would join from its side.
     """
-    return f"coalesce({name(column)} IN (FROM {source}), false)"
+    return f"coalesce({name(column)} IN (SELECT {name(column)} FROM {source}), false)"
 
 
 def outside(column: str, source: str) -> str:
-    """Condition: a column has no value of the one column of a source."""
+    """Condition: a column has no value that a source has in its column of the same name."""
     return f"NOT {within(column, source)}"
 
 

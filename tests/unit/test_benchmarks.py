@@ -10,7 +10,6 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
-
 from benchmarks import __main__ as entry
 from benchmarks.harness import process, table
 from benchmarks.harness.coco import Labels, relabelling, upload

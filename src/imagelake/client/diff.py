@@ -8,7 +8,7 @@ have not changed. A draft's images have the split that versions of recipe 1 gave
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
@@ -38,7 +38,7 @@ class Change:
 
     def as_json(self) -> dict[str, Any]:
         """The fields as plain data."""
-        return asdict(self) | {"what": list(self.what)}
+        return {f.name: getattr(self, f.name) for f in fields(self)} | {"what": list(self.what)}
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from imagelake.client.rows import DRAFTS, check_live, live
 from imagelake.client.sample_tables import (
     box_rows,
     choose,
+    choose_listed,
     image_rows,
     whole_annotations,
     whole_images,
@@ -47,15 +48,18 @@ def load(
 
     NotFound when a split or an image key does not exist; IntegrityError when rows or bytes of the version are missing.
     """
+    import pyarrow.compute as pc
+
     target = source.target
     for entity in DRAFTS:
         check_live(tables, target, entity)
     listed = _listed(selection, images)
-    everything = image_rows(tables, target, None if listed is None else _chosen_keys(tables, listed))
+    everything = image_rows(tables, target, None if listed is None else choose_listed(tables, listed))
     rows = _chosen(everything, selection, listed, matching)
-    unlabelled = _is_labelled(rows).to_pylist().count(False)
-    if not selection.unlabelled:
-        rows = rows.filter(_is_labelled(rows))
+    is_labelled = rows.column("is_labelled")
+    unlabelled = rows.num_rows - pc.sum(is_labelled, min_count=0).as_py()
+    if unlabelled and not selection.unlabelled:
+        rows = rows.filter(is_labelled)
     is_part = listed is not None or rows.num_rows < everything.num_rows
     del everything
     boxes = box_rows(tables, target, rows, choose(tables, rows.column("image_key")) if is_part else None)
@@ -79,12 +83,6 @@ def _listed(selection: Selection, images: Collection[str] | None) -> tuple[str, 
             raise UsageError("the reference was made with a list of images", hint="pass the same list as images=")
         return None
     return tuple(sorted(set(images)))
-
-
-def _chosen_keys(tables: Tables, keys: Iterable[str]) -> str:
-    import pyarrow as pa
-
-    return choose(tables, pa.array(keys, pa.string()))
 
 
 def _chosen(
@@ -120,12 +118,6 @@ def _check_listed(rows: pa.Table, selection: Selection, listed: tuple[str, ...])
         raise NotFound(f"{len(missing)} of the images are not in this version, for example {missing[0]!r}")
     if selection.images != keys_digest(listed):
         raise IntegrityError("the list of images is not the one the reference was made with")
-
-
-def _is_labelled(rows: pa.Table) -> pa.ChunkedArray:
-    import pyarrow.compute as pc
-
-    return pc.fill_null(pc.greater(pc.list_value_length(rows.column("labelled")), 0), False)
 
 
 def _whole(tables: Tables, target: Target, rows: pa.Table) -> WholeTables:

@@ -6,6 +6,8 @@ whole rows takes three times the memory.
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -61,12 +63,22 @@ class Boxes:
     starts: pa.Array
 
 
-def choose(tables: Tables, keys: pa.ChunkedArray) -> str:
+def choose_listed(tables: Tables, keys: Sequence[str]) -> str:
     """A condition for `live`: image_key is one of these, of which a table is made when they are many."""
+    if len(keys) <= _LITERALS:
+        return f"image_key IN ({texts(keys)})" if keys else "false"
+    tables.con.execute(
+        "CREATE OR REPLACE TEMP TABLE _chosen AS SELECT unnest($1::VARCHAR[]) AS image_key", [list(keys)]
+    )
+    return within("image_key", "_chosen")
+
+
+def choose(tables: Tables, keys: pa.ChunkedArray) -> str:
+    """As choose_listed, of the keys in a column."""
     import pyarrow as pa
 
     if len(keys) <= _LITERALS:
-        return f"image_key IN ({texts(keys.to_pylist())})" if len(keys) else "false"
+        return choose_listed(tables, keys.to_pylist())
     tables.con.register("_keys", pa.table({"image_key": keys}))
     tables.con.execute("CREATE OR REPLACE TEMP TABLE _chosen AS SELECT image_key FROM _keys")
     tables.con.unregister("_keys")
@@ -74,12 +86,12 @@ def choose(tables: Tables, keys: pa.ChunkedArray) -> str:
 
 
 def image_rows(tables: Tables, target: Target, among: str | None) -> pa.Table:
-    """IMAGE and `split` of the live images, or of those under a condition, in key order."""
+    """IMAGE, `split` and `is_labelled` of the live images, or of those under a condition, in key order."""
     import pyarrow.compute as pc
 
     images = live(tables, target, "image", IMAGE, among)
     splits = live(tables, target, "split", ("image_key", "split"), among)
-    columns = ", ".join(f"i.{name(c)}" for c in IMAGE)
+    columns = ", ".join(f"i.{name(c)}" for c in IMAGE) + ", coalesce(len(i.labelled) > 0, false) AS is_labelled"
     table = tables.arrow(f"SELECT {columns}, s.split FROM {images} AS i LEFT JOIN {splits} AS s USING (image_key)")
     return taken(table, pc.sort_indices(table.column("image_key")))
 
@@ -91,9 +103,18 @@ def box_rows(tables: Tables, target: Target, images: pa.Table, among: str | None
 
     of, rows, order = _unordered(tables, target, images, among)
     counts = pc.value_counts(of)
-    each = pc.index_in(pa.array(range(images.num_rows), pa.int32()), value_set=counts.field("values"))
-    ends = pc.cumulative_sum(pc.fill_null(counts.field("counts").take(each), 0))
-    return Boxes(taken(rows, order), pa.concat_arrays([pa.array([0], pa.int64()), ends]))
+    each = pc.index_in(_integers(range(images.num_rows), pa.int32()), value_set=counts.field("values"))
+    zeros = _integers([0] * images.num_rows, pa.int64())
+    ends = pc.cumulative_sum(pc.coalesce(counts.field("counts").take(each), zeros))
+    return Boxes(taken(rows, order), pa.concat_arrays([_integers([0], pa.int64()), ends]))
+
+
+def _integers(values: Iterable[int], of: pa.DataType) -> pa.Array:
+    """An array without pa.array, which imports pandas where that is installed: half a second."""
+    import pyarrow as pa
+
+    data = array("i" if of.bit_width == 32 else "q", values)
+    return pa.Array.from_buffers(of, len(data), [None, pa.py_buffer(data)])
 
 
 def _unordered(
@@ -139,9 +160,9 @@ def _order_by_prefix(of: pa.ChunkedArray, prefix: pa.ChunkedArray) -> pa.Array |
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if prefix.null_count or len(of) == 0 or pc.max(of).as_py() >= 1 << (64 - _BITS):
+    if prefix.null_count or len(of) == 0 or pc.max(of).as_py() >> (64 - _BITS):
         return _order(of, prefix) if len(of) == 0 else None
-    key = pc.bit_wise_or(pc.shift_left(of.cast(pa.uint64()), pa.scalar(_BITS, pa.uint64())), prefix)
+    key = pc.bit_wise_or(pc.shift_left(of.cast(pa.uint64()), _integers([_BITS], pa.uint64())[0]), prefix)
     order = pc.array_sort_indices(key.combine_chunks())
     ordered = key.take(order).combine_chunks()
     return None if pc.any(pc.equal(ordered[1:], ordered[:-1])).as_py() else order

@@ -50,8 +50,9 @@ unit: .venv/installed strace ## the tests that need no Java
 	@$(SHARED) tests/unit
 
 .PHONY: nightly
-nightly: .venv/classes ## the tests that take too long for every change: every boundary, every victim
+nightly: .venv/classes rgw ## the tests that take too long for every change, and the benchmarks, small, against the last ones
 	@$(BIN)/pytest -m nightly
+	@$(BIN)/python -m benchmarks all --small --check
 
 .PHONY: setup
 setup: .venv/classes ## the environment, the jars, and Java's class archive

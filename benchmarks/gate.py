@@ -1,22 +1,23 @@
 """What the gate costs on a draft of many rows: the query of measures, their suite, and the suites of whole tables.
 
-    python benchmarks/gate.py [--rows 1000000]
+    python -m benchmarks gate --small|--full
 
-Baseline is a plain scan: one query a table that reads every column of every row. All in one warm session, best of RUNS;
-the library's import is a line of its own. A fifth of the rows are images, the rest boxes; a hundredth more is refused.
+A fifth of the rows are images, the rest boxes; a hundredth more is refused.
 """
 
 from __future__ import annotations
 
-import argparse
-import tempfile
+import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from benchmarks.harness.declare import Benchmark, Row
+from benchmarks.harness.process import median_seconds
 from imagelake.context import Context, system_clock
 from imagelake.dataset_settings import DatasetSettings
 from imagelake.gold.measure import measure
@@ -36,7 +37,7 @@ from imagelake.tables import silver
 from imagelake.tables.frames import settled
 from imagelake.tables.spec import TableSpec
 
-RUNS, CLASSES, DATASET = 3, 40, "big"
+CLASSES, DATASET = 40, "big"
 
 
 def make(ctx: Context, rows: int) -> None:
@@ -111,17 +112,10 @@ def every_check(frames: dict[str, DataFrame]) -> None:
         frame.agg(F.count("*"), *checks).collect()
 
 
-def best(work: Callable[[], object]) -> float:
-    seconds = []
-    for _ in range(RUNS):
-        start = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
-
-
-def run(root: Path, rows: int) -> None:
-    """Make the lake and print the table."""
+def measure_all(folder: Path, rows: int) -> Iterator[Row]:
+    """Make the lake and measure on it."""
+    root = folder / "lake"
+    shutil.rmtree(root, ignore_errors=True)
     settings = load(None, [f"lake={root}"])
     ctx = open_context(settings, create_lake(str(root), system_clock))
     make(ctx, rows)
@@ -149,28 +143,24 @@ def run(root: Path, rows: int) -> None:
         assert not any(suite.problems for suite in suites), suites
 
     works: dict[str, Callable[[], object]] = {
-        "baseline: plain scan": lambda: scan(ctx),
-        "query of measures": measured,
-        "every check, one pass": lambda: every_check(frames_of(ctx.tables, DATASET, chosen)),
-        "suite of measures": measures_suite,
-        "suites of whole tables": whole_tables,
+        "query of measures, which every publish makes": measured,
+        "every check of stored rows, one query a table": lambda: every_check(frames_of(ctx.tables, DATASET, chosen)),
+        "suite of measures, its pages included": measures_suite,
+        "suites of whole tables, pages included": whole_tables,
     }
-    base = None
-    print(f"{rows:,} rows; import of the library {imported:.1f} s")
-    print(f"{'':26}{'s':>7}{'ratio':>7}")
+    base = median_seconds(lambda: scan(ctx))
+    yield Row("baseline: plain scan", 1.0, "less", {"s": f"{base:.2f}"})
+    yield Row("import of the library", imported / base, "less", {"s": f"{imported:.2f}"})
     for name, work in works.items():
-        seconds = best(work)
-        base = base or seconds
-        print(f"{name:26}{seconds:7.2f}{seconds / base:7.2f}", flush=True)
+        seconds = median_seconds(work)
+        yield Row(name, seconds / base, "less", {"s": f"{seconds:.2f}"})
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        run(Path(folder) / "lake", arguments.rows)
-
-
-if __name__ == "__main__":
-    main()
+BENCHMARK = Benchmark(
+    name="gate",
+    measures="Seconds of a warm session to judge a draft in 40 classes, a fifth of whose rows are images.",
+    baseline="a plain scan: one query a table that reads every column of every row.",
+    runs="Medians of five; the import of the library once.",
+    small=partial(measure_all, rows=50_000),
+    full=partial(measure_all, rows=1_000_000),
+)

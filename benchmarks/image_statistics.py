@@ -1,27 +1,21 @@
-"""What statistics of pictures cost: python benchmarks/image_statistics.py
-
-For each kind of picture, made from a seed: milliseconds of CPU of `image_statistics`, and their share of the baseline,
-the full decode that the probe does anyhow. Best of five rounds of each.
-"""
+"""What statistics of pictures cost: python -m benchmarks image_statistics --small|--full."""
 
 from __future__ import annotations
 
 import io
 import random
-import sys
+import statistics
 import time
 import timeit
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
 
-ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "src")]
-
-from benchmarks.near_duplicates import background, with_shapes  # noqa: E402
-
-from imagelake.bronze.image_statistics import image_statistics  # noqa: E402
+from benchmarks.harness.declare import Benchmark, Row
+from benchmarks.near_duplicates import background, with_shapes
+from imagelake.bronze.image_statistics import image_statistics
 
 ROUNDS, SECONDS = 5, 0.3
 KINDS = (
@@ -59,18 +53,24 @@ def decoded(data: bytes) -> Image.Image:
 def milliseconds(work: Callable[[], object]) -> float:
     once = timeit.timeit(work, timer=time.process_time, number=3) / 3
     number = max(1, round(SECONDS / ROUNDS / once))
-    return min(timeit.repeat(work, timer=time.process_time, number=number, repeat=ROUNDS)) / number * 1000
+    return statistics.median(timeit.repeat(work, timer=time.process_time, number=number, repeat=ROUNDS)) / number * 1000
 
 
-def main() -> None:
-    print("| picture | decode ms | statistics ms | statistics / decode |\n|---|---|---|---|")
-    for name, form, size, mode in KINDS:
+def measure_all(_: Path, kinds: tuple[tuple[str, str, tuple[int, int], str], ...]) -> Iterator[Row]:
+    """Each kind of picture."""
+    for name, form, size, mode in kinds:
         data = encoded(form, size, mode)
         image = decoded(data)
-        whole = milliseconds(lambda data=data: decoded(data))
-        own = milliseconds(lambda image=image: image_statistics(image, 1))
-        print(f"| {name} | {whole:.2f} | {own:.2f} | {own / whole:.2f} |", flush=True)
+        whole = milliseconds(partial(decoded, data))
+        own = milliseconds(partial(image_statistics, image, 1))
+        yield Row(name, own / whole, "less", {"decode ms": f"{whole:.2f}", "statistics ms": f"{own:.2f}"})
 
 
-if __name__ == "__main__":
-    main()
+BENCHMARK = Benchmark(
+    name="image_statistics",
+    measures="CPU of the statistics of a picture, made from a seed.",
+    baseline="the full decode that the probe does anyhow.",
+    runs="Medians of five rounds.",
+    small=partial(measure_all, kinds=KINDS[:6]),
+    full=partial(measure_all, kinds=KINDS),
+)

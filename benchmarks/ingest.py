@@ -1,4 +1,4 @@
-"""Ingest against a bare loop and against Spark's binaryFile route: python benchmarks/ingest.py [--small]
+"""Ingest against a bare loop and against Spark's binaryFile route: python -m benchmarks ingest --small|--full.
 
 For 20,000 images of 10 KB and 2,000 of 100 KB, as zip and as folder, header only and with full decode:
 
@@ -8,24 +8,22 @@ For 20,000 images of 10 KB and 2,000 of 100 KB, as zip and as folder, header onl
     binary    spark.read.format("binaryFile"), hashed and probed in mapInArrow, written to a Delta table with the bytes
               in it (folders only), less that of one picture
 
-Prints one row a case: images/s of each, ours / bare, ours / binary, peak memory of ours (all processes). Each is the
-better of two runs on one machine, files in the page cache.
+Files are in the page cache; peak memory is that of ours, all processes.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import io
 import os
 import random
 import shutil
-import tempfile
+import statistics
 import threading
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from multiprocessing import Pool
 from pathlib import Path
@@ -34,12 +32,18 @@ import pyarrow as pa
 from PIL import Image
 from pyspark.sql import SparkSession
 
+from benchmarks.harness.declare import Benchmark, Row
+from benchmarks.harness.process import seconds as timed
+from benchmarks.harness.tree import descendants, pss
 from imagelake import pipeline
 from imagelake.bronze.request import IngestRequest
 from imagelake.context import Context, system_clock
 from imagelake.runtime import open_context
 from imagelake.settings import Settings, load
 from imagelake.storage.lake import create_lake
+
+RUNS = 3
+"""Of whole ingests, which take seconds to minutes each."""
 
 SETS = {"10 KB": (20_000, 10_000, (160, 120)), "100 KB": (2_000, 100_000, (640, 480))}
 
@@ -105,7 +109,7 @@ def ours(base: Context, source: Path, decode: bool, scratch: Path) -> tuple[floa
     one = one_picture(scratch, source.is_dir())
     fixed, big = [], []
     with Peak() as peak:
-        for _ in range(2):
+        for _ in range(RUNS):
             lake = scratch / "lake"
             shutil.rmtree(lake, ignore_errors=True)
             limits = base.settings.ingest.model_copy(update={"decode": decode})
@@ -114,7 +118,7 @@ def ours(base: Context, source: Path, decode: bool, scratch: Path) -> tuple[floa
             pipeline.land_upload(ctx, IngestRequest("first", str(one)))  # makes the tables
             fixed.append(timed(partial(pipeline.land_upload, ctx, IngestRequest("fixed", str(one)))))
             big.append(timed(partial(pipeline.land_upload, ctx, IngestRequest("bench", str(source)))))
-    return min(big), min(fixed), peak.megabytes
+    return statistics.median(big), statistics.median(fixed), peak.megabytes
 
 
 def one_picture(scratch: Path, loose: bool) -> Path:
@@ -132,8 +136,8 @@ def binary_file(spark: SparkSession, folder: Path, scratch: Path, decode: bool) 
     def look(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             data = batch.column("content").to_pylist()
-            found = [facts(d, decode) for d in data]
-            yield batch.select(["path", "content"]).append_column("facts", pa.array(found))
+            described = [facts(d, decode) for d in data]
+            yield batch.select(["path", "content"]).append_column("facts", pa.array(described))
 
     def route(source: Path) -> None:
         target = scratch / "binary"
@@ -144,13 +148,7 @@ def binary_file(spark: SparkSession, folder: Path, scratch: Path, decode: bool) 
     one = one_picture(scratch, loose=True)
     route(one)
     fixed = timed(lambda: route(one))
-    return min(timed(lambda: route(folder)) for _ in range(2)) - fixed
-
-
-def timed(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
+    return statistics.median(timed(lambda: route(folder)) for _ in range(RUNS)) - fixed
 
 
 class Peak:
@@ -169,66 +167,54 @@ class Peak:
 
     def _watch(self) -> None:
         while not self._stop.wait(0.25):
-            self.megabytes = max(self.megabytes, sum(_pss(pid) for pid in _family(os.getpid())) / 1024)
+            self.megabytes = max(
+                self.megabytes, sum(pss(pid) for pid in (os.getpid(), *descendants(os.getpid()))) / 1024
+            )
 
 
-def _family(root: int) -> list[int]:
-    parents = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            except OSError:
-                continue  # it has ended
-    found = [root]
-    for pid in found:
-        found.extend(child for child, parent in parents.items() if parent == pid)
-    return found
-
-
-def _pss(pid: int) -> int:
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--small", action="store_true", help="a tenth of the files")
-    few = parser.parse_args().small
-    scratch = Path(tempfile.mkdtemp(prefix="imagelake-bench-"))
+def measure_all(scratch: Path, share: int) -> Iterator[Row]:
+    """Every set as zip and folder, of one file in `share`."""
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
     settings: Settings = load(None, [f"lake={scratch / 'first'}"])
     base = open_context(settings, create_lake(str(scratch / "first"), system_clock))
-    print(
-        "| images | as | probe | ours /s | bare /s | binaryFile /s | ours/bare | ours/binaryFile | fixed s | peak MB |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|---|")
     for name, (count, size, shape) in SETS.items():
-        count = count // 10 if few else count
         folder = scratch / name.replace(" ", "")
         folder.mkdir()
-        paths = pictures(folder, count, size, shape)
+        paths = pictures(folder, count // share, size, shape)
         archive = scratch / f"{folder.name}.zip"
         with zipfile.ZipFile(archive, "w") as out:
             for path in paths:
                 out.write(path, path.name)
         for source in (archive, folder):
             for decode in (False, True):
-                b = min(bare(source, decode) for _ in range(2))
-                seconds, fixed, peak = ours(base, source, decode, scratch)
-                own = max(seconds - fixed, 1e-9)
                 kind, look = "folder" if source.is_dir() else "zip", "decode" if decode else "header"
-                binary = binary_file(base.spark, folder, scratch, decode) if source.is_dir() else None
-                route = f"{count / binary:,.0f}" if binary else ""
-                gain = f"{binary / own:.1f}" if binary else ""
-                rates = f"{count / own:,.0f} | {count / b:,.0f} | {route}"
-                ratios = f"{b / own:.2f} | {gain} | {fixed:.1f} | {peak:,.0f}"
-                print(f"| {count:,} x {name} | {kind} | {look} | {rates} | {ratios} |", flush=True)
+                about = f"{count // share:,} x {name}, {kind}, {look}"
+                yield from _compared(base, source, decode, (about, len(paths)))
         shutil.rmtree(folder)
-    shutil.rmtree(scratch)
 
 
-if __name__ == "__main__":
-    main()
+def _compared(base: Context, source: Path, decode: bool, about: tuple[str, int]) -> Iterator[Row]:
+    """A set against the bare loop, and a folder against binaryFile too; `about` is its name and number of images."""
+    name, count = about
+    scratch = source.parent
+    loop = statistics.median(bare(source, decode) for _ in range(RUNS))
+    whole, fixed, peak = ours(base, source, decode, scratch)
+    own = max(whole - fixed, 1e-9)
+    figures = {"ours /s": f"{count / own:,.0f}", "baseline /s": f"{count / loop:,.0f}"}
+    more = {"fixed s": f"{fixed:.1f}", "peak MB": f"{peak:,.0f}"}
+    yield Row(f"{name}: ours / bare", loop / own, "more", figures | more)
+    if source.is_dir():
+        binary = binary_file(base.spark, source, scratch, decode)
+        figures["baseline /s"] = f"{count / binary:,.0f}"
+        yield Row(f"{name}: ours / binaryFile", binary / own, "more", figures)
+
+
+BENCHMARK = Benchmark(
+    name="ingest",
+    measures="Images a second of an ingest into a fresh lake in a warm session, less the fixed cost of one picture.",
+    baseline="two processes that read, hash and probe the same files; and Spark's binaryFile into a Delta table.",
+    runs=f"Medians of {RUNS}: each is a whole ingest.",
+    small=partial(measure_all, share=10),
+    full=partial(measure_all, share=1),
+)

@@ -1,20 +1,19 @@
-"""Near-duplicates, how well and how fast: python benchmarks/near_duplicates.py [--pictures N] [--real ZIP …]
+"""Near-duplicates, how well and how fast: python -m benchmarks near_duplicates --small|--full.
 
-Quality: pictures made from a seed (gradients, shapes, textures, noise), or those of zips, each changed in known ways,
-and hard negatives: other shapes on the same background. Of each change and each distance:
+Quality: pictures made from a seed (gradients, shapes, textures, noise), or those of zips in `real/` of --folder, each
+changed in known ways, and hard negatives: other shapes on the same background. Of each change and each distance:
 
     recall      share of changed pictures within that distance of their original
     precision   share of true pairs among all pairs within it of originals, changed pictures and negatives
     (baseline)  recall of a difference hash (8 x 8, horizontal neighbours of a 9 x 8 copy)
 
-Speed (without --real): groups of N hashes, a tenth of them near others, in a process of its own: CPU seconds, memory,
+Speed: groups of N hashes, a tenth of them near others, in a process of its own: CPU seconds, memory,
 and the ratio of seconds to the baseline: all pairs with numpy, on a sample and scaled up by the square. Then of N
 hashes that are all alike, as of frames of one camera.
 """
 
 from __future__ import annotations
 
-import argparse
 import io
 import random
 import subprocess
@@ -29,13 +28,17 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "src"))
+from benchmarks.harness.declare import Benchmark, Row
+from imagelake.bronze.image_statistics import image_statistics
 
-from imagelake.bronze.image_statistics import image_statistics  # noqa: E402
+ROOT = Path(__file__).parents[1]
+
+RUNS = 3
+"""Of groups of hashes, which take up to minutes."""
 
 SIZE = (480, 360)
 DISTANCES = (2, 4, 6, 8, 10, 12)
+DEFAULT = 6
 Change = Callable[[Image.Image, random.Random], Image.Image]
 
 
@@ -127,8 +130,8 @@ def real(zips: Sequence[Path], count: int) -> Iterator[tuple[Image.Image, list[I
                 yield image, []
 
 
-def quality(pictures: Iterator[tuple[Image.Image, list[Image.Image]]]) -> None:
-    """Print the table of recall and precision."""
+def quality(pictures: Iterator[tuple[Image.Image, list[Image.Image]]]) -> Iterator[Row]:
+    """Recall and precision of each change; the ratio is recall at the default distance."""
     originals, negatives = [], []
     changed: dict[str, list[tuple[int, int]]] = {name: [] for name in CHANGES}
     for number, (image, others) in enumerate(pictures):
@@ -137,21 +140,25 @@ def quality(pictures: Iterator[tuple[Image.Image, list[Image.Image]]]) -> None:
         for name, change in CHANGES.items():
             made = change(image, random.Random(number))
             changed[name].append((phash(made), dhash(made)))
-    print(f"{len(originals)} originals, {len(negatives)} negatives")
-    print("| change | " + " | ".join(f"{d} bits" for d in DISTANCES) + " |")
-    print("|---" * (len(DISTANCES) + 1) + "|")
     first, others_ = columns(originals), columns(negatives) if negatives else np.zeros((2, 0), np.uint64)
     for name, pairs in changed.items():
-        print(f"| {name} | " + " | ".join(judged(first, columns(pairs), others_)) + " |")
-    print("| pairs of originals and negatives | " + " | ".join(false_pairs(first, others_)) + " |")
+        recall, cells = judged(first, columns(pairs), others_)
+        yield Row(f"recall, {name}", recall, "more", headed(cells))
+    pairs_apart, cells = false_pairs(first, others_)
+    yield Row("share of false pairs within 6 bits", pairs_apart, "less", headed(cells))
+
+
+def headed(cells: Sequence[str]) -> dict[str, str]:
+    """Cells by distance."""
+    return {f"{distance} bits": cell for distance, cell in zip(DISTANCES, cells, strict=True)}
 
 
 def columns(pairs: Sequence[tuple[int, int]]) -> np.ndarray:
     return np.array(pairs, np.uint64).T
 
 
-def judged(originals: np.ndarray, changed: np.ndarray, negatives: np.ndarray) -> list[str]:
-    """For each distance: recall / precision (recall of the baseline)."""
+def judged(originals: np.ndarray, changed: np.ndarray, negatives: np.ndarray) -> tuple[float, list[str]]:
+    """Recall at the default distance; for each distance recall / precision (recall of the baseline)."""
     true = np.bitwise_count(originals ^ changed)
     everything = np.concatenate([originals[0], changed[0], negatives[0]])
     between = pairwise(everything)
@@ -162,12 +169,14 @@ def judged(originals: np.ndarray, changed: np.ndarray, negatives: np.ndarray) ->
         precision = f"{within / pairs:.3f}" if pairs else "-"
         recall, baseline = ((row <= distance).mean() for row in true)
         cells.append(f"{recall:.2f} / {precision} ({baseline:.2f})")
-    return cells
+    return float((true[0] <= DEFAULT).mean()), cells
 
 
-def false_pairs(originals: np.ndarray, negatives: np.ndarray) -> list[str]:
+def false_pairs(originals: np.ndarray, negatives: np.ndarray) -> tuple[float, list[str]]:
+    """Share of all pairs within the default distance; for each distance their number (that of the baseline)."""
     counts, baseline = (pairwise(hashes) for hashes in np.concatenate([originals, negatives], axis=1))
-    return [f"{int(counts[: d + 1].sum())} ({int(baseline[: d + 1].sum())})" for d in DISTANCES]
+    cells = [f"{int(counts[: d + 1].sum())} ({int(baseline[: d + 1].sum())})" for d in DISTANCES]
+    return float(counts[: DEFAULT + 1].sum() / counts.sum()), cells
 
 
 def pairwise(hashes: np.ndarray) -> np.ndarray:
@@ -181,15 +190,15 @@ def pairwise(hashes: np.ndarray) -> np.ndarray:
 MEASURED = """
 import sys, time
 import numpy as np, pyarrow as pa
-sys.path[:0] = sys.argv[1:3]
+sys.path.insert(0, sys.argv[1])
 from benchmarks.near_duplicates import hash_table
 from imagelake.quality.near_duplicates import near_duplicates
-table = hash_table(sys.argv[3], int(sys.argv[4]))
+table = hash_table(sys.argv[2], int(sys.argv[3]))
 def peak():
     return int([line for line in open("/proc/self/status") if line.startswith("VmHWM")][0].split()[1]) / 1024
 before, started = peak(), time.process_time()
-found = near_duplicates(table, int(sys.argv[5]))
-print(time.process_time() - started, peak() - before, len(found.groups))
+groups = near_duplicates(table, int(sys.argv[4])).groups
+print(time.process_time() - started, peak() - before, len(groups))
 """
 
 
@@ -218,35 +227,35 @@ def flips(rng: np.random.Generator, count: int, most: int) -> np.ndarray:
     return masks
 
 
-def speed(counts: Sequence[int], distances: Sequence[int]) -> None:
-    """Print the table of seconds and memory."""
+def speed(counts: Sequence[int], distances: Sequence[int]) -> Iterator[Row]:
+    """Seconds and memory."""
     sample = np.random.default_rng(1).integers(0, 2**64, 20_000, dtype=np.uint64)
     started = time.process_time()
     pairwise(sample)
     square = (time.process_time() - started) / len(sample) ** 2
-    print("\n| hashes | bits | CPU s | baseline / ours | MB | images in groups |\n|---|---|---|---|---|---|")
     for kind in ("mixed", "alike"):
         for count in counts:
             for distance in distances:
-                line = [sys.executable, "-c", MEASURED, str(ROOT), str(ROOT / "src"), kind, str(count), str(distance)]
-                done = subprocess.run(line, check=True, capture_output=True, text=True)
-                seconds, memory, grouped = map(float, done.stdout.split())
-                ratio = square * count**2 / seconds
-                row = f"{seconds:.1f} | {ratio:,.1f} | {memory:.0f} | {grouped:,.0f} |"
-                print(f"| {count:,} {kind} | {distance} | {row}", flush=True)
+                line = [sys.executable, "-c", MEASURED, str(ROOT), kind, str(count), str(distance)]
+                outputs = [subprocess.run(line, check=True, capture_output=True, text=True).stdout for _ in range(RUNS)]
+                seconds, memory, grouped = np.median([[float(n) for n in out.split()] for out in outputs], axis=0)
+                figures = {"CPU s": f"{seconds:.1f}", "MB": f"{memory:.0f}", "images in groups": f"{grouped:,.0f}"}
+                name = f"speed, {count:,} hashes, {kind}, {distance} bits"
+                yield Row(name, square * count**2 / seconds, "more", figures)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pictures", type=int, default=300, help="originals; 0 for speed alone")
-    parser.add_argument("--real", type=Path, nargs="*", default=[], help="zips whose pictures are the originals")
-    arguments = parser.parse_args()
-    pictures = real(arguments.real, arguments.pictures) if arguments.real else generated(arguments.pictures)
-    if arguments.pictures:
-        quality(pictures)
-    if not arguments.real:
-        speed((100_000, 1_000_000), (4, 6, 8))
+def measure_all(folder: Path, pictures: int, counts: Sequence[int], distances: Sequence[int]) -> Iterator[Row]:
+    """Quality on so many originals, then speed."""
+    zips = sorted((folder / "real").glob("*.zip"))
+    yield from quality(real(zips, pictures) if zips else generated(pictures))
+    yield from speed(counts, distances)
 
 
-if __name__ == "__main__":
-    main()
+BENCHMARK = Benchmark(
+    name="near_duplicates",
+    measures="Recall within 6 bits (a cell: recall / precision (recall of a difference hash)), and CPU of grouping.",
+    baseline="of recall, all changed pictures; of speed (baseline / ours), all pairs with numpy, on a sample.",
+    runs=f"Quality is exact; speed is the median of {RUNS}: the largest take minutes.",
+    small=partial(measure_all, pictures=60, counts=(50_000,), distances=(6,)),
+    full=partial(measure_all, pictures=1000, counts=(100_000, 1_000_000), distances=(4, 6, 8)),
+)

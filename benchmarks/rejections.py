@@ -1,35 +1,29 @@
-"""A million rejections, filtered and exported: python benchmarks/rejections.py [--rows N] [--lake FOLDER]
+"""A million rejections, filtered and exported: python -m benchmarks rejections --small|--full.
 
-One dataset of five COCO documents is made without Spark, every fourth of whose annotations is refused. Prints wall
-seconds and peak memory of each command line as a process of its own, with the ratio of both to the baseline: a process
-that reads the same rows, all columns, into Python with DuckDB.
+One dataset of five COCO documents is made without Spark, every fourth of whose annotations is refused.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
-import os
 import shutil
-import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 from deltalake import write_deltalake
 
-ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "src")]
-
-from imagelake.tables import bronze, silver  # noqa: E402
-from lake_tables import arrow_schema  # noqa: E402
-from lakes import LakeMaker  # noqa: E402
+from benchmarks.harness.declare import Benchmark, Row
+from benchmarks.harness.process import Used, imagelake, measure, median, middle
+from imagelake.tables import bronze, silver
+from lake_tables import arrow_schema
+from lakes import LakeMaker
 
 DOCUMENTS, EVERY, PER_IMAGE = 5, 4, 8
+EXPORTS = 2
 RULES = (
     "annotation.box_degenerate",
     "annotation.box_outside",
@@ -40,13 +34,6 @@ BASELINE = """
 import sys, duckdb
 duckdb.sql(f"select * from read_parquet('{sys.argv[1]}/tables/silver/rejections/**/*.parquet')").fetchall()
 """
-PEAK = "[line for line in open('/proc/self/status') if line.startswith('VmHWM')][0].split()[1]"
-"""Of this program alone: what getrusage says begins with the parent's."""
-
-WATCHED = f"{{}}\nprint({PEAK})"
-VERB = (
-    "from imagelake.cli.main import main; import contextlib, io\nwith contextlib.redirect_stdout(io.StringIO()): main()"
-)
 
 
 def annotation(number: int) -> str:
@@ -105,45 +92,34 @@ def write(root: Path, upload: str, place: int, count: int) -> None:
     write_deltalake(str(root / silver.REJECTIONS.path), pa.table(arrays, schema=schema), mode="append")
 
 
-def measure(code: str, *argv: str) -> tuple[float, float]:
-    """(wall seconds, peak MB) of a process."""
-    start = time.perf_counter()
-    command = [sys.executable, "-c", WATCHED.format(code), *argv]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ)
-    return time.perf_counter() - start, int(done.stdout.split()[-1]) / 1024
+def measure_all(folder: Path, rows: int) -> Iterator[Row]:
+    """Each command on a lake of so many rejections."""
+    root = folder / f"lake-{rows}"
+    if not (root / "done").exists():
+        make(root, rows)
+        (root / "done").touch()
+    base = median((sys.executable, "-c", BASELINE, str(root)))
+    yield from _rows("baseline: every row into Python", base, base)
+    at = ("--json", "--lake", str(root))
+    for line in (("pets",), ("pets", "--rule", "*.bbox_*", "--path", "3*"), ("pets", "--limit", "10000")):
+        yield from _rows(f"rejections {' '.join(line)}", median(imagelake("rejections", *line, *at)), base)
+    several = []
+    for _ in range(EXPORTS):
+        shutil.rmtree(folder / "out", ignore_errors=True)
+        several.append(measure(imagelake("rejections", "pets", "--export", str(folder / "out"), *at)))
+    yield from _rows("rejections pets --export FOLDER", middle(several), base)
 
 
-def run(root: Path, out: Path) -> None:
-    """Print the table."""
-    base = measure(BASELINE, str(root))
-    print(f"{'s':>7}{'ratio':>8}{'MB':>8}{'ratio':>8}  command")
-    print(f"{base[0]:7.2f}{1:8.2f}{base[1]:8.0f}{1:8.2f}  baseline: every row into Python")
-    lines: Sequence[tuple[str, ...]] = (
-        ("rejections", "pets"),
-        ("rejections", "pets", "--rule", "*.bbox_*", "--path", "3*"),
-        ("rejections", "pets", "--limit", "10000"),
-        ("rejections", "pets", "--export", str(out)),
-    )
-    for line in lines:
-        wall, memory = measure(VERB, *line, "--json", "--lake", str(root))
-        shown = " ".join(line).replace(str(out), "FOLDER")
-        print(f"{wall:7.2f}{wall / base[0]:8.2f}{memory:8.0f}{memory / base[1]:8.2f}  {shown}", flush=True)
+def _rows(name: str, used: Used, base: Used) -> Iterator[Row]:
+    yield Row(f"{name}: CPU", used.cpu / base.cpu, "less", used.figures())
+    yield Row(f"{name}: peak memory", used.largest / base.largest, "less")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=1_000_000, help="rejections")
-    parser.add_argument("--lake", type=Path, help="where the lake is, or is to be made and kept")
-    arguments = parser.parse_args()
-    temporary = Path(tempfile.mkdtemp())
-    try:
-        root = arguments.lake or temporary / "lake"
-        if not root.exists():
-            make(root, arguments.rows)
-        run(root, temporary / "out")
-    finally:
-        shutil.rmtree(temporary)
-
-
-if __name__ == "__main__":
-    main()
+BENCHMARK = Benchmark(
+    name="rejections",
+    measures="CPU seconds and peak memory of the verbs that look at rejections, each as a whole process.",
+    baseline="a process that reads the same rows, all columns, into Python with DuckDB.",
+    runs=f"Medians of five; exports, which take most of a minute, of {EXPORTS}.",
+    small=partial(measure_all, rows=50_000),
+    full=partial(measure_all, rows=1_000_000),
+)

@@ -1,29 +1,19 @@
-"""How long a report takes and how large it is: python benchmarks/report_page.py [--lakes FOLDER] [--images N]
+"""How long a report takes and how large it is: python -m benchmarks report_page --small|--full.
 
-Makes a lake without Spark (a minute for 1,000,000 images; --lakes keeps it for the next run): N images of Full HD, five
+Makes a lake without Spark (a minute for 1,000,000 images): N images of Full HD, five
 boxes each in 40 classes, N / 10 refused rows, N / 20 flagged images, N / 4 flagged boxes, N / 200 pairs of equal bytes,
 three splits; v2 replaces a hundredth of the images and of the boxes, and the draft is v2. Bytes are those of 400
 different JPEG files.
-
-Prints for every reference the seconds of the whole process (best of three), its CPU time with that of its decoders, its
-peak memory, the size of the page, how many pictures it has, and the load of the machine (of 2 cores more than 2 means
-that others worked too); the baseline is `sql` with one count over images and one over annotations of the same version.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import io
 import json
-import os
-import resource
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -31,15 +21,14 @@ import pyarrow as pa
 from deltalake import write_deltalake
 from PIL import Image
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+from benchmarks.harness.declare import Benchmark, Row
+from benchmarks.harness.process import imagelake, median
+from imagelake.tables import bronze, gold, silver
+from imagelake.tables.spec import TableSpec
+from lake_tables import arrow_schema
+from lakes import LakeMaker
 
-from imagelake.tables import bronze, gold, silver  # noqa: E402
-from imagelake.tables.spec import TableSpec  # noqa: E402
-from lake_tables import arrow_schema  # noqa: E402
-from lakes import LakeMaker  # noqa: E402
-
-RUNS, FILES, BOXES, CLASSES = 3, 400, 5, 40
+RUNS, FILES, BOXES, CLASSES = 5, 400, 5, 40
 GOAL_SECONDS, GOAL_BYTES = 10, 20_000_000
 REFS = ("big@v1", "big@v2", "big@v1..big@v2", "big@draft")
 CLASS = f"format('class {{:02d}}', (hash(j) % {CLASSES})::INTEGER)"
@@ -162,77 +151,30 @@ def _append(con: duckdb.DuckDBPyConnection, root: Path, spec: TableSpec, query: 
     write_deltalake(str(root / spec.path), pa.table(filled, schema=schema), mode="append")
 
 
-PEAK = """
-import re, sys
-from pathlib import Path
-from imagelake.cli.main import main
-code = main(sys.argv[1:])
-print(int(re.search("VmHWM:\\s+([0-9]+)", Path("/proc/self/status").read_text())[1]) // 1024, file=sys.stderr)
-sys.exit(code)
-"""
-
-
-@dataclass(frozen=True)
-class Measured:
-    """The fastest of RUNS processes: wall time, CPU time with its decoders, own peak memory in MB, what it printed."""
-
-    seconds: float
-    cpu: float
-    peak: int
-    out: str
-
-
-def measure(line: Sequence[str]) -> Measured:
-    runs = []
-    for _ in range(RUNS):
-        start, before = time.perf_counter(), _cpu()
-        done = subprocess.run(
-            [sys.executable, "-c", PEAK, *line], check=True, capture_output=True, text=True, env=os.environ
-        )
-        seconds = time.perf_counter() - start
-        runs.append(Measured(seconds, _cpu() - before, int(done.stderr.split()[-1]), done.stdout))
-    return min(runs, key=lambda run: run.seconds)
-
-
-def _cpu() -> float:
-    """Seconds of CPU that all processes have taken that were started here and have ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
-def run(folder: Path, images: int) -> None:
-    """Make the lake and print the table."""
+def measure_all(folder: Path, images: int) -> Iterator[Row]:
+    """Each report on a lake of so many images."""
     root = folder / f"report-{images}"
     if not (root / "done").exists():
         make(root, images)
         (root / "done").touch()
-    lake = ("--lake", str(root), "--json")
-    base = measure(("sql", COUNT, "--at", "big@v1", *lake))
-    print(f"{'reference':16}{'s':>7}{'ratio':>7}{'CPU s':>7}{'peak MB':>9}{'page MB':>9}{'pictures':>10}{'load':>7}")
-    print(f"{'baseline: sql':16}{base.seconds:7.2f}{1:7.2f}{base.cpu:7.2f}{base.peak:9,}")
+    at = ("--lake", str(root), "--json")
+    base = median(imagelake("sql", COUNT, "--at", "big@v1", *at), RUNS)
+    yield Row("baseline: sql", 1.0, "less", base.figures())
     with tempfile.TemporaryDirectory() as out:
         for ref in REFS:
-            taken = measure(("report", ref, "--out", f"{out}/r.html", *lake))
-            document = json.loads(taken.out)
-            size, shown = document["bytes"], document["counts"]["pictures"]
-            good = "" if taken.seconds <= GOAL_SECONDS and size <= GOAL_BYTES else "  above the goal"
-            print(
-                f"{ref:16}{taken.seconds:7.2f}{taken.seconds / base.seconds:7.2f}{taken.cpu:7.2f}{taken.peak:9,}"
-                f"{size / 1e6:9.1f}{shown:10}{os.getloadavg()[0]:7.1f}{good}",
-                flush=True,
-            )
+            used = median(imagelake("report", ref, "--out", f"{out}/r.html", *at), RUNS)
+            document = json.loads(used.out)
+            page, shown = document["bytes"], document["counts"]["pictures"]
+            goal = "yes" if used.wall <= GOAL_SECONDS and page <= GOAL_BYTES else "no"
+            more = {"page MB": f"{page / 1e6:.1f}", "pictures": str(shown), "within the goal": goal}
+            yield Row(ref, used.cpu / base.cpu, "less", used.figures() | more)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lakes", type=Path, help="where the lake is, or is to be made and kept")
-    parser.add_argument("--images", type=int, default=1_000_000)
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = arguments.lakes or Path(temporary)
-        folder.mkdir(parents=True, exist_ok=True)
-        run(folder, arguments.images)
-
-
-if __name__ == "__main__":
-    main()
+BENCHMARK = Benchmark(
+    name="report_page",
+    measures=f"CPU seconds of a report with its decoders; the goal is {GOAL_SECONDS} s and {GOAL_BYTES:,} bytes.",
+    baseline="`sql` with one count over images and one over annotations of the same version.",
+    runs=f"Medians of {RUNS}.",
+    small=partial(measure_all, images=20_000),
+    full=partial(measure_all, images=1_000_000),
+)

@@ -1,6 +1,6 @@
-"""Uploads in a bucket against a bare loop, and saves against a bare put: PYTHONPATH=tests python -m benchmarks.s3
+"""Uploads in a bucket against a bare loop, and saves against a bare put: python -m benchmarks s3 --small|--full.
 
-With --small a tenth of the files, to try it: too few to say anything. On a Ceph RGW that is started for it (Debian:
+On a Ceph RGW that is started for it (Debian:
 radosgw ceph-mon ceph-osd ceph-common), over TLS. For a zip of 200 MB, as 20,000 images of 10 KB and as 2,000 of 100 KB,
 header only and with full decode:
 
@@ -12,17 +12,16 @@ header only and with full decode:
               bytes / 8 MiB + 1 listing + 20
 
 Then, in a draft of 2,000 images with 5 boxes each: the median of 15 saves and pages of 100, and of a bare conditional
-put of the same number of bytes. Each figure of the first part is the best of four runs.
+put of the same number of bytes.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import math
 import os
+import shutil
 import statistics
-import tempfile
 import time
 import uuid
 import zipfile
@@ -33,11 +32,13 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
-from benchmarks.ingest import SETS, one_picture, pictures, timed
-from tests.integration.buckets import Bucket, asked, new_bucket, reach, settings, upload_folder
+from tests.integration.buckets import Bucket, asked, new_bucket, settings, upload_folder
 from tests.lakes import LakeMaker
 from tests.servers.rgw import ACCESS_KEY, SECRET_KEY, rgw
 
+from benchmarks.harness.declare import Benchmark, Row
+from benchmarks.harness.process import seconds as timed
+from benchmarks.ingest import SETS, one_picture, pictures
 from imagelake import pipeline
 from imagelake.bronze.request import IngestRequest
 from imagelake.client.lake import Lake
@@ -93,12 +94,10 @@ def ours(bucket: Bucket, key: str, one: str, decode: bool) -> tuple[float, float
         seen = asked(bucket.server, before)
         reads = sum(1 for r in seen if r.method in ("GET", "HEAD") and f"/{key}" in r.path.partition("?")[0])
         copies = sum(1 for r in seen if r.method in ("PUT", "POST") and f"/{prefix}/blobs/" in r.path)
-    return min(big), min(fixed), reads, copies
+    return statistics.median(big), statistics.median(fixed), reads, copies
 
 
-def uploads(bucket: Bucket, scratch: Path, few: bool) -> None:
-    print("| 200 MB as | probe | ours MB/s | bare MB/s | ours/bare | reads | goal | copies | fixed s |")
-    print("|---|---|---|---|---|---|---|---|---|")
+def uploads(bucket: Bucket, scratch: Path, share: int) -> Iterator[Row]:
     one = "drops/one.zip"
     bucket.storage().put_file(one_picture(scratch, loose=False), one)
     for name, (count, size, shape) in SETS.items():
@@ -106,24 +105,25 @@ def uploads(bucket: Bucket, scratch: Path, few: bool) -> None:
         folder.mkdir()
         key = f"drops/{folder.name}.zip"
         with zipfile.ZipFile(scratch / "up.zip", "w") as out:
-            for path in pictures(folder, count // 10 if few else count, size, shape):
+            for path in pictures(folder, count // share, size, shape):
                 out.write(path, path.name)
         total = (scratch / "up.zip").stat().st_size
         bucket.storage().put_file(scratch / "up.zip", key)
         for decode in (False, True):
             reached = settings(bucket, "x").s3
-            b = min(bare(bucket, reached, key, total) for _ in range(LAKES))
-            seconds, fixed, reads, copies = ours(bucket, key, one, decode)
-            own = max(seconds - fixed, 1e-9)
-            rates = f"{total / own / 1e6:,.0f} | {total / b / 1e6:,.0f} | {b / own:.2f}"
+            loop = statistics.median(bare(bucket, reached, key, total) for _ in range(LAKES))
+            whole, fixed, reads, copies = ours(bucket, key, one, decode)
+            own = max(whole - fixed, 1e-9)
             goal = math.ceil(total / RANGE) + 1 + 20
+            figures = {"ours MB/s": f"{total / own / 1e6:,.0f}", "bare MB/s": f"{total / loop / 1e6:,.0f}"}
+            figures |= {"reads": str(reads), "goal": str(goal), "copies": str(copies), "fixed s": f"{fixed:.1f}"}
             look = "decode" if decode else "header"
-            print(f"| {count:,} x {name} | {look} | {rates} | {reads} | {goal} | {copies} | {fixed:.1f} |", flush=True)
+            yield Row(f"{count // share:,} x {name}, {look}", loop / own, "more", figures)
 
 
-def saves(bucket: Bucket, scratch: Path, few: bool) -> None:
+def saves(bucket: Bucket, scratch: Path, share: int) -> Iterator[Row]:
     maker = LakeMaker(scratch / "served")
-    for number in range(200 if few else 2000):
+    for number in range(2000 // share):
         maker.image("pets", f"{number:04}.png", f"{number}".encode(), width=80, height=60)
         for box in range(5):
             maker.box("pets", f"{number:04}.png", "cat", (box, 0, 1 + number % 7, 2))
@@ -138,9 +138,8 @@ def saves(bucket: Bucket, scratch: Path, few: bool) -> None:
     written = next(bucket.storage("served").list("labels/"))
     own, data = bucket.storage("bare"), os.urandom(written.length)
     put = _median(lambda n: own.put(f"{n}", data, if_absent=True))
-    print("\n| | ms | bare puts |\n|---|---|---|")
-    for what, milliseconds in (("bare put", put), ("save", save), ("page of 100", page)):
-        print(f"| {what} | {milliseconds:.0f} | {milliseconds / put:.1f} |")
+    for what, milliseconds in (("bare conditional put", put), ("save of labels", save), ("page of 100 images", page)):
+        yield Row(what, milliseconds / put, "less", {"ms": f"{milliseconds:.0f}"})
 
 
 def _median(work: Callable[[int], object]) -> float:
@@ -154,15 +153,20 @@ def _bucket(scratch: Path) -> Iterator[Bucket]:
         yield new_bucket(server)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--small", action="store_true", help="a tenth of the files")
-    few = parser.parse_args().small
-    with tempfile.TemporaryDirectory(prefix="imagelake-bench-") as folder, _bucket(Path(folder)) as bucket:
-        uploads(bucket, Path(folder), few)
-        saves(bucket, Path(folder), few)
-        print(f"\nthe server was reached at {reach(bucket.server).endpoint} for saves, by TLS for uploads")
+def measure_all(folder: Path, share: int) -> Iterator[Row]:
+    """Uploads of one file in `share`, over TLS; then saves and pages, without."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    with _bucket(folder) as bucket:
+        yield from uploads(bucket, folder, share)
+        yield from saves(bucket, folder, share)
 
 
-if __name__ == "__main__":
-    main()
+BENCHMARK = Benchmark(
+    name="s3",
+    measures="Bytes a second of an ingest of a zip in a bucket, less the fixed cost of one picture; saves and pages.",
+    baseline="two processes that read and hash the same object; for saves and pages a bare conditional put.",
+    runs=f"Medians of {LAKES} lakes, which take minutes, and of 15 saves.",
+    small=partial(measure_all, share=10),
+    full=partial(measure_all, share=1),
+)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from imagelake.client.tables import Tables
-from imagelake.client.text import select
+from imagelake.client.text import name, outside, select, within
 from imagelake.errors import IntegrityError, NotFound
 from imagelake.storage.base import Storage
 from imagelake.storage.places import Place, read_place
 from imagelake.tables import bronze
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _PLACE = ("content_hash", "uri", "offset", "length", "size", "codec")
 
@@ -33,6 +37,36 @@ def blobs(tables: Tables, dataset: str, hashes: Iterable[str]) -> dict[str, tupl
     found = _places(tables, wanted, dataset)
     missing = wanted - found.keys()
     return found | _places(tables, missing, None) if missing else found
+
+
+def first_places(tables: Tables, dataset: str, hashes: pa.ChunkedArray) -> pa.Table:
+    """For each content hash the first of its live places, in the order of `blobs`, and its CRC-32; null without one."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    places, at = _first_places(tables, hashes, dataset)
+    if at.null_count:
+        others, _ = _first_places(tables, pc.unique(hashes.filter(pc.is_null(at))), None)
+        parts = [part for part in (places, others) if part.num_rows]
+        places = pa.concat_tables(parts or [places]).unify_dictionaries()
+        at = pc.index_in(hashes, value_set=places.column("content_hash"))
+    columns = [places.column(c).take(at) for c in (*_PLACE[1:], "crc32")]
+    return pa.table(columns, names=[*_PLACE[1:], "crc32"])
+
+
+def live_places(tables: Tables, dataset: str, keys: str) -> str:
+    """A table of every live place of the content hashes in a table: those this dataset wrote, else those of others."""
+    own = tables.once("_places_own", _live(_rows_of(tables, dataset, within("content_hash", keys))))
+    missing = f"(SELECT content_hash FROM {keys} WHERE {outside('content_hash', own)})"
+    if not tables.query(f"SELECT 1 FROM {missing} LIMIT 1"):
+        return own
+    others = tables.once("_places_others", _live(_rows_of(tables, None, within("content_hash", missing))))
+    return tables.once("_places_all", f"FROM {own} UNION ALL FROM {others}")
+
+
+def _rows_of(tables: Tables, dataset: str | None, where: str) -> str:
+    columns = (*_PLACE, "crc32", "state", "at")
+    return f"(SELECT * FROM {tables.relation(bronze.BLOBS, columns, dataset)} WHERE {where})"
 
 
 def read_blob(storage: Storage, content_hash: str, places: Iterable[Blob]) -> bytes:
@@ -64,3 +98,46 @@ def _places(tables: Tables, hashes: set[str], dataset: str | None) -> dict[str, 
     for row in rows:
         found.setdefault(row["content_hash"], []).append(Blob(Place.from_row(row), row["crc32"]))
     return {h: tuple(places) for h, places in found.items()}
+
+
+def _first_places(tables: Tables, hashes: pa.ChunkedArray, dataset: str | None) -> tuple[pa.Table, pa.ChunkedArray]:
+    """A row a content hash with a live place, of _PLACE and `crc32`; and for each hash its row, null without one."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    source = tables.relation(bronze.BLOBS, (*_PLACE, "crc32", "state", "at"), dataset)
+    tables.con.register("_hashes", pa.table({"h": hashes}))
+    tables.con.execute("CREATE OR REPLACE TEMP TABLE _wanted AS SELECT h FROM _hashes")
+    tables.con.unregister("_hashes")
+    rows = f"(SELECT * FROM {source} SEMI JOIN _wanted ON content_hash = h)"
+    table = tables.arrow(f"SELECT {select((*_PLACE, 'crc32'))}, state = 'live' AS is_live FROM {rows}", _compact)
+    at = pc.index_in(hashes, value_set=table.column("content_hash"))
+    # most bytes have one row, which says that they are live: then nothing needs to be grouped
+    is_distinct = pc.count_distinct(at, mode="only_valid").as_py() == table.num_rows
+    if not (is_distinct and pc.all(table.column("is_live"), min_count=0).as_py()):
+        table = tables.arrow(_grouped(rows), _compact)
+        at = pc.index_in(hashes, value_set=table.column("content_hash"))
+    return table.select([*_PLACE, "crc32"]), at
+
+
+def _compact(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """With each uri, of which there are few, written once."""
+    import pyarrow as pa
+
+    columns = [
+        c.dictionary_encode() if of == "uri" else c for c, of in zip(batch.columns, batch.schema.names, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def _live(rows: str) -> str:
+    """A query for the places whose newest state is live."""
+    return (
+        f"SELECT {select(_PLACE)}, any_value(crc32) AS crc32 FROM {rows} GROUP BY {select(_PLACE)} "
+        "HAVING arg_max(state, \"at\") = 'live'"
+    )
+
+
+def _grouped(rows: str) -> str:
+    order = ", ".join(name(c) for c in _PLACE[1:])
+    return f"SELECT * FROM ({_live(rows)}) QUALIFY row_number() OVER (PARTITION BY content_hash ORDER BY {order}) = 1"

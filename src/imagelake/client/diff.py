@@ -8,12 +8,14 @@ have not changed. A draft's images have the split that versions of recipe 1 gave
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 from imagelake import digest
 from imagelake.client.catalog import Target
-from imagelake.client.difference import Sides, sides
+from imagelake.client.difference import Sides, side_tables, sides
+from imagelake.client.paired import Paired, paired
 from imagelake.client.pairing import GEOMETRY, Pair, pair
 from imagelake.client.tables import Tables
 from imagelake.client.text import Row
@@ -36,32 +38,49 @@ class Change:
 
     def as_json(self) -> dict[str, Any]:
         """The fields as plain data."""
-        return asdict(self) | {"what": list(self.what)}
+        return {f.name: getattr(self, f.name) for f in fields(self)} | {"what": list(self.what)}
 
 
 @dataclass(frozen=True)
 class Diff:
     """What changed from one version to another; `with_rows` puts every change into the document.
 
-    `waiting_saves` is the number of labels that were saved for a draft that is compared and not yet delivered; None
-    between versions.
+    `paired` are the annotations where they are not among the `listed` changes: counted where they lie, and listed only
+    when `changes` are asked for. `waiting_saves` is the number of labels that were saved for a draft that is compared
+    and not yet delivered; None between versions.
     """
 
     from_ref: str
     to_ref: str
-    changes: tuple[Change, ...]
+    listed: tuple[Change, ...]
     with_rows: bool
     waiting_saves: int | None = None
+    paired: Paired | None = None
+
+    @cached_property
+    def changes(self) -> tuple[Change, ...]:
+        """Every change: of images, annotations, categories, splits."""
+        if self.paired is None:
+            return self.listed
+        images = tuple(c for c in self.listed if c.entity == "image")
+        boxes = (_annotation_change(before, after) for before, after in self.paired.rows())
+        return (*images, *boxes, *self.listed[len(images) :])
 
     def count(self, entity: str, change: str) -> int:
         """How many changes of that kind there are."""
-        return sum(c.entity == entity and c.change == change for c in self.changes)
+        if entity == "annotation" and self.paired is not None:
+            return self._paired_counts.get(change, 0)
+        return sum(c.entity == entity and c.change == change for c in self.listed)
+
+    @cached_property
+    def _paired_counts(self) -> dict[str, int]:
+        return self.paired.counts() if self.paired else {}
 
     @property
     def splits(self) -> dict[str, dict[str, int]]:
         """Split name to images added, removed, moved_in and moved_out; splits without a change are left out."""
         found: dict[str, dict[str, int]] = {}
-        for change in self.changes:
+        for change in self.listed:
             if change.entity == "split":
                 for side, word in ((change.before, "out"), (change.after, "in")):
                     if side is not None:
@@ -88,14 +107,18 @@ class Diff:
         return document
 
     def _categories(self, change: str) -> list[str]:
-        sides = (c.after or c.before for c in self.changes if c.entity == "category" and c.change == change)
+        sides = (c.after or c.before for c in self.listed if c.entity == "category" and c.change == change)
         return [side["name"] for side in sides if side]
 
 
 def diff(tables: Tables, before: Target, after: Target, rows: bool = False, waiting: int | None = None) -> Diff:
     """What changed from one version or draft to another, of one dataset or two; `waiting` saves are only said."""
-    found = {entity: sides(tables, before, after, entity) for entity in ("image", "annotation", "category", "split")}
-    return Diff(before.name, after.name, changes(found), rows, waiting)
+    images, categories, splits = (sides(tables, before, after, e) for e in ("image", "category", "split"))
+    listed = changes({"image": images, "annotation": Sides([], []), "category": categories, "split": splits})
+    renames = _renames(listed)
+    boxes = side_tables(tables, before, after, "annotation")
+    pairs = paired(tables, boxes, renames, lambda gone, come: _followed(gone, come, renames))
+    return Diff(before.name, after.name, listed, rows, waiting, pairs)
 
 
 def changes(found: Mapping[str, Sides]) -> tuple[Change, ...]:
@@ -149,10 +172,19 @@ def _annotations(found: Sides, renames: dict[str, str]) -> Iterable[Change]:
     if renames:
         gone, come = _followed(gone, come, renames)
     pairs, removed, added = pair(gone, come)
-    changes = [_pair_change(p) for p in pairs]
-    changes += [Change("annotation", "removed", (), r["image_key"], _annotation(r), None) for r in removed]
-    changes += [Change("annotation", "added", (), r["image_key"], None, _annotation(r)) for r in added]
-    return sorted(changes, key=lambda c: c.image_key or "")
+    rows: list[tuple[Row | None, Row | None]] = [*pairs, *((r, None) for r in removed), *((None, r) for r in added)]
+    return sorted((_annotation_change(a, b) for a, b in rows), key=lambda c: c.image_key or "")
+
+
+def _annotation_change(before: Row | None, after: Row | None) -> Change:
+    if before and after:
+        return _pair_change((before, after))
+    row = before or after
+    assert row is not None
+    shown = _annotation(row)
+    if before:
+        return Change("annotation", "removed", (), row["image_key"], shown, None)
+    return Change("annotation", "added", (), row["image_key"], None, shown)
 
 
 def _followed(gone: list[Row], come: list[Row], renames: dict[str, str]) -> tuple[list[Row], list[Row]]:

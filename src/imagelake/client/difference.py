@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from imagelake.client.catalog import History, Target, Version
-from imagelake.client.rows import KEYS, LOGS, check_count, closed, count, expected, live, named
+from imagelake.client.rows import KEYS, LOGS, check_live, closed, expected, live, named
 from imagelake.client.tables import Tables
-from imagelake.client.text import Row, beyond, name, select
+from imagelake.client.text import Row, beyond, name, outside, select, within
 from imagelake.errors import IntegrityError
 from imagelake.tables import gold
 
@@ -47,39 +47,55 @@ class Sides:
     come: list[Row]
 
 
+@dataclass(frozen=True)
+class SideTables:
+    """Names of two tables with COLUMNS of the rows that are in one version only: the first, and the second."""
+
+    gone: str
+    come: str
+
+
 def sides(tables: Tables, before: Target, after: Target, entity: str) -> Sides:
     """The difference of an entity; IntegrityError when it contradicts the counts of the version rows."""
+    names = side_tables(tables, before, after, entity)
+    return Sides(*(tables.query(f"SELECT * FROM {table}") for table in (names.gone, names.come)))
+
+
+def side_tables(tables: Tables, before: Target, after: Target, entity: str) -> SideTables:
+    """The difference of an entity as tables; IntegrityError when it contradicts the counts of the version rows."""
     a, b = before.version, after.version
-    if a and b and before.dataset == after.dataset and (entity != "split" or a.recipe == b.recipe):
-        found = _range(tables, before, (a, b), entity)
-        _check_range(before, after, entity, found)
-        return found
-    for target in (before, after):
-        if entity in expected(target):
-            check_count(target, entity, count(tables, target, entity))
-    return Sides(_only(tables, before, after, entity), _only(tables, after, before, entity))
+    is_range = a and b and before.dataset == after.dataset and (entity != "split" or a.recipe == b.recipe)
+    if a and b and is_range:
+        gone, come = _range(tables, before, (a, b), entity)
+    else:
+        for target in (before, after):
+            check_live(tables, target, entity)
+        gone, come = _only(tables, before, after, entity), _only(tables, after, before, entity)
+    about = f"{entity}_{before.name}_{after.name}"
+    names = SideTables(tables.once(f"_gone_{about}", gone), tables.once(f"_come_{about}", come))
+    if is_range:
+        _cancel(tables, names, entity)
+        _check_range(tables, (before, after), entity, names)
+    return names
 
 
-def _only(tables: Tables, one: Target, other: Target, entity: str) -> list[Row]:
+def _only(tables: Tables, one: Target, other: Target, entity: str) -> str:
     columns, on = COLUMNS[entity], f"{name(KEYS[entity])}, {name(_compared(entity))}"
     mine, theirs = live(tables, one, entity, columns), live(tables, other, entity, (KEYS[entity], _compared(entity)))
-    return tables.query(f"SELECT {select(columns)} FROM {mine} ANTI JOIN {theirs} AS other USING ({on})")
+    return f"SELECT {select(columns)} FROM {mine} ANTI JOIN {theirs} AS other USING ({on})"
 
 
-def _range(tables: Tables, target: Target, ends: tuple[Version, Version], entity: str) -> Sides:
+def _range(tables: Tables, target: Target, ends: tuple[Version, Version], entity: str) -> tuple[str, str]:
     low, high = sorted(v.number for v in ends)
+    nothing = f"SELECT {select(COLUMNS[entity])} FROM {tables.empty(LOGS[entity], COLUMNS[entity])}"
     if low == high:
-        return Sides([], [])
+        return nothing, nothing
     ended = closed(tables, target.history, entity, low, high)
     log = _Log(tables, target.history, entity, ends[0].recipe)
-    gone = (
-        log.rows(f"added_in <= {low}", f"SEMI JOIN {ended}", 0)
-        if tables.query(f"SELECT 1 FROM {ended} LIMIT 1")
-        else []
-    )
-    come = log.rows(f"added_in > {low} AND added_in <= {high}", f"ANTI JOIN {ended}", low)
-    found = _cancelled(gone, come, entity)
-    return found if ends[0].number == low else Sides(found.come, found.gone)
+    has_ended = tables.query(f"SELECT 1 FROM {ended} LIMIT 1")
+    gone = log.rows(f"added_in <= {low} AND {within('row_id', ended)}", 0) if has_ended else nothing
+    come = log.rows(f"added_in > {low} AND added_in <= {high} AND {outside('row_id', ended)}", low)
+    return (gone, come) if ends[0].number == low else (come, gone)
 
 
 @dataclass(frozen=True)
@@ -89,39 +105,46 @@ class _Log:
     entity: str
     recipe: int
 
-    def rows(self, where: str, join: str, after: int) -> list[Row]:
-        """Rows under a condition and a join with ended row ids; files that end by version `after` are not opened."""
+    def rows(self, where: str, after: int) -> str:
+        """A query for rows under a condition; files that end by version `after` are not opened."""
         columns, is_split = COLUMNS[self.entity], self.entity == "split"
-        wanted = (*columns, "row_id", "added_in", "publish_id", *(("recipe",) if is_split else ()))
-        source = self.tables.relation(LOGS[self.entity], wanted, self.history.dataset, beyond("added_in", after))
+        needed = (*columns, "row_id", "added_in", "publish_id", *(("recipe",) if is_split else ()))
+        source = self.tables.relation(LOGS[self.entity], needed, self.history.dataset, beyond("added_in", after))
         recipe = f" AND recipe = {self.recipe}" if is_split else ""
-        return self.tables.query(
+        return (
             f"SELECT {select(columns)} FROM {source} SEMI JOIN {named(self.tables, self.history)} AS p "
-            f"USING (publish_id) {join} AS e USING (row_id) WHERE {where}{recipe}"
+            f"USING (publish_id) WHERE {where}{recipe}"
         )
 
 
-def _cancelled(gone: list[Row], come: list[Row], entity: str) -> Sides:
-    """Without what was taken away and brought back as it was."""
-
-    def identity(row: Row) -> tuple[object, object]:
-        return row[KEYS[entity]], row[_compared(entity)]
-
-    both = {identity(r) for r in gone} & {identity(r) for r in come}
-    return Sides([r for r in gone if identity(r) not in both], [r for r in come if identity(r) not in both])
+def _cancel(tables: Tables, names: SideTables, entity: str) -> None:
+    """Take out what was taken away and brought back as it was."""
+    identity = (name(KEYS[entity]), name(_compared(entity)))
+    both = tables.once(
+        f"_both_{names.gone}",
+        f"SELECT {', '.join(identity)} FROM {names.gone} INTERSECT SELECT {', '.join(identity)} FROM {names.come}",
+    )
+    if tables.query(f"SELECT 1 FROM {both} LIMIT 1"):
+        for table in (names.gone, names.come):
+            same = " AND ".join(f"{table}.{c} IS NOT DISTINCT FROM o.{c}" for c in identity)
+            tables.con.execute(f"DELETE FROM {table} USING {both} AS o WHERE {same}")
 
 
 def _compared(entity: str) -> str:
     return "split" if LOGS[entity] is gold.SPLIT_LOG else "row_hash"
 
 
-def _check_range(before: Target, after: Target, entity: str, found: Sides) -> None:
+def _check_range(tables: Tables, ends: tuple[Target, Target], entity: str, names: SideTables) -> None:
+    before, after = ends
     if entity not in expected(before):
         return
     promised = expected(after)[entity] - expected(before)[entity]
-    if len(found.come) - len(found.gone) != promised:
+    rows = tables.query(f"SELECT (SELECT count(*) FROM {names.come}) - (SELECT count(*) FROM {names.gone}) AS n")[0][
+        "n"
+    ]
+    if rows != promised:
         raise IntegrityError(
             f"{before.name} to {after.name}: the version rows promise {promised:+} {entity} rows, "
-            f"the log holds {len(found.come) - len(found.gone):+}",
+            f"the log holds {rows:+}",
             hint="restore the lake's tables from a copy",
         )

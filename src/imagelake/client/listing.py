@@ -114,8 +114,8 @@ def draft_digest(tables: Tables, dataset: str) -> str:
     """The content digest the draft would have as a version, from its stored row hashes."""
     sets = []
     for spec in (silver.IMAGES, silver.ANNOTATIONS, silver.CATEGORIES):
-        rows = tables.rows(spec, ("row_hash",), dataset)
-        sets.append(digest.set_digest(r["row_hash"] for r in rows))
+        rows = tables.batches(f"SELECT row_hash FROM {tables.relation(spec, ('row_hash',), dataset)}")
+        sets.append(digest.set_digest(row_hash for batch in rows for row_hash in batch.column("row_hash").to_pylist()))
     return digest.content_digest(*sets)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from imagelake.client.catalog import History, Target
 from imagelake.client.tables import Tables
-from imagelake.client.text import beyond, name, select, text
+from imagelake.client.text import beyond, name, outside, select, text
 from imagelake.errors import IntegrityError
 from imagelake.tables import gold, silver
 from imagelake.tables.spec import TableSpec
@@ -38,14 +38,17 @@ _PLUMBING = ("row_id", "added_in", "publish_id")
 _FIRST_RECIPE = 1
 
 
-def live(tables: Tables, target: Target, entity: str, columns: Sequence[str]) -> str:
-    """SQL, in brackets, for the live rows of an entity."""
+def live(tables: Tables, target: Target, entity: str, columns: Sequence[str], among: str | None = None) -> str:
+    """SQL, in brackets, for the live rows of an entity; `among` is a condition on image_key."""
     if target.version is not None:
         number, recipe = target.version.number, target.version.recipe
-        return published(tables, target.history, entity, columns, (number, recipe))
-    if entity == "split":
-        return _draft_splits(tables, target, columns)
-    return tables.relation(DRAFTS[entity], columns, target.dataset)
+        return published(tables, target.history, entity, columns, (number, recipe), among)
+    rows = (
+        _draft_splits(tables, target, columns)
+        if entity == "split"
+        else tables.relation(DRAFTS[entity], columns, target.dataset)
+    )
+    return rows if among is None else f"(SELECT * FROM {rows} WHERE {among})"
 
 
 def _draft_splits(tables: Tables, target: Target, columns: Sequence[str]) -> str:
@@ -64,15 +67,26 @@ def _draft_splits(tables: Tables, target: Target, columns: Sequence[str]) -> str
     return f"(SELECT {items} FROM {images} AS i LEFT JOIN {newest} AS s USING (image_key))"
 
 
-def published(tables: Tables, history: History, entity: str, columns: Sequence[str], version: tuple[int, int]) -> str:
+def published(
+    tables: Tables,
+    history: History,
+    entity: str,
+    columns: Sequence[str],
+    version: tuple[int, int],
+    among: str | None = None,
+) -> str:
     """SQL, in brackets, for the rows of a version (number, recipe) by its dataset's history."""
     number, recipe = version
     wanted = tuple(dict.fromkeys((*columns, *_PLUMBING, *(("recipe",) if entity == "split" else ()))))
     log = tables.relation(LOGS[entity], wanted, history.dataset, lambda f: (f.get("min.added_in") or 0) <= number)
     where = f"added_in <= {number}" + (f" AND recipe = {recipe}" if entity == "split" else "")
+    where += f" AND {among}" if among else ""
+    # most logs are large, and without closings no row id needs to be read
+    ends = closed(tables, history, entity, 0, number)
+    where += f" AND {outside('row_id', ends)}" if tables.query(f"SELECT 1 FROM {ends} LIMIT 1") else ""
     return (
         f"(SELECT {select(columns)} FROM {log} SEMI JOIN {named(tables, history)} AS p USING (publish_id) "
-        f"ANTI JOIN {closed(tables, history, entity, 0, number)} AS c USING (row_id) WHERE {where})"
+        f"WHERE {where})"
     )
 
 
@@ -117,3 +131,25 @@ def count(tables: Tables, target: Target, entity: str) -> int:
     """The number of live rows."""
     column = KEYS[entity]
     return int(tables.query(f"SELECT count(*) AS n FROM {live(tables, target, entity, (column,))}")[0]["n"])
+
+
+def check_live(tables: Tables, target: Target, entity: str) -> None:
+    """IntegrityError when a version has not the number of rows its version row promises.
+
+    Rows of the log less closings is that number, unless a closing ends no row: only where the two differ is each row's
+    id looked at.
+    """
+    version = target.version
+    if version is None or entity not in expected(target):
+        return
+    columns = ("added_in", "publish_id")
+    log = tables.relation(
+        LOGS[entity], columns, target.dataset, lambda f: (f.get("min.added_in") or 0) <= version.number
+    )
+    ends = closed(tables, target.history, entity, 0, version.number)
+    left = tables.query(
+        f"SELECT (SELECT count(*) FROM {log} SEMI JOIN {named(tables, target.history)} AS p USING (publish_id) "
+        f"WHERE added_in <= {version.number}) - (SELECT count(DISTINCT row_id) FROM {ends}) AS n"
+    )[0]["n"]
+    if left != expected(target)[entity]:
+        check_count(target, entity, count(tables, target, entity))

@@ -5,15 +5,26 @@ from __future__ import annotations
 import io
 import json
 import operator
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from imagelake import heif
 from imagelake.client.blobs import Blob, blobs, read_blob
+from imagelake.client.catalog import Target
+from imagelake.client.sample_tables import (
+    Boxes,
+    choose,
+    turned_boxes,
+    turned_images,
+    turned_row,
+    whole_annotations,
+    whole_images,
+)
 from imagelake.client.tables import Tables
 from imagelake.client.turn import Box, Turn
-from imagelake.errors import ConfigError, NotFound
+from imagelake.errors import ConfigError, IntegrityError, NotFound
 from imagelake.storage.base import Storage
 from imagelake.storage.places import Place
 
@@ -87,6 +98,14 @@ class Sample:
         return turned
 
 
+@dataclass(frozen=True, eq=False)
+class WholeTables:
+    """Every column of samples' images and of their annotations, in the order of the samples."""
+
+    images: pa.Table
+    annotations: pa.Table
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Samples:
     """A selection of a version as a map-style data set: `len`, `[i]`, iteration; workers may pickle it.
@@ -94,24 +113,59 @@ class Samples:
     `images` and `annotations` are Arrow tables in the order of the samples, in the space of their images; `classes`
     are category names by training index (None where an index names none). `ref` names exactly these samples.
     `unlabelled` counts selected images that nobody labelled: left out unless asked for.
+
+    `rows`, `boxes` and `places` hold what samples are made of, and no more: both whole tables are read when they are
+    first asked for. Those of a version never change; of a draft they are there from the beginning (`whole`).
     """
 
     ref: str
-    images: pa.Table
-    annotations: pa.Table
-    classes: tuple[str | None, ...]
+    class_indexes: Mapping[str, int]
     unlabelled: int
     oriented: bool
+    rows: pa.Table
+    boxes: Boxes
     places: pa.Table
-    starts: tuple[int, ...]
     storage: Storage
+    target: Target
+    whole: WholeTables | None
+
+    @property
+    def classes(self) -> tuple[str | None, ...]:
+        """Category names by training index."""
+        names = {index: category for category, index in self.class_indexes.items()}
+        return tuple(names.get(i) for i in range(max(names, default=-1) + 1))
+
+    @cached_property
+    def images(self) -> pa.Table:
+        """Every column of the images, and `raw_width` and `raw_height`; `width` and `height` are those shown."""
+        images = self.whole.images if self.whole else self._read_whole(whole_images, self.rows.num_rows)
+        return turned_images(images) if self.oriented else images
+
+    @cached_property
+    def annotations(self) -> pa.Table:
+        """Every column of the annotations, and `train_index`."""
+        import pyarrow.compute as pc
+
+        count = self.boxes.rows.num_rows
+        boxes = self.whole.annotations if self.whole else self._read_whole(whole_annotations, count)
+        if not self.oriented:
+            return boxes
+        of = pc.index_in(boxes.column("image_key"), value_set=self.rows.column("image_key"))
+        return turned_boxes(self.rows, boxes, of)
+
+    def _read_whole(self, read: Callable[[Tables, Target, str], pa.Table], count: int) -> pa.Table:
+        tables = Tables(self.storage)
+        table = read(tables, self.target, choose(tables, self.rows.column("image_key")))
+        if table.num_rows != count:
+            raise IntegrityError(f"{self.target.name}: {count} rows were loaded, now there are {table.num_rows}")
+        return table
 
     def __repr__(self) -> str:
         """The reference and how many there are."""
         return f"<{len(self)} samples of {self.ref}>"
 
     def __len__(self) -> int:
-        return int(self.images.num_rows)
+        return int(self.rows.num_rows)
 
     def __iter__(self) -> Iterator[Sample]:
         return (self[i] for i in range(len(self)))
@@ -122,16 +176,21 @@ class Samples:
         if not -len(self) <= i < len(self):
             raise IndexError(f"sample {i} of {len(self)}")
         i %= len(self)
-        row: dict[str, Any] = self.images.slice(i, 1).to_pylist()[0]
-        boxes = self.annotations.slice(self.starts[i], self.starts[i + 1] - self.starts[i]).to_pylist()
-        turn = Turn(row["orientation"] or 1, row["raw_width"], row["raw_height"])
+        row: dict[str, Any] = self.rows.slice(i, 1).to_pylist()[0]
+        start, end = self.boxes.starts[i].as_py(), self.boxes.starts[i + 1].as_py()
+        boxes = self.boxes.rows.slice(start, end - start).to_pylist()
+        turn = Turn(row["orientation"] or 1, row["width"], row["height"])
+        is_turned = self.oriented and turn.orientation > 1
+        width, height = turn.size if is_turned else (turn.width, turn.height)
+        if is_turned:
+            boxes = [turned_row(box, turn) for box in boxes]
         return Sample(
             key=row["image_key"],
             bytes=self._read(i, row["content_hash"]),
-            annotations=tuple(annotation(b, b["train_index"]) for b in boxes),
+            annotations=tuple(annotation(b, self.class_indexes.get(b["category"])) for b in boxes),
             split=row["split"],
-            width=row["width"],
-            height=row["height"],
+            width=width,
+            height=height,
             labelled=tuple(row["labelled"] or ()),
             attributes=_object(row["attributes"]),
             turn=turn,

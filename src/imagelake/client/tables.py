@@ -6,9 +6,12 @@ Those of a bucket never change either: they are fetched once into a cache on thi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -21,9 +24,13 @@ from imagelake.tables.spec import SCHEMA_NUMBER, TableSpec
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
     from deltalake import DeltaTable
 
 _DATASET_OF_FILE = "regexp_extract(filename, 'dataset=([^/]*)/[^/]*$', 1)"
+_ROWS_AT_ONCE = 122_880
+"""A row group of DuckDB's."""
+
 _UNREADABLE = frozenset("%[]\\")
 
 
@@ -59,10 +66,13 @@ class Tables:
 
     @cached_property
     def con(self) -> duckdb.DuckDBPyConnection:
-        """The DuckDB connection of this look; in memory, and never spilling to disk."""
+        """The DuckDB connection of this look: in memory; what does not fit lies in the folder for temporary files."""
         import duckdb
 
-        con = duckdb.connect(":memory:", config={"temp_directory": "", "autoinstall_known_extensions": "false"})
+        spill = str(
+            Path(tempfile.gettempdir()) / f"imagelake-{uuid.uuid4().hex}"
+        )  # made when needed, DuckDB removes it
+        con = duckdb.connect(":memory:", config={"temp_directory": spill, "autoinstall_known_extensions": "false"})
         con.execute("SET enable_progress_bar = false")  # it would be printed among the answer of a command
         con.execute("SET parquet_metadata_cache = true")  # active files never change, and most queries read twice
         return con
@@ -136,9 +146,7 @@ class Tables:
         files = self.files(spec, dataset, prune)
         wanted = [spec.column(c) for c in columns]
         if not files:
-            return (
-                "(SELECT " + ", ".join(f"NULL::{sql_type(c.type)} AS {name(c.name)}" for c in wanted) + " WHERE false)"
-            )
+            return self.empty(spec, columns)
         have = self._columns(spec, files)
         items = []
         for column in wanted:
@@ -153,6 +161,11 @@ class Tables:
                 value = name(column.name)
             items.append(f"{value} AS {name(column.name)}")
         return f"(SELECT {', '.join(items)} FROM {self._reader(spec, files)})"
+
+    def empty(self, spec: TableSpec, columns: Sequence[str]) -> str:
+        """SQL, in brackets, for no rows of a table."""
+        items = ", ".join(f"NULL::{sql_type(spec.column(c).type)} AS {name(c)}" for c in columns)
+        return f"(SELECT {items} WHERE false)"
 
     def rows(self, spec: TableSpec, columns: Sequence[str], dataset: str | None = None, tail: str = "") -> list[Row]:
         """The rows themselves; `tail` is SQL after FROM, such as a WHERE."""
@@ -170,6 +183,29 @@ class Tables:
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
         except (duckdb.IOException, duckdb.InvalidInputException) as error:
             raise IntegrityError(f"a table file cannot be read: {str(error).splitlines()[0]}") from None
+
+    def batches(self, sql: str) -> Iterator[pa.RecordBatch]:
+        """The result of our own SQL bit by bit; no other query may run before its end."""
+        import duckdb
+
+        try:
+            yield from self.con.sql(sql).to_arrow_reader(_ROWS_AT_ONCE)
+        except (duckdb.IOException, duckdb.InvalidInputException, OSError) as error:
+            raise IntegrityError(f"a table file cannot be read: {str(error).splitlines()[0]}") from None
+
+    def arrow(self, sql: str, compact: Callable[[pa.RecordBatch], pa.RecordBatch] | None = None) -> pa.Table:
+        """The result of our own SQL as an Arrow table; IntegrityError when a file the log names cannot be read.
+
+        It comes as a stream, whose batches `compact` makes smaller; a type that they do not share is that of the rest.
+        """
+        import duckdb
+
+        try:
+            reader = self.con.sql(sql).to_arrow_reader(_ROWS_AT_ONCE)
+            batches = [compact(batch) if compact else batch for batch in reader]
+        except (duckdb.IOException, duckdb.InvalidInputException, OSError) as error:
+            raise IntegrityError(f"a table file cannot be read: {str(error).splitlines()[0]}") from None
+        return _joined(batches, reader.schema)
 
     def once(self, table: str, select: str, parameters: Sequence[Any] = ()) -> str:
         """A temporary table made from a SELECT when it is first asked for; its name, quoted."""
@@ -230,3 +266,16 @@ class Tables:
         paths = texts([no_glob(path) for path in found])
         union = ", union_by_name = true" if self._evolved(spec) else ""
         return f"read_parquet([{paths}], hive_partitioning = false{union})"
+
+
+def _joined(batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
+    """Batches as one table: a column is null in type where it is so in all of them."""
+    import pyarrow as pa
+
+    columns = []
+    for number, of in enumerate(schema):
+        chunks = [batch.column(number) for batch in batches]
+        kinds = {chunk.type for chunk in chunks if chunk.type != pa.null()}
+        kind = kinds.pop() if kinds else pa.null() if chunks else of.type
+        columns.append(pa.chunked_array([c if c.type == kind else pa.nulls(len(c), kind) for c in chunks], kind))
+    return pa.table(columns, names=schema.names).unify_dictionaries()

@@ -51,6 +51,19 @@ def select(columns: Sequence[str]) -> str:
     return ", ".join(name(c) for c in columns)
 
 
+def within(column: str, source: str) -> str:
+    """Condition: a column has a value that a source has in its column of the same name.
+
+    As a filter, not as a join: DuckDB guesses far too few rows for a log of many files, and would join from its side.
+    """
+    return f"coalesce({name(column)} IN (SELECT {name(column)} FROM {source}), false)"
+
+
+def outside(column: str, source: str) -> str:
+    """Condition: a column has no value that a source has in its column of the same name."""
+    return f"NOT {within(column, source)}"
+
+
 def no_glob(path: str) -> str:
     """The path with the characters DuckDB takes for patterns made plain."""
     return path.replace("*", "[*]").replace("?", "[?]")

@@ -5,19 +5,20 @@ image's hash from its bytes.
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from imagelake import digest
 from imagelake.client import catalog
-from imagelake.client.blobs import blobs
+from imagelake.client.blobs import live_places
 from imagelake.client.catalog import Target
 from imagelake.client.rows import DRAFTS, KEYS, expected, live
 from imagelake.client.tables import Tables
-from imagelake.client.text import Row, select
+from imagelake.client.text import Row, outside, select, within
 from imagelake.client.verify_rows import Problems, row_problems
 from imagelake.errors import ImagelakeError
 from imagelake.storage.base import Storage
@@ -39,6 +40,9 @@ _HASHED: dict[str, tuple[tuple[str, ...], Callable[[Row], bytes]]] = {
 _ROWS_AT_ONCE = 10_000
 _MOST_PROBLEMS = 1_000
 _PLACES_AT_ONCE = 256
+
+_Chunk = Sequence[tuple[str, Place]]
+_Checked = list[tuple[int, str | None]]
 
 
 @dataclass(frozen=True)
@@ -149,27 +153,57 @@ def _batches(tables: Tables, sql: str, columns: tuple[str, ...]) -> Iterator[lis
 def _check_bytes(tables: Tables, storage: Storage, target: Target, found: _Findings, threads: int) -> tuple[int, int]:
     """(images, bytes) read; the same bytes under several keys are read once."""
     source = live(tables, target, "image", ("image_key", "content_hash"))
-    keys: dict[str, list[str]] = {}
-    for row in tables.query(f"SELECT image_key, content_hash FROM {source} ORDER BY image_key"):
-        keys.setdefault(row["content_hash"], []).append(row["image_key"])
-    known = blobs(tables, target.dataset, keys)
-    for content_hash in keys.keys() - known.keys():
-        found.add_all(keys[content_hash], "its bytes have no place in the lake")
+    keys = tables.once("_verify_keys", f"SELECT image_key, content_hash FROM {source}")
     # every live place is read: a copy that rotted must be known before it is needed
-    pairs = [(h, blob.place) for h, several in known.items() for blob in several]
-    pairs.sort(key=lambda pair: (pair[1].uri, pair[1].offset))
-    chunks = [pairs[at : at + _PLACES_AT_ONCE] for at in range(0, len(pairs), _PLACES_AT_ONCE)]
+    places = live_places(tables, target.dataset, keys)
+    lost = tables.query(f"SELECT DISTINCT content_hash FROM {keys} WHERE {outside('content_hash', places)}")
+    bad = [(row["content_hash"], "its bytes have no place in the lake") for row in lost]
     size = 0
     with ThreadPoolExecutor(max_workers=threads) as pool:
-        for chunk, checked in zip(chunks, pool.map(partial(_check_places, storage), chunks), strict=True):
-            for (content_hash, _), (length, problem) in zip(chunk, checked, strict=True):
-                size += length
-                if problem:
-                    found.add_all(keys[content_hash], problem)
-    return sum(map(len, keys.values())), size
+        for chunk, checked in _ahead(pool, partial(_check_places, storage), _chunks(tables, places), threads):
+            size += sum(length for length, _ in checked)
+            bad += [(h, problem) for (h, _), (_, problem) in zip(chunk, checked, strict=True) if problem]
+    _add_images(tables, keys, bad, found)
+    return int(tables.query(f"SELECT count(*) AS n FROM {keys}")[0]["n"]), size
 
 
-def _check_places(storage: Storage, chunk: Sequence[tuple[str, Place]]) -> list[tuple[int, str | None]]:
+def _chunks(tables: Tables, places: str) -> Iterator[_Chunk]:
+    """Content hashes and places, in the order in which they lie."""
+    columns = ("content_hash", "uri", "offset", "length", "size", "codec")
+    for batch in tables.batches(f'SELECT {select(columns)} FROM {places} ORDER BY uri, "offset"'):
+        for start in range(0, batch.num_rows, _PLACES_AT_ONCE):
+            rows = batch.slice(start, _PLACES_AT_ONCE).to_pylist()
+            yield [(row["content_hash"], Place.from_row(row)) for row in rows]
+
+
+def _ahead(
+    pool: ThreadPoolExecutor, check: Callable[[_Chunk], _Checked], chunks: Iterator[_Chunk], threads: int
+) -> Iterator[tuple[_Chunk, _Checked]]:
+    """Each chunk with its outcome, in order; a few are on their way, never all."""
+    running: deque[tuple[_Chunk, Future[_Checked]]] = deque()
+    for chunk in chunks:
+        running.append((chunk, pool.submit(check, chunk)))
+        if len(running) > 2 * threads:
+            first, outcome = running.popleft()
+            yield first, outcome.result()
+    yield from ((chunk, outcome.result()) for chunk, outcome in running)
+
+
+def _add_images(tables: Tables, keys: str, bad: Sequence[tuple[str, str]], found: _Findings) -> None:
+    """A problem for each image that has bad bytes."""
+    if not bad:
+        return
+    hashes = tables.once("_verify_bad", "SELECT unnest($1::VARCHAR[]) AS content_hash", [sorted({h for h, _ in bad})])
+    rows = tables.query(
+        f"SELECT content_hash, list(image_key ORDER BY image_key) AS image_keys FROM {keys} "
+        f"WHERE {within('content_hash', hashes)} GROUP BY content_hash"
+    )
+    image_keys = {row["content_hash"]: row["image_keys"] for row in rows}
+    for content_hash, problem in bad:
+        found.add_all(image_keys[content_hash], problem)
+
+
+def _check_places(storage: Storage, chunk: _Chunk) -> _Checked:
     """For each (bytes read, what is wrong)."""
     return [
         _checked(data, content_hash, place)

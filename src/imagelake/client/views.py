@@ -9,10 +9,10 @@ from typing import Any
 
 from imagelake.client import catalog
 from imagelake.client.catalog import Target
-from imagelake.client.rows import DRAFTS, KEYS, LOGS, check_count, count, live
+from imagelake.client.rows import DRAFTS, KEYS, LOGS, check_live, live
 from imagelake.client.runs import runs
 from imagelake.client.tables import Tables
-from imagelake.client.text import name, select, text
+from imagelake.client.text import name, outside, select, text
 from imagelake.client.uploads import furthest
 from imagelake.errors import IntegrityError
 from imagelake.tables import bronze, gold, silver
@@ -102,7 +102,7 @@ def _newest_rows(tables: Tables, entity: str, columns: tuple[str, ...]) -> str:
         f"(SELECT {', '.join(f'l.{name(c)}' for c in columns)} FROM {log} AS l "
         f"JOIN {newest} AS n ON l.dataset = n.dataset AND l.added_in <= n.number{recipe} "
         f"SEMI JOIN {named} AS p ON l.publish_id = p.publish_id "
-        f"ANTI JOIN (SELECT row_id FROM {ends} WHERE entity = {text(entity)}) AS e ON l.row_id = e.row_id)"
+        f"WHERE {outside('row_id', f'(SELECT row_id FROM {ends} WHERE entity = {text(entity)})')})"
     )
 
 
@@ -136,8 +136,7 @@ def _check(scope: Scope, entity: str) -> None:
     if entity not in DRAFTS:
         return
     if scope.target is not None:
-        if scope.target.version is not None:
-            check_count(scope.target, entity, count(scope.tables, scope.target, entity))
+        check_live(scope.tables, scope.target, entity)
         return
     rows = _newest_rows(scope.tables, entity, ("dataset", KEYS[entity]))
     wrong = scope.tables.query(

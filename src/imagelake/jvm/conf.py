@@ -28,6 +28,10 @@ _ALWAYS = {
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     # a plain Python function over a vectorised scan hangs for ever on 4.2.0 (SPARK-58241)
     "spark.sql.execution.arrow.pythonUDF.columnarInput.enabled": "false",
+    # the check of a batch's bytes walks all its lists again at every row: the square of the rows. 2^31-1 turns it off,
+    # and the rows of a batch bound its size instead
+    "spark.sql.execution.arrow.maxBytesPerBatch": str((1 << 31) - 1),
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "2000",
     # a commit whose answer was lost is recognised as our own instead of being made twice
     "spark.databricks.delta.commit.idempotencyCheck.enabled": "true",
     # keeps a small commit at the same size however many files a table has

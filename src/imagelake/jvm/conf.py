@@ -49,13 +49,11 @@ FAST_START = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:ReservedCodeCa
 """The simple compiler and collector start fastest; with the default code cache that compiler stops after a minute."""
 
 SMALL = {
-    # every task writes Java source for its projections only to look up that it is compiled already
-    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.databricks.delta.snapshotPartitions": "1",
     # every sort and hash table takes a page at once; by default up to 64 MB of zeros for a few rows
     "spark.buffer.pageSize": "2m",
 }
-"""Small queries are all overhead: a third of it goes with these."""
+"""Small queries are all overhead: these take part of it away, and `jvm.expressions` more."""
 
 _NO_PAGES = {
     "spark.sql.ui.retainedExecutions": "10",

@@ -12,9 +12,10 @@ from imagelake.quality.apply import REJECT, problem, with_flags_judged, with_pro
 from imagelake.quality.rules import ANNOTATION_RULES, DUPLICATE_RULE, only_outline_refused
 from imagelake.silver import space
 from imagelake.silver.delivery import Delivery
-from imagelake.silver.frames import map_rows, same, text_array
+from imagelake.silver.frames import map_batches, same, text_array
 from imagelake.silver.match_images import AMBIGUOUS, DUPLICATE, MISSING
-from imagelake.silver.pixels import ADDED, to_pixels
+from imagelake.silver.pixels.columns import to_pixel_columns
+from imagelake.silver.pixels.rows import ADDED
 from imagelake.tables import silver
 from imagelake.tables.frames import settled
 
@@ -80,7 +81,7 @@ def _space_of_shares(yolo_space: str) -> Column:
 
 def judge(delivery: Delivery, frame: DataFrame, draft: DataFrame, severities: Mapping[str, str]) -> IncomingAnnotations:
     """Turn coordinates into raw pixels, apply the row rules, and key what is left."""
-    pixels = map_rows(frame, ADDED, to_pixels)
+    pixels = map_batches(frame, ADDED, to_pixel_columns)
     noted = with_flags_judged(pixels, severities)
     judged = _with_saved_boxes(with_problems(noted, ANNOTATION_RULES, severities)).withColumn("bbox", F.col("clipped"))
     known = draft.select("annotation_key", F.col("row_hash").alias("_old_row_hash"), F.col("area").alias("_old_area"))

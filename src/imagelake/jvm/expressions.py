@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 
 from imagelake.settings import Settings
 
-MANY_BYTES = 4 << 20
+MANY_BYTES = 6 << 20
 """From so many bytes of documents and rows on compiling takes less processor time than interpreting."""
 
 FILE_BYTES = 256
@@ -46,4 +46,4 @@ def compiled(spark: SparkSession) -> None:
 
 
 def _is_chosen(spark: SparkSession) -> bool:
-    return spark.sparkContext.getConf().contains(_FACTORY)
+    return bool(spark.sparkContext.getConf().contains(_FACTORY))

@@ -106,7 +106,7 @@ def text_array(*values: str) -> Column:
 
 def sorted_set(*arrays: Column) -> Column:
     """The union of arrays, sorted, nulls as empty."""
-    return F.array_sort(F.array_distinct(F.concat(*(F.coalesce(a, text_array()) for a in arrays))))
+    return F.sort_array(F.array_distinct(F.concat(*(F.coalesce(a, text_array()) for a in arrays))))
 
 
 def same(left: Column, right: Column) -> Column:

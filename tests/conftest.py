@@ -110,7 +110,8 @@ def small_settings() -> Settings:
     ]
     # the default collector marks half the time while other tests want the processor; thousands of generated classes
     # fill the default code cache, and what falls out of it is compiled anew
-    conf = {**SMALL, "spark.driver.extraJavaOptions": "-XX:+UseParallelGC -XX:ReservedCodeCacheSize=512m"}
+    java = "-XX:+UseParallelGC -XX:ReservedCodeCacheSize=512m"
+    conf = {**SMALL, "spark.sql.codegen.factoryMode": "NO_CODEGEN", "spark.driver.extraJavaOptions": java}
     return load(None, [*chosen, f"spark.conf={json.dumps(conf)}"])
 
 

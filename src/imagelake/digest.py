@@ -20,6 +20,7 @@ from typing import Any
 
 MODULUS = 1 << 256
 PREFIX = "d1:"
+ANNOTATION_DOMAIN = b"imagelake/d1/annotation\n"
 
 _HEAD = struct.Struct("<BI")
 _INT = struct.Struct("<q")
@@ -37,22 +38,25 @@ def canonical_json(value: Mapping[str, Any]) -> str | None:
     return nfc(json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False))
 
 
-def _text(number: int, value: str | None) -> bytes:
-    if value is None:
-        return b""
-    data = nfc(value).encode("utf-8", "surrogatepass")
-    return _HEAD.pack(number, len(data)) + data
+def field(number: int, payload: bytes) -> bytes:
+    """A field: its number, the length of its payload, and the payload."""
+    return _HEAD.pack(number, len(payload)) + payload
+
+
+def text_field(number: int, value: str | None) -> bytes:
+    """A text as a field; nothing for null."""
+    return b"" if value is None else field(number, nfc(value).encode("utf-8", "surrogatepass"))
 
 
 def _texts(number: int, values: Sequence[str] | None) -> bytes:
     if values is None:
         return b""
-    data = b"".join(_text(0, v) for v in sorted(values))
-    return _HEAD.pack(number, len(data)) + data
+    return field(number, b"".join(text_field(0, v) for v in sorted(values)))
 
 
-def _integer(number: int, value: int | None) -> bytes:
-    return b"" if value is None else _HEAD.pack(number, 8) + _INT.pack(value)
+def integer_field(number: int, value: int | None) -> bytes:
+    """A whole number as a field; nothing for null."""
+    return b"" if value is None else field(number, _INT.pack(value))
 
 
 def floats(values: Sequence[float]) -> bytes:
@@ -60,22 +64,20 @@ def floats(values: Sequence[float]) -> bytes:
     return struct.pack(f"<{len(values)}d", *(v + 0.0 for v in values))
 
 
-def _floats(number: int, values: Sequence[float] | None) -> bytes:
-    if values is None:
-        return b""
-    data = floats(values)
-    return _HEAD.pack(number, len(data)) + data
+def floats_field(number: int, values: Sequence[float] | None) -> bytes:
+    """Numbers as a field; nothing for null."""
+    return b"" if values is None else field(number, floats(values))
 
 
 def _parts(number: int, parts: Sequence[Sequence[float]] | None) -> bytes:
     if parts is None:
         return b""
-    data = b"".join(struct.pack("<I", len(p)) + floats(p) for p in parts)
-    return _HEAD.pack(number, len(data)) + data
+    return field(number, b"".join(struct.pack("<I", len(p)) + floats(p) for p in parts))
 
 
-def _json(number: int, text: str | None) -> bytes:
-    return b"" if text is None else _text(number, canonical_json(json.loads(text)))
+def json_field(number: int, text: str | None) -> bytes:
+    """A JSON object as a field, with sorted keys; nothing for null and for an empty one."""
+    return b"" if text is None else text_field(number, canonical_json(json.loads(text)))
 
 
 def _box(box: Mapping[str, float] | None) -> tuple[float, ...] | None:
@@ -86,11 +88,11 @@ def geometry_bytes(row: Mapping[str, Any]) -> bytes:
     """The canonical geometry of an annotation: its box, polygons, mask and keypoints."""
     return b"".join(
         (
-            _floats(4, _box(row["bbox"])),
+            floats_field(4, _box(row["bbox"])),
             _parts(5, row["polygons"]),
-            _floats(6, row["rle_size"]),
-            _text(7, row["rle_counts"]),
-            _floats(8, row["keypoints"]),
+            floats_field(6, row["rle_size"]),
+            text_field(7, row["rle_counts"]),
+            floats_field(8, row["keypoints"]),
         )
     )
 
@@ -101,13 +103,13 @@ def image_hash(row: Mapping[str, Any]) -> bytes:
         b"".join(
             (
                 b"imagelake/d1/image\n",
-                _text(1, row["image_key"]),
-                _text(2, row["content_hash"]),
-                _integer(3, row["width"]),
-                _integer(4, row["height"]),
-                _integer(5, row["orientation"]),
+                text_field(1, row["image_key"]),
+                text_field(2, row["content_hash"]),
+                integer_field(3, row["width"]),
+                integer_field(4, row["height"]),
+                integer_field(5, row["orientation"]),
                 _texts(6, row["labelled"]),
-                _json(7, row["attributes"]),
+                json_field(7, row["attributes"]),
             )
         )
     ).digest()
@@ -118,13 +120,13 @@ def annotation_hash(row: Mapping[str, Any]) -> bytes:
     return hashlib.sha256(
         b"".join(
             (
-                b"imagelake/d1/annotation\n",
-                _text(1, row["image_key"]),
-                _text(2, row["kind"]),
-                _text(3, row["category"]),
+                ANNOTATION_DOMAIN,
+                text_field(1, row["image_key"]),
+                text_field(2, row["kind"]),
+                text_field(3, row["category"]),
                 geometry_bytes(row),
-                _integer(9, int(bool(row["is_crowd"]))),
-                _json(10, row["attributes"]),
+                integer_field(9, int(bool(row["is_crowd"]))),
+                json_field(10, row["attributes"]),
             )
         )
     ).digest()
@@ -136,9 +138,9 @@ def category_hash(row: Mapping[str, Any]) -> bytes:
         b"".join(
             (
                 b"imagelake/d1/category\n",
-                _text(1, row["name"]),
-                _text(2, row["supercategory"]),
-                _integer(3, row["train_index"]),
+                text_field(1, row["name"]),
+                text_field(2, row["supercategory"]),
+                integer_field(3, row["train_index"]),
             )
         )
     ).digest()
@@ -146,7 +148,9 @@ def category_hash(row: Mapping[str, Any]) -> bytes:
 
 def split_hash(row: Mapping[str, Any]) -> bytes:
     """The row hash (32 bytes) of an image's place in a split, from the columns of gold.split_log."""
-    return hashlib.sha256(b"imagelake/d1/split\n" + _text(1, row["image_key"]) + _text(2, row["split"])).digest()
+    return hashlib.sha256(
+        b"imagelake/d1/split\n" + text_field(1, row["image_key"]) + text_field(2, row["split"])
+    ).digest()
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import Any
 
 from imagelake.context import Clock, Context, RunReport, system_clock
 from imagelake.errors import GateFailed, ImagelakeError, UploadRejected
+from imagelake.jvm.expressions import interpreted
 from imagelake.session import jvm_pid, open_session
 from imagelake.settings import Settings
 from imagelake.storage.lake import Lake, create_lake, open_lake
@@ -48,7 +49,10 @@ def run_verb(
     context = replace(open_context(settings, lake), progress=progress)
     name = f"run-{context.run_id}"
     try:
-        with acquire(context.storage, name, context.holder, settings.lease, context.clock):
+        with (
+            acquire(context.storage, name, context.holder, settings.lease, context.clock),
+            interpreted(context.spark, settings),
+        ):
             return _recorded(context, {"verb": verb, "dataset": dataset}, work)
     finally:
         for path in lock_paths(name):  # one by one: RGW refuses a batch to a role that may remove only some prefixes

@@ -21,7 +21,8 @@ ROOT = Path(__file__).parents[2]
 JOB = ROOT / "jobs" / "pipeline.py"
 _JAVA = " ".join(FAST_START)
 HASTE = ["--driver-java-options", _JAVA, "--conf", f"spark.executor.extraJavaOptions={_JAVA}"]
-HASTE += [word for key, value in SMALL.items() for word in ("--conf", f"{key}={value}")]
+CHOSEN = {**SMALL, "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
+HASTE += [word for key, value in CHOSEN.items() for word in ("--conf", f"{key}={value}")]
 """For a run of seconds: Java's quick compiler, and Spark's plans interpreted."""
 
 

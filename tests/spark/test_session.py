@@ -24,6 +24,19 @@ rows.write.format("delta").save({table!r})
 print(spark.read.format("delta").load({table!r}).count())
 """
 
+LISTED = """
+from imagelake.jvm.expressions import interpreted
+from imagelake.session import open_session
+from imagelake.settings import load
+settings = load()
+spark = open_session(settings, "listed")
+spark.range(3).createOrReplaceTempView("shown")
+print(*[table.name for table in spark.catalog.listTables()])
+with interpreted(spark, settings):
+    spark.range(3).count()
+print(*[table.name for table in spark.catalog.listTables()])
+"""
+
 SUBMITTED = """
 import sys
 from imagelake.session import open_session
@@ -150,3 +163,8 @@ def test_a_stopped_session_can_be_opened_again() -> None:
     )
     done = run(sys.executable, "-c", code)
     assert (done.stdout, done.stderr) == ("3\n3\n", "")
+
+
+def test_a_session_as_users_get_it_lists_its_tables() -> None:
+    shown = run(sys.executable, "-c", LISTED)
+    assert shown.stdout.split() == ["shown", "shown"], shown.stderr

@@ -25,6 +25,7 @@ LAYERS = (
         "settings",
         "lifecycle_settings",
         "digest",
+        "digest_columns",
         "keys",
         "heif",
         "log",

@@ -28,6 +28,10 @@ _ALWAYS = {
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     # a plain Python function over a vectorised scan hangs for ever on 4.2.0 (SPARK-58241)
     "spark.sql.execution.arrow.pythonUDF.columnarInput.enabled": "false",
+    # the check of a batch's bytes walks all its lists again at every row: the square of the rows. 2^31-1 turns it off,
+    # and the rows of a batch bound its size instead
+    "spark.sql.execution.arrow.maxBytesPerBatch": str((1 << 31) - 1),
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "2000",
     # a commit whose answer was lost is recognised as our own instead of being made twice
     "spark.databricks.delta.commit.idempotencyCheck.enabled": "true",
     # keeps a small commit at the same size however many files a table has
@@ -45,13 +49,11 @@ FAST_START = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:ReservedCodeCa
 """The simple compiler and collector start fastest; with the default code cache that compiler stops after a minute."""
 
 SMALL = {
-    # every task writes Java source for its projections only to look up that it is compiled already
-    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.databricks.delta.snapshotPartitions": "1",
     # every sort and hash table takes a page at once; by default up to 64 MB of zeros for a few rows
     "spark.buffer.pageSize": "2m",
 }
-"""Small queries are all overhead: a third of it goes with these."""
+"""Small queries are all overhead: these take part of it away, and `jvm.expressions` more."""
 
 _NO_PAGES = {
     "spark.sql.ui.retainedExecutions": "10",

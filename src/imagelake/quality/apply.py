@@ -20,10 +20,10 @@ def with_problems(frame: DataFrame, rules: Sequence[Rule], severities: Mapping[s
     """
     refusing = [_problem(rule) for rule in rules if severities[rule.id] in REFUSING]
     flagging = [F.when(_message(rule).isNotNull(), F.lit(rule.id)) for rule in rules if severities[rule.id] in FLAGGING]
-    flags = F.array_compact(F.array(*flagging)) if flagging else F.array().cast("array<string>")
-    return frame.withColumn(REJECT, F.coalesce(F.col(REJECT), *refusing)).withColumn(
-        "flags", F.array_sort(F.array_distinct(F.concat("flags", flags)))
-    )
+    none = F.lit(None).cast("string")
+    # of all ways to leave nulls and repetitions out, Spark compiles these functions
+    flags = F.sort_array(F.array_except(F.concat("flags", F.array(*flagging, none)), F.array(none)))
+    return frame.withColumn(REJECT, F.coalesce(F.col(REJECT), *refusing)).withColumn("flags", flags)
 
 
 def with_flags_judged(frame: DataFrame, severities: Mapping[str, str]) -> DataFrame:

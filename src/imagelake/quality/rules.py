@@ -48,9 +48,18 @@ def _when(condition: Column, *parts: Column | str) -> Column:
     return F.when(condition, F.concat(*texts))
 
 
-def _far(coordinates: Column) -> Column:
-    limit = FAR * F.greatest("width", "height")
-    return F.exists(coordinates, lambda v: F.abs(v) > limit)
+def _far(most: Column) -> Column:
+    """Whether a coordinate, the one furthest from zero, lies too far outside. No lambda: Spark would interpret it."""
+    return most > FAR * F.greatest("width", "height")
+
+
+def _furthest_of_box() -> Column:
+    return F.greatest(*(F.abs(edge) for edge in _box_edges()))
+
+
+def _furthest_of_polygons() -> Column:
+    numbers = F.flatten("polygons")
+    return F.greatest(F.array_max(numbers), -F.array_min(numbers))
 
 
 def _box_text() -> Column:
@@ -61,8 +70,9 @@ def _size_text() -> Column:
     return F.format_string("%s x %s", "width", "height")
 
 
-def _box_corners() -> Column:
-    return F.array("bbox.x", "bbox.y", F.col("bbox.x") + F.col("bbox.w"), F.col("bbox.y") + F.col("bbox.h"))
+def _box_edges() -> tuple[Column, ...]:
+    x, y, w, h = (F.col(f"bbox.{side}") for side in "xywh")
+    return (x, y, x + w, y + h)
 
 
 def _overhang() -> Column:
@@ -93,7 +103,7 @@ def _needs_box() -> Column:
 
 
 def _normalised() -> Column:
-    inside = F.forall(_box_corners(), lambda v: (v >= 0) & (v <= 1))
+    inside = (F.least(*_box_edges()) >= 0) & (F.greatest(*_box_edges()) <= 1)
     return ~F.col("unit") & inside & (F.least("width", "height") > MIN_SIDE)
 
 
@@ -111,7 +121,7 @@ ANNOTATION_RULES: tuple[Rule, ...] = (
     with_message(
         "annotation.polygon_out_of_bounds",
         lambda: _when(
-            F.exists("polygons", _far),
+            _far(_furthest_of_polygons()),
             F.lit(f"a polygon coordinate lies more than {FAR} image sides outside the image of "),
             _size_text(),
         ),
@@ -125,7 +135,10 @@ ANNOTATION_RULES: tuple[Rule, ...] = (
     with_message(
         "annotation.box_out_of_bounds",
         lambda: _when(
-            _far(_box_corners()), _box_text(), f" lies more than {FAR} image sides outside the image of ", _size_text()
+            _far(_furthest_of_box()),
+            _box_text(),
+            f" lies more than {FAR} image sides outside the image of ",
+            _size_text(),
         ),
     ),
     with_message(

@@ -9,12 +9,14 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from imagelake.quality.apply import REJECT, problem, with_flags_judged, with_problems
+from imagelake.quality.catalogue import REFUSING
 from imagelake.quality.rules import ANNOTATION_RULES, DUPLICATE_RULE, only_outline_refused
 from imagelake.silver import space
 from imagelake.silver.delivery import Delivery
-from imagelake.silver.frames import map_rows, same, text_array
+from imagelake.silver.frames import map_batches, same, text_array
 from imagelake.silver.match_images import AMBIGUOUS, DUPLICATE, MISSING
-from imagelake.silver.pixels import ADDED, to_pixels
+from imagelake.silver.pixels.columns import to_pixel_columns
+from imagelake.silver.pixels.rows import ADDED
 from imagelake.tables import silver
 from imagelake.tables.frames import settled
 
@@ -35,6 +37,9 @@ _REFUSED = "refused"
 
 _MATCHED = ("image_key", "status", "waits_for", "by_name", "space", "_width", "_height", "_orientation")
 """Columns of matched image records, which records that waited have already."""
+
+_OF_OTHERS = ("split", "kinds", "supercategory", "entity", "rule", "message")
+"""Columns of records that no annotation has: every row would be carried with them from step to step."""
 
 
 def joined(
@@ -62,7 +67,7 @@ def joined(
     )
     sizes = accepted.select("image_key", "width", "height", "orientation", F.lit(True).alias("_in"))
     frame = (
-        records.drop("width", "height", "file", "split", "by_stem", "absolute", *_MATCHED)
+        records.drop("width", "height", "file", "by_stem", "absolute", *_OF_OTHERS, *_MATCHED)
         .join(image.dropDuplicates(["doc", "ref"]), ["doc", "ref"], "left")
         .join(sizes, "image_key", "left")
         .join(names, ["doc", "category_ref"], "left")
@@ -80,14 +85,24 @@ def _space_of_shares(yolo_space: str) -> Column:
 
 def judge(delivery: Delivery, frame: DataFrame, draft: DataFrame, severities: Mapping[str, str]) -> IncomingAnnotations:
     """Turn coordinates into raw pixels, apply the row rules, and key what is left."""
-    pixels = map_rows(frame, ADDED, to_pixels)
+    pixels = map_batches(frame, ADDED, to_pixel_columns)
     noted = with_flags_judged(pixels, severities)
     judged = _with_saved_boxes(with_problems(noted, ANNOTATION_RULES, severities)).withColumn("bbox", F.col("clipped"))
     known = draft.select("annotation_key", F.col("row_hash").alias("_old_row_hash"), F.col("area").alias("_old_area"))
-    rows = _as_silver(delivery, _keyed(judged, severities)).join(known, "annotation_key", "left")
+    rows = _as_silver(delivery, _keyed(_with_needed_payloads(judged, severities), severities)).join(
+        known, "annotation_key", "left"
+    )
     unchanged = same(F.col("row_hash"), F.col("_old_row_hash")) & same(F.col("area"), F.col("_old_area"))
     marked = settled(rows.withColumn("_same", unchanged).drop("_old_row_hash", "_old_area"))
     return IncomingAnnotations(marked.where(F.col(REJECT).isNull()), marked.where(F.col(REJECT).isNotNull()))
+
+
+def _with_needed_payloads(judged: DataFrame, severities: Mapping[str, str]) -> DataFrame:
+    """The rows, accepted ones without what only a rejection shows: most of the bytes that are sorted from here on."""
+    if severities[DUPLICATE_RULE.id] in REFUSING:
+        return judged
+    refused = F.col(REJECT).isNotNull()
+    return judged.withColumns({name: F.when(refused, F.col(name)) for name in ("raw", "locator")})
 
 
 def _with_saved_boxes(judged: DataFrame) -> DataFrame:

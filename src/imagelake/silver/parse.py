@@ -15,6 +15,7 @@ from imagelake.context import Context
 from imagelake.errors import ImagelakeError
 from imagelake.formats import reader
 from imagelake.formats.base import Unit
+from imagelake.jvm.expressions import FILE_BYTES, MANY_BYTES, compiled
 from imagelake.silver.records import DDL, to_batch, to_note, to_row
 from imagelake.silver.upload import UploadTree
 from imagelake.storage.base import Storage
@@ -30,10 +31,17 @@ def parse(ctx: Context, tree: UploadTree, units: tuple[Unit, ...]) -> DataFrame:
     """The records of all units as a frame of `silver.records.DDL`."""
     if not units:
         return ctx.spark.createDataFrame([], DDL)
+    if _bytes(tree, units) >= MANY_BYTES:
+        compiled(ctx.spark)
     rows = pa.table({"unit": [_to_json(unit, tree) for unit in units]})
     tasks = min(len(units), ctx.spark.sparkContext.defaultParallelism * _UNITS_PER_TASK)
     frame = ctx.spark.createDataFrame(rows, "unit string").repartition(tasks)
     return frame.mapInArrow(_parser(ctx.storage), DDL)
+
+
+def _bytes(tree: UploadTree, units: tuple[Unit, ...]) -> int:
+    """The size of the work: of the documents, and a share for each file."""
+    return sum(tree.size(path) for unit in units for path in unit.paths) + FILE_BYTES * len(tree.sizes)
 
 
 def _to_json(unit: Unit, tree: UploadTree) -> str:

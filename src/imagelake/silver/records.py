@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -59,25 +59,24 @@ DDL = (
     "string, raw string"
 )
 
-_EMPTY: dict[str, Any] = dict.fromkeys(SCHEMA.names)
-
 
 def to_row(record: Record, position: int) -> dict[str, Any]:
-    """A record as a row; `ref` is always the image's reference, or the category's own."""
-    if isinstance(record, ImageRecord):
-        row = _image(record)
-    elif isinstance(record, AnnotationRecord):
+    """A record as a row of those columns that its kind has; `ref` is always the image's, or the category's own."""
+    if isinstance(record, AnnotationRecord):
         row = _annotation(record)
+    elif isinstance(record, ImageRecord):
+        row = _image(record)
     elif isinstance(record, CategoryRecord):
         row = _category(record)
     else:
         row = _issue(record)
-    return {**_EMPTY, **row, "document": record.document, "position": position}
+    row["document"], row["position"] = record.document, position
+    return row
 
 
 def to_note(document: str, rule: str) -> dict[str, Any]:
     """A row that notes something of a document as a whole."""
-    return {**_EMPTY, "type": "note", "document": document, "rule": rule}
+    return {"type": "note", "document": document, "rule": rule}
 
 
 def as_json(row: Mapping[str, Any]) -> str:
@@ -85,9 +84,16 @@ def as_json(row: Mapping[str, Any]) -> str:
     return json.dumps({name: row.get(name) for name in SCHEMA.names}, ensure_ascii=False)
 
 
-def to_batch(rows: Iterable[dict[str, Any]]) -> pa.RecordBatch:
-    """The rows as one Arrow batch."""
-    return pa.RecordBatch.from_pylist(list(rows), schema=SCHEMA)
+def to_batch(rows: Sequence[Mapping[str, Any]]) -> pa.RecordBatch:
+    """The rows as one Arrow batch; columns that no row has cost nothing."""
+    present = frozenset[str]().union(*rows)
+    columns = [
+        pa.array([row.get(field.name) for row in rows], field.type)
+        if field.name in present
+        else pa.nulls(len(rows), field.type)
+        for field in SCHEMA
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
 
 
 def _image(r: ImageRecord) -> dict[str, Any]:
@@ -104,7 +110,7 @@ def _image(r: ImageRecord) -> dict[str, Any]:
         "kinds": sorted(r.kinds),
         "source_id": r.source_id,
         "attributes": canonical_json(r.attributes),
-        "warnings": list(r.warnings),
+        "warnings": r.warnings,
         "raw": json.dumps({"file_name": r.file, "id": r.source_id}, ensure_ascii=False)[:MAX_RAW],
     }
 
@@ -117,18 +123,18 @@ def _annotation(r: AnnotationRecord) -> dict[str, Any]:
         "kind": r.kind,
         "category": r.category,
         "category_ref": r.category_ref,
-        "bbox": list(r.bbox) if r.bbox is not None else None,
+        "bbox": r.bbox,
         "unit": r.unit,
         "decimals": r.decimals,
-        "polygons": [list(p) for p in r.polygons] if r.polygons is not None else None,
-        "rle_size": list(r.rle_size) if r.rle_size is not None else None,
+        "polygons": r.polygons,
+        "rle_size": r.rle_size,
         "rle_counts": r.rle_counts,
         "area": r.area,
         "is_crowd": r.is_crowd,
-        "keypoints": list(r.keypoints) if r.keypoints is not None else None,
+        "keypoints": r.keypoints,
         "source_id": r.source_id,
         "attributes": canonical_json(r.attributes),
-        "warnings": list(r.warnings),
+        "warnings": r.warnings,
         "raw": r.raw[:MAX_RAW],
     }
 

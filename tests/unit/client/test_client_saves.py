@@ -135,7 +135,7 @@ ANNOTATION = st.one_of(
 @given(st.lists(ANNOTATION, max_size=4))
 def test_a_save_has_the_hashes_that_the_build_will_give_its_rows(given_: list[Any]) -> None:
     from imagelake.formats.records import AnnotationRecord
-    from imagelake.silver.pixels import to_pixels
+    from imagelake.silver.pixels.rows import to_pixels
     from imagelake.silver.records import to_row
 
     entries = []
@@ -168,6 +168,6 @@ def test_a_save_has_the_hashes_that_the_build_will_give_its_rows(given_: list[An
 
 @given(BOX)
 def test_boxes_are_cut_as_the_build_cuts_them(box: Any) -> None:
-    from imagelake.silver.pixels import clip as theirs
+    from imagelake.silver.pixels.rows import clip as theirs
 
     assert clip(tuple(box), *SIZE) == theirs(tuple(box), *SIZE)

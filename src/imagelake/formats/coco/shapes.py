@@ -100,7 +100,7 @@ def bbox(value: Any, outline: Shape, warnings: list[str]) -> Box | None:
         return derived
     if not isinstance(value, list) or len(value) != 4:
         raise Refused("annotation.bbox_invalid", f"bbox {shown(value)}; give four numbers x, y, width, height")
-    x, y, w, h = (_side(v, value, warnings) for v in value)
+    x, y, w, h = _finite(value) or tuple(_side(v, value, warnings) for v in value)
     if (w <= 0 or h <= 0) and outline.kind != BOX.kind:
         raise Refused("annotation.box_degenerate", f"bbox {shown(value)}; width and height must be positive")
     return (x, y, w, h)
@@ -139,10 +139,15 @@ def _derived(outline: Shape) -> Box | None:
 def _polygon(part: Any) -> Polygon | None:
     if not isinstance(part, list) or len(part) < _MIN_NUMBERS or len(part) % 2:
         return None
-    if not _NUMBERS.issuperset(map(type, part)):
+    return _finite(part)
+
+
+def _finite(values: list[Any]) -> tuple[float, ...] | None:
+    """The values as floats; None unless all are JSON numbers, and finite."""
+    if not _NUMBERS.issuperset(map(type, values)):
         return None
     try:
-        numbers = tuple(map(float, part))
+        numbers = tuple(map(float, values))
     except OverflowError:
         return None
     return numbers if all(map(math.isfinite, numbers)) else None

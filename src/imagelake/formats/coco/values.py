@@ -57,6 +57,8 @@ def reference(value: Any) -> tuple[str | None, bool]:
 
     Any other text is an id as it is: some exporters use names or UUIDs.
     """
+    if type(value) is int and -_WIDEST < value < _WIDEST:
+        return str(value), False
     number_id, coerced = _identifier(value)
     if number_id is None and type(value) is str and value.strip():
         return value.strip(), False
@@ -64,8 +66,6 @@ def reference(value: Any) -> tuple[str | None, bool]:
 
 
 def _identifier(value: Any) -> tuple[str | None, bool]:
-    if type(value) is int:
-        return (str(value), False) if -_WIDEST < value < _WIDEST else (None, False)
     if type(value) is float and value.is_integer() and abs(value) < _WIDEST:
         return str(int(value)), True
     if type(value) is str and _INTEGER.fullmatch(value):
@@ -86,6 +86,8 @@ def side(value: Any) -> int | None:
 def attributes(record: Mapping[str, Any], fields: Collection[str]) -> tuple[dict[str, Any], bool]:
     """The members that are no fields, and whether one held a number that JSON cannot (it becomes null)."""
     left = {key: value for key, value in record.items() if key not in fields}
+    if not left:
+        return left, False
     if all(type(value) in _PLAIN for value in left.values()):
         return left, False
     lost: list[Any] = []

@@ -6,8 +6,10 @@ The EXIF orientations are those of the EXIF 2.3 standard, tag 0x0112: `o` says h
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import pyarrow as pa
 
 from imagelake import digest
 from imagelake.boxes import Box, clip
@@ -16,18 +18,31 @@ from imagelake.quality.catalogue import FAR, WAITING
 from imagelake.silver.records import as_json
 from imagelake.silver.space import ORIENTED, TURNS_SIDES
 
-ADDED = (
-    "bbox struct<x:double,y:double,w:double,h:double>, clipped struct<x:double,y:double,w:double,h:double>, "
-    "polygons array<array<double>>, rle_size array<int>, rle_counts string, final_area double, "
-    "row_hash binary, geometry_hash binary, as_box struct<area:double,row_hash:binary,geometry_hash:binary>, "
-    "flags array<string>, record string"
+_BOX = pa.struct([(side, pa.float64()) for side in "xywh"])
+_HASHES = (("row_hash", pa.binary()), ("geometry_hash", pa.binary()))
+
+ADDED = pa.schema(
+    [
+        ("bbox", _BOX),
+        ("clipped", _BOX),
+        ("polygons", pa.list_(pa.list_(pa.float64()))),
+        ("rle_size", pa.list_(pa.int32())),
+        ("rle_counts", pa.string()),
+        ("final_area", pa.float64()),
+        *_HASHES,
+        ("as_box", pa.struct([("area", pa.float64()), *_HASHES])),
+        ("flags", pa.list_(pa.string())),
+        ("record", pa.string()),
+    ]
 )
 
-_OFF_PIXELS, _OFF_SHARE = 2, 0.05
+OFF_PIXELS, OFF_SHARE = 2, 0.05
+"""An edge of a box disagrees with its outline from so many pixels on, and from such a share of the box's side on."""
 
 _OUTLINE = ("polygons", "rle_size", "rle_counts")
+_LABEL = ("image_key", "kind", "category", "area", "is_crowd", "keypoints", "attributes")
 
-Row = dict[str, Any]
+Row = Mapping[str, Any]
 
 
 def to_pixels(row: Row) -> Row:
@@ -46,12 +61,13 @@ def to_pixels(row: Row) -> Row:
     clipped = None if box is None else clip(box, row["width"], row["height"])
     outline = {name: shapes[name] for name in _OUTLINE}
     whole = {"bbox": _struct(box), "clipped": _struct(clipped), **outline}
+    label = {name: row[name] for name in _LABEL} | whole
     is_derived = bool({"annotation.bbox_derived", "annotation.bbox_dropped"}.intersection(flags))
     saves_box = not is_derived and _may_be_refused(shapes, bounds, row)
-    as_box = {**row, **whole, **dict.fromkeys(_OUTLINE), "kind": "box"} if saves_box else None
+    as_box = {**label, **dict.fromkeys(_OUTLINE), "kind": "box"} if saves_box else None
     return {
         **whole,
-        **_measured(row | whole),
+        **_measured(label),
         "as_box": None if as_box is None else _renamed(_measured(as_box)),
         "flags": flags,
         "record": None,
@@ -110,7 +126,7 @@ def _odd_outline(shapes: Row, bounds: Box | None, box: Box | None) -> list[str]:
 def _disagree(box: Box, bounds: Box) -> bool:
     """Whether an edge of a box is off that of its outline, by pixels and by a share of the box's side."""
     for place in (0, 1):
-        least = max(_OFF_PIXELS, _OFF_SHARE * box[place + 2])
+        least = max(OFF_PIXELS, OFF_SHARE * box[place + 2])
         ends = box[place] + box[place + 2], bounds[place] + bounds[place + 2]
         if abs(box[place] - bounds[place]) > least or abs(ends[0] - ends[1]) > least:
             return True
@@ -164,7 +180,7 @@ def _raw_point(x: float, y: float, orientation: int, width: int, height: int) ->
 def _untouched(row: Row) -> Row:
     box = _struct(None if row["bbox"] is None else tuple(row["bbox"]))
     kept = {name: row[name] for name in _OUTLINE}
-    record = as_json(row | _of_image(row)) if row["_reject"]["rule"] in WAITING else None
+    record = as_json({**row, **_of_image(row)}) if row["_reject"]["rule"] in WAITING else None
     none = dict.fromkeys(("final_area", "row_hash", "geometry_hash", "as_box"))
     return {**kept, **none, "bbox": box, "clipped": box, "flags": row["flags"], "record": record}
 

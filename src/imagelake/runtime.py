@@ -108,7 +108,7 @@ def _record(context: Context, values: dict[str, Any]) -> None:
         "at": context.clock(),
         **values,
     }
-    context.tables.append(ops.RUNS, context.tables.frame(ops.RUNS, [row]))
+    context.tables.append_rows(ops.RUNS, [row])
 
 
 def _as_json(reports: Sequence[RunReport]) -> str | None:

@@ -180,16 +180,16 @@ def test_sequence_numbers_are_given_one_by_one(spark, tmp_path):
     """The first of two numbers is taken between looking and committing."""
     ctx = helpers.context(spark, tmp_path / "lake")
     row = {"dataset": "pets", "upload_id": "a", "state": "landed", "mode": "append"}
-    append, other = ctx.tables.append, helpers.again(ctx)
+    append, other = ctx.tables.append_rows, helpers.again(ctx)
     raced = []
 
-    def racing(spec, frame, txn=None):
+    def racing(spec, rows, txn=None):
         if not raced:
             raced.append(True)
             deliveries.deliver(other, [row | {"upload_id": "other"}])
-        append(spec, frame, txn)
+        append(spec, rows, txn)
 
-    ctx.tables.append = racing
+    ctx.tables.append_rows = racing
     ours = deliveries.deliver(helpers.again(ctx), [row, row | {"upload_id": "b"}])
     assert [r["sequence"] for r in ours] == [2, 3]
     newest = deliveries.newest(ctx.tables, "pets")

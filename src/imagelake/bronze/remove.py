@@ -62,7 +62,7 @@ def _deliver(ctx: Context, dataset: str, image_keys: Sequence[str], note: str | 
     attempt_id = uuid.uuid4().hex
     base = {"dataset": dataset, "attempt_id": attempt_id, "role": "removed"}
     ctx.reached("remove:files")
-    ctx.tables.append(bronze.FILES, ctx.tables.frame(bronze.FILES, [{**base, "path": key} for key in image_keys]))
+    ctx.tables.append_rows(bronze.FILES, [{**base, "path": key} for key in image_keys])
     ctx.reached("remove:upload")
     delivery = {
         "dataset": dataset,

@@ -7,7 +7,7 @@ import re
 from imagelake.context import Context
 from imagelake.errors import Conflict, UsageError
 from imagelake.tables import gold
-from imagelake.tables.store import Txn
+from imagelake.tables.commit import Txn
 
 ALIAS = re.compile(r"^[a-z][a-z0-9_-]{0,62}$")
 _RESERVED = re.compile(r"^(latest|draft|v\d.*)$")
@@ -41,5 +41,5 @@ def set_alias(ctx: Context, dataset: str, alias: str, number: int, recipe: int, 
             "author": author,
             "at": ctx.clock(),
         }
-        ctx.tables.append(gold.ALIASES, ctx.tables.frame(gold.ALIASES, [row]), Txn(app_id, sequence))
+        ctx.tables.append_rows(gold.ALIASES, [row], Txn(app_id, sequence))
     raise Conflict(f"alias {alias} of {dataset} was set by others {_TRIES} times", hint="run the command again")

@@ -59,4 +59,4 @@ def _keep(ctx: Context, dataset: str, tables: Judged) -> None:
         "at": ctx.clock(),
         "judged": tables.state,
     }
-    ctx.tables.append(ops.QUALITY, ctx.tables.frame(ops.QUALITY, judgement_rows(same, (), tables.suites)))
+    ctx.tables.append_rows(ops.QUALITY, judgement_rows(same, (), tables.suites))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from imagelake.errors import Conflict
 from imagelake.tables import bronze
-from imagelake.tables.store import DeltaStore, Txn
+from imagelake.tables.commit import Txn
+from imagelake.tables.store import DeltaStore
 
 if TYPE_CHECKING:
     from imagelake.context import Context
@@ -62,7 +63,7 @@ def _deliver(ctx: Context, row: Mapping[str, Any]) -> dict[str, Any]:
         number = max((r["sequence"] for r in newest(ctx.tables, dataset)), default=0) + 1
         made = {**row, "sequence": number, "run_id": ctx.run_id, "at": ctx.clock()}
         txn = Txn(f"upload/{dataset}", number)
-        ctx.tables.append(bronze.UPLOADS, ctx.tables.frame(bronze.UPLOADS, [made]), txn)
+        ctx.tables.append_rows(bronze.UPLOADS, [made], txn)
         written = [r for r in newest(ctx.tables, dataset) if r["sequence"] == number]
         if written and written[0]["run_id"] == ctx.run_id:
             return written[0]

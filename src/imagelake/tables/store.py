@@ -1,4 +1,8 @@
-"""The lake's Delta tables through Spark: the only place that writes them, and the only importer of delta."""
+"""The lake's Delta tables: the only importer of delta, and where it is decided who reads and writes.
+
+Rows that are on the driver, and small changes, are committed by this process (`commit`, `upsert`); a dataset's few rows
+are read by it too. Bulk rows are Spark's.
+"""
 
 from __future__ import annotations
 
@@ -17,34 +21,30 @@ from delta.tables import DeltaTable
 from deltalake import DeltaTable as DeltaLog
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.pandas.types import to_arrow_schema
-from pyspark.sql.types import StructType
+from pyspark.sql.pandas.types import from_arrow_schema
 
 from imagelake.errors import LakeFormatError
 from imagelake.settings import DeltaSettings
 from imagelake.storage.base import Storage
+from imagelake.tables.commit import FileChange, Txn, commit, write_files
 from imagelake.tables.delta_rs import add_columns, create_delta_table, delta_table, is_delta_table, place
-from imagelake.tables.frames import in_files, together
+from imagelake.tables.frames import FEW_ROWS, Counted, in_files, together
 from imagelake.tables.spec import SCHEMA_NUMBER, TableSpec
+from imagelake.tables.types import arrow_schema, delta_schema, table_of
+from imagelake.tables.upsert import CHANGE, TooManyRows, active_files, upsert
 
 log = logging.getLogger(__name__)
-
-CHANGE = "_change"
-"""Column of a merge source: `put` writes the row, `drop` removes it."""
 
 _APP_ID = "spark.databricks.delta.write.txnAppId"
 _APP_VERSION = "spark.databricks.delta.write.txnVersion"
 
 
 @dataclass(frozen=True)
-class Txn:
-    """A Delta application transaction: a write whose version is not above the last one seen is skipped.
+class TableChanges:
+    """Rows to put into a table and to drop from it, with its columns and CHANGE."""
 
-    Ids are one a dataset and purpose, never one an upload: they live in every snapshot of the table.
-    """
-
-    app_id: str
-    version: int
+    spec: TableSpec
+    rows: Counted
 
 
 class DeltaStore:
@@ -76,7 +76,7 @@ class DeltaStore:
         """Create what does not exist yet, add columns that an older imagelake did not know; refuse a newer table."""
         missing = [s for s in specs if not self.exists(s)]
         for spec in missing:
-            create_delta_table(self._storage, spec, _schema(spec), self._properties(spec))
+            create_delta_table(self._storage, spec, json.dumps(delta_schema(spec)), self._properties(spec))
         grown = [s for s in specs if s not in missing and self._grow(s)]
         if missing or grown:
             self._storage.flush()
@@ -84,8 +84,16 @@ class DeltaStore:
     def read(self, spec: TableSpec, dataset: str | None = None, version: int | None = None) -> DataFrame:
         """The table's declared columns, of one dataset if given, at a Delta version if given.
 
-        A column that the table did not have at that version is null.
+        A column that the table did not have at that version is null. A dataset's rows are read here and now where they
+        are few: for each query over a Delta table Spark looks for its files anew.
         """
+        if dataset is not None:
+            log = self._log(spec, version)
+            if sum(file.rows or FEW_ROWS for file in active_files(log, dataset)) <= FEW_ROWS:
+                return self.frame_of(spec, _declared(spec, log, dataset))
+        return self._scan(spec, dataset, version)
+
+    def _scan(self, spec: TableSpec, dataset: str | None, version: int | None) -> DataFrame:
         reader = self._spark.read.format("delta")
         if version is not None:
             reader = reader.option("versionAsOf", version)
@@ -93,34 +101,40 @@ class DeltaStore:
         if dataset is not None:
             frame = frame.where(F.col("dataset") == F.lit(dataset))
         absent = {c.name: F.lit(None).cast(c.type) for c in spec.columns if c.name not in frame.columns}
-        return frame.withColumns(absent).select(*spec.names) if absent else frame.select(*spec.names)
+        return frame.withColumns(absent).select(*spec.names) if absent else frame.selectExpr(*spec.names)
 
     def collect(self, spec: TableSpec, dataset: str | None = None, version: int | None = None) -> list[dict[str, Any]]:
         """All rows of a small table, or of one dataset in it, at a Delta version if given; without a Spark job."""
-        log = self._log(spec)
-        if version is not None:
-            log.load_as_version(version)
-        there = {field.name for field in log.schema().fields}
-        rows = _rows(log, dataset, [name for name in spec.names if name in there], None).to_pylist()
-        absent = dict.fromkeys(name for name in spec.names if name not in there)
-        return [{**row, **absent} for row in rows] if absent else cast(list[dict[str, Any]], rows)
+        return cast(list[dict[str, Any]], _declared(spec, self._log(spec, version), dataset).to_pylist())
 
     def arrow(
         self, spec: TableSpec, dataset: str | None, columns: Sequence[str], where: pc.Expression | None = None
     ) -> pa.Table:
         """These columns of the rows that meet the condition, of one dataset if given, without a Spark job."""
-        return _rows(self._log(spec), dataset, columns, where)
+        return _rows(self._log(spec, None), dataset, columns, where)
 
     def frame(self, spec: TableSpec, rows: Sequence[Mapping[str, Any]]) -> DataFrame:
         """A few rows as a frame of the table; a name a row lacks is null."""
-        schema = StructType.fromDDL(spec.ddl)
-        data = [{name: row.get(name) for name in spec.names} for row in rows]
-        table = pa.Table.from_pylist(data, schema=to_arrow_schema(schema, timezone="UTC"))
-        return self._spark.createDataFrame(table, schema).coalesce(1)
+        return self.frame_of(spec, table_of(spec, rows))
+
+    def frame_of(self, spec: TableSpec, table: pa.Table) -> DataFrame:
+        """An Arrow table with the spec's columns as a frame."""
+        # in one chunk: Spark loses the rows that follow an empty chunk, and fails without any
+        chunk = table.combine_chunks() if len(table) else table_of(spec, [])
+        return self._spark.createDataFrame(chunk, from_arrow_schema(arrow_schema(spec)))
+
+    def append_rows(self, spec: TableSpec, rows: Sequence[Mapping[str, Any]], txn: Txn | None = None) -> None:
+        """Append rows that are on the driver; a name a row lacks is null. With a transaction as `append`."""
+        self.append_table(spec, table_of(spec, rows), txn)
+
+    def append_table(self, spec: TableSpec, table: pa.Table, txn: Txn | None = None) -> None:
+        """Append the rows of an Arrow table that has the spec's columns. With a transaction as `append`."""
+        added = write_files(self._storage, spec, table.select(spec.names))
+        self._committed(spec, commit(self._storage, spec, txn, lambda _: FileChange("WRITE", added)))
 
     def append(self, spec: TableSpec, frame: DataFrame, txn: Txn | None = None) -> None:
-        """Append rows; with a transaction Delta silently skips what is not newer (see `transaction`)."""
-        writer = frame.select(*spec.names).write.format("delta").mode("append")
+        """Append a frame's rows by Spark; with a transaction what is not newer is silently skipped (`transaction`)."""
+        writer = frame.selectExpr(*spec.names).write.format("delta").mode("append")
         if txn is not None:
             writer = writer.option("txnAppId", txn.app_id).option("txnVersion", txn.version)
         try:
@@ -131,20 +145,45 @@ class DeltaStore:
             log.info("%s: another writer committed transaction %s first", spec.name, txn)  # as good as skipped
         log.debug("appended to %s", spec.name)
 
-    def append_table(self, spec: TableSpec, table: pa.Table) -> None:
-        """Append the rows of an Arrow table that has the spec's columns, in files worth having."""
-        # in one chunk: Spark loses the rows that follow an empty chunk
-        self.append(spec, in_files(self._spark.createDataFrame(table.combine_chunks(), spec.ddl), len(table)))
+    def append_counted(self, spec: TableSpec, rows: Counted) -> None:
+        """Append rows that have all columns of the spec."""
+        if rows.count > FEW_ROWS:
+            self.append(spec, in_files(rows.frame, rows.count))
+        else:
+            self.append_table(spec, rows.collected().select(spec.names).cast(arrow_schema(spec)))
 
-    def merge(
-        self, changed: Sequence[tuple[TableSpec, DataFrame]], dataset: str, txn: Txn, done: Callable[[TableSpec], None]
-    ) -> None:
-        """Apply changes (the spec's columns and CHANGE) to one dataset's rows of several tables at the same time.
+    def rows(self, spec: TableSpec, dataset: str, version: int | None = None) -> int:
+        """How many rows a dataset has in a table, as far as the log says; a file that says nothing counts as many."""
+        return sum(file.rows or FEW_ROWS for file in active_files(self._log(spec, version), dataset))
+
+    def merge(self, changed: Sequence[TableChanges], dataset: str, txn: Txn, done: Callable[[TableSpec], None]) -> None:
+        """Apply changes to one dataset's rows of several tables at the same time.
 
         `done` is told of each table that has them, from a thread of its own.
         """
-        with self._transaction(txn):
-            together(*(partial(self._merge, spec, changes, dataset, done) for spec, changes in changed))
+        many = [changes for changes in changed if not self._upserted(changes, dataset, txn, done)]
+        if many:
+            with self._transaction(txn):
+                together(*(partial(self._merge, c.spec, c.rows.frame, dataset, done) for c in many))
+
+    def _upserted(self, changes: TableChanges, dataset: str, txn: Txn, done: Callable[[TableSpec], None]) -> bool:
+        """Apply a small change here; False when it is none."""
+        if changes.rows.count > FEW_ROWS:
+            return False
+        table = changes.rows.collected().cast(arrow_schema(changes.spec).append(pa.field(CHANGE, pa.string())))
+        try:
+            version = upsert(self._storage, changes.spec, dataset, table, txn)
+        except TooManyRows:
+            return False
+        self._committed(changes.spec, version)
+        done(changes.spec)
+        return True
+
+    def _committed(self, spec: TableSpec, version: int | None) -> None:
+        """Keep the log short: Spark writes a checkpoint of it only after commits of its own."""
+        if version is not None and version % self._settings.checkpoint_interval == 0:
+            jvm: Any = self._spark._jvm
+            jvm.org.apache.spark.sql.delta.DeltaLog.forTable(self._spark._jsparkSession, self.uri(spec)).checkpoint()
 
     def _merge(self, spec: TableSpec, changes: DataFrame, dataset: str, done: Callable[[TableSpec], None]) -> None:
         """By the spec's key. The dataset is a literal, so that Delta's conflict check sees one partition only."""
@@ -165,11 +204,11 @@ class DeltaStore:
 
     def version(self, spec: TableSpec) -> int:
         """The newest Delta version of the table."""
-        return int(self._log(spec).version())
+        return int(self._log(spec, None).version())
 
     def transaction(self, spec: TableSpec, app_id: str) -> int | None:
         """The last transaction version this table has seen of an application id."""
-        found = self._log(spec).transaction_version(app_id)
+        found = self._log(spec, None).transaction_version(app_id)
         return None if found is None else int(found)
 
     @contextmanager
@@ -184,12 +223,15 @@ class DeltaStore:
             conf.unset(_APP_ID)
             conf.unset(_APP_VERSION)
 
-    def _log(self, spec: TableSpec) -> DeltaLog:
-        return delta_table(self._storage, spec.path)
+    def _log(self, spec: TableSpec, version: int | None) -> DeltaLog:
+        log = delta_table(self._storage, spec.path)
+        if version is not None and version != log.version():
+            log.load_as_version(version)
+        return log
 
     def _grow(self, spec: TableSpec) -> bool:
         """Add the columns that the table does not have yet; LakeFormatError for a table of a newer imagelake."""
-        log = self._log(spec)
+        log = self._log(spec, None)
         number = int(log.metadata().configuration.get("imagelake.schema", SCHEMA_NUMBER))
         if number > SCHEMA_NUMBER:
             raise LakeFormatError(
@@ -198,7 +240,7 @@ class DeltaStore:
             )
         if {field.name for field in log.schema().fields} >= set(spec.names):
             return False
-        add_columns(self._storage, spec, _schema(spec))
+        add_columns(self._storage, spec, json.dumps(delta_schema(spec)))
         return True
 
     def _properties(self, spec: TableSpec) -> dict[str, str]:
@@ -218,11 +260,15 @@ class DeltaStore:
         return properties
 
 
-def _schema(spec: TableSpec) -> str:
-    """The schema in Delta's JSON."""
-    fields = StructType.fromDDL(spec.ddl).jsonValue()["fields"]
-    described = [{**f, "metadata": {"comment": spec.column(f["name"]).doc}} for f in fields]
-    return json.dumps({"type": "struct", "fields": described})
+def _declared(spec: TableSpec, log: DeltaLog, dataset: str | None) -> pa.Table:
+    """All rows with the spec's columns; one that the table did not have yet is null."""
+    there = {field.name for field in log.schema().fields}
+    rows = _rows(log, dataset, [name for name in spec.names if name in there], None)
+    columns = [
+        rows[field.name].cast(field.type) if field.name in there else pa.nulls(len(rows), field.type)
+        for field in arrow_schema(spec)
+    ]
+    return pa.table(columns, schema=arrow_schema(spec))
 
 
 def _rows(log: DeltaLog, dataset: str | None, columns: Sequence[str], where: pc.Expression | None) -> pa.Table:

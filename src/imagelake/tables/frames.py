@@ -2,22 +2,110 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from pyspark.sql import DataFrame
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import to_arrow_schema
 
 ROWS_PER_FILE = 500_000
+
+FEW_ROWS = 20_000
+"""Rows of a dataset up to which the driver may hold them."""
+
+_ON_DRIVER = "spark.imagelake.settleOnDriver"
+
+_FOR_FEW_ROWS = {
+    _ON_DRIVER: "true",
+    # with a single partition no join and no group needs a shuffle, and each query is one job of one task
+    "spark.sql.leafNodeDefaultParallelism": "1",
+    "spark.sql.shuffle.partitions": "1",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.autoBroadcastJoinThreshold": "-1",
+}
 
 T = TypeVar("T")
 
 
+@contextmanager
+def few_rows(spark: SparkSession) -> Iterator[None]:
+    """A session set up for work on few rows: plans are short, and what is `settled` is held by the driver."""
+    conf = spark.conf
+    before = {key: conf.get(key, None) for key in _FOR_FEW_ROWS}
+    for key, value in _FOR_FEW_ROWS.items():
+        conf.set(key, value)
+    try:
+        yield
+    finally:
+        for key, value in before.items():
+            conf.unset(key) if value is None else conf.set(key, value)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A frame that is `settled`, the number of its rows, and the rows themselves where the driver holds them."""
+
+    frame: DataFrame
+    count: int
+    table: pa.Table | None = None
+
+    def collected(self) -> pa.Table:
+        """The rows on the driver."""
+        return collected(self.frame) if self.table is None else self.table
+
+    def tally(self, label: str) -> dict[str, int]:
+        """How many rows there are of each value of a column."""
+        if self.table is None:
+            return tally(self.frame.select(label)) if self.count else {}
+        return {str(pair["values"]): pair["counts"] for pair in self.table[label].value_counts().to_pylist()}
+
+
 def settled(frame: DataFrame) -> DataFrame:
     """The frame computed once and cut from its lineage: plans of many joins over each other grow beyond any memory."""
-    return frame.localCheckpoint(eager=True)
+    if not is_on_driver(frame):
+        return frame.localCheckpoint(eager=True)
+    return frame if _is_local(frame) else _on_driver(frame, collected(frame))
+
+
+def counted(frame: DataFrame) -> Counted:
+    """The frame `settled` and counted."""
+    if is_on_driver(frame):
+        table = collected(frame)
+        return Counted(_on_driver(frame, table), len(table), table)
+    rows = frame.localCheckpoint(eager=True)
+    return Counted(rows, rows.count())
+
+
+def collected(frame: DataFrame) -> pa.Table:
+    """The frame's rows on the driver.
+
+    Unlike `toArrow` it takes a struct that is null although its members never are, as one that a join has left out.
+    """
+    batches = frame._collect_as_arrow()
+    schema = to_arrow_schema(frame.schema.toNullable(), timezone="UTC")
+    return pa.Table.from_batches(batches).cast(schema) if batches else schema.empty_table()
+
+
+def _on_driver(frame: DataFrame, table: pa.Table) -> DataFrame:
+    """Rows that the driver holds as a frame of the other frame's columns."""
+    # in one chunk: Spark loses the rows that follow an empty chunk, and fails without any
+    chunk = table.combine_chunks() if len(table) else pa.Table.from_pylist([], schema=table.schema)
+    return frame.sparkSession.createDataFrame(chunk, frame.schema.toNullable())
+
+
+def is_on_driver(frame: DataFrame) -> bool:
+    """Whether its session is set up for `few_rows`."""
+    return bool(frame.sparkSession.conf.get(_ON_DRIVER, "false") == "true")
+
+
+def _is_local(frame: DataFrame) -> bool:
+    return str(frame._jdf.logicalPlan().getClass().getSimpleName()) == "LocalRelation"
 
 
 def together(*tasks: Callable[[], T]) -> list[T]:

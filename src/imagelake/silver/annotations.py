@@ -177,4 +177,4 @@ def _as_silver(delivery: Delivery, frame: DataFrame) -> DataFrame:
         "delivery": F.lit(delivery.sequence),
     }
     mine = ("_scope", "_upload_id", "_delivery", "document", "locator", "raw", "record", REJECT, BOX_SAVED)
-    return frame.withColumns(columns).select(*silver.ANNOTATIONS.names, *mine)
+    return frame.withColumns(columns).selectExpr(*silver.ANNOTATIONS.names, *mine)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -19,39 +19,43 @@ from imagelake.silver.answered import StandIns, answered, read_receipt, stand_in
 from imagelake.silver.delivery import Delivery
 from imagelake.silver.judge_labels import JudgedLabels, judge_labels
 from imagelake.silver.match_images import FOUND, MISSING
-from imagelake.silver.read_upload import UploadRecords, read_upload
+from imagelake.silver.read_upload import ParsedUpload, UploadRecords, read_upload
 from imagelake.silver.units import UNIT, changed_units
 from imagelake.tables.frames import all_settled, settled, tally
 
 
 @dataclass(frozen=True)
 class Draft:
-    """The silver rows of one dataset; categories are few and stay on the driver, `rejections` are the open ones."""
+    """The silver rows of one dataset, or the part of them that an upload may touch.
+
+    Categories are few and stay on the driver; `rejections` are the open ones; `published_splits` has image_key and
+    published_split; `used_elsewhere` names the categories of annotations that are not in the part.
+    """
 
     images: DataFrame
     annotations: DataFrame
     categories: Sequence[Mapping[str, Any]]
     rejections: DataFrame
+    published_splits: DataFrame
+    used_elsewhere: frozenset[str] = frozenset()
 
     def settled(self) -> Draft:
         """The same draft, cut from its lineage, for the next upload to build on."""
         images, annotations, rejections = all_settled(self.images, self.annotations, self.rejections)
-        return Draft(images, annotations, self.categories, rejections)
+        return replace(self, images=images, annotations=annotations, rejections=rejections)
 
 
 @dataclass(frozen=True)
 class Rules:
     """What an upload is judged by beside the draft, all of it pinned before the first write of a build.
 
-    `published_index` is the training index each category name has had in any version, `published_splits` has image_key
-    and published_split; `lineages` gives each sequence the sequences of its lineage, `sequences` each upload id
-    its own.
+    `published_index` is the training index each category name has had in any version; `lineages` gives each sequence
+    the sequences of its lineage, `sequences` each upload id its own.
     """
 
     settings: DatasetSettings
     severities: Mapping[str, str]
     published_index: Mapping[str, int]
-    published_splits: DataFrame
     lineages: Mapping[int, tuple[int, ...]]
     sequences: Mapping[str, tuple[int, ...]]
     now: datetime
@@ -75,16 +79,13 @@ class Applied:
     broken_by_categories: Mapping[str, int]
 
 
-def apply(ctx: Context, draft: Draft, delivery: Delivery, files: DataFrame, rules: Rules) -> Applied:
-    """The draft with this upload's images, annotations, categories and rejections; UploadRejected as a whole.
-
-    files: `files_of` the upload.
-    """
-    upload = read_upload(ctx, delivery, files, draft.images, rules.settings.match == "name")
+def apply(ctx: Context, draft: Draft, delivery: Delivery, parsed: ParsedUpload, rules: Rules) -> Applied:
+    """The draft with this upload's images, annotations, categories and rejections; UploadRejected as a whole."""
+    upload = read_upload(parsed, draft.images, rules.settings.match == "name")
     listed = img.listed(upload.matched.where(F.col("status") == FOUND))
-    images = img.incoming(delivery, upload.images, listed, draft.images, rules.published_splits, rules.severities)
+    images = img.incoming(delivery, upload.images, listed, draft.images, draft.published_splits, rules.severities)
     was_open = not draft.rejections.isEmpty()  # mostly nothing is, and much need not be asked
-    answers = _answers(ctx, delivery, files, rules) if was_open else _Answers(rules.lineages[delivery.sequence])
+    answers = _answers(ctx, delivery, parsed.listed, rules) if was_open else _Answers(rules.lineages[delivery.sequence])
     before = (draft.annotations, draft.rejections if was_open else None)
     labels = judge_labels(delivery, upload, images, before, (rules.settings, rules.severities))
     stood = _stand_ins(draft, labels, answers.lineage)
@@ -100,7 +101,7 @@ def apply(ctx: Context, draft: Draft, delivery: Delivery, files: DataFrame, rule
         new_images = img.with_labels_rejected(new_images, rej.refused_labels(rejections))
     new_images, annotations = all_settled(new_images, _annotations_after(judged))
     categories, broken = _categories_after(judged, annotations, rules)
-    after = Draft(new_images, annotations, categories, rejections)
+    after = replace(draft, images=new_images, annotations=annotations, categories=categories, rejections=rejections)
     return Applied(draft, after, delivery.sequence, upload, judged.merged, images.rejected, labels, refused, broken)
 
 
@@ -110,7 +111,9 @@ def remove(draft: Draft, delivery: Delivery, keys: DataFrame, now: datetime) -> 
     annotations = draft.annotations.join(keys, "image_key", "left_anti")
     marked = draft.rejections.join(keys.withColumn("_removed", F.lit(True)), "image_key", "left")
     closed = rej.closed_by(delivery, marked, F.col("_removed").isNotNull(), now)
-    return Draft(images, annotations, draft.categories, closed.select(*draft.rejections.columns))
+    return replace(
+        draft, images=images, annotations=annotations, rejections=closed.selectExpr(*draft.rejections.columns)
+    )
 
 
 @dataclass(frozen=True)
@@ -189,7 +192,7 @@ def _taken(judged: _Judged, answers: _Answers) -> rej.Taken:
 
 def _images_after(judged: _Judged) -> DataFrame:
     before, merged = judged.draft.images, judged.merged
-    changed = merged.where(~F.col("_same")).select(*before.columns)
+    changed = merged.where(~F.col("_same")).selectExpr(*before.columns)
     unchanged = before.join(merged.where("_same").select("image_key"), "image_key", "left_semi")
     if judged.delivery.mode == "replace":
         return unchanged.unionByName(changed)
@@ -200,7 +203,7 @@ def _images_after(judged: _Judged) -> DataFrame:
 def _annotations_after(judged: _Judged) -> DataFrame:
     before, labels = judged.draft.annotations, judged.labels
     accepted = labels.annotations.accepted
-    changed = accepted.where(~F.col("_same")).select(*before.columns)
+    changed = accepted.where(~F.col("_same")).selectExpr(*before.columns)
     unchanged = before.join(accepted.where("_same").select("annotation_key"), "annotation_key", "left_semi")
     rows = unchanged.unionByName(changed)
     if judged.delivery.mode != "replace":
@@ -210,7 +213,7 @@ def _annotations_after(judged: _Judged) -> DataFrame:
         if judged.stood is not None:
             others = others.join(judged.stood.boxes, "annotation_key", "left_anti")
         rows = rows.unionByName(others.join(resized, "image_key", "left_anti"))
-    return rows.select(*before.columns)
+    return rows.selectExpr(*before.columns)
 
 
 def _categories_after(
@@ -221,7 +224,7 @@ def _categories_after(
         draft.annotations.select(F.concat(F.lit("-"), "category")).distinct(),
         annotations.select(F.concat(F.lit("+"), "category")).distinct(),
     )
-    before, after = (frozenset(name[1:] for name in used if name[0] == sign) for sign in "-+")
+    before, after = (draft.used_elsewhere | {name[1:] for name in used if name[0] == sign} for sign in "-+")
     declared = cat.declared(judged.upload.records, rules.settings.renames)
     usage = (before, after)
     rows = cat.fold(judged.delivery, draft.categories, declared, usage, rules.published_index, rules.settings)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,20 +22,24 @@ from imagelake.formats import reader
 from imagelake.quality.rules import RULES_VERSION
 from imagelake.quality.severities import severities
 from imagelake.silver import build_plan, seen_before
-from imagelake.silver.apply_upload import Draft, Rules, apply, remove
+from imagelake.silver.apply_upload import Rules, apply, remove
 from imagelake.silver.build_plan import BuildPlan
-from imagelake.silver.changes import Change, changes
+from imagelake.silver.changes import changes
 from imagelake.silver.counts import count_removal, count_upload
 from imagelake.silver.delivery import Delivery
-from imagelake.silver.published import published_index, published_splits
+from imagelake.silver.draft_source import DraftSource, are_small, source_of
+from imagelake.silver.published import published_index
+from imagelake.silver.read_upload import ParsedUpload, parse_upload
+from imagelake.silver.records import DDL
 from imagelake.silver.upload import files_of
 from imagelake.silver.upload_counts import UploadCounts, count_as_before, judged, with_recognition
 from imagelake.storage.lease import Lease
 from imagelake.tables import bronze, deliveries, silver
 from imagelake.tables.builds import SILVER, app_id
-from imagelake.tables.frames import settled
+from imagelake.tables.commit import Txn
+from imagelake.tables.frames import few_rows
 from imagelake.tables.saves import remove_delivered
-from imagelake.tables.store import Txn
+from imagelake.tables.store import TableChanges
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +63,7 @@ class _Batch:
 
     rows: list[dict[str, Any]]
     rules: Rules
-    draft: Draft
+    source: DraftSource
     ended: list[_Ended] = field(default_factory=list)
 
 
@@ -67,8 +72,9 @@ def run(ctx: Context, dataset: str, lease: Lease) -> tuple[RunReport, ...]:
     reports: list[RunReport] = []
     while pending := deliveries.pending(ctx.tables, dataset):
         plan = build_plan.unfinished(ctx, dataset, pending)
-        batch = [row for row in pending if plan is None or row["sequence"] in plan.sequences]
-        reports.extend(_build(ctx, dataset, [Delivery(row) for row in batch], plan, lease))
+        batch = [Delivery(row) for row in pending if plan is None or row["sequence"] in plan.sequences]
+        with few_rows(ctx.spark) if are_small(ctx, dataset, batch) else nullcontext():
+            reports.extend(_build(ctx, dataset, batch, plan, lease))
     if lease.suspect:
         _fence(ctx, dataset, lease)
     return tuple(reports)
@@ -107,13 +113,12 @@ def _build(
     ctx: Context, dataset: str, uploads: Sequence[Delivery], begun: BuildPlan | None, lease: Lease
 ) -> list[RunReport]:
     plan = begun or _new_plan(ctx, dataset, uploads)
-    before = _draft(ctx, dataset, plan)
     rows = deliveries.newest(ctx.tables, dataset)
-    batch = _Batch(rows, _rules(ctx, dataset, plan, rows), before)
+    batch = _Batch(rows, _rules(ctx, dataset, plan, rows), source_of(ctx, dataset, plan, uploads))
     for upload in uploads:
         ctx.progress(f"reading the annotations of {dataset}, upload {upload.sequence}")
         batch.ended.append(_apply(ctx, batch, upload, plan.failed.get(upload.sequence)))
-    different = [change for change in changes(ctx, before, batch.draft) if change.count]
+    different = [change for change in batch.source.different() if change.rows.count]
     if different and begun is None:
         failed = {e.delivery.sequence: e.problem or "" for e in batch.ended if e.state == "failed"}
         laid_down = build_plan.lay_down(ctx, dataset, BuildPlan(**{**vars(plan), "failed": failed}))
@@ -146,18 +151,8 @@ def _rules(ctx: Context, dataset: str, plan: BuildPlan, rows: Sequence[Mapping[s
     sequences: dict[str, tuple[int, ...]] = {}
     for row in rows:
         sequences[row["upload_id"]] = (*sequences.get(row["upload_id"], ()), int(row["sequence"]))
-    index, splits = published_index(ctx, dataset), settled(published_splits(ctx, dataset))
-    return Rules(plan.settings, severities(plan.settings), index, splits, lineages, sequences, plan.now)
-
-
-def _draft(ctx: Context, dataset: str, plan: BuildPlan) -> Draft:
-    """The draft that the plan is computed from, settled: frames are lazy, and must not see this build's own writes."""
-    images, annotations, rejections = (
-        ctx.tables.read(spec, dataset, plan.version(spec))
-        for spec in (silver.IMAGES, silver.ANNOTATIONS, silver.REJECTIONS)
-    )
-    categories = ctx.tables.collect(silver.CATEGORIES, dataset, plan.version(silver.CATEGORIES))
-    return Draft(images, annotations, categories, rejections.where(F.col("closed_at").isNull())).settled()
+    index = published_index(ctx, dataset)
+    return Rules(plan.settings, severities(plan.settings), index, lineages, sequences, plan.now)
 
 
 def _apply(ctx: Context, batch: _Batch, upload: Delivery, failure: str | None) -> _Ended:
@@ -183,42 +178,49 @@ def _failed(upload: Delivery, reason: str) -> _Ended:
 
 
 def _applied(ctx: Context, batch: _Batch, upload: Delivery) -> _Ended:
-    draft, rules = batch.draft, batch.rules
-    files = files_of(ctx, upload.dataset, upload.attempt_id)
     if upload.mode == "remove":
-        keys = files.where("role = 'removed'").select(F.col("path").alias("image_key"))
-        batch.draft = remove(draft, upload, keys, rules.now).settled()
-        return _Ended(upload, "built", count_removal(draft, batch.draft))
-    applied = apply(ctx, draft, upload, files, rules)
+        return _removed(ctx, batch, upload)
+    parsed = parse_upload(ctx, upload)
+    draft, rules = batch.source.part(upload, parsed), batch.rules
+    applied = apply(ctx, draft, upload, parsed, rules)
     counts = judged(with_recognition(count_upload(applied), upload.recognition), rules.severities)
     done = batch.rows + [{**e.delivery.row, "state": e.state, **_columns(e)} for e in batch.ended]
     before = seen_before.earlier(done, upload)
     if before is not None:
         images, annotations, categories, rejections = changes(ctx, draft, applied.after)
-        if not any(change.count for change in (images, annotations, categories, rejections)):
+        if not any(change.rows.count for change in (images, annotations, categories, rejections)):
             return _Ended(upload, "unchanged", count_as_before(before))
         if upload.mode != "replace" and not upload.again:
-            newer = seen_before.superseding(ctx, done, before, applied, (images.rows, annotations.rows))
+            newer = seen_before.superseding(ctx, done, before, applied, (images.rows.frame, annotations.rows.frame))
             if newer:
                 return _Ended(upload, "superseded", count_as_before(before), seen_before.message(newer))
-    batch.draft = applied.after
+    batch.source.take(draft, applied.after)
     return _Ended(upload, "built", counts, upload.labels_not_read)
 
 
-def _write(ctx: Context, txn: Txn, different: Sequence[Change], lease: Lease) -> None:
+def _removed(ctx: Context, batch: _Batch, upload: Delivery) -> _Ended:
+    listed = files_of(ctx, upload)
+    draft = batch.source.part(upload, ParsedUpload(listed, ctx.spark.createDataFrame([], DDL)))
+    keys = listed.where("role = 'removed'").select(F.col("path").alias("image_key"))
+    after = remove(draft, upload, keys, batch.rules.now).settled()
+    batch.source.take(draft, after)
+    return _Ended(upload, "built", count_removal(draft, after))
+
+
+def _write(ctx: Context, txn: Txn, different: Sequence[TableChanges], lease: Lease) -> None:
     """One MERGE per table that differs and does not have the batch's rows yet."""
     dataset = txn.app_id.removeprefix("build/")
     ctx.reached("build:rows")
     # rejections last: a waiting label must not leave them before its row is in silver
     for specs in ((silver.IMAGES, silver.ANNOTATIONS, silver.CATEGORIES), (silver.REJECTIONS,)):
         lease.check()
-        merging = [(c.spec, c.rows) for c in different if c.spec in specs and not _has(ctx, c, txn)]
+        merging = [c for c in different if c.spec in specs and not _has(ctx, c, txn)]
         if merging:
-            ctx.progress(f"writing changes to {', '.join(spec.name for spec, _ in merging)}")
+            ctx.progress(f"writing changes to {', '.join(change.spec.name for change in merging)}")
             ctx.tables.merge(merging, dataset, txn, lambda spec: ctx.reached(f"build:{spec.name}"))
 
 
-def _has(ctx: Context, change: Change, txn: Txn) -> bool:
+def _has(ctx: Context, change: TableChanges, txn: Txn) -> bool:
     return (ctx.tables.transaction(change.spec, txn.app_id) or 0) >= txn.version
 
 
@@ -228,14 +230,14 @@ def _fence(ctx: Context, dataset: str, lease: Lease) -> None:
     for spec in SILVER:
         if number > (ctx.tables.transaction(spec, app_id(dataset)) or 0):
             lease.check()
-            ctx.tables.append(spec, ctx.tables.frame(spec, []), Txn(app_id(dataset), number))
+            ctx.tables.append_rows(spec, [], Txn(app_id(dataset), number))
     lease.clear_suspect()
 
 
 def _mark(ctx: Context, txn: Txn, batch: _Batch, plan: BuildPlan) -> None:
     ctx.reached("build:mark")
     rows = [_upload_row(ctx, ended, plan) for ended in batch.ended]
-    ctx.tables.append(bronze.UPLOADS, ctx.tables.frame(bronze.UPLOADS, rows), txn)
+    ctx.tables.append_rows(bronze.UPLOADS, rows, txn)
     ctx.reached("build:done")
     for ended in batch.ended:
         if ended.state in (*deliveries.DONE, "superseded"):

@@ -3,71 +3,73 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import from_arrow_schema
 
 from imagelake.context import Context
 from imagelake.silver.apply_upload import Draft
-from imagelake.silver.categories import COMPARED
+from imagelake.silver.categories import COMPARED as OF_CATEGORIES
 from imagelake.silver.frames import same
 from imagelake.silver.images import STICKY
 from imagelake.tables import silver
-from imagelake.tables.frames import settled, together
+from imagelake.tables.frames import Counted, counted, together
 from imagelake.tables.spec import TableSpec
-from imagelake.tables.store import CHANGE
+from imagelake.tables.store import TableChanges
+from imagelake.tables.types import arrow_schema, table_of
+from imagelake.tables.upsert import CHANGE
 
 Rows = Sequence[Mapping[str, Any]]
 
-
-@dataclass(frozen=True)
-class Change:
-    """What differs in one table: the rows to put and to drop (settled), and how many."""
-
-    spec: TableSpec
-    rows: DataFrame
-    count: int
+_COMPARED = {
+    silver.IMAGES.name: ("row_hash", "split", "flags"),
+    silver.ANNOTATIONS.name: ("row_hash", "area"),
+    silver.REJECTIONS.name: ("closed_at", "record", "delivery"),
+}
+"""Columns in which a row that is in both differs."""
 
 
-def changes(ctx: Context, before: Draft, after: Draft) -> list[Change]:
+def changes(ctx: Context, before: Draft, after: Draft) -> list[TableChanges]:
     """The difference of images, annotations, categories and rejections, in this order; nothing to do is zero rows."""
     images, annotations, rejections = together(
-        lambda: _counted(silver.IMAGES, before.images, after.images, ("row_hash", "split", "flags")),
-        lambda: _counted(silver.ANNOTATIONS, before.annotations, after.annotations, ("row_hash", "area")),
-        lambda: _counted(silver.REJECTIONS, before.rejections, after.rejections, ("closed_at", "record", "delivery")),
+        partial(row_changes, silver.IMAGES, before.images, after.images),
+        partial(row_changes, silver.ANNOTATIONS, before.annotations, after.annotations),
+        partial(row_changes, silver.REJECTIONS, before.rejections, after.rejections),
     )
-    return [images, annotations, _categories(ctx, before.categories, after.categories), rejections]
+    return [images, annotations, category_changes(ctx, before.categories, after.categories), rejections]
 
 
-def _categories(ctx: Context, before: Rows, after: Rows) -> Change:
+def category_changes(ctx: Context, before: Rows, after: Rows) -> TableChanges:
+    """The difference of categories."""
     old = {row["name"]: _state(row) for row in before}
     put = [row for row in after if old.get(row["name"]) != _state(row)]
     names = {row["name"] for row in after}
     drop = [row for row in before if row["name"] not in names]
-    frames = [
-        ctx.tables.frame(silver.CATEGORIES, rows).withColumn(CHANGE, F.lit(change))
-        for change, rows in (("put", put), ("drop", drop))
-    ]
-    return Change(silver.CATEGORIES, frames[0].unionByName(frames[1]), len(put) + len(drop))
+    marks = pa.array(["put"] * len(put) + ["drop"] * len(drop), pa.string())
+    table = table_of(silver.CATEGORIES, [*put, *drop]).append_column(CHANGE, marks)
+    schema = arrow_schema(silver.CATEGORIES).append(pa.field(CHANGE, pa.string()))
+    frame = ctx.spark.createDataFrame(table, from_arrow_schema(schema))
+    return TableChanges(silver.CATEGORIES, Counted(frame, len(table), table))
 
 
 def _state(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    return tuple(row[name] for name in COMPARED)
+    return tuple(row[name] for name in OF_CATEGORIES)
 
 
-def _counted(spec: TableSpec, old: DataFrame, new: DataFrame, compared: tuple[str, ...]) -> Change:
-    frame = settled(_difference(spec, old, new, compared))
-    return Change(spec, frame, frame.count())
+def row_changes(spec: TableSpec, old: DataFrame, new: DataFrame) -> TableChanges:
+    """The difference of the rows of a table."""
+    return TableChanges(spec, counted(_difference(spec, old, new, _COMPARED[spec.name])))
 
 
 def _difference(spec: TableSpec, old: DataFrame, new: DataFrame, compared: tuple[str, ...]) -> DataFrame:
     """One pass over both: a row in both keeps its new values, one that is only in the old keeps its old ones."""
     key = spec.key[-1]
-    pairs = new.select(key, F.struct(*spec.names).alias("_new")).join(
-        old.select(key, F.struct(*spec.names).alias("_old")), key, "full"
-    )
+    row = f"struct({', '.join(spec.names)})"
+    pairs = new.selectExpr(key, f"{row} AS _new").join(old.selectExpr(key, f"{row} AS _old"), key, "full")
     unequal: Column = F.col("_new").isNull() | F.col("_old").isNull()
     for name in compared:
         unequal = unequal | ~same(_state_of("_new", name), _state_of("_old", name))

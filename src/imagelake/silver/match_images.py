@@ -89,7 +89,7 @@ def _asked(row: Row, by_name: bool) -> Row:
         for rank, space, name in _questions(row, by_name)
         for suffix in spaces
     ]
-    return {"asked": questions, "waits_for": _waits_for(row)}
+    return {"asked": questions, "waits_for": waited_name(row)}
 
 
 def _questions(row: Row, by_name: bool) -> Iterator[tuple[int, str, str]]:
@@ -123,7 +123,7 @@ def _beside(row: Row) -> str | None:
     return f"{folder}/{row['file']}" if folder and name.lower().endswith(".json") and not row["absolute"] else None
 
 
-def _waits_for(row: Row) -> str:
+def waited_name(row: Row) -> str:
     """The name with the folders that say which image is meant: with those of a document that lists by bare names."""
     name = row["file"]
     if row["document"].lower().endswith(".json") and not row["absolute"]:

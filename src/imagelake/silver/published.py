@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from imagelake.context import Context
 from imagelake.tables import gold
+from imagelake.tables.frames import settled
+from imagelake.tables.pinned import Mask, PinnedTable
 
 _RECIPE = 1
 
@@ -18,10 +22,31 @@ def published_index(ctx: Context, dataset: str) -> dict[str, int]:
 
 
 def published_splits(ctx: Context, dataset: str) -> DataFrame:
-    """image_key, published_split: the newest split in recipe 1 of every image that was ever in a version."""
-    publish_ids = sorted({row["publish_id"] for row in ctx.tables.collect(gold.VERSIONS, dataset)})
+    """image_key, published_split: the newest split in recipe 1 of every image that was ever in a version (settled)."""
+    publish_ids = _publish_ids(ctx, dataset)
     if not publish_ids:
-        return ctx.spark.createDataFrame([], "image_key string, published_split string")
-    log = ctx.tables.read(gold.SPLIT_LOG, dataset)
+        return _none(ctx)
+    return settled(_newest(ctx.tables.read(gold.SPLIT_LOG, dataset), publish_ids))
+
+
+def published_splits_of(ctx: Context, dataset: str, is_key: Mask) -> DataFrame:
+    """As `published_splits`, of the images whose keys are meant by the mask."""
+    publish_ids = _publish_ids(ctx, dataset)
+    if not publish_ids:
+        return _none(ctx)
+    log = PinnedTable.at(ctx.storage, gold.SPLIT_LOG, dataset, ctx.tables.version(gold.SPLIT_LOG))
+    rows = log.where({"image_key": is_key})
+    return settled(_newest(ctx.tables.frame_of(gold.SPLIT_LOG, rows), publish_ids))
+
+
+def _publish_ids(ctx: Context, dataset: str) -> list[str]:
+    return sorted({row["publish_id"] for row in ctx.tables.collect(gold.VERSIONS, dataset)})
+
+
+def _none(ctx: Context) -> DataFrame:
+    return ctx.spark.createDataFrame([], "image_key string, published_split string")
+
+
+def _newest(log: DataFrame, publish_ids: Sequence[str]) -> DataFrame:
     counting = log.where(F.col("publish_id").isin(publish_ids) & (F.col("recipe") == _RECIPE))
     return counting.groupBy("image_key").agg(F.max_by("split", "added_in").alias("published_split"))

@@ -16,11 +16,19 @@ from imagelake.silver.images import with_keys
 from imagelake.silver.match_images import match
 from imagelake.silver.parse import parse
 from imagelake.silver.space import with_space
-from imagelake.silver.upload import current_detection, upload_tree
+from imagelake.silver.upload import current_detection, files_of, upload_tree
 from imagelake.silver.waiting import with_waiting_kinds
-from imagelake.tables.frames import all_settled, settled
+from imagelake.tables.frames import settled
 
 _BOX = "box"
+
+
+@dataclass(frozen=True)
+class ParsedUpload:
+    """What an upload says by itself: the files that bronze has `listed`, and its documents' `records` (settled)."""
+
+    listed: DataFrame
+    records: DataFrame
 
 
 @dataclass(frozen=True)
@@ -37,19 +45,22 @@ class UploadRecords:
     matched: DataFrame
 
 
-def read_upload(
-    ctx: Context, delivery: Delivery, listed: DataFrame, draft_images: DataFrame, by_name: bool
-) -> UploadRecords:
-    """Parse and match an upload; UploadRejected when none of its documents can be read.
+def parse_upload(ctx: Context, delivery: Delivery) -> ParsedUpload:
+    """Parse an upload's documents; UploadRejected when none of them can be read."""
+    listed = files_of(ctx, delivery)
+    records = settled(_records(ctx, delivery))
+    _check_documents(delivery, listed.where("role <> 'ignored'"), records)
+    return ParsedUpload(listed, _with_kinds(delivery, records))
 
-    listed: `files_of` the upload; draft_images: silver.images of the draft. by_name: labels may find an image of the
-    draft by its base name.
+
+def read_upload(parsed: ParsedUpload, draft_images: DataFrame, by_name: bool) -> UploadRecords:
+    """Match an upload's records with images.
+
+    draft_images: silver.images of the draft. by_name: labels may find an image of the draft by its base name.
     """
+    listed, records = parsed.listed, parsed.records
     files = listed.where("role <> 'ignored'")
-    keyed = with_keys(files.where("role = 'image'"), draft_images.select("image_key"))
-    records, images = all_settled(_records(ctx, delivery), keyed)
-    _check_documents(delivery, files, records)
-    records = _with_kinds(delivery, records)
+    images = settled(with_keys(files.where("role = 'image'"), draft_images.select("image_key")))
     named = match(records.where("type = 'image'"), images, draft_images.select("image_key"), by_name)
     size = ("image_key", "width", "height", "orientation")
     others = draft_images.select(*size).join(images.select("image_key"), "image_key", "left_anti")

@@ -101,7 +101,7 @@ def stamped(delivery: Delivery, refused: DataFrame, now: datetime) -> DataFrame:
         "closed_at": F.lit(None).cast("timestamp"),
         "closed_by": F.lit(None).cast("string"),
     }
-    return refused.withColumns(columns).select(*silver.REJECTIONS.names).dropDuplicates(["rejection_id"])
+    return refused.withColumns(columns).selectExpr(*silver.REJECTIONS.names).dropDuplicates(["rejection_id"])
 
 
 def check_rejecting(delivery: Delivery, refused: DataFrame, severities: Mapping[str, str]) -> None:
@@ -155,7 +155,7 @@ def after(delivery: Delivery, before: DataFrame, refused: DataFrame, taken: Take
     names = before.columns
     again = _again(before, refused)
     others = before.join(refused.select("rejection_id"), "rejection_id", "left_anti")
-    fresh = refused.join(before.select("rejection_id"), "rejection_id", "left_anti").select(*names)
+    fresh = refused.join(before.select("rejection_id"), "rejection_id", "left_anti").selectExpr(*names)
     if delivery.mode == "replace":
         closed = closed_by(delivery, others, F.lit(True), now)
     else:
@@ -169,7 +169,7 @@ def after(delivery: Delivery, before: DataFrame, refused: DataFrame, taken: Take
             .otherwise(F.col("_same_bytes").isNotNull() & (own | ~F.col("_same_bytes")))
         )
         closed = closed_by(delivery, marked, ends, now)
-    return closed.select(*names).unionByName(again).unionByName(fresh)
+    return closed.selectExpr(*names).unionByName(again).unionByName(fresh)
 
 
 def _again(before: DataFrame, refused: DataFrame) -> DataFrame:

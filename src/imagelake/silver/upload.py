@@ -18,7 +18,8 @@ from imagelake.silver.delivery import Delivery
 from imagelake.storage.base import Storage
 from imagelake.storage.places import Place, read_place
 from imagelake.tables import bronze
-from imagelake.tables.frames import settled
+from imagelake.tables.frames import FEW_ROWS, settled
+from imagelake.tables.types import arrow_schema
 
 _PLACE = ("content_hash", "uri", "offset", "length", "size", "codec")
 
@@ -46,9 +47,14 @@ class UploadTree:
         return data if limit is None else data[:limit]
 
 
-def files_of(ctx: Context, dataset: str, attempt_id: str) -> DataFrame:
-    """The rows of bronze.files of one attempt, settled: for each query over a table Delta looks for its files anew."""
-    return settled(ctx.tables.read(bronze.FILES, dataset).where(F.col("attempt_id") == attempt_id))
+def files_of(ctx: Context, delivery: Delivery) -> DataFrame:
+    """The rows of bronze.files of an upload, settled."""
+    is_mine = F.col("attempt_id") == delivery.attempt_id
+    if int(delivery.row["files"]["read"]) > FEW_ROWS:
+        return settled(ctx.tables.read(bronze.FILES, delivery.dataset).where(is_mine))
+    mine = pc.field("attempt_id") == delivery.attempt_id
+    rows = ctx.tables.arrow(bronze.FILES, delivery.dataset, bronze.FILES.names, mine)
+    return ctx.tables.frame_of(bronze.FILES, rows.cast(arrow_schema(bronze.FILES)))
 
 
 def current_detection(delivery: Delivery, tree: UploadTree) -> Detection:

@@ -17,7 +17,7 @@ from imagelake.gold import publish
 from imagelake.gold.plan import PublishRequest
 from imagelake.tables import gold, silver
 from imagelake.tables.builds import half_built
-from imagelake.tables.store import Txn
+from imagelake.tables.commit import Txn
 from imagelake.writer import writing
 
 

@@ -22,7 +22,8 @@ CONTENT = {"images": "image", "annotations": "annotation", "categories": "catego
 
 _IMAGE = tuple("uploaded_split" if c == "split" else c for c in silver.IMAGES.names)
 _HIDDEN = ("row_id", "added_in", "publish_id")
-_VERSION = tuple(c for c in gold.VERSIONS.names if c not in ("dataset", "publish_id", "added", "log_versions", "at"))
+_NOT_SHOWN = ("dataset", "publish_id", "added", "log_versions", "set_digests", "at")
+_VERSION = tuple(c for c in gold.VERSIONS.names if c not in _NOT_SHOWN)
 _UPLOAD = tuple(c for c in bronze.UPLOADS.names if c != "at")
 _RUN = ("run_id", "verb", "dataset", "status", "started_at", "ended_at", "seconds", "problem", "host", "pid", "program")
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from imagelake.gold.live import LOGS
 from imagelake.tables import gold
-from imagelake.tables.frames import in_files, settled
+from imagelake.tables.frames import Counted, counted
+
+_CHANGE, _ADDED, _REMOVED, _CHANGED = "_change", "added", "removed", "changed"
 
 
 @dataclass(frozen=True)
@@ -23,9 +25,14 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Difference:
-    """Frames to append for one entity (settled), and their sizes; `changed` keys are in both."""
+    """Frames to append for one entity, and their sizes; `changed` keys are in both.
+
+    `unequal` are the differing rows with the column they were `compared` by and `_old`, its value in the log.
+    """
 
     entity: str
+    compared: str
+    unequal: Counted
     rows: DataFrame
     closings: DataFrame
     added: int
@@ -40,25 +47,19 @@ def difference(
     old = live.select(key, F.col(compared).alias("_old"), F.col("row_id").alias("_old_id"))
     pairs = wanted.join(old, key, "full")
     equal = F.col(compared).eqNullSafe(F.col("_old")) & F.col("_old_id").isNotNull() & F.col(compared).isNotNull()
-    unequal = settled(pairs.where(~equal))
-    is_new, was = F.col(compared).isNotNull(), F.col("_old_id").isNotNull()
-    rows = _log_rows(attempt, entity, key, unequal.where(is_new))
-    closings = unequal.where(was).select(
+    change = F.when(F.col("_old_id").isNull(), _ADDED).when(F.col(compared).isNull(), _REMOVED).otherwise(_CHANGED)
+    unequal = counted(pairs.where(~equal).withColumn(_CHANGE, change))
+    rows = _log_rows(attempt, entity, key, unequal.frame.where(F.col(_CHANGE) != _REMOVED))
+    closings = unequal.frame.where(F.col(_CHANGE) != _ADDED).select(
         F.lit(attempt.dataset).alias("dataset"),
         F.lit(entity).alias("entity"),
         F.col("_old_id").alias("row_id"),
         F.lit(attempt.number).cast("bigint").alias("removed_in"),
         F.lit(attempt.publish_id).alias("publish_id"),
     )
-    counts = unequal.agg(_number(is_new & ~was), _number(~is_new), _number(is_new & was)).collect()[0]
-    added, removed, changed = (int(n or 0) for n in counts)
-    return Difference(
-        entity, in_files(rows, added + changed), closings.select(*gold.CLOSINGS.names), added, removed, changed
-    )
-
-
-def _number(condition: Column) -> Column:
-    return F.sum(F.when(condition, 1).otherwise(0))
+    n = unequal.tally(_CHANGE)
+    counts = (n.get(label, 0) for label in (_ADDED, _REMOVED, _CHANGED))
+    return Difference(entity, compared, unequal, rows, closings.selectExpr(*gold.CLOSINGS.names), *counts)
 
 
 def _log_rows(attempt: Attempt, entity: str, key: str, rows: DataFrame) -> DataFrame:
@@ -73,4 +74,4 @@ def _log_rows(attempt: Attempt, entity: str, key: str, rows: DataFrame) -> DataF
             "added_in": F.lit(attempt.number).cast("bigint"),
             "publish_id": F.lit(attempt.publish_id),
         }
-    ).select(*LOGS[entity].names)
+    ).selectExpr(*LOGS[entity].names)

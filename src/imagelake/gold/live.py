@@ -73,4 +73,4 @@ def live(tables: DeltaStore, known: Published, entity: str, number: int) -> Data
         (F.col("entity") == entity) & (F.col("removed_in") <= number) & F.col("publish_id").isin(ids)
     )
     rows = log.where((F.col("added_in") <= number) & F.col("publish_id").isin(ids))
-    return rows.join(ends.select("row_id").distinct(), "row_id", "left_anti").select(*LOGS[entity].names)
+    return rows.join(ends.select("row_id").distinct(), "row_id", "left_anti").selectExpr(*LOGS[entity].names)

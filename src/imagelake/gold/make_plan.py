@@ -19,6 +19,7 @@ from imagelake.gold.recipes import FIRST, choose_recipe, history, settings_that_
 from imagelake.gold.split_images import split_images
 from imagelake.quality.gate import Verdict
 from imagelake.tables import deliveries
+from imagelake.tables.builds import SILVER, app_id
 from imagelake.tables.frames import all_settled, together
 
 
@@ -40,6 +41,8 @@ def _content_plan(ctx: Context, request: PublishRequest, settings: DatasetSettin
     ctx.progress(f"comparing the draft of {request.dataset} with version {known.number}")
     # before the rows are pinned: an upload that ends in between belongs to the next version
     uploads = uploads_since(known.newest, deliveries.newest(ctx.tables, request.dataset))
+    if not uploads.built and _is_published(ctx, known):
+        return Current(known.number, FIRST, said)
     content = pinned(ctx.tables, request.dataset)
     differences = _content_differences(ctx, attempt, content, known)
     if known.number and not any(d.added + d.removed + d.changed for d in differences):
@@ -51,6 +54,14 @@ def _content_plan(ctx: Context, request: PublishRequest, settings: DatasetSettin
     parent = f"v{known.number}.1" if known.number else None
     remarks = said + odd + _of_verdict(verdict)
     return Plan(attempt, FIRST, recipe, content, splits, differences, verdict, parent, uploads, remarks)
+
+
+def _is_published(ctx: Context, known: Published) -> bool:
+    """Whether the newest version includes every build that has written to the draft; only builds change it."""
+    if known.newest is None or known.newest["last_sequence"] is None:
+        return False
+    builds = (ctx.tables.transaction(spec, app_id(known.dataset)) or 0 for spec in SILVER)
+    return max(builds) <= int(known.newest["last_sequence"])
 
 
 def _recipe_plan(ctx: Context, request: PublishRequest, settings: DatasetSettings, known: Published) -> Plan | Current:

@@ -10,9 +10,10 @@ from imagelake import digest
 from imagelake.context import Context
 from imagelake.dataset_settings import DatasetSettings
 from imagelake.gold.difference import Difference
-from imagelake.gold.digests import digests
+from imagelake.gold.digests import Digests, digests, digests_since, stored
 from imagelake.gold.live import LOGS, Published
 from imagelake.gold.plan import CONTRADICTS, Plan, PublishRequest
+from imagelake.gold.recipes import FIRST
 from imagelake.gold.statistics import as_json, count_statistics
 from imagelake.tables import gold
 
@@ -24,7 +25,7 @@ def version_row(
 ) -> dict[str, Any]:
     """A row of gold.versions for the plan, whose log rows have been appended."""
     content = plan.content
-    sets = digests(content, plan.splits)
+    sets = _set_digests(plan, known)
     content_digest = digest.content_digest(sets.images, sets.annotations, sets.categories)
     statistics = plan.verdict.measures.statistics if plan.verdict else count_statistics(content, plan.splits)
     return {
@@ -54,7 +55,16 @@ def version_row(
         "run_id": ctx.run_id,
         "at": ctx.clock(),
         "last_sequence": plan.uploads.last_sequence,
+        "set_digests": sets.as_json(),
     }
+
+
+def _set_digests(plan: Plan, known: Published) -> Digests:
+    """From the parent's and the differences to it, where it is the newest version and its row has them."""
+    parent = stored(known.newest)
+    if parent is None or plan.parent != f"v{known.number}.1" or plan.recipe_number != FIRST:
+        return digests(plan.content, plan.splits)
+    return digests_since(parent, plan.differences)
 
 
 def _added(differences: Sequence[Difference]) -> dict[str, int]:

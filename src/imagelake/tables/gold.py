@@ -96,6 +96,9 @@ VERSIONS = TableSpec(
         Column("run_id", "string", "the run that published"),
         Column("at", "timestamp", "when"),
         Column("last_sequence", "bigint", "sequence of the newest upload in this version"),
+        Column(
+            "set_digests", "string", "JSON: sum of row hashes and count of each set; null in rows of older programs"
+        ),
     ),
     key=("dataset", "sequence"),
     stats=("sequence", "number", "recipe", "state", "publish_id", "images", "annotations", "categories", "at"),

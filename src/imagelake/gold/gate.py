@@ -43,7 +43,10 @@ def judged(
 
     by: the dataset's settings, and the versions there are.
     """
-    verdict = _by_measures(ctx, request.dataset, candidate, by)
+    verdict = _by_thresholds(ctx, request.dataset, candidate, by)
+    if verdict.problems or own_suites(ctx.storage, request.dataset).of(MEASURES):
+        # without either the suite would say again what the thresholds say: the library takes seconds to start
+        verdict = _by_suites(ctx, request.dataset, verdict)
     verdict = replace(verdict, forced=request.force and not verdict.passed)
     _keep(ctx, verdict, {"dataset": request.dataset, "publish_id": attempt.publish_id})
     if verdict.word == "refused":
@@ -87,18 +90,23 @@ def _verdict(ctx: Context, dataset: str) -> Verdict:
     uploads, content = uploads_since(known.newest, newest), pinned(ctx.tables, dataset)
     recipe = choose_recipe(PublishRequest(dataset), settings, known)
     splits, _ = split_images(ctx, known, FIRST, recipe, content, settings)
-    return _by_measures(ctx, dataset, Candidate(content, uploads, splits, recipe.fractions), (settings, known))
-
-
-def _by_measures(ctx: Context, dataset: str, candidate: Candidate, by: tuple[DatasetSettings, Published]) -> Verdict:
-    settings, known = by
-    own = own_suites(ctx.storage, dataset)
     loading = Thread(target=expectations.load)  # takes seconds, while Spark counts
     loading.start()
-    measures = _measured(ctx, dataset, candidate, (settings, known))
-    verdict = judge(measures, settings.gate, dataset_thresholds(measures, settings))
+    verdict = _by_thresholds(ctx, dataset, Candidate(content, uploads, splits, recipe.fractions), (settings, known))
     loading.join()
-    check = partial(expectations.check_measures, dataset=dataset, verdict=verdict, own=own.of(MEASURES))
+    return _by_suites(ctx, dataset, verdict)
+
+
+def _by_thresholds(ctx: Context, dataset: str, candidate: Candidate, by: tuple[DatasetSettings, Published]) -> Verdict:
+    settings, _ = by
+    measures = _measured(ctx, dataset, candidate, by)
+    return judge(measures, settings.gate, dataset_thresholds(measures, settings))
+
+
+def _by_suites(ctx: Context, dataset: str, verdict: Verdict) -> Verdict:
+    """The verdict with what the suites of measures find, who are shown in Data Docs."""
+    own = own_suites(ctx.storage, dataset).of(MEASURES)
+    check = partial(expectations.check_measures, dataset=dataset, verdict=verdict, own=own)
     suites, notices = in_project(ctx.storage, dataset, check)
     return replace(verdict, suites=suites, notices=notices)
 
@@ -126,4 +134,4 @@ def _keep(ctx: Context, verdict: Verdict, of: Mapping[str, Any], tables: Judged 
     rows = judgement_rows(same, verdict.thresholds, [suite for suite in verdict.suites if suite not in whole])
     if tables is not None:
         rows += judgement_rows({**same, "judged": tables.state}, (), whole)
-    ctx.tables.append(ops.QUALITY, ctx.tables.frame(ops.QUALITY, rows))
+    ctx.tables.append_rows(ops.QUALITY, rows)

@@ -111,5 +111,5 @@ maven: java
 
 # Java's archive of loaded classes: 20 s once, 3 s less at every start
 .venv/classes: .venv/jars | java
-	@$(BIN)/python -m imagelake.jvm.train >/dev/null
+	@$(BIN)/python -m imagelake.demo.train >/dev/null
 	@touch $@

@@ -83,7 +83,7 @@ def _java(settings: Settings, environ: Mapping[str, str]) -> Check:
     if not settings.spark.fast_start or class_archive(settings.spark, found):
         return Check("java", True, started)
     slow = "starts take about 3 s longer than with a class archive"
-    return Check("java", True, f"{started}; {slow}", f"{sys.executable} -m imagelake.jvm.train")
+    return Check("java", True, f"{started}; {slow}", f"{sys.executable} -m imagelake.demo.train")
 
 
 def _jars(settings: Settings) -> Check:

@@ -1,21 +1,20 @@
-"""Makes Java's shared archive of loaded classes: `python -m imagelake.jvm.train`, once a machine, some 20 s."""
+"""Makes Java's shared archive of the classes that the demo loads: `python -m imagelake.demo.train`, once a machine."""
 
 from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
-import pyarrow as pa
 from pyspark import SparkContext
-from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
+from imagelake.context import system_clock
+from imagelake.demo.script import sample_steps
 from imagelake.jvm import java
 from imagelake.jvm.archive import archive_path
-from imagelake.session import open_session
+from imagelake.runtime import open_context
 from imagelake.settings import Settings, load
+from imagelake.storage.lake import create_lake
 
 _DUMP_SECONDS = 180
 
@@ -28,9 +27,11 @@ def train(settings: Settings) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="train-", dir=path.parent) as folder:
         dump = Path(folder) / "classes.jsa"
-        spark = open_session(_recording(settings, dump), "imagelake train")
-        _exercise(spark, f"{folder}/table")
-        spark.stop()
+        recording = _recording(settings, f"{folder}/lake", dump)
+        context = open_context(recording, create_lake(recording.lake, system_clock))
+        for _ in sample_steps(context):
+            pass  # each step is run when it is asked for
+        context.spark.stop()
         _end_java()
         # a second process may do the same: a session has one archive whole or the other
         dump.replace(path)
@@ -38,29 +39,10 @@ def train(settings: Settings) -> Path:
     return path
 
 
-def _recording(settings: Settings, dump: Path) -> Settings:
+def _recording(settings: Settings, lake: str, dump: Path) -> Settings:
     options = {"spark.driver.extraJavaOptions": f"-XX:ArchiveClassesAtExit={dump}"}
     spark = settings.spark.model_copy(update={"master": "local[2]", "fast_start": True, "conf": options})
-    return settings.model_copy(update={"spark": spark})
-
-
-def _exercise(spark: SparkSession, table: str) -> None:
-    """Touch what every job touches: rows from Python and back, a join, JSON, a Delta append and a merge."""
-    rows = spark.createDataFrame([(1, "a", '{"x": 1}'), (2, "b", None)], "id bigint, name string, data string")
-    rows.repartition(2).mapInArrow(_pass, rows.schema).write.format("delta").partitionBy("name").save(table)
-    rows.write.format("delta").mode("append").option("txnAppId", "train").option("txnVersion", 1).save(table)
-    read = spark.read.format("delta").load(table)
-    joined = read.join(rows, "id").groupBy("id").agg(F.count("*"), F.collect_list(F.get_json_object(rows.data, "$.x")))
-    joined.toArrow()
-    rows.createOrReplaceTempView("fresh")
-    spark.sql(
-        f"MERGE INTO delta.`{table}` t USING fresh s ON t.id = s.id AND t.name = 'a'"
-        " WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT *"
-    )
-
-
-def _pass(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    return batches
+    return settings.model_copy(update={"lake": lake, "spark": spark})
 
 
 def _end_java() -> None:

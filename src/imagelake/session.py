@@ -23,6 +23,7 @@ from imagelake.errors import ConfigError
 from imagelake.jvm import java
 from imagelake.jvm.archive import class_archive
 from imagelake.jvm.conf import FAST_START, Launch, Store, require_set, spark_conf
+from imagelake.jvm.lookups import remember_lookups
 from imagelake.jvm.submitted import submitted
 from imagelake.jvm.trust import trust_bundle, trusts_others
 from imagelake.settings import Settings
@@ -119,7 +120,9 @@ def _attach(running: SparkContext, settings: Settings) -> SparkSession:
 
 
 def _build(conf: Mapping[str, str]) -> SparkSession:
-    return SparkSession.builder.config(map=dict(conf)).getOrCreate()
+    spark = SparkSession.builder.config(map=dict(conf)).getOrCreate()
+    remember_lookups(spark._jvm)
+    return spark
 
 
 def _as_conf(conf: Mapping[str, str]) -> SparkConf:

@@ -204,6 +204,7 @@ def test_uploads_are_published_while_everything_is_compacted_and_vacuumed_again_
 def test_a_writer_asleep_past_its_lease_is_not_compacted_away(spark, tmp_path, capsys):
     root = tmp_path / "lake"
     helpers.begun(spark, root)
+    scatter(root, silver.IMAGES)
     upload = helpers.write_zip(tmp_path / "b.zip", helpers.small(3, start=20).files())
     sleeper = driver("run", root, "pets", upload, "build:rows", "pause")
     wait_until_stopped(sleeper.pid)

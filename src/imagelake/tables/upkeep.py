@@ -7,13 +7,34 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from delta.exceptions import DeltaConcurrentModificationException
+from delta.exceptions import (
+    ConcurrentAppendException,
+    ConcurrentDeleteDeleteException,
+    ConcurrentDeleteReadException,
+    ConcurrentTransactionException,
+    ConcurrentWriteException,
+    DeltaConcurrentModificationException,
+    MetadataChangedException,
+    ProtocolChangedException,
+)
 from delta.tables import DeltaTable
 from pyspark.sql import SparkSession
 
 from imagelake.errors import Conflict
 
 log = logging.getLogger(__name__)
+
+_CONFLICTS = (
+    ConcurrentAppendException,
+    ConcurrentDeleteDeleteException,
+    ConcurrentDeleteReadException,
+    ConcurrentTransactionException,
+    ConcurrentWriteException,
+    DeltaConcurrentModificationException,
+    MetadataChangedException,
+    ProtocolChangedException,
+)
+"""What Delta raises when another writer was faster: in Python these have no class of their own in common."""
 
 _SMALL = "spark.databricks.delta.optimize.minFileSize"
 _TARGET = "spark.databricks.delta.optimize.maxFileSize"
@@ -42,7 +63,7 @@ def compact(spark: SparkSession, uri: str, datasets: Sequence[str], below: int, 
             builder = builder.where(f"dataset IN ({quoted})")
         try:
             (row,) = builder.executeCompaction().select("metrics").collect()
-        except DeltaConcurrentModificationException as error:
+        except _CONFLICTS as error:
             log.info("%s: %s", uri, error)
             raise Conflict("another writer changed its files meanwhile") from None
     metrics = row["metrics"]

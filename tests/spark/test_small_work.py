@@ -7,6 +7,7 @@ from tests.spark import helpers
 
 from imagelake import pipeline
 from imagelake.bronze.request import IngestRequest
+from imagelake.tables import ops
 from imagelake.tables.frames import counted, few_rows, settled
 
 MOST_QUERIES = 50
@@ -51,3 +52,18 @@ def test_rows_on_the_driver_are_the_rows_of_the_frame(spark, sql):
         assert (rows.count, plain.count) == (5, 5)
         assert settled(frame.where("id > 100")).collect() == []
     assert rows.collected().to_pylist() == plain.collected().to_pylist() == [row.asDict(True) for row in expected]
+
+
+def test_commits_of_this_process_leave_a_checkpoint_at_every_interval(spark, tmp_path):
+    lake = tmp_path / "lake"
+    ctx = helpers.context(spark, lake, settings=helpers.settings(lake, "delta.checkpoint_interval=3"))
+    for number in range(1, 8):
+        ctx.tables.append_rows(ops.RUNS, [{"run_id": str(number)}])
+    log = lake / ops.RUNS.path / "_delta_log"
+    assert sorted(path.name for path in log.glob("*.checkpoint.parquet")) == [
+        f"{number:020d}.checkpoint.parquet" for number in (3, 6)
+    ]
+    for number in range(1, 6):
+        (log / f"{number:020d}.json").unlink()
+    assert sorted(row["run_id"] for row in ctx.tables.collect(ops.RUNS)) == [str(number) for number in range(1, 8)]
+    assert spark.read.format("delta").load(ctx.tables.uri(ops.RUNS)).count() == 7

@@ -183,7 +183,10 @@ class DeltaStore:
         """Keep the log short: Spark writes a checkpoint of it only after commits of its own."""
         if version is not None and version % self._settings.checkpoint_interval == 0:
             jvm: Any = self._spark._jvm
-            jvm.org.apache.spark.sql.delta.DeltaLog.forTable(self._spark._jsparkSession, self.uri(spec)).checkpoint()
+            place = self.uri(spec)
+            logs, session = jvm.org.apache.spark.sql.delta.DeltaLog, self._spark._jsparkSession
+            logs.invalidateCache(session, jvm.org.apache.hadoop.fs.Path(place))  # it does not know of our commits
+            logs.forTable(session, place).checkpoint()
 
     def _merge(self, spec: TableSpec, changes: DataFrame, dataset: str, done: Callable[[TableSpec], None]) -> None:
         """By the spec's key. The dataset is a literal, so that Delta's conflict check sees one partition only."""

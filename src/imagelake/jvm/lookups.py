@@ -7,11 +7,10 @@ from typing import Any
 _CLASSES = (
     "functions",
     "org.apache.spark.sql.functions",
-    "org.apache.spark.sql.classic.SparkSession",
     "PythonUtils",
     "PythonSQLUtils",
 )
-"""Classes by the names that pyspark looks them up with; they never change while Java runs."""
+"""Classes of functions by the names that pyspark looks them up with; they never change while Java runs."""
 
 
 class _Members:

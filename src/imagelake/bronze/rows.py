@@ -20,13 +20,13 @@ from imagelake.storage.source import Source
 from imagelake.storage.source_members import Members
 from imagelake.storage.source_rows import pieces, rows_of, texts
 from imagelake.tables import bronze
+from imagelake.tables.types import arrow_schema
 from imagelake.wording import NAMED, tallied
 
 _RACY_NS = 2_000_000_000
 """A file changed this shortly before it was read may change again without a new mtime: its mtime proves nothing."""
 
-_TYPES = {"string": pa.string(), "bigint": pa.int64(), "int": pa.int32(), "double": pa.float64()}
-_SCHEMA = pa.schema([(c.name, _TYPES[c.type]) for c in bronze.FILES.columns])
+_SCHEMA = arrow_schema(bronze.FILES)
 
 _TELLING = ("path", "media_type", "problem_rule")
 """What tells the role of a file that no reader names."""

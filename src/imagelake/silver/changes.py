@@ -17,7 +17,7 @@ from imagelake.silver.categories import COMPARED as OF_CATEGORIES
 from imagelake.silver.frames import same
 from imagelake.silver.images import STICKY
 from imagelake.tables import silver
-from imagelake.tables.frames import Counted, counted, together
+from imagelake.tables.frames import Counted, counted, frame_of, together
 from imagelake.tables.spec import TableSpec
 from imagelake.tables.store import TableChanges
 from imagelake.tables.types import arrow_schema, table_of
@@ -52,7 +52,7 @@ def category_changes(ctx: Context, before: Rows, after: Rows) -> TableChanges:
     marks = pa.array(["put"] * len(put) + ["drop"] * len(drop), pa.string())
     table = table_of(silver.CATEGORIES, [*put, *drop]).append_column(CHANGE, marks)
     schema = arrow_schema(silver.CATEGORIES).append(pa.field(CHANGE, pa.string()))
-    frame = ctx.spark.createDataFrame(table, from_arrow_schema(schema))
+    frame = frame_of(ctx.spark, table, from_arrow_schema(schema))
     return TableChanges(silver.CATEGORIES, Counted(frame, len(table), table))
 
 

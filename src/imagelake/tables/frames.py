@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
+from pyspark.sql.types import StructType
 
 ROWS_PER_FILE = 500_000
 
@@ -36,15 +37,21 @@ T = TypeVar("T")
 @contextmanager
 def few_rows(spark: SparkSession) -> Iterator[None]:
     """A session set up for work on few rows: plans are short, and what is `settled` is held by the driver."""
-    conf = spark.conf
-    before = {key: conf.get(key, None) for key in _FOR_FEW_ROWS}
-    for key, value in _FOR_FEW_ROWS.items():
-        conf.set(key, value)
+    with with_conf(spark, _FOR_FEW_ROWS):
+        yield
+
+
+@contextmanager
+def with_conf(spark: SparkSession, values: Mapping[str, str]) -> Iterator[None]:
+    """A session with these settings, which has its own again afterwards: others may use it too."""
+    before = {key: spark.conf.get(key, None) for key in values}
+    for key, value in values.items():
+        spark.conf.set(key, value)
     try:
         yield
     finally:
-        for key, value in before.items():
-            conf.unset(key) if value is None else conf.set(key, value)
+        for key, old in before.items():
+            spark.conf.unset(key) if old is None else spark.conf.set(key, old)
 
 
 @dataclass(frozen=True)
@@ -70,14 +77,16 @@ def settled(frame: DataFrame) -> DataFrame:
     """The frame computed once and cut from its lineage: plans of many joins over each other grow beyond any memory."""
     if not is_on_driver(frame):
         return frame.localCheckpoint(eager=True)
-    return frame if _is_local(frame) else _on_driver(frame, collected(frame))
+    if _is_local(frame):
+        return frame
+    return frame_of(frame.sparkSession, collected(frame), frame.schema.toNullable())
 
 
 def counted(frame: DataFrame) -> Counted:
     """The frame `settled` and counted."""
     if is_on_driver(frame):
         table = collected(frame)
-        return Counted(_on_driver(frame, table), len(table), table)
+        return Counted(frame_of(frame.sparkSession, table, frame.schema.toNullable()), len(table), table)
     rows = frame.localCheckpoint(eager=True)
     return Counted(rows, rows.count())
 
@@ -92,11 +101,11 @@ def collected(frame: DataFrame) -> pa.Table:
     return pa.Table.from_batches(batches).cast(schema) if batches else schema.empty_table()
 
 
-def _on_driver(frame: DataFrame, table: pa.Table) -> DataFrame:
-    """Rows that the driver holds as a frame of the other frame's columns."""
+def frame_of(spark: SparkSession, table: pa.Table, schema: StructType) -> DataFrame:
+    """Rows that the driver holds as a frame."""
     # in one chunk: Spark loses the rows that follow an empty chunk, and fails without any
     chunk = table.combine_chunks() if len(table) else pa.Table.from_pylist([], schema=table.schema)
-    return frame.sparkSession.createDataFrame(chunk, frame.schema.toNullable())
+    return spark.createDataFrame(chunk, schema)
 
 
 def is_on_driver(frame: DataFrame) -> bool:

@@ -28,9 +28,9 @@ from imagelake.settings import DeltaSettings
 from imagelake.storage.base import Storage
 from imagelake.tables.commit import FileChange, Txn, commit, write_files
 from imagelake.tables.delta_rs import add_columns, create_delta_table, delta_table, is_delta_table, place
-from imagelake.tables.frames import FEW_ROWS, Counted, in_files, together
+from imagelake.tables.frames import FEW_ROWS, Counted, frame_of, in_files, together
 from imagelake.tables.spec import SCHEMA_NUMBER, TableSpec
-from imagelake.tables.types import arrow_schema, delta_schema, table_of
+from imagelake.tables.types import arrow_schema, delta_schema, table_of, with_all_columns
 from imagelake.tables.upsert import CHANGE, TooManyRows, active_files, upsert
 
 log = logging.getLogger(__name__)
@@ -119,9 +119,7 @@ class DeltaStore:
 
     def frame_of(self, spec: TableSpec, table: pa.Table) -> DataFrame:
         """An Arrow table with the spec's columns as a frame."""
-        # in one chunk: Spark loses the rows that follow an empty chunk, and fails without any
-        chunk = table.combine_chunks() if len(table) else table_of(spec, [])
-        return self._spark.createDataFrame(chunk, from_arrow_schema(arrow_schema(spec)))
+        return frame_of(self._spark, table, from_arrow_schema(arrow_schema(spec)))
 
     def append_rows(self, spec: TableSpec, rows: Sequence[Mapping[str, Any]], txn: Txn | None = None) -> None:
         """Append rows that are on the driver; a name a row lacks is null. With a transaction as `append`."""
@@ -266,12 +264,7 @@ class DeltaStore:
 def _declared(spec: TableSpec, log: DeltaLog, dataset: str | None) -> pa.Table:
     """All rows with the spec's columns; one that the table did not have yet is null."""
     there = {field.name for field in log.schema().fields}
-    rows = _rows(log, dataset, [name for name in spec.names if name in there], None)
-    columns = [
-        rows[field.name].cast(field.type) if field.name in there else pa.nulls(len(rows), field.type)
-        for field in arrow_schema(spec)
-    ]
-    return pa.table(columns, schema=arrow_schema(spec))
+    return with_all_columns(spec, _rows(log, dataset, [name for name in spec.names if name in there], None))
 
 
 def _rows(log: DeltaLog, dataset: str | None, columns: Sequence[str], where: pc.Expression | None) -> pa.Table:

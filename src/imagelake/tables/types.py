@@ -50,6 +50,16 @@ def table_of(spec: TableSpec, rows: Any) -> pa.Table:
     return pa.Table.from_pylist(data, schema=arrow_schema(spec))
 
 
+def with_all_columns(spec: TableSpec, rows: pa.Table) -> pa.Table:
+    """The rows with the spec's columns and types; a column they do not have is null."""
+    there = set(rows.column_names)
+    columns = [
+        rows[field.name].cast(field.type) if field.name in there else pa.nulls(len(rows), field.type)
+        for field in arrow_schema(spec)
+    ]
+    return pa.table(columns, schema=arrow_schema(spec))
+
+
 def _delta_field(name: str, ddl: str, metadata: dict[str, str]) -> dict[str, Any]:
     return {"name": name, "type": _delta_type(ddl), "nullable": True, "metadata": metadata}
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from delta.exceptions import (
@@ -21,6 +20,7 @@ from delta.tables import DeltaTable
 from pyspark.sql import SparkSession
 
 from imagelake.errors import Conflict
+from imagelake.tables.frames import with_conf
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def compact(spark: SparkSession, uri: str, datasets: Sequence[str], below: int, 
     nothing is to be rewritten. Conflict when another writer has removed one of the files meanwhile.
     """
     quoted = ", ".join("'" + dataset.replace("'", "''") + "'" for dataset in datasets)
-    with _settings(spark, {_SMALL: str(below), _TARGET: str(target)}):
+    with with_conf(spark, {_SMALL: str(below), _TARGET: str(target)}):
         builder = DeltaTable.forPath(spark, uri).optimize()
         if datasets:
             builder = builder.where(f"dataset IN ({quoted})")
@@ -74,19 +74,3 @@ def compact(spark: SparkSession, uri: str, datasets: Sequence[str], below: int, 
         bytes_removed=int(metrics["filesRemoved"]["totalSize"]) if removed else 0,
         bytes_added=int(metrics["filesAdded"]["totalSize"]) if added else 0,
     )
-
-
-@contextmanager
-def _settings(spark: SparkSession, values: Mapping[str, str]) -> Iterator[None]:
-    """OPTIMIZE takes its sizes from the session, which may be one that others set up."""
-    before = {key: spark.conf.get(key, None) for key in values}
-    for key, value in values.items():
-        spark.conf.set(key, value)
-    try:
-        yield
-    finally:
-        for key, old in before.items():
-            if old is None:
-                spark.conf.unset(key)
-            else:
-                spark.conf.set(key, old)

@@ -15,7 +15,7 @@ from deltalake import DeltaTable
 from imagelake.storage.base import Storage
 from imagelake.tables.commit import DataFile, FileChange, Txn, commit, write_files
 from imagelake.tables.spec import TableSpec
-from imagelake.tables.types import arrow_schema
+from imagelake.tables.types import with_all_columns
 
 CHANGE = "_change"
 """Column of changes to a table: `put` writes the row, `drop` removes it."""
@@ -95,17 +95,9 @@ def read_file(storage: Storage, spec: TableSpec, path: str, columns: tuple[str, 
 
 def conformed(spec: TableSpec, file: DataFile, rows: pa.Table) -> pa.Table:
     """Rows of a file with all columns of the spec: its partition, and nulls for columns that it does not have."""
-    count = len(rows)
-    columns = dict(zip(rows.column_names, rows.columns, strict=True))
-    columns |= {name: pa.array([value] * count, pa.string()) for name, value in file.partition.items()}
-    schema = arrow_schema(spec)
-    return pa.table(
-        [
-            columns[field.name].cast(field.type) if field.name in columns else pa.nulls(count, field.type)
-            for field in schema
-        ],
-        schema=schema,
-    )
+    for name, value in file.partition.items():
+        rows = rows.append_column(name, pa.array([value] * len(rows), pa.string()))
+    return with_all_columns(spec, rows)
 
 
 def _holds(storage: Storage, spec: TableSpec, file: ActiveFile, changes: pa.Table) -> bool:

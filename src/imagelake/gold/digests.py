@@ -48,17 +48,15 @@ class Digests:
 def digests(content: Content, splits: DataFrame) -> Digests:
     """All set digests in one pass over all rows."""
     rows = [_row("split", splits, F.lit(_COMES), image_key=F.col("image_key"), split=F.col("split"))]
-    for entity, frame in (("image", content.images), ("annotation", content.annotations)):
-        rows.append(_row(entity, frame, F.lit(_COMES), row_hash=F.col("row_hash")))
-    rows.append(_row("category", content.categories, F.lit(_COMES), row_hash=F.col("row_hash")))
+    frames = {"image": content.images, "annotation": content.annotations, "category": content.categories}
+    rows += [_row(entity, frame, F.lit(_COMES), row_hash=F.col("row_hash")) for entity, frame in frames.items()]
     return _as_digests(_sums(rows))
 
 
 def digests_since(parent: Digests, differences: Sequence[Difference]) -> Digests:
     """The parent's set digests with what came and went: as `digests`, from the differing rows alone."""
     rows = [side for difference in differences if difference.unequal.count for side in _sides(difference)]
-    sums = _sums(rows) if rows else {}
-    change = _as_digests(sums)
+    change = _as_digests(_sums(rows) if rows else {})
     return Digests(**{name: part + getattr(change, name) for name, part in vars(parent).items()})
 
 

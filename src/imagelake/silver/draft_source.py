@@ -120,10 +120,12 @@ class DraftParts:
         touched = touched_by(upload, parsed, self.by_name)
         is_twin = {"content_hash": touched.is_hash()}
         images = self.images.where({"image_key": touched.is_key(), **is_twin})
-        # a file that comes anew may end a rejection of an image that it speaks of no more
-        refused = is_in(_values(self._open(touched, images), "image_key"))
-        images = self.images.where({"image_key": either(touched.is_key(), refused), **is_twin})
         rejections = self._open(touched, images)
+        refused = _values(rejections, "image_key")
+        if pc.any(pc.invert(pc.is_in(refused, value_set=_values(images, "image_key")))).as_py():
+            # a file that comes anew may end a rejection of an image that it speaks of no more
+            images = self.images.where({"image_key": either(touched.is_key(), is_in(refused)), **is_twin})
+            rejections = self._open(touched, images)
         annotations = self.annotations.where({"image_key": is_in(_values(images, "image_key"))})
         here = Counter(annotations["category"].to_pylist())
         elsewhere = frozenset(str(name) for name, count in self.used.items() if count > here[name])

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import Any
 
 from pyspark.sql import functions as F
@@ -186,15 +187,16 @@ def _applied(ctx: Context, batch: _Batch, upload: Delivery) -> _Ended:
     counts = judged(with_recognition(count_upload(applied), upload.recognition), rules.severities)
     done = batch.rows + [{**e.delivery.row, "state": e.state, **_columns(e)} for e in batch.ended]
     before = seen_before.earlier(done, upload)
+    changed = cache(partial(changes, ctx, draft, applied.after))
     if before is not None:
-        images, annotations, categories, rejections = changes(ctx, draft, applied.after)
+        images, annotations, categories, rejections = changed()
         if not any(change.rows.count for change in (images, annotations, categories, rejections)):
             return _Ended(upload, "unchanged", count_as_before(before))
         if upload.mode != "replace" and not upload.again:
             newer = seen_before.superseding(ctx, done, before, applied, (images.rows.frame, annotations.rows.frame))
             if newer:
                 return _Ended(upload, "superseded", count_as_before(before), seen_before.message(newer))
-    batch.source.take(draft, applied.after)
+    batch.source.take(draft, applied.after, changed)
     return _Ended(upload, "built", counts, upload.labels_not_read)
 
 
@@ -203,7 +205,7 @@ def _removed(ctx: Context, batch: _Batch, upload: Delivery) -> _Ended:
     draft = batch.source.part(upload, ParsedUpload(listed, ctx.spark.createDataFrame([], DDL)))
     keys = listed.where("role = 'removed'").select(F.col("path").alias("image_key"))
     after = remove(draft, upload, keys, batch.rules.now).settled()
-    batch.source.take(draft, after)
+    batch.source.take(draft, after, cache(partial(changes, ctx, draft, after)))
     return _Ended(upload, "built", count_removal(draft, after))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -43,8 +43,8 @@ class DraftSource(Protocol):
         """What the upload may touch."""
         ...
 
-    def take(self, before: Draft, after: Draft) -> None:
-        """Go on with what an upload has made of its part."""
+    def take(self, before: Draft, after: Draft, changed: Callable[[], list[TableChanges]]) -> None:
+        """Go on with what an upload has made of its part; `changed` gives the difference of the two."""
         ...
 
     def different(self) -> list[TableChanges]:
@@ -75,7 +75,7 @@ class WholeDraft:
         """All of it."""
         return self.now
 
-    def take(self, before: Draft, after: Draft) -> None:
+    def take(self, before: Draft, after: Draft, changed: Callable[[], list[TableChanges]]) -> None:
         """The draft after the upload."""
         self.now = after
 
@@ -140,10 +140,9 @@ class DraftParts:
             elsewhere,
         )
 
-    def take(self, before: Draft, after: Draft) -> None:
+    def take(self, before: Draft, after: Draft, changed: Callable[[], list[TableChanges]]) -> None:
         """Lay what differs in the part over the tables."""
-        changed = changes(self.ctx, before, after)
-        images, annotations, _, rejections = (change.rows.collected() for change in changed)
+        images, annotations, _, rejections = (change.rows.collected() for change in changed())
         stood = collected(before.annotations.select("annotation_key", "category"))
         is_changed = pc.is_in(stood["annotation_key"], value_set=_values(annotations, "annotation_key"))
         self.used.subtract(stood.filter(is_changed)["category"].to_pylist())
@@ -151,7 +150,7 @@ class DraftParts:
         for table, rows in ((self.images, images), (self.annotations, annotations), (self.rejections, rejections)):
             table.lay_over(rows)
         self.categories = after.categories
-        self.taken.append(changed)
+        self.taken.append(changed())
 
     def different(self) -> list[TableChanges]:
         """What the uploads have changed; of several, their rows compared with those that are stored."""

@@ -11,12 +11,15 @@ from pathlib import Path
 from tests.servers.processes import LOOPBACK, free_ports, processes
 from tests.servers.server import Server
 
+_APP = Path(__file__).with_name("moto_app.py")
+
 
 @contextmanager
 def moto() -> Iterator[Server]:
     """A fresh, empty server in a process of its own."""
     with tempfile.TemporaryDirectory() as logs, processes(Path(logs)) as children:
         (port,) = free_ports(1)
-        children.spawn("moto", [sys.executable, "-m", "moto.server", "-H", LOOPBACK, "-p", str(port)])
+        # -P: the folder of the script has a moto of its own
+        children.spawn("moto", [sys.executable, "-P", str(_APP), LOOPBACK, str(port)])
         children.wait_for(port)
         yield Server("moto", f"http://{LOOPBACK}:{port}", None, None, "motoaccess", "motosecret", "us-east-1")

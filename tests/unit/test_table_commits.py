@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 from hypothesis import given, settings
@@ -18,7 +19,7 @@ from imagelake.errors import LakeFormatError
 from imagelake.settings import DeltaSettings
 from imagelake.storage.local import LocalStorage
 from imagelake.tables import bronze, ops, silver
-from imagelake.tables.commit import Txn
+from imagelake.tables.commit import DataFile, FileChange, Txn, commit
 from imagelake.tables.spec import TableSpec
 from imagelake.tables.store import DeltaStore
 from imagelake.tables.types import table_of
@@ -152,6 +153,22 @@ def changed(storage: LocalStorage, step: dict[str, int | None], number: int) -> 
     rows = table_of(silver.CATEGORIES, [category(name, index or 0) for name, index in step.items()])
     marks = pa.array(["drop" if index is None else "put" for index in step.values()], pa.string())
     return upsert(storage, silver.CATEGORIES, "pets", rows.append_column(CHANGE, marks), Txn("b", number))
+
+
+def test_a_file_that_holds_its_partition_too_is_changed_as_any_other(storage: LocalStorage) -> None:
+    """Spark writes such files."""
+    store = store_of(storage, silver.CATEGORIES)
+    sink = pa.BufferOutputStream()
+    pq.write_table(table_of(silver.CATEGORIES, [category("a"), category("b")]), sink)
+    data = sink.getvalue().to_pybytes()
+    file = DataFile("dataset=pets/of-spark.parquet", {"dataset": "pets"}, len(data), 2, '{"numRecords": 2}')
+    storage.put(f"{silver.CATEGORIES.path}/{file.path}", data)
+    commit(storage, silver.CATEGORIES, None, lambda _: FileChange("WRITE", [file]))
+    changed(storage, {"a": 5}, 1)
+    assert {r["name"]: (r["dataset"], r["train_index"]) for r in store.collect(silver.CATEGORIES)} == {
+        "a": ("pets", 5),
+        "b": ("pets", 0),
+    }
 
 
 def test_only_files_that_hold_a_changed_image_are_written_anew(storage: LocalStorage) -> None:

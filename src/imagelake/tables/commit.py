@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,6 +29,7 @@ from imagelake.storage.base import Storage
 from imagelake.tables.delta_rs import delta_table
 from imagelake.tables.frames import ROWS_PER_FILE
 from imagelake.tables.spec import TableSpec
+from imagelake.tables.types import arrow_schema
 
 WRITER_VERSION = 2
 """The writer version of Delta's protocol that is written here: append-only tables and invariants, no more."""
@@ -95,7 +96,7 @@ def write_files(storage: Storage, spec: TableSpec, rows: pa.Table) -> list[DataF
     files = []
     for partition, part in _partitions(spec, rows):
         for start in range(0, len(part), ROWS_PER_FILE):
-            files.append(_write_file(storage, spec, partition, part.slice(start, ROWS_PER_FILE)))
+            files.append(write_file(storage, spec, partition, [part.slice(start, ROWS_PER_FILE)]))
     return files
 
 
@@ -108,17 +109,31 @@ def _partitions(spec: TableSpec, rows: pa.Table) -> Iterator[tuple[dict[str, str
         yield {name: value}, rows.filter(pc.equal(rows[name], value)).drop_columns(name)
 
 
-def _write_file(storage: Storage, spec: TableSpec, partition: Mapping[str, str | None], rows: pa.Table) -> DataFile:
-    sink = pa.BufferOutputStream()
-    pq.write_table(rows, sink, row_group_size=_ROWS_PER_GROUP, compression="snappy", store_schema=False)
+def write_file(
+    storage: Storage, spec: TableSpec, partition: Mapping[str, str | None], parts: Iterable[pa.Table]
+) -> DataFile:
+    """Write rows that come in parts, with the spec's columns but for that of the partition, as one file."""
+    names = [name for name in spec.names if name not in partition]
+    schema = pa.schema([arrow_schema(spec).field(name) for name in names])
+    unique = {*spec.key[-1:], "row_hash"}  # no value of theirs comes twice: a dictionary costs and saves nothing
+    sink, of_statistics, count = pa.BufferOutputStream(), [], 0
+    dictionaries = [name for name in names if name not in unique]
+    with pq.ParquetWriter(
+        sink, schema, compression="snappy", store_schema=False, use_dictionary=dictionaries
+    ) as writer:
+        for rows in parts:
+            writer.write_table(rows.select(names).cast(schema), row_group_size=_ROWS_PER_GROUP)
+            of_statistics.append(rows.select(spec.stats))
+            count += len(rows)
     data = sink.getvalue().to_pybytes()
     folder = "".join(f"{name}={quote(value or '', safe='')}/" for name, value in partition.items())
     name = f"{folder}part-00000-{uuid.uuid4()}.c000.snappy.parquet"
     storage.put(f"{spec.path}/{name}", data)
-    return DataFile(quote(name, safe="/="), partition, len(data), len(rows), _statistics(spec, rows))
+    statistics = _statistics(spec, pa.concat_tables(of_statistics), count)
+    return DataFile(quote(name, safe="/="), partition, len(data), count, statistics)
 
 
-def _statistics(spec: TableSpec, rows: pa.Table) -> str:
+def _statistics(spec: TableSpec, rows: pa.Table, count: int) -> str:
     """Delta's statistics of the columns that the table keeps some of, which Delta leaves files out by."""
     least: dict[str, Any] = {}
     greatest: dict[str, Any] = {}
@@ -127,7 +142,7 @@ def _statistics(spec: TableSpec, rows: pa.Table) -> str:
         if ends["min"] is not None:
             least[name], greatest[name] = _least(ends["min"]), _greatest(ends["max"])
     nulls = {name: rows[name].null_count for name in spec.stats}
-    numbers = {"numRecords": len(rows), "minValues": least, "maxValues": greatest, "nullCount": nulls}
+    numbers = {"numRecords": count, "minValues": least, "maxValues": greatest, "nullCount": nulls}
     return json.dumps(numbers, ensure_ascii=False)
 
 

@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain, islice
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,15 +14,18 @@ import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
 from imagelake.storage.base import Storage
-from imagelake.tables.commit import DataFile, FileChange, Txn, commit, write_files
+from imagelake.tables.commit import DataFile, FileChange, Txn, commit, write_file, write_files
+from imagelake.tables.frames import ROWS_PER_FILE
 from imagelake.tables.spec import TableSpec
 from imagelake.tables.types import with_all_columns
 
 CHANGE = "_change"
 """Column of changes to a table: `put` writes the row, `drop` removes it."""
 
-MOST_ROWS = 500_000
-"""Rows in files to write anew up to which one process does it; more are for Spark."""
+MOST_ROWS = 5_000_000
+"""Rows in files to write anew up to which one process does it, in seconds; more are for Spark."""
+
+_ROWS_AT_ONCE = 50_000
 
 _IMAGE = "image_key"
 
@@ -53,7 +57,7 @@ def upsert(storage: Storage, spec: TableSpec, dataset: str, changes: pa.Table, t
             raise TooManyRows(spec.name)
         for file in touched:
             if file.path not in rewritten:
-                rewritten[file.path] = write_files(storage, spec, _others(storage, spec, file, changes))
+                rewritten[file.path] = _without(storage, spec, file, changes)
         if not put:
             put.extend(write_files(storage, spec, rows))
         return FileChange("MERGE", [*(new for file in touched for new in rewritten[file.path]), *put], touched)
@@ -81,7 +85,7 @@ def active_files(log: DeltaTable, dataset: str) -> list[ActiveFile]:
 
 @contextmanager
 def open_file(storage: Storage, spec: TableSpec, path: str) -> Iterator[pq.ParquetFile]:
-    """A file of a table; it has no partition column, and no column that the table got later."""
+    """A file of a table; columns that the table got later are not in it, those of the partition if Spark wrote it."""
     with storage.open(f"{spec.path}/{path}") as stream:
         yield pq.ParquetFile(stream, coerce_int96_timestamp_unit="us")
 
@@ -96,7 +100,8 @@ def read_file(storage: Storage, spec: TableSpec, path: str, columns: tuple[str, 
 def conformed(spec: TableSpec, file: DataFile, rows: pa.Table) -> pa.Table:
     """Rows of a file with all columns of the spec: its partition, and nulls for columns that it does not have."""
     for name, value in file.partition.items():
-        rows = rows.append_column(name, pa.array([value] * len(rows), pa.string()))
+        if name not in rows.column_names:  # Spark writes it into some files
+            rows = rows.append_column(name, pa.array([value] * len(rows), pa.string()))
     return with_all_columns(spec, rows)
 
 
@@ -108,16 +113,36 @@ def _holds(storage: Storage, spec: TableSpec, file: ActiveFile, changes: pa.Tabl
         first = bisect_left(images, file.least)
         if first == len(images) or images[first] > file.greatest:
             return False
-    rows = read_file(storage, spec, file.path, (key,))
-    return bool(pc.any(pc.is_in(rows[key], value_set=_values(changes, key, rows))).as_py())
+    with open_file(storage, spec, file.path) as parquet:
+        return any(_group_holds(parquet, number, key, changes) for number in range(parquet.num_row_groups))
 
 
-def _others(storage: Storage, spec: TableSpec, file: DataFile, changes: pa.Table) -> pa.Table:
-    """The rows of a file whose key is not changed, with all columns of the spec."""
+def _group_holds(parquet: pq.ParquetFile, number: int, key: str, changes: pa.Table) -> bool:
+    """Whether a row group has a row of a changed key; image keys are a fraction of the size of others."""
+    for name in (_IMAGE, key) if _IMAGE in changes.column_names else (key,):
+        rows = parquet.read_row_group(number, [name])
+        if not pc.any(pc.is_in(rows[name], value_set=_values(changes, name, rows))).as_py():
+            return False
+    return True
+
+
+def _without(storage: Storage, spec: TableSpec, file: ActiveFile, changes: pa.Table) -> list[DataFile]:
+    """The rows of a file whose key is not changed, with all columns of the spec, as files of ROWS_PER_FILE rows."""
+    files, parts = [], (rows for rows in _others(storage, spec, file, changes) if len(rows))
+    while (first := next(parts, None)) is not None:
+        rest = islice(parts, ROWS_PER_FILE // _ROWS_AT_ONCE - 1)
+        files.append(write_file(storage, spec, file.partition, chain((first,), rest)))
+    return files
+
+
+def _others(storage: Storage, spec: TableSpec, file: ActiveFile, changes: pa.Table) -> Iterator[pa.Table]:
     key = spec.key[-1]
-    rows = read_file(storage, spec, file.path, spec.names)
-    is_changed = pc.is_in(rows[key], value_set=_values(changes, key, rows))
-    return conformed(spec, file, rows.filter(pc.invert(is_changed)))
+    with open_file(storage, spec, file.path) as parquet:
+        there = [name for name in spec.names if name in set(parquet.schema_arrow.names)]
+        for batch in parquet.iter_batches(_ROWS_AT_ONCE, columns=there):
+            rows = pa.table(batch)
+            is_changed = pc.is_in(rows[key], value_set=_values(changes, key, rows))
+            yield conformed(spec, file, rows.filter(pc.invert(is_changed)))
 
 
 def _values(changes: pa.Table, key: str, rows: pa.Table) -> pa.Array:

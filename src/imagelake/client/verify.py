@@ -19,6 +19,7 @@ from imagelake.client.catalog import Target
 from imagelake.client.rows import DRAFTS, KEYS, expected, live
 from imagelake.client.tables import Tables
 from imagelake.client.text import Row, outside, select, within
+from imagelake.client.verify_draft import draft_problems
 from imagelake.client.verify_rows import Problems, row_problems
 from imagelake.errors import ImagelakeError
 from imagelake.storage.base import Storage
@@ -116,6 +117,8 @@ def verify(tables: Tables, storage: Storage, target: Target, rows_only: bool = F
             found.add(f"the content digest is {content}, published was {stored['content_digest']}")
         if computed != stored["digest"]:
             found.add(f"the digest is {computed}, published was {stored['digest']}")
+    for problem in draft_problems(tables, target, sets):
+        found.add(problem)
     for problems in row_problems(tables, target, _MOST_PROBLEMS):
         found.add_rows(problems)
     images, size = (0, 0) if rows_only else _check_bytes(tables, storage, target, found, threads)

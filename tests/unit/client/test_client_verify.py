@@ -87,6 +87,23 @@ def test_a_wrong_checksum_in_the_table_does_not_hide_good_bytes_of_other_images(
     assert len(pets.lake.verify("pets@v1").problems) == 1
 
 
+def test_the_newest_version_is_the_draft_until_another_upload_comes(maker: LakeMaker) -> None:
+    for name in ("a", "b"):
+        maker.image("pets", name, name.encode())
+    maker.keep("pets", [b"a", b"b"], "stored")
+    maker.deliver("pets")
+    maker.publish("pets", last_sequence=1)
+    maker.flush()
+    lake = imagelake.open(str(maker.root))
+    assert lake.verify("pets@v1").ok
+    replace_rows(maker.root, silver.IMAGES, "pets", list(maker.draft("pets").images.values())[:1])
+    told = "the draft has other image rows (1) than this version (2), although no upload came after it"
+    assert lake.verify("pets@v1", rows_only=True).problems == (told,)
+    maker.deliver("pets")
+    maker.flush()
+    assert lake.verify("pets@v1", rows_only=True).ok
+
+
 def test_a_row_whose_columns_were_tampered_with_is_named(pets: Pets) -> None:
     rows = [dict(r) for r in pets.maker.draft("pets").images.values()]
     next(r for r in rows if r["image_key"] == "c.png")["width"] = 9

@@ -1,4 +1,4 @@
-"""Builds that look up only the part of a draft that an upload may touch do what builds of whole drafts do."""
+"""Builds and publishes that look only at the part of a draft that may have changed do what those of whole drafts do."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ from tests.spark import helpers
 from tests.spark.drafts import boxes, coco, open_rules
 from tests.spark.test_label_folds import *  # noqa: F403
 from tests.spark.test_modes import *  # noqa: F403
+from tests.spark.test_publish import *  # noqa: F403
 from tests.spark.test_remove import *  # noqa: F403
+from tests.spark.test_splits import *  # noqa: F403
 from tests.spark.test_units import *  # noqa: F403
 
+from imagelake.gold.drafts import draft
 from imagelake.silver import draft_source
 
 
 @pytest.fixture(autouse=True)
 def _drafts_are_large(monkeypatch):
     monkeypatch.setattr(draft_source, "FEW_DRAFT_ROWS", 0)
+    monkeypatch.setattr(draft, "FEW_DRAFT_ROWS", 0)
 
 
 def test_labels_enter_by_any_name_that_their_record_has(spark, tmp_path):

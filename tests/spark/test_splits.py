@@ -34,7 +34,7 @@ def assigned(spark, pictures: Sequence[Picture], recipe: Recipe, history: Histor
     images = spark.createDataFrame(rows, "image_key string, content_hash string, split string, attributes string")
     labels = [(p.key, name) for p in pictures for name in p.classes]
     annotations = spark.createDataFrame(labels, "image_key string, category string")
-    return assign(images, past(spark, history or {}), annotations, recipe)
+    return assign(images, past(spark, history or {}), lambda: annotations, recipe)
 
 
 def image(picture: Picture) -> dict[str, Any]:

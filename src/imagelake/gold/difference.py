@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
+import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from imagelake.gold.live import LOGS
 from imagelake.tables import gold
-from imagelake.tables.frames import Counted, counted
+from imagelake.tables.frames import Counted, Held, counted
+from imagelake.tables.types import arrow_schema, with_all_columns
 
 _CHANGE, _ADDED, _REMOVED, _CHANGED = "_change", "added", "removed", "changed"
+
+OLD = "_old"
+"""Column of differing rows: the value in the log of the column that they are compared by."""
 
 
 @dataclass(frozen=True)
@@ -25,16 +31,16 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Difference:
-    """Frames to append for one entity, and their sizes; `changed` keys are in both.
+    """Rows to append for one entity, and their numbers; `changed` keys are in both.
 
-    `unequal` are the differing rows with the column they were `compared` by and `_old`, its value in the log.
+    `unequal` are the differing rows with their key, the column they were `compared` by, and OLD.
     """
 
     entity: str
     compared: str
-    unequal: Counted
-    rows: DataFrame
-    closings: DataFrame
+    unequal: Counted | Held
+    rows: Counted | Held
+    closings: Counted | Held
     added: int
     removed: int
     changed: int
@@ -44,11 +50,13 @@ def difference(
     attempt: Attempt, entity: str, key: str, wanted: DataFrame, live: DataFrame, compared: str
 ) -> Difference:
     """The difference between the wanted rows of an entity and its live log rows, by key and one compared column."""
-    old = live.select(key, F.col(compared).alias("_old"), F.col("row_id").alias("_old_id"))
+    old = live.select(key, F.col(compared).alias(OLD), F.col("row_id").alias("_old_id"))
     pairs = wanted.join(old, key, "full")
-    equal = F.col(compared).eqNullSafe(F.col("_old")) & F.col("_old_id").isNotNull() & F.col(compared).isNotNull()
+    equal = F.col(compared).eqNullSafe(F.col(OLD)) & F.col("_old_id").isNotNull() & F.col(compared).isNotNull()
     change = F.when(F.col("_old_id").isNull(), _ADDED).when(F.col(compared).isNull(), _REMOVED).otherwise(_CHANGED)
     unequal = counted(pairs.where(~equal).withColumn(_CHANGE, change))
+    n = unequal.tally(_CHANGE)
+    added, removed, changed = (n.get(label, 0) for label in (_ADDED, _REMOVED, _CHANGED))
     rows = _log_rows(attempt, entity, key, unequal.frame.where(F.col(_CHANGE) != _REMOVED))
     closings = unequal.frame.where(F.col(_CHANGE) != _ADDED).select(
         F.lit(attempt.dataset).alias("dataset"),
@@ -57,13 +65,63 @@ def difference(
         F.lit(attempt.number).cast("bigint").alias("removed_in"),
         F.lit(attempt.publish_id).alias("publish_id"),
     )
-    n = unequal.tally(_CHANGE)
-    counts = (n.get(label, 0) for label in (_ADDED, _REMOVED, _CHANGED))
-    return Difference(entity, compared, unequal, rows, closings.selectExpr(*gold.CLOSINGS.names), *counts)
+    ends = Counted(closings.selectExpr(*gold.CLOSINGS.names), removed + changed)
+    return Difference(entity, compared, unequal, Counted(rows, added + changed), ends, added, removed, changed)
+
+
+def local_difference(
+    attempt: Attempt, entity: str, key: str, wanted: pa.Table, live: pa.Table, compared: str
+) -> Difference:
+    """As `difference`, of rows that the driver holds."""
+    names, values = wanted[key].to_pylist(), wanted[compared].to_pylist()
+    olds = zip(live[key].to_pylist(), live[compared].to_pylist(), live["row_id"].to_pylist(), strict=True)
+    old = {name: (value, row_id) for name, value, row_id in olds}
+    differs = [name not in old or old[name][0] != value for name, value in zip(names, values, strict=True)]
+    come = wanted.filter(pa.array(differs, pa.bool_()))
+    changed = [name for name in come[key].to_pylist() if name in old]
+    gone = old.keys() - set(names)
+    ended = [*changed, *sorted(gone)]
+    kind = wanted.schema.field(compared).type
+    olds_of_come = [old[name][0] if name in old else None for name in come[key].to_pylist()]
+    unequal = pa.table(
+        {
+            key: pa.concat_arrays([come[key].combine_chunks(), pa.array(sorted(gone), pa.string())]),
+            compared: pa.concat_arrays([come[compared].combine_chunks(), pa.nulls(len(gone), kind)]),
+            OLD: pa.array([*olds_of_come, *(old[name][0] for name in sorted(gone))], kind),
+        }
+    )
+    closings = _closings(attempt, entity, [old[name][1] for name in ended])
+    rows = _local_log_rows(attempt, entity, key, come)
+    counts = (len(come) - len(changed), len(gone), len(changed))
+    return Difference(entity, compared, Held(unequal), Held(rows), Held(closings), *counts)
+
+
+def _closings(attempt: Attempt, entity: str, row_ids: list[str]) -> pa.Table:
+    of_all = {"dataset": attempt.dataset, "entity": entity, "removed_in": attempt.number}
+    rows = [{**of_all, "row_id": row_id, "publish_id": attempt.publish_id} for row_id in row_ids]
+    return pa.Table.from_pylist(rows, schema=arrow_schema(gold.CLOSINGS))
+
+
+def _local_log_rows(attempt: Attempt, entity: str, key: str, rows: pa.Table) -> pa.Table:
+    of_attempt = {
+        "dataset": pa.array([attempt.dataset] * len(rows), pa.string()),
+        "row_id": pa.array([_row_id(attempt, entity, name) for name in rows[key].to_pylist()], pa.string()),
+        "added_in": pa.array([attempt.number] * len(rows), pa.int64()),
+        "publish_id": pa.array([attempt.publish_id] * len(rows), pa.string()),
+    }
+    for name, values in of_attempt.items():
+        place = rows.schema.get_field_index(name)
+        rows = rows.append_column(name, values) if place < 0 else rows.set_column(place, name, values)
+    return with_all_columns(LOGS[entity], rows)
+
+
+def _row_id(attempt: Attempt, entity: str, key: str) -> str:
+    """A hash over attempt and key: unique per attempt, and the same however often it is computed."""
+    return hashlib.sha256("\u0000".join((attempt.publish_id, entity, key)).encode()).hexdigest()[:32]
 
 
 def _log_rows(attempt: Attempt, entity: str, key: str, rows: DataFrame) -> DataFrame:
-    """row_id is a hash over attempt and key: unique per attempt, and the same however often Spark computes it."""
+    """row_id as `_row_id` makes it."""
     row_id = F.substring(
         F.sha2(F.concat_ws("\u0000", F.lit(attempt.publish_id), F.lit(entity), F.col(key)), 256), 1, 32
     )

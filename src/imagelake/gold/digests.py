@@ -18,9 +18,9 @@ from pyspark.sql import functions as F
 
 from imagelake import digest
 from imagelake.digest import MODULUS, SetDigest
-from imagelake.gold.difference import Difference
-from imagelake.gold.plan import Content
-from imagelake.tables.frames import is_on_driver
+from imagelake.gold.content import Content
+from imagelake.gold.difference import OLD, Difference
+from imagelake.tables.frames import Counted, Held, is_on_driver
 
 _PARTIAL = "entity string, total binary, rows bigint"
 _COMES, _GOES = 1, -1
@@ -45,6 +45,9 @@ class Digests:
         return cls(**{name: SetDigest(int(total, 16), count) for name, (total, count) in json.loads(text).items()})
 
 
+NOTHING = Digests(*[SetDigest()] * 4)
+
+
 def digests(content: Content, splits: DataFrame) -> Digests:
     """All set digests in one pass over all rows."""
     rows = [_row("split", splits, F.lit(_COMES), image_key=F.col("image_key"), split=F.col("split"))]
@@ -55,8 +58,11 @@ def digests(content: Content, splits: DataFrame) -> Digests:
 
 def digests_since(parent: Digests, differences: Sequence[Difference]) -> Digests:
     """The parent's set digests with what came and went: as `digests`, from the differing rows alone."""
-    rows = [side for difference in differences if difference.unequal.count for side in _sides(difference)]
-    change = _as_digests(_sums(rows) if rows else {})
+    different = [d for d in differences if d.unequal.count]
+    rows = [side for d in different if isinstance(d.unequal, Counted) for side in _sides(d, d.unequal)]
+    sums = _sums(rows) if rows else {}
+    sums |= {d.entity: _sum_of(d, d.unequal.table) for d in different if isinstance(d.unequal, Held)}
+    change = _as_digests(sums)
     return Digests(**{name: part + getattr(change, name) for name, part in vars(parent).items()})
 
 
@@ -65,8 +71,23 @@ def stored(row: Mapping[str, Any] | None) -> Digests | None:
     return None if row is None or row["set_digests"] is None else Digests.from_json(row["set_digests"])
 
 
-def _sides(difference: Difference) -> list[DataFrame]:
-    frame, new, old = difference.unequal.frame, F.col(difference.compared), F.col("_old")
+def _sum_of(difference: Difference, unequal: pa.Table) -> SetDigest:
+    """What came without what went."""
+    key, total, count = unequal.column(0).to_pylist(), 0, 0
+    for name, sign in ((difference.compared, 1), (OLD, -1)):
+        for image_key, value in zip(key, unequal[name].to_pylist(), strict=True):
+            if value is not None:
+                total += sign * int.from_bytes(_hash_of(difference.entity, image_key, value), "little")
+                count += sign
+    return SetDigest(total % MODULUS, count)
+
+
+def _hash_of(entity: str, key: str, value: Any) -> bytes:
+    return digest.split_hash({"image_key": key, "split": value["split"]}) if entity == "split" else bytes(value)
+
+
+def _sides(difference: Difference, unequal: Counted) -> list[DataFrame]:
+    frame, new, old = unequal.frame, F.col(difference.compared), F.col(OLD)
     sides = ((new, _COMES), (old, _GOES))
     if difference.entity == "split":
         key = F.col("image_key")

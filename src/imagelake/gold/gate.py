@@ -12,13 +12,13 @@ from imagelake.context import Context
 from imagelake.dataset_settings import DatasetSettings, load_dataset_settings
 from imagelake.errors import GateFailed, NotFound
 from imagelake.gold.difference import Attempt
-from imagelake.gold.draft import INCLUDED, pinned, uploads_since
+from imagelake.gold.drafts.draft import draft_of
 from imagelake.gold.live import Published, published
-from imagelake.gold.look_alikes import look_alikes
-from imagelake.gold.measure import measure
+from imagelake.gold.measures.look_alikes import look_alikes
+from imagelake.gold.measures.measure import measure
 from imagelake.gold.plan import Candidate, PublishRequest
-from imagelake.gold.recipes import FIRST, choose_recipe
-from imagelake.gold.split_images import split_images
+from imagelake.gold.recipes import choose_recipe
+from imagelake.gold.uploads import INCLUDED, uploads_since
 from imagelake.quality import expectations
 from imagelake.quality.catalogue import OFF
 from imagelake.quality.dataset_rules import dataset_thresholds
@@ -29,7 +29,7 @@ from imagelake.quality.record import judgement_rows
 from imagelake.quality.severities import severities
 from imagelake.quality.suites.judge import Judged, judge_tables
 from imagelake.quality.suites.own import MEASURES, own_suites
-from imagelake.tables import deliveries, ops, silver
+from imagelake.tables import deliveries, ops
 
 
 def judged(
@@ -87,12 +87,13 @@ def _verdict(ctx: Context, dataset: str) -> Verdict:
         )
     settings = load_dataset_settings(ctx.storage, dataset)
     ctx.progress(f"measuring the draft of {dataset}")
-    uploads, content = uploads_since(known.newest, newest), pinned(ctx.tables, dataset)
+    uploads = uploads_since(known.newest, newest)
     recipe = choose_recipe(PublishRequest(dataset), settings, known)
-    splits, _ = split_images(ctx, known, FIRST, recipe, content, settings)
+    draft = draft_of(ctx, known, recipe)
     loading = Thread(target=expectations.load)  # takes seconds, while Spark counts
     loading.start()
-    verdict = _by_thresholds(ctx, dataset, Candidate(content, uploads, splits, recipe.fractions), (settings, known))
+    with draft.relations(draft.splits(settings)) as relations:
+        verdict = _by_thresholds(ctx, dataset, Candidate(relations, uploads, recipe.fractions), (settings, known))
     loading.join()
     return _by_suites(ctx, dataset, verdict)
 
@@ -113,11 +114,10 @@ def _by_suites(ctx: Context, dataset: str, verdict: Verdict) -> Verdict:
 
 def _measured(ctx: Context, dataset: str, candidate: Candidate, by: tuple[DatasetSettings, Published]) -> Measures:
     settings, known = by
-    rejections = ctx.tables.read(silver.REJECTIONS, dataset).where("closed_at IS NULL")
-    counted = measure(candidate.content, candidate.splits, rejections, candidate.uploads, known.newest)
+    counted = measure(candidate.relations, candidate.uploads, known.newest)
     statistics = replace(counted.statistics, shares=candidate.shares)
     if counted.images <= settings.statistics.compare_up_to and _asks_for_look_alikes(settings):
-        alike = look_alikes(ctx, dataset, candidate.splits)
+        alike = look_alikes(ctx, dataset, candidate.relations)
         statistics = replace(statistics, near_duplicates=alike.images, near_duplicates_across=alike.across)
     return replace(counted, statistics=statistics)
 

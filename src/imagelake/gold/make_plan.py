@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import uuid
 
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
-
 from imagelake.context import Context
 from imagelake.dataset_settings import DatasetSettings
 from imagelake.errors import NotFound
-from imagelake.gold.difference import Attempt, Difference, difference
-from imagelake.gold.draft import pinned, uploads_since
+from imagelake.gold.difference import Attempt
+from imagelake.gold.drafts.draft import draft_of
+from imagelake.gold.drafts.whole import WholeDraft
 from imagelake.gold.gate import judged
-from imagelake.gold.live import Published, live
-from imagelake.gold.plan import Candidate, Content, Current, Plan, PublishRequest, Remarks, Uploads
+from imagelake.gold.live import Published
+from imagelake.gold.measures.statistics import count_statistics
+from imagelake.gold.plan import Candidate, Current, Plan, PublishRequest, Remarks, Uploads
 from imagelake.gold.recipes import FIRST, choose_recipe, history, settings_that_differ
-from imagelake.gold.split_images import split_images
+from imagelake.gold.uploads import uploads_since
 from imagelake.quality.gate import Verdict
 from imagelake.tables import deliveries
 from imagelake.tables.builds import SILVER, app_id
-from imagelake.tables.frames import all_settled, together
 
 
 def make_plan(ctx: Context, request: PublishRequest, settings: DatasetSettings, known: Published) -> Plan | Current:
@@ -43,17 +41,19 @@ def _content_plan(ctx: Context, request: PublishRequest, settings: DatasetSettin
     uploads = uploads_since(known.newest, deliveries.newest(ctx.tables, request.dataset))
     if not uploads.built and _is_published(ctx, known):
         return Current(known.number, FIRST, said)
-    content = pinned(ctx.tables, request.dataset)
-    differences = _content_differences(ctx, attempt, content, known)
+    draft = draft_of(ctx, known, recipe)
+    differences = draft.differences(attempt)
     if known.number and not any(d.added + d.removed + d.changed for d in differences):
         return Current(known.number, FIRST, said)
-    splits, odd = split_images(ctx, known, FIRST, recipe, content, settings)
-    candidate = Candidate(content, uploads, splits, recipe.fractions)
-    verdict = judged(ctx, request, attempt, candidate, (settings, known))
-    differences.append(_split_difference(ctx, attempt, FIRST, splits, known))
+    splits = draft.splits(settings)
+    with draft.relations(splits) as relations:
+        candidate = Candidate(relations, uploads, recipe.fractions)
+        verdict = judged(ctx, request, attempt, candidate, (settings, known))
+    differences.append(draft.split_difference(attempt, splits))
     parent = f"v{known.number}.1" if known.number else None
-    remarks = said + odd + _of_verdict(verdict)
-    return Plan(attempt, FIRST, recipe, content, splits, differences, verdict, parent, uploads, remarks)
+    remarks = said + splits.remarks + _of_verdict(verdict)
+    of_content = (draft.digests(differences, splits), verdict.measures.statistics)
+    return Plan(attempt, FIRST, recipe, differences, *of_content, verdict, parent, uploads, remarks)
 
 
 def _is_published(ctx: Context, known: Published) -> bool:
@@ -70,27 +70,18 @@ def _recipe_plan(ctx: Context, request: PublishRequest, settings: DatasetSetting
     if base is None:
         raise NotFound(f"{request.dataset} has no version v{number}", hint=f"imagelake show {request.dataset}")
     recipe = choose_recipe(request, settings, known)
-    recipe_number, of_recipe = history(known, recipe, number)
+    recipe_number, past_recipe = history(known, recipe, number)
     if known.find(number, recipe_number) is not None:
         return Current(number, recipe_number, Remarks())
-    frames = (live(ctx.tables, known, entity, number) for entity in ("image", "annotation", "category"))
-    content = Content(*all_settled(*frames))
+    draft = WholeDraft.of_version(ctx, known, number, (recipe, recipe_number, past_recipe))
     attempt = Attempt(request.dataset, number, uuid.uuid4().hex)
-    splits, odd = split_images(ctx, known, of_recipe, recipe, content, settings)
-    differences = [_split_difference(ctx, attempt, recipe_number, splits, known)]
+    splits = draft.splits(settings)
+    differences = [draft.split_difference(attempt, splits)]
+    with draft.relations(splits) as relations:
+        of_content = (draft.digests(differences, splits), count_statistics(relations))
     uploads = Uploads((), base["last_sequence"])
-    return Plan(attempt, recipe_number, recipe, content, splits, differences, None, f"v{number}.1", uploads, odd)
-
-
-def _content_differences(ctx: Context, attempt: Attempt, content: Content, known: Published) -> list[Difference]:
-    def compared(entity: str, key: str, frame: DataFrame) -> Difference:
-        return difference(attempt, entity, key, frame, live(ctx.tables, known, entity, known.number), "row_hash")
-
-    return together(
-        lambda: compared("image", "image_key", content.images),
-        lambda: compared("annotation", "annotation_key", content.annotations),
-        lambda: compared("category", "name", content.categories),
-    )
+    parent = f"v{number}.1"
+    return Plan(attempt, recipe_number, recipe, differences, *of_content, None, parent, uploads, splits.remarks)
 
 
 def _of_verdict(verdict: Verdict) -> Remarks:
@@ -112,11 +103,3 @@ def _of_settings(dataset: str, settings: DatasetSettings, known: Published) -> R
         f"for other shares: imagelake publish {dataset}@v{known.number} --split …"
     )
     return Remarks({"split.settings_differ": 1}, (sentence,))
-
-
-def _split_difference(ctx: Context, attempt: Attempt, recipe: int, splits: DataFrame, known: Published) -> Difference:
-    """An image in a new group has a new row too: what is in one group can be told from the rows of a version."""
-    old = live(ctx.tables, known, "split", attempt.number).where(F.col("recipe") == recipe)
-    place = F.struct("split", "group_key")
-    new = splits.withColumns({"recipe": F.lit(recipe), "_place": place})
-    return difference(attempt, "split", "image_key", new, old.withColumn("_place", place), "_place")

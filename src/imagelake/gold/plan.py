@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pyspark.sql import DataFrame
-
 from imagelake.gold.difference import Attempt, Difference
+from imagelake.gold.digests import Digests
+from imagelake.gold.measures.relations import Relations
 from imagelake.gold.splits import Recipe
 from imagelake.quality.gate import Verdict
+from imagelake.quality.statistics import Statistics
 
 CONTRADICTS = "split.contradicts"
 """Warning: an image that was never published gets another split than it was uploaded for."""
@@ -36,15 +37,6 @@ class PublishRequest:
 
 
 @dataclass(frozen=True)
-class Content:
-    """The rows a version consists of."""
-
-    images: DataFrame
-    annotations: DataFrame
-    categories: DataFrame
-
-
-@dataclass(frozen=True)
 class Uploads:
     """Uploads built since the parent version (rows of bronze.uploads), and the newest sequence the content includes."""
 
@@ -59,11 +51,10 @@ class Uploads:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A draft and the splits it would be published with: image_key and split, and the shares their recipe asks for."""
+    """A draft and the splits it would be published with, to be measured, and the shares that their recipe asks for."""
 
-    content: Content
+    relations: Relations
     uploads: Uploads
-    splits: DataFrame
     shares: Mapping[str, float]
 
 
@@ -88,9 +79,9 @@ class Plan:
     attempt: Attempt
     recipe_number: int
     recipe: Recipe
-    content: Content
-    splits: DataFrame
     differences: Sequence[Difference]
+    digests: Digests
+    statistics: Statistics
     verdict: Verdict | None
     parent: str | None
     uploads: Uploads

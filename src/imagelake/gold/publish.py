@@ -9,23 +9,22 @@ from __future__ import annotations
 
 import logging
 from contextlib import nullcontext
-from functools import partial, reduce
-
-from pyspark.sql import DataFrame
+from functools import partial
 
 from imagelake.context import Context, RunReport
 from imagelake.dataset_settings import DatasetSettings, load_dataset_settings
 from imagelake.errors import Conflict, NotFound
 from imagelake.gold.aliases import check_alias, set_alias
+from imagelake.gold.drafts.draft import is_small
 from imagelake.gold.live import LOGS, Published, published
 from imagelake.gold.make_plan import make_plan
 from imagelake.gold.plan import Current, Plan, PublishRequest, Remarks
 from imagelake.gold.version_row import version_row
 from imagelake.storage.lease import Lease
-from imagelake.tables import deliveries, gold, silver
+from imagelake.tables import deliveries, gold
 from imagelake.tables.builds import half_built
 from imagelake.tables.commit import Txn
-from imagelake.tables.frames import FEW_ROWS, Counted, few_rows, together
+from imagelake.tables.frames import Counted, Held, all_of, few_rows, together
 from imagelake.tables.spec import TableSpec
 
 log = logging.getLogger(__name__)
@@ -43,7 +42,7 @@ def run(ctx: Context, request: PublishRequest, lease: Lease) -> RunReport:
     check_whole(ctx, request.dataset)
     settings = load_dataset_settings(ctx.storage, request.dataset)
     for _ in range(_TRIES):
-        with few_rows(ctx.spark) if _is_small(ctx, request.dataset) else nullcontext():
+        with few_rows(ctx.spark) if is_small(ctx, request.dataset) else nullcontext():
             report = _published(ctx, request, settings, lease)
         if report is not None:
             return report
@@ -62,12 +61,6 @@ def _published(ctx: Context, request: PublishRequest, settings: DatasetSettings,
         return None
     _name(ctx, request, plan.attempt.number, plan.recipe_number)
     return _report(request, "published", plan.attempt.number, plan.recipe_number, plan.remarks)
-
-
-def _is_small(ctx: Context, dataset: str) -> bool:
-    """Whether a publish looks at few rows only."""
-    specs = (silver.IMAGES, silver.ANNOTATIONS, silver.REJECTIONS, *LOGS.values(), gold.CLOSINGS)
-    return sum(ctx.tables.rows(spec, dataset) for spec in specs) <= FEW_ROWS
 
 
 def check_whole(ctx: Context, dataset: str) -> None:
@@ -93,13 +86,11 @@ def _write(
     ctx.reached("publish:rows")
     ctx.progress(f"appending {sum(d.added + d.changed for d in plan.differences)} rows to gold")
     lease.check()
-    new = [d for d in plan.differences if d.added + d.changed]
-    ended = [d for d in plan.differences if d.removed + d.changed]
-    count = sum(d.removed + d.changed for d in ended)
-    ends = [Counted(reduce(DataFrame.unionByName, (d.closings for d in ended)), count)] if ended else []
+    new = [d for d in plan.differences if d.rows.count]
+    ends = [d.closings for d in plan.differences if d.closings.count]
     together(
-        *(partial(_append, ctx, d.entity, LOGS[d.entity], Counted(d.rows, d.added + d.changed)) for d in new),
-        *(partial(_append, ctx, "closings", gold.CLOSINGS, rows) for rows in ends),
+        *(partial(_append, ctx, d.entity, LOGS[d.entity], d.rows) for d in new),
+        *([partial(_append, ctx, "closings", gold.CLOSINGS, all_of(ends))] if ends else []),
     )
     row = version_row(ctx, request, settings, known, plan)
     ctx.reached("publish:version")
@@ -111,7 +102,7 @@ def _write(
     return bool(won) and won[0]["publish_id"] == plan.attempt.publish_id
 
 
-def _append(ctx: Context, what: str, spec: TableSpec, rows: Counted) -> None:
+def _append(ctx: Context, what: str, spec: TableSpec, rows: Counted | Held) -> None:
     ctx.tables.append_counted(spec, rows)
     ctx.reached(f"publish:{what}")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 
 from pyspark.sql import Column, DataFrame, Window
@@ -68,19 +68,19 @@ class Assigned:
     ungrouped: int
 
 
-def assign(images: DataFrame, history: DataFrame, annotations: DataFrame, recipe: Recipe) -> Assigned:
+def assign(images: DataFrame, history: DataFrame, annotations: Callable[[], DataFrame], recipe: Recipe) -> Assigned:
     """The split of every image.
 
     images: image_key, content_hash, split (uploaded), attributes; history: image_key, split, added_in, all split rows
-    ever published for this recipe; annotations: image_key, category. UsageError when no image has the attribute to
-    group by.
+    ever published for this recipe; annotations: image_key, category, asked for only to stratify. UsageError when no
+    image has the attribute to group by.
     """
     groups = grouped(images.select("image_key", "content_hash", "split", "attributes"), recipe.group_by)
     published = history.groupBy("image_key").agg(F.max_by("split", "added_in").alias("_kept"))
     uploaded = F.col("split") if recipe.uploaded else F.lit(None).cast("string")
     frame = groups.images.join(published, "image_key", "left").withColumn("_asked", uploaded)
     decided = _decided(frame.withColumn("_wish", _wish()))
-    placed = _stratified(decided, annotations, recipe) if recipe.stratify else _hashed(decided, recipe)
+    placed = _stratified(decided, annotations(), recipe) if recipe.stratify else _hashed(decided, recipe)
     return Assigned(_together(placed), groups.joined, groups.missing)
 
 

@@ -10,11 +10,9 @@ from imagelake import digest
 from imagelake.context import Context
 from imagelake.dataset_settings import DatasetSettings
 from imagelake.gold.difference import Difference
-from imagelake.gold.digests import Digests, digests, digests_since, stored
 from imagelake.gold.live import LOGS, Published
+from imagelake.gold.measures.statistics import as_json
 from imagelake.gold.plan import CONTRADICTS, Plan, PublishRequest
-from imagelake.gold.recipes import FIRST
-from imagelake.gold.statistics import as_json, count_statistics
 from imagelake.tables import gold
 
 _PLURAL = {"image": "images", "annotation": "annotations", "category": "categories", "split": "splits"}
@@ -24,10 +22,8 @@ def version_row(
     ctx: Context, request: PublishRequest, settings: DatasetSettings, known: Published, plan: Plan
 ) -> dict[str, Any]:
     """A row of gold.versions for the plan, whose log rows have been appended."""
-    content = plan.content
-    sets = _set_digests(plan, known)
+    sets = plan.digests
     content_digest = digest.content_digest(sets.images, sets.annotations, sets.categories)
-    statistics = plan.verdict.measures.statistics if plan.verdict else count_statistics(content, plan.splits)
     return {
         "dataset": request.dataset,
         "sequence": known.sequence + 1,
@@ -43,8 +39,8 @@ def version_row(
         "categories": sets.categories.count,
         "added": _added(plan.differences),
         "log_versions": _log_versions(ctx),
-        "split_stats": as_json(statistics.splits),
-        "class_stats": as_json(statistics.classes),
+        "split_stats": as_json(plan.statistics.splits),
+        "class_stats": as_json(plan.statistics.classes),
         "changes": json.dumps(_changes(plan), sort_keys=True),
         "recipe_spec": plan.recipe.as_json(),
         "settings": settings.model_dump_json(),
@@ -57,14 +53,6 @@ def version_row(
         "last_sequence": plan.uploads.last_sequence,
         "set_digests": sets.as_json(),
     }
-
-
-def _set_digests(plan: Plan, known: Published) -> Digests:
-    """From the parent's and the differences to it, where it is the newest version and its row has them."""
-    parent = stored(known.newest)
-    if parent is None or plan.parent != f"v{known.number}.1" or plan.recipe_number != FIRST:
-        return digests(plan.content, plan.splits)
-    return digests_since(parent, plan.differences)
 
 
 def _added(differences: Sequence[Difference]) -> dict[str, int]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import tempfile
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from imagelake.quality.catalogue import LOW_INFORMATION
+from imagelake.tables.database import database
 
 HASH_BITS = 64
 
@@ -34,9 +34,6 @@ MOST_DISTANCE = 10
 
 LEAST_CONTRAST = 0.02
 """Below it, or below LOW_INFORMATION, a picture is blank: its hash is noise, and would join it to other blank ones."""
-
-MEMORY_MB = 512
-"""What DuckDB may take before it spills to a temporary folder."""
 
 _MOST_SHARED = 4
 _JOIN_SECONDS, _NODE_SECONDS, _PAIR_SECONDS = 1e-2, 2e-7, 5e-8
@@ -108,20 +105,13 @@ def near_duplicates(images: pa.Table, distance: int = DISTANCE) -> NearDuplicate
         raise ValueError(f"distance {distance}; 0 to {MOST_DISTANCE} bits are allowed")
     _check_hashes(images["phash"])
     blank = {"contrast": LEAST_CONTRAST, "entropy": LOW_INFORMATION}
-    with tempfile.TemporaryDirectory() as folder, _database(folder) as connection:
+    with database() as connection:
         connection.register("uploaded", images.select(["image_key", "content_hash", "phash", "contrast", "entropy"]))
         unhashed, left_out = connection.execute(_COUNTS, blank).fetchall()[0]
         connection.execute(_IMAGES, blank)
         connection.execute(_NODES)
         _connect(connection, distance)
         return NearDuplicates(connection.sql(_GROUPS).to_arrow_table(), distance, left_out, unhashed)
-
-
-def _database(folder: str) -> duckdb.DuckDBPyConnection:
-    options = {"temp_directory": folder, "memory_limit": f"{MEMORY_MB}MB"}
-    connection = duckdb.connect(":memory:", config=options)
-    connection.execute("SET enable_progress_bar = false")  # it would be printed among the answer of a command
-    return connection
 
 
 def shared_bands(nodes: int, distance: int) -> int:

@@ -118,7 +118,7 @@ class DraftParts:
     def part(self, upload: Delivery, parsed: ParsedUpload) -> Draft:
         """The images that the upload's files and documents may mean, and all that belongs to them."""
         touched = touched_by(upload, parsed, self.by_name)
-        is_twin = {"content_hash": touched.is_hash()}
+        is_twin = {"content_hash": touched.is_hash()} if touched.hashes else {}
         images = self.images.where({"image_key": touched.is_key(), **is_twin})
         rejections = self._open(touched, images)
         refused = _values(rejections, "image_key")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 from typing import TypeVar
 
 import pyarrow as pa
@@ -71,6 +71,31 @@ class Counted:
         if self.table is None:
             return tally(self.frame.select(label)) if self.count else {}
         return {str(pair["values"]): pair["counts"] for pair in self.table[label].value_counts().to_pylist()}
+
+
+@dataclass(frozen=True)
+class Held:
+    """Rows that the driver holds, and no frame of them."""
+
+    table: pa.Table
+
+    @property
+    def count(self) -> int:
+        """How many rows there are."""
+        return len(self.table)
+
+    def collected(self) -> pa.Table:
+        """The rows."""
+        return self.table
+
+
+def all_of(rows: Sequence[Counted | Held]) -> Counted | Held:
+    """Several of one kind, of the same columns, as one."""
+    tables = [part.table for part in rows if isinstance(part, Held)]
+    if tables:
+        return Held(pa.concat_tables(tables))
+    frames = [part.frame for part in rows if isinstance(part, Counted)]
+    return Counted(reduce(DataFrame.unionByName, frames), sum(part.count for part in rows))
 
 
 def settled(frame: DataFrame) -> DataFrame:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from imagelake.storage.base import Storage
 from imagelake.tables.delta_rs import delta_table
 from imagelake.tables.spec import TableSpec
 from imagelake.tables.types import arrow_schema
 from imagelake.tables.upsert import CHANGE, ActiveFile, active_files, conformed, open_file, read_file
+
+_ROWS_AT_ONCE = 50_000
 
 Mask = Callable[[pa.Array], pa.Array]
 """Which of the values of a column are meant, as booleans."""
@@ -56,6 +59,14 @@ class PinnedTable:
             parts.extend(self._rows_of(file, masks))
         return pa.concat_tables(parts).combine_chunks()
 
+    def columns(self, names: tuple[str, ...], masks: dict[str, Mask]) -> pa.Table:
+        """These columns of the rows one of whose columns is meant by its mask, whatever lies over them."""
+        schema = pa.schema([self.put.schema.field(name) for name in names])
+        parts = [schema.empty_table()]
+        for file in self.files:
+            parts.extend(rows.select(names).cast(schema) for rows in self._read(file, masks, names))
+        return pa.concat_tables(parts).combine_chunks()
+
     def stored(self, keys: pa.Array) -> pa.Table:
         """The rows of these keys as the table has them, whatever has been laid over them."""
         parts = [arrow_schema(self.spec).empty_table()]
@@ -86,17 +97,30 @@ class PinnedTable:
             return tables
         return [rows.filter(pc.invert(pc.is_in(rows[self.key], value_set=self.changed))) for rows in tables]
 
-    def _read(self, file: ActiveFile, masks: dict[str, Mask]) -> list[pa.Table]:
+    def _read(self, file: ActiveFile, masks: dict[str, Mask], names: tuple[str, ...] = ()) -> list[pa.Table]:
+        """The rows with the columns named, all without names, and those of the partition."""
         parts = []
         with open_file(self.storage, self.spec, file.path) as parquet:
             there = set(parquet.schema_arrow.names)
+            wanted = [name for name in names or self.spec.names if name in there and name not in masks]
             for number in range(parquet.num_row_groups):
                 asked = parquet.read_row_group(number, list(masks))
                 mask = _any({name: asked[name] for name in masks}, masks)
                 if pc.any(mask).as_py():
-                    rows = parquet.read_row_group(number, [name for name in self.spec.names if name in there])
-                    parts.append(conformed(self.spec, file, rows.filter(mask)))
+                    rows = _wanted(parquet, number, wanted, mask)
+                    for name in masks:
+                        rows = rows.append_column(name, asked[name].filter(mask))
+                    parts.append(conformed(self.spec, file, rows))
         return parts
+
+
+def _wanted(parquet: pq.ParquetFile, group: int, names: Sequence[str], mask: pa.ChunkedArray) -> pa.Table:
+    """Columns of the rows of a row group that are meant; Spark's groups are large, so they are never held whole."""
+    parts, start, empty = [], 0, pa.table({"rows": pa.nulls(pc.sum(mask).as_py())}).select([])
+    for batch in parquet.iter_batches(_ROWS_AT_ONCE, row_groups=[group], columns=names) if names else ():
+        parts.append(pa.table(batch).filter(mask.slice(start, len(batch))))
+        start += len(batch)
+    return pa.concat_tables(parts) if parts else empty
 
 
 def is_in(values: pa.Array) -> Mask:
@@ -107,6 +131,11 @@ def is_in(values: pa.Array) -> Mask:
 def either(one: Mask, other: Mask) -> Mask:
     """The mask of values that one of two masks means."""
     return lambda column: pc.or_(pc.fill_null(one(column), False), pc.fill_null(other(column), False))
+
+
+def above(least: int) -> Mask:
+    """The mask of numbers above this one."""
+    return lambda column: pc.greater(column, least)
 
 
 def _any(columns: dict[str, pa.ChunkedArray], masks: dict[str, Mask]) -> pa.ChunkedArray:

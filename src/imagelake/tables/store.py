@@ -16,6 +16,7 @@ from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as ds
 from delta.exceptions import ConcurrentTransactionException
 from delta.tables import DeltaTable
 from deltalake import DeltaTable as DeltaLog
@@ -28,7 +29,7 @@ from imagelake.settings import DeltaSettings
 from imagelake.storage.base import Storage
 from imagelake.tables.commit import FileChange, Txn, commit, write_files
 from imagelake.tables.delta_rs import add_columns, create_delta_table, delta_table, is_delta_table, place
-from imagelake.tables.frames import FEW_ROWS, Counted, frame_of, in_files, together
+from imagelake.tables.frames import FEW_ROWS, Counted, Held, frame_of, in_files, together
 from imagelake.tables.spec import SCHEMA_NUMBER, TableSpec
 from imagelake.tables.types import arrow_schema, delta_schema, table_of, with_all_columns
 from imagelake.tables.upsert import CHANGE, TooManyRows, active_files, upsert
@@ -107,11 +108,19 @@ class DeltaStore:
         """All rows of a small table, or of one dataset in it, at a Delta version if given; without a Spark job."""
         return cast(list[dict[str, Any]], _declared(spec, self._log(spec, version), dataset).to_pylist())
 
+    def table(self, spec: TableSpec, dataset: str, version: int | None = None) -> pa.Table:
+        """All rows of a dataset with few of them, at a Delta version if given; without a Spark job."""
+        return _declared(spec, self._log(spec, version), dataset)
+
     def arrow(
         self, spec: TableSpec, dataset: str | None, columns: Sequence[str], where: pc.Expression | None = None
     ) -> pa.Table:
         """These columns of the rows that meet the condition, of one dataset if given, without a Spark job."""
         return _rows(self._log(spec, None), dataset, columns, where)
+
+    def scan(self, spec: TableSpec, dataset: str, version: int | None = None) -> ds.Dataset:
+        """A dataset's rows at a Delta version if given, for queries that read columns piece by piece."""
+        return self._log(spec, version).to_pyarrow_dataset(partitions=[("dataset", "=", dataset)])
 
     def frame(self, spec: TableSpec, rows: Sequence[Mapping[str, Any]]) -> DataFrame:
         """A few rows as a frame of the table; a name a row lacks is null."""
@@ -143,9 +152,9 @@ class DeltaStore:
             log.info("%s: another writer committed transaction %s first", spec.name, txn)  # as good as skipped
         log.debug("appended to %s", spec.name)
 
-    def append_counted(self, spec: TableSpec, rows: Counted) -> None:
+    def append_counted(self, spec: TableSpec, rows: Counted | Held) -> None:
         """Append rows that have all columns of the spec."""
-        if rows.count > FEW_ROWS:
+        if isinstance(rows, Counted) and rows.count > FEW_ROWS:
             self.append(spec, in_files(rows.frame, rows.count))
         else:
             self.append_table(spec, rows.collected().select(spec.names).cast(arrow_schema(spec)))

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
-
 from imagelake.context import Context
+from imagelake.gold.measures.relations import Relations
 from imagelake.quality.near_duplicates import near_duplicates
 from imagelake.tables import silver
 
 _COLUMNS = ("image_key", "content_hash", "phash", "contrast", "entropy")
+
+_ACROSS = """
+SELECT coalesce(sum(n), 0) FROM (
+    SELECT count(*) AS n FROM {alike} JOIN {images} USING (image_key) JOIN {splits} USING (image)
+    GROUP BY likeness HAVING count(DISTINCT split) > 1) AS spread
+"""
 
 
 @dataclass(frozen=True)
@@ -22,14 +26,11 @@ class LookAlikes:
     across: int
 
 
-def look_alikes(ctx: Context, dataset: str, splits: DataFrame) -> LookAlikes:
-    """The look-alikes of the draft. splits: image_key and split of all its images."""
+def look_alikes(ctx: Context, dataset: str, relations: Relations) -> LookAlikes:
+    """The look-alikes of the draft that the relations are of."""
     groups = near_duplicates(ctx.tables.arrow(silver.IMAGES, dataset, _COLUMNS)).groups
     if not len(groups):
         return LookAlikes(0, 0)
-    # in one chunk: Spark loses the rows that follow an empty chunk
-    frame = ctx.spark.createDataFrame(groups.select(["image_key", "group"]).combine_chunks())
-    by_group = frame.join(splits.select("image_key", "split"), "image_key").groupBy("group")
-    counts = by_group.agg(F.count("*").alias("images"), F.count_distinct("split").alias("splits"))
-    across = counts.where("splits > 1").agg(F.coalesce(F.sum("images"), F.lit(0)).alias("n")).collect()[0]["n"]
+    alike = groups.select(["image_key", "group"]).rename_columns(["image_key", "likeness"])
+    ((across,),) = relations.rows(_ACROSS, alike=alike)
     return LookAlikes(len(groups), int(across))

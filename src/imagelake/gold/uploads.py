@@ -1,23 +1,14 @@
-"""The draft a publish works on: its pinned rows, and the uploads it includes."""
+"""The uploads that a draft includes and the version before does not."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from imagelake.gold.plan import Content, Uploads
-from imagelake.tables import silver
-from imagelake.tables.frames import all_settled
-from imagelake.tables.store import DeltaStore
+from imagelake.gold.plan import Uploads
 
 INCLUDED = frozenset(("built", "unchanged", "superseded"))
 """States of an upload after which the draft holds whatever still counts of it."""
-
-
-def pinned(tables: DeltaStore, dataset: str) -> Content:
-    """The draft now, settled: what is compared, appended and digested are the same rows."""
-    versions = [(spec, tables.version(spec)) for spec in (silver.IMAGES, silver.ANNOTATIONS, silver.CATEGORIES)]
-    return Content(*all_settled(*(tables.read(spec, dataset, version) for spec, version in versions)))
 
 
 def uploads_since(parent: Mapping[str, Any] | None, newest: Sequence[Mapping[str, Any]]) -> Uploads:

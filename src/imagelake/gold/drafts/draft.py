@@ -1,0 +1,82 @@
+"""What a publish asks of a draft, and which kind of draft answers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from imagelake.context import Context
+from imagelake.dataset_settings import DatasetSettings
+from imagelake.gold.difference import Attempt, Difference
+from imagelake.gold.digests import Digests, stored
+from imagelake.gold.drafts.changed import Compared, all_rows, changed_rows
+from imagelake.gold.drafts.local import LocalDraft
+from imagelake.gold.drafts.split_images import Splits
+from imagelake.gold.drafts.whole import WholeDraft
+from imagelake.gold.live import LOGS, Published
+from imagelake.gold.measures.relations import Relations
+from imagelake.gold.splits import Recipe
+from imagelake.tables import gold, silver
+from imagelake.tables.frames import FEW_ROWS
+
+log = logging.getLogger(__name__)
+
+FEW_DRAFT_ROWS = FEW_ROWS
+"""Rows of a draft and its logs up to which all of them are compared, whatever has changed."""
+
+_DRAFT = (silver.IMAGES, silver.ANNOTATIONS, silver.CATEGORIES)
+
+
+class Draft(Protocol):
+    """A content about to be published, beside the newest version."""
+
+    def differences(self, attempt: Attempt) -> list[Difference]:
+        """Those of images, annotations and categories."""
+        ...
+
+    def splits(self, settings: DatasetSettings) -> Splits:
+        """The splits of the images, as far as they may differ from those of the version.
+
+        GateFailed when bytes or groups lie in several splits and the settings refuse that.
+        """
+        ...
+
+    def split_difference(self, attempt: Attempt, splits: Splits) -> Difference:
+        """The difference that these splits make."""
+        ...
+
+    def digests(self, differences: Sequence[Difference], splits: Splits) -> Digests:
+        """The set digests of the content. differences: all four."""
+        ...
+
+    def relations(self, splits: Splits) -> AbstractContextManager[Relations]:
+        """What can be counted of the whole content."""
+        ...
+
+
+def is_small(ctx: Context, dataset: str) -> bool:
+    """Whether a dataset has few rows, all versions included."""
+    specs = (silver.IMAGES, silver.ANNOTATIONS, silver.REJECTIONS, *LOGS.values(), gold.CLOSINGS)
+    return sum(ctx.tables.rows(spec, dataset) for spec in specs) <= FEW_DRAFT_ROWS
+
+
+def draft_of(ctx: Context, known: Published, recipe: Recipe) -> Draft:
+    """The draft of a dataset as it is now, to be published under recipe 1."""
+    versions = {spec.name: ctx.tables.version(spec) for spec in _DRAFT}
+    rows = _few_rows(ctx, known, recipe, versions)
+    if rows is None:
+        return WholeDraft.now(ctx, known, recipe, versions)
+    return LocalDraft(ctx, known, recipe, versions, rows)
+
+
+def _few_rows(ctx: Context, known: Published, recipe: Recipe, versions: dict[str, int]) -> Compared | None:
+    """All rows of a small dataset, of a large one those that may differ; None where they are many."""
+    if known.newest is not None and stored(known.newest) is None:
+        return None  # of an older imagelake: its digests are not there to be added to
+    if is_small(ctx, known.dataset):
+        return all_rows(ctx, known, versions)
+    if recipe.group_by is not None or recipe.stratify:
+        return None  # the place of an image may depend on any other
+    return changed_rows(ctx, known, versions)

@@ -17,7 +17,7 @@ from imagelake.silver.categories import COMPARED as OF_CATEGORIES
 from imagelake.silver.frames import same
 from imagelake.silver.images import STICKY
 from imagelake.tables import silver
-from imagelake.tables.frames import Counted, counted, frame_of, together
+from imagelake.tables.frames import Counted, counted, frame_of, is_on_driver, together
 from imagelake.tables.spec import TableSpec
 from imagelake.tables.store import TableChanges
 from imagelake.tables.types import arrow_schema, table_of
@@ -61,7 +61,9 @@ def _state(row: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def row_changes(spec: TableSpec, old: DataFrame, new: DataFrame) -> TableChanges:
-    """The difference of the rows of a table."""
+    """The difference of the rows of a table; both settled."""
+    if not is_on_driver(new) and old.isEmpty():
+        return TableChanges(spec, Counted(new.selectExpr(*spec.names, f"'put' AS {CHANGE}"), new.count()))
     return TableChanges(spec, counted(_difference(spec, old, new, _COMPARED[spec.name])))
 
 

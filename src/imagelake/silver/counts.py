@@ -14,11 +14,10 @@ from pyspark.sql import functions as F
 from imagelake.context import Counts
 from imagelake.silver.annotations import BOX_SAVED
 from imagelake.silver.apply_upload import Applied, Draft
-from imagelake.silver.frames import text_array
 from imagelake.silver.images import LABELS_REJECTED
 from imagelake.silver.match_images import FOUND
 from imagelake.silver.upload_counts import UploadCounts
-from imagelake.tables.frames import tally
+from imagelake.tables.frames import SEPARATOR, tally_joined
 from imagelake.wording import NAMED, listed
 
 _FLAG, _CHANGED, _CAME, _CONTRADICTS, _SPLIT = "flag ", "changed of ", "came of ", "contradicts ", "split "
@@ -32,7 +31,7 @@ _SPLIT_ORDER = {"train": 0, "val": 1, "test": 2}
 
 def count_upload(applied: Applied) -> UploadCounts:
     """The counts of an applied upload, not `judged` yet; AssertionError when they do not add up."""
-    n = tally(*_read(applied), *_accepted(applied), *_refused(applied), *_outcomes(applied), *_said(applied))
+    n = tally_joined(*_read(applied), *_accepted(applied), *_refused(applied), *_outcomes(applied), *_said(applied))
     counts = {entity: _counts(entity, n) for entity in ("images", "annotations")}
     counts["files"] = _files(n, counts["images"])
     for entity, found in counts.items():
@@ -61,7 +60,7 @@ def count_removal(before: Draft, after: Draft) -> UploadCounts:
         ("annotations", "annotation_key", before.annotations, after.annotations),
     )
     removed = [(entity, old.join(new.select(key), key, "left_anti")) for entity, key, old, new in pairs]
-    n = tally(
+    n = tally_joined(
         *(_marked(rows, F.lit(f"{entity} removed"), F.concat(F.lit(_CHANGED), "upload_id")) for entity, rows in removed)
     )
     images, annotations = (Counts(removed=n.get(f"{entity} removed", 0)) for entity in ("images", "annotations"))
@@ -69,8 +68,8 @@ def count_removal(before: Draft, after: Draft) -> UploadCounts:
 
 
 def _marked(frame: DataFrame, *labels: Column) -> DataFrame:
-    """A row for each label that is not null."""
-    return frame.select(F.explode(F.array_compact(F.array(*labels))))
+    """The labels of each row, as far as they are not null, joined."""
+    return frame.select(F.concat_ws(SEPARATOR, *labels))
 
 
 def _counts(entity: str, n: Mapping[str, int]) -> Counts:
@@ -145,7 +144,7 @@ def _file_rule() -> Column:
 def _taken(entity: str, rows: DataFrame, counted: Column) -> DataFrame:
     outcome = F.when(counted, F.when(F.col("_same"), f"{entity} unchanged").otherwise(f"{entity} accepted"))
     flags = F.when(~F.col("_same"), F.transform("flags", lambda flag: F.concat(F.lit(_FLAG), flag)))
-    return rows.select(F.explode(F.array_compact(F.concat(F.array(outcome), F.coalesce(flags, text_array())))))
+    return _marked(rows, outcome, flags)
 
 
 def _broken_documents(applied: Applied) -> DataFrame:

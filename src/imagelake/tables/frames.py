@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -30,6 +31,9 @@ _FOR_FEW_ROWS = {
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.autoBroadcastJoinThreshold": "-1",
 }
+
+SEPARATOR = "\0"
+"""Between labels of one row: no name of a lake holds it."""
 
 T = TypeVar("T")
 
@@ -160,6 +164,17 @@ def tally(*labelled: DataFrame) -> dict[str, int]:
         rows = rows.union(frame.toDF("label"))
     counts = rows.where("label IS NOT NULL").groupBy("label").agg(F.count("*").alias("n")).collect()
     return {row["label"]: int(row["n"]) for row in counts}
+
+
+def tally_joined(*labelled: DataFrame) -> dict[str, int]:
+    """As `tally`, of frames whose column has several labels, joined by SEPARATOR: equal texts are counted once."""
+    rows = labelled[0].toDF("labels")
+    for frame in labelled[1:]:
+        rows = rows.union(frame.toDF("labels"))
+    counts: Counter[str] = Counter()
+    for row in rows.where("labels <> ''").groupBy("labels").agg(F.count("*").alias("n")).collect():
+        counts.update(dict.fromkeys(row["labels"].split(SEPARATOR), row["n"]))
+    return dict(counts)
 
 
 def in_files(frame: DataFrame, rows: int) -> DataFrame:

@@ -171,7 +171,7 @@ class DeltaStore:
         many = [changes for changes in changed if not self._upserted(changes, dataset, txn, done)]
         if many:
             with self._transaction(txn):
-                together(*(partial(self._merge, c.spec, c.rows.frame, dataset, done) for c in many))
+                together(*(partial(self._apply, c, dataset, txn, done) for c in many))
 
     def _upserted(self, changes: TableChanges, dataset: str, txn: Txn, done: Callable[[TableSpec], None]) -> bool:
         """Apply a small change here; False when it is none."""
@@ -195,7 +195,15 @@ class DeltaStore:
             logs.invalidateCache(session, jvm.org.apache.hadoop.fs.Path(place))  # it does not know of our commits
             logs.forTable(session, place).checkpoint()
 
-    def _merge(self, spec: TableSpec, changes: DataFrame, dataset: str, done: Callable[[TableSpec], None]) -> None:
+    def _apply(self, changes: TableChanges, dataset: str, txn: Txn, done: Callable[[TableSpec], None]) -> None:
+        spec, rows = changes.spec, changes.rows
+        if self.rows(spec, dataset):
+            self._merge(spec, rows.frame, dataset)
+        else:  # nothing to find by its key: writing is a fraction of the work
+            self.append(spec, in_files(rows.frame.where(F.col(CHANGE) == "put"), rows.count), txn)
+        done(spec)
+
+    def _merge(self, spec: TableSpec, changes: DataFrame, dataset: str) -> None:
         """By the spec's key. The dataset is a literal, so that Delta's conflict check sees one partition only."""
         literal = dataset.replace("'", "''")
         on = " AND ".join([f"t.dataset = '{literal}'", *(f"t.{k} = s.{k}" for k in spec.key if k != "dataset")])
@@ -210,7 +218,6 @@ class DeltaStore:
         )
         merge.execute()
         log.debug("merged into %s for %s", spec.name, dataset)
-        done(spec)
 
     def version(self, spec: TableSpec) -> int:
         """The newest Delta version of the table."""

@@ -9,11 +9,12 @@ from tests.spark.test_label_folds import *  # noqa: F403
 from tests.spark.test_modes import *  # noqa: F403
 from tests.spark.test_publish import *  # noqa: F403
 from tests.spark.test_remove import *  # noqa: F403
-from tests.spark.test_splits import *  # noqa: F403
 from tests.spark.test_units import *  # noqa: F403
 
 from imagelake.gold.drafts import draft
 from imagelake.silver import draft_source
+
+pytestmark = pytest.mark.nightly
 
 
 @pytest.fixture(autouse=True)

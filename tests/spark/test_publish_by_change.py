@@ -16,6 +16,7 @@ from imagelake.bronze.request import IngestRequest
 from imagelake.gold.drafts import draft
 from imagelake.gold.drafts.whole import WholeDraft
 from imagelake.gold.plan import PublishRequest
+from imagelake.silver import draft_source
 from imagelake.tables import gold
 
 PICTURES = {f"{name}.jpg": helpers.picture(seed) for seed, name in enumerate("abcdef")}
@@ -33,7 +34,8 @@ def published_once(spark, tmp_path_factory):
 def ctx(spark, tmp_path, monkeypatch, published_once):
     """That lake, and nothing may be compared whole any more."""
     shutil.copytree(published_once, tmp_path / "lake")
-    monkeypatch.setattr(draft, "FEW_DRAFT_ROWS", 0)
+    for module in (draft, draft_source):
+        monkeypatch.setattr(module, "FEW_DRAFT_ROWS", 0)
 
     def refuse(*_: Any) -> None:
         raise AssertionError("the draft is compared whole")

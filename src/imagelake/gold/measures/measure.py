@@ -85,7 +85,7 @@ def measure(relations: Relations, uploads: Uploads, parent: Mapping[str, Any] | 
             for upload_id, row in {row["upload_id"]: row for row in uploads.built}.items()
         ),
         n("annotated"),
-        {str(rule): broken for rule, broken in counts.get("rule", Counter()).items()},
+        {str(rule): broken for rule, broken in sorted(counts.get("rule", Counter()).items(), key=str)},
         {name: of_class.annotations for name, of_class in counted.classes.items() if of_class.annotations},
         None if parent is None else _classes_of(parent),
         replace(

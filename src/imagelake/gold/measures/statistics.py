@@ -45,7 +45,8 @@ def statistics_of(rows: Iterable[tuple[Any, ...]]) -> Statistics:
             name: Tally(counts["images of split"][name], counts.get("split", {}).get(name, 0))
             for name in _names(counts, "images of split")
         },
-        split_classes,
+        # in one order whoever counted: sums of shares depend on it in their last bits
+        {name: dict(sorted(split_classes[name].items())) for name in sorted(split_classes)},
     )
 
 

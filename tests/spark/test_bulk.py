@@ -12,7 +12,7 @@ from tests.spark.drafts import coco, open_rules
 import imagelake
 from imagelake import pipeline
 from imagelake.bronze.request import IngestRequest
-from imagelake.gold.drafts import changed, draft
+from imagelake.gold.drafts import changed, draft, whole
 from imagelake.silver import draft_source, upload
 from imagelake.tables import gold, store
 
@@ -46,5 +46,6 @@ def test_spark_and_this_process_write_the_same_versions(spark, tmp_path, monkeyp
         monkeypatch.setattr(module, "FEW_ROWS", -1)
     for module in (draft, draft_source):
         monkeypatch.setattr(module, "FEW_DRAFT_ROWS", -1)
+    monkeypatch.setattr(whole, "MANY_ROWS", -1)
     for one, other in zip(versions(spark, tmp_path, "many", UPLOADS[:many]), few, strict=True):
         assert one == other

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -55,7 +56,20 @@ def difference(
     equal = F.col(compared).eqNullSafe(F.col(OLD)) & F.col("_old_id").isNotNull() & F.col(compared).isNotNull()
     change = F.when(F.col("_old_id").isNull(), _ADDED).when(F.col(compared).isNull(), _REMOVED).otherwise(_CHANGED)
     unequal = counted(pairs.where(~equal).withColumn(_CHANGE, change))
-    n = unequal.tally(_CHANGE)
+    return _of_unequal(attempt, entity, key, compared, unequal, unequal.tally(_CHANGE))
+
+
+def first_difference(attempt: Attempt, entity: str, key: str, wanted: DataFrame, compared: str) -> Difference:
+    """As `difference`, where there is no version yet. wanted: settled."""
+    nothing = F.lit(None).cast(wanted.schema[compared].dataType)
+    columns = {OLD: nothing, "_old_id": F.lit(None).cast("string"), _CHANGE: F.lit(_ADDED)}
+    count = wanted.count()
+    return _of_unequal(attempt, entity, key, compared, Counted(wanted.withColumns(columns), count), {_ADDED: count})
+
+
+def _of_unequal(
+    attempt: Attempt, entity: str, key: str, compared: str, unequal: Counted, n: Mapping[str, int]
+) -> Difference:
     added, removed, changed = (n.get(label, 0) for label in (_ADDED, _REMOVED, _CHANGED))
     rows = _log_rows(attempt, entity, key, unequal.frame.where(F.col(_CHANGE) != _REMOVED))
     closings = unequal.frame.where(F.col(_CHANGE) != _ADDED).select(

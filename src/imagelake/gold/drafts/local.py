@@ -13,11 +13,11 @@ from imagelake.context import Context
 from imagelake.dataset_settings import DatasetSettings
 from imagelake.gold.difference import Attempt, Difference, local_difference
 from imagelake.gold.digests import NOTHING, Digests, digests_since, stored
-from imagelake.gold.drafts.changed import OF_ENTITY, Compared
+from imagelake.gold.drafts.changed import Compared
 from imagelake.gold.drafts.live_rows import LiveRows
 from imagelake.gold.drafts.split_images import Splits, split_images
 from imagelake.gold.live import Published
-from imagelake.gold.measures.relations import LocalRelations, local_relations
+from imagelake.gold.measures.relations import LocalRelations, draft_relations
 from imagelake.gold.recipes import FIRST
 from imagelake.gold.splits import Recipe
 from imagelake.tables import gold, silver
@@ -68,16 +68,8 @@ class LocalDraft:
     @contextmanager
     def relations(self, splits: Splits) -> Iterator[LocalRelations]:
         """The files of the draft, read column by column."""
-        dataset, tables = self.known.dataset, self.ctx.tables
-        images, annotations = (
-            tables.scan(OF_ENTITY[entity], dataset, self.versions[OF_ENTITY[entity].name])
-            for entity in ("image", "annotation")
-        )
-        rejections = tables.arrow(
-            silver.REJECTIONS, dataset, ("entity", "rule", "upload_id"), pc.field("closed_at").is_null()
-        )
-        categories = self.compared.wanted["category"]
-        with local_relations(images, annotations, categories, self._all_splits(splits), rejections) as relations:
+        placed = self._all_splits(splits)
+        with draft_relations(self.ctx.tables, self.known.dataset, self.versions, placed) as relations:
             yield relations
 
     def _all_splits(self, splits: Splits) -> pa.RecordBatchReader:

@@ -12,22 +12,26 @@ from pyspark.sql import functions as F
 from imagelake.context import Context
 from imagelake.dataset_settings import DatasetSettings
 from imagelake.gold.content import Content
-from imagelake.gold.difference import Attempt, Difference, difference
+from imagelake.gold.difference import Attempt, Difference, difference, first_difference
 from imagelake.gold.digests import Digests, digests, digests_since, stored
+from imagelake.gold.drafts.changed import OF_ENTITY
 from imagelake.gold.drafts.split_images import Splits, split_images
 from imagelake.gold.live import Published, live
-from imagelake.gold.measures.relations import SparkRelations
+from imagelake.gold.measures.relations import Relations, SparkRelations, draft_relations
 from imagelake.gold.recipes import FIRST
 from imagelake.gold.splits import Recipe
 from imagelake.tables import gold, silver
-from imagelake.tables.frames import all_settled, together
+from imagelake.tables.frames import all_settled, collected, together
+
+MANY_ROWS = 10_000_000
+"""Rows of a draft from which on Spark counts them: this process counts a million in a second."""
 
 
 @dataclass(frozen=True)
 class WholeDraft:
     """All rows of a draft, or of a version that gets another recipe; settled, so that all steps see the same rows.
 
-    Images keep the split that they had in any version under `past_recipe`.
+    Images keep the split that they had in any version under `past_recipe`. `versions`: the Delta versions of a draft.
     """
 
     ctx: Context
@@ -36,13 +40,13 @@ class WholeDraft:
     recipe_number: int
     past_recipe: int
     content: Content
+    versions: Mapping[str, int] | None = None
 
     @classmethod
     def now(cls, ctx: Context, known: Published, recipe: Recipe, versions: Mapping[str, int]) -> WholeDraft:
         """The draft at these Delta versions of its tables."""
-        specs = (silver.IMAGES, silver.ANNOTATIONS, silver.CATEGORIES)
-        rows = (ctx.tables.read(spec, known.dataset, versions[spec.name]) for spec in specs)
-        return cls(ctx, known, recipe, FIRST, FIRST, Content(*all_settled(*rows)))
+        rows = (ctx.tables.read(spec, known.dataset, versions[spec.name]) for spec in OF_ENTITY.values())
+        return cls(ctx, known, recipe, FIRST, FIRST, Content(*all_settled(*rows)), versions)
 
     @classmethod
     def of_version(cls, ctx: Context, known: Published, number: int, recipe: tuple[Recipe, int, int]) -> WholeDraft:
@@ -54,6 +58,8 @@ class WholeDraft:
         """By comparing all rows with those of the newest version."""
 
         def compared(entity: str, key: str, frame: DataFrame) -> Difference:
+            if not self.known.rows:
+                return first_difference(attempt, entity, key, frame, "row_hash")
             old = live(self.ctx.tables, self.known, entity, self.known.number)
             return difference(attempt, entity, key, frame, old, "row_hash")
 
@@ -73,9 +79,11 @@ class WholeDraft:
 
     def split_difference(self, attempt: Attempt, splits: Splits) -> Difference:
         """An image in a new group has a new row too: what is in one group can be told from the rows of a version."""
-        old = live(self.ctx.tables, self.known, "split", attempt.number).where(F.col("recipe") == self.recipe_number)
         place = F.struct("split", "group_key")
         new = splits.rows.frame.withColumns({"recipe": F.lit(self.recipe_number), "_place": place})
+        if not self.known.rows:
+            return first_difference(attempt, "split", "image_key", new, "_place")
+        old = live(self.ctx.tables, self.known, "split", attempt.number).where(F.col("recipe") == self.recipe_number)
         return difference(attempt, "split", "image_key", new, old.withColumn("_place", place), "_place")
 
     def digests(self, differences: Sequence[Difference], splits: Splits) -> Digests:
@@ -86,7 +94,16 @@ class WholeDraft:
         return digests_since(parent, differences)
 
     @contextmanager
-    def relations(self, splits: Splits) -> Iterator[SparkRelations]:
-        """Frames of all rows."""
+    def relations(self, splits: Splits) -> Iterator[Relations]:
+        """Frames of all rows; the files of a draft of fewer than MANY_ROWS."""
+        if self.versions is not None and self._rows(self.versions) <= MANY_ROWS:
+            placed = collected(splits.rows.frame.select("image_key", "split"))
+            with draft_relations(self.ctx.tables, self.known.dataset, self.versions, placed) as relations:
+                yield relations
+            return
         rejections = self.ctx.tables.read(silver.REJECTIONS, self.known.dataset).where("closed_at IS NULL")
         yield SparkRelations.of(self.content, splits.rows.frame, rejections)
+
+    def _rows(self, versions: Mapping[str, int]) -> int:
+        specs = (silver.IMAGES, silver.ANNOTATIONS)
+        return sum(self.ctx.tables.rows(spec, self.known.dataset, versions[spec.name]) for spec in specs)

@@ -21,12 +21,15 @@ from typing import Any, Protocol, TypeAlias
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from imagelake.gold.content import Content
+from imagelake.tables import silver
 from imagelake.tables.database import database
+from imagelake.tables.store import DeltaStore
 
 NAMES = ("images", "annotations", "categories", "splits", "flags", "rejections")
 
@@ -102,13 +105,23 @@ _LOCAL = (
 
 
 @contextmanager
-def local_relations(
-    images: Rows, annotations: Rows, categories: Rows, splits: Rows, rejections: Rows
+def draft_relations(
+    tables: DeltaStore, dataset: str, versions: Mapping[str, int], splits: pa.Table | pa.RecordBatchReader
 ) -> Iterator[LocalRelations]:
-    """The relations of rows of silver tables; splits: image_key and split; rejections: the open ones."""
+    """The relations of the files of a draft, read column by column. splits: image_key and split of all images."""
+    images, annotations = (
+        tables.scan(spec, dataset, versions[spec.name]) for spec in (silver.IMAGES, silver.ANNOTATIONS)
+    )
+    names = ("entity", "rule", "upload_id")
+    sources: dict[str, Rows] = {
+        "image": images,
+        "annotation": annotations,
+        "category": tables.table(silver.CATEGORIES, dataset, versions[silver.CATEGORIES.name]),
+        "split": splits,
+        "rejection": tables.arrow(silver.REJECTIONS, dataset, names, pc.field("closed_at").is_null()),
+    }
     with database() as connection:
-        sources = {"image": images, "annotation": annotations, "category": categories}
-        for name, rows in {**sources, "split": splits, "rejection": rejections}.items():
+        for name, rows in sources.items():
             connection.register(f"{name}_rows", rows)
         for statement in _LOCAL:
             connection.execute(statement)

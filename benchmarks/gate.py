@@ -20,8 +20,9 @@ from benchmarks.harness.declare import Benchmark, Row
 from benchmarks.harness.process import median_seconds
 from imagelake.context import Context, system_clock
 from imagelake.dataset_settings import DatasetSettings
-from imagelake.gold.measure import measure
-from imagelake.gold.plan import Content, Uploads
+from imagelake.gold.measures.measure import measure
+from imagelake.gold.measures.relations import draft_relations
+from imagelake.gold.plan import Uploads
 from imagelake.quality import expectations
 from imagelake.quality.dataset_rules import dataset_thresholds
 from imagelake.quality.gate import judge
@@ -34,7 +35,7 @@ from imagelake.runtime import open_context
 from imagelake.settings import load
 from imagelake.storage.lake import create_lake
 from imagelake.tables import silver
-from imagelake.tables.frames import settled
+from imagelake.tables.frames import collected
 from imagelake.tables.spec import TableSpec
 
 CLASSES, DATASET = 40, "big"
@@ -123,13 +124,13 @@ def measure_all(folder: Path, rows: int) -> Iterator[Row]:
     expectations.load()
     imported = time.perf_counter() - start
     chosen = DatasetSettings()
-    content = Content(*(ctx.tables.read(spec, DATASET) for spec in TABLES[:3]))
-    refused = ctx.tables.read(silver.REJECTIONS, DATASET).where("closed_at IS NULL")
+    versions = {spec.name: ctx.tables.version(spec) for spec in TABLES[:3]}
     drawn = F.when(F.crc32("image_key") % 10 < 8, "train").otherwise("val")
-    splits = settled(content.images.select("image_key", drawn.alias("split")))
+    splits = collected(ctx.tables.read(silver.IMAGES, DATASET).select("image_key", drawn.alias("split")))
 
     def measured() -> Measures:
-        return measure(content, splits, refused, Uploads((), None), None)
+        with draft_relations(ctx.tables, DATASET, versions, splits) as relations:
+            return measure(relations, Uploads((), None), None)
 
     measures = measured()
     verdict = judge(measures, chosen.gate, dataset_thresholds(measures, chosen))

@@ -21,7 +21,7 @@ from imagelake.silver.judge_labels import JudgedLabels, judge_labels
 from imagelake.silver.match_images import FOUND, MISSING
 from imagelake.silver.read_upload import ParsedUpload, UploadRecords, read_upload
 from imagelake.silver.units import UNIT, changed_units
-from imagelake.tables.frames import all_settled, settled, tally
+from imagelake.tables.frames import all_settled, distinct_values, is_empty, settled
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def apply(ctx: Context, draft: Draft, delivery: Delivery, parsed: ParsedUpload, 
     upload = read_upload(parsed, draft.images, rules.settings.match == "name")
     listed = img.listed(upload.matched.where(F.col("status") == FOUND))
     images = img.incoming(delivery, upload.images, listed, draft.images, draft.published_splits, rules.severities)
-    was_open = not draft.rejections.isEmpty()  # mostly nothing is, and much need not be asked
+    was_open = not is_empty(draft.rejections)  # mostly nothing is, and much need not be asked
     answers = _answers(ctx, delivery, parsed.listed, rules) if was_open else _Answers(rules.lineages[delivery.sequence])
     before = (draft.annotations, draft.rejections if was_open else None)
     labels = judge_labels(delivery, upload, images, before, (rules.settings, rules.severities))
@@ -97,7 +97,7 @@ def apply(ctx: Context, draft: Draft, delivery: Delivery, parsed: ParsedUpload, 
     if was_open:
         taken = _taken(judged, answers)
         rejections = settled(rej.after(delivery, draft.rejections, refused, taken, rules.now))
-    if was_open or not refused.isEmpty():
+    if was_open or not is_empty(refused):
         new_images = img.with_labels_rejected(new_images, rej.refused_labels(rejections))
     new_images, annotations = all_settled(new_images, _annotations_after(judged))
     categories, broken = _categories_after(judged, annotations, rules)
@@ -220,11 +220,9 @@ def _categories_after(
     judged: _Judged, annotations: DataFrame, rules: Rules
 ) -> tuple[list[dict[str, Any]], dict[str, int]]:
     draft = judged.draft
-    used = tally(
-        draft.annotations.select(F.concat(F.lit("-"), "category")).distinct(),
-        annotations.select(F.concat(F.lit("+"), "category")).distinct(),
+    before, after = (
+        draft.used_elsewhere | (distinct_values(rows, "category") - {None}) for rows in (draft.annotations, annotations)
     )
-    before, after = (draft.used_elsewhere | {name[1:] for name in used if name[0] == sign} for sign in "-+")
     declared = cat.declared(judged.upload.records, rules.settings.renames)
     usage = (before, after)
     rows = cat.fold(judged.delivery, draft.categories, declared, usage, rules.published_index, rules.settings)

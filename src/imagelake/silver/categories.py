@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from imagelake import digest
 from imagelake.dataset_settings import DatasetSettings
 from imagelake.quality.categories import root_names, similar_names, without_parent
 from imagelake.silver.delivery import Delivery
+from imagelake.tables.frames import rows_with
 
 COMPARED = ("row_hash", "attributes")
 """Columns that make a changed row: attributes are in no digest."""
@@ -33,19 +33,9 @@ class Declared:
 
 def declared(records: DataFrame, renames: Mapping[str, str]) -> list[Declared]:
     """The declared categories in the order of document and place; the first declaration of a name counts."""
-    rows = (
-        records.where(F.col("type") == "category")
-        .select(
-            "document",
-            F.col("locator").cast("int").alias("place"),
-            "category",
-            "supercategory",
-            "source_id",
-            "attributes",
-        )
-        .orderBy("document", "place")
-        .collect()
-    )
+    names = ("document", "locator", "category", "supercategory", "source_id", "attributes")
+    rows = rows_with(records, {"type": "category"}, names)
+    rows.sort(key=lambda row: (row["document"], int(row["locator"])))
     found: dict[str, Declared] = {}
     for row in rows:
         name = rename(row["category"], renames)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,7 @@ from imagelake.silver.categories import COMPARED as OF_CATEGORIES
 from imagelake.silver.frames import same
 from imagelake.silver.images import STICKY
 from imagelake.tables import silver
-from imagelake.tables.frames import Counted, counted, frame_of, is_on_driver, together
+from imagelake.tables.frames import Counted, counted, frame_of, held, is_empty, is_on_driver, together
 from imagelake.tables.spec import TableSpec
 from imagelake.tables.store import TableChanges
 from imagelake.tables.types import arrow_schema, table_of
@@ -62,9 +62,39 @@ def _state(row: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def row_changes(spec: TableSpec, old: DataFrame, new: DataFrame) -> TableChanges:
     """The difference of the rows of a table; both settled."""
-    if not is_on_driver(new) and old.isEmpty():
+    before, after = held(old), held(new)
+    if before is not None and after is not None:
+        rows = _local_difference(spec, before, after)
+        schema = from_arrow_schema(rows.schema)
+        return TableChanges(spec, Counted(frame_of(new.sparkSession, rows, schema), len(rows), rows))
+    if not is_on_driver(new) and is_empty(old):
         return TableChanges(spec, Counted(new.selectExpr(*spec.names, f"'put' AS {CHANGE}"), new.count()))
     return TableChanges(spec, counted(_difference(spec, old, new, _COMPARED[spec.name])))
+
+
+def _local_difference(spec: TableSpec, old: pa.Table, new: pa.Table) -> pa.Table:
+    """As `_difference`, of rows that the driver holds."""
+    key = spec.key[-1]
+    before, after = (list(zip(rows[key].to_pylist(), _states(spec, rows), strict=True)) for rows in (old, new))
+    states, names = dict(before), {name for name, _ in after}
+    put = [name not in states or states[name] != state for name, state in after]
+    gone = [name not in names for name, _ in before]
+    marks = ["put"] * sum(put) + ["drop"] * sum(gone)
+    kinds = arrow_schema(spec)
+    parts = ((new, put), (old, gone))
+    rows = [rows.filter(pa.array(mask, pa.bool_())).select(spec.names).cast(kinds) for rows, mask in parts]
+    return pa.concat_tables(rows).append_column(CHANGE, pa.array(marks, pa.string()))
+
+
+def _states(spec: TableSpec, rows: pa.Table) -> Iterator[tuple[Any, ...]]:
+    """Of each row what it is compared by."""
+    columns = [
+        [None if flags is None else [f for f in flags if f in STICKY] for flags in rows[name].to_pylist()]
+        if name == "flags"
+        else rows[name].to_pylist()
+        for name in _COMPARED[spec.name]
+    ]
+    return zip(*columns, strict=True)
 
 
 def _difference(spec: TableSpec, old: DataFrame, new: DataFrame, compared: tuple[str, ...]) -> DataFrame:

@@ -143,7 +143,7 @@ class DraftParts:
     def take(self, before: Draft, after: Draft, changed: Callable[[], list[TableChanges]]) -> None:
         """Lay what differs in the part over the tables."""
         images, annotations, _, rejections = (change.rows.collected() for change in changed())
-        stood = collected(before.annotations.select("annotation_key", "category"))
+        stood = collected(before.annotations)
         is_changed = pc.is_in(stood["annotation_key"], value_set=_values(annotations, "annotation_key"))
         self.used.subtract(stood.filter(is_changed)["category"].to_pylist())
         self.used.update(annotations.filter(pc.equal(annotations[CHANGE], "put"))["category"].to_pylist())

@@ -76,7 +76,7 @@ class Touched:
 
 def touched_by(delivery: Delivery, parsed: ParsedUpload, by_name: bool) -> Touched:
     """What an upload may touch. parsed: its files and records; by_name: labels may mean an image by its base name."""
-    files = collected(parsed.listed.select("path", "role", "content_hash")).to_pylist()
+    files = collected(parsed.listed).select(["path", "role", "content_hash"]).to_pylist()
     images = [file for file in files if file["role"] == "image"]
     names = {name for file in images for name in _names_of(file["path"])}
     records = collected(parsed.records.where("type = 'image'").select(*_RECORD).distinct()).to_pylist()

@@ -16,7 +16,7 @@ from imagelake.quality.catalogue import WAITING
 from imagelake.silver.frames import Row, map_rows
 from imagelake.silver.match_images import DUPLICATE, FOUND, draft_names
 from imagelake.silver.records import DDL
-from imagelake.tables.frames import settled
+from imagelake.tables.frames import distinct_values, held, is_empty, settled
 
 _LABEL = ("doc", "ref", "kind")
 _NARROW = ("rejection_id", "document", "file", "by_stem", "absolute")
@@ -65,7 +65,8 @@ def with_waiting_kinds(matched: DataFrame, records: DataFrame) -> DataFrame:
     matched: image records with kinds; records: all of the upload, with what the readers refused.
     """
     refused = records.where("type = 'issue' AND entity = 'annotation' AND kind IS NOT NULL").select(*_LABEL)
-    if refused.isEmpty():
+    none = is_empty(refused) if held(records) is None else "issue" not in distinct_values(records, "type")
+    if none:
         return matched.withColumn("waiting_kinds", F.col("kinds"))
     labels = records.where("type = 'annotation'").select(*_LABEL)
     alone = refused.join(labels, [*_LABEL], "left_anti")

@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial, reduce
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
@@ -20,6 +21,8 @@ ROWS_PER_FILE = 500_000
 
 FEW_ROWS = 20_000
 """Rows of a dataset up to which the driver may hold them."""
+
+_HELD = "_imagelake_rows"
 
 _ON_DRIVER = "spark.imagelake.settleOnDriver"
 
@@ -104,10 +107,10 @@ def all_of(rows: Sequence[Counted | Held]) -> Counted | Held:
 
 def settled(frame: DataFrame) -> DataFrame:
     """The frame computed once and cut from its lineage: plans of many joins over each other grow beyond any memory."""
+    if held(frame) is not None:
+        return frame
     if not is_on_driver(frame):
         return frame.localCheckpoint(eager=True)
-    if _is_local(frame):
-        return frame
     return frame_of(frame.sparkSession, collected(frame), frame.schema.toNullable())
 
 
@@ -125,25 +128,58 @@ def collected(frame: DataFrame) -> pa.Table:
 
     Unlike `toArrow` it takes a struct that is null although its members never are, as one that a join has left out.
     """
+    rows = held(frame)
+    if rows is not None:
+        return rows
     batches = frame._collect_as_arrow()
     schema = to_arrow_schema(frame.schema.toNullable(), timezone="UTC")
     return pa.Table.from_batches(batches).cast(schema) if batches else schema.empty_table()
 
 
 def frame_of(spark: SparkSession, table: pa.Table, schema: StructType) -> DataFrame:
-    """Rows that the driver holds as a frame."""
+    """Rows that the driver holds as a frame, which keeps them (`held`)."""
     # in one chunk: Spark loses the rows that follow an empty chunk, and fails without any
     chunk = table.combine_chunks() if len(table) else pa.Table.from_pylist([], schema=table.schema)
-    return spark.createDataFrame(chunk, schema)
+    frame = spark.createDataFrame(chunk, schema)
+    frame.__dict__[_HELD] = chunk
+    return frame
+
+
+def held(frame: DataFrame) -> pa.Table | None:
+    """The rows of a frame that was made of rows on the driver: nobody need ask Spark for them. None for others."""
+    rows: pa.Table | None = frame.__dict__.get(_HELD)
+    return rows
+
+
+def is_empty(frame: DataFrame) -> bool:
+    """Whether a frame has no rows."""
+    rows = held(frame)
+    return frame.isEmpty() if rows is None else len(rows) == 0
+
+
+def rows_with(frame: DataFrame, values: Mapping[str, str], names: Sequence[str]) -> list[dict[str, Any]]:
+    """These columns of the few rows whose columns have these values."""
+    rows = held(frame)
+    if rows is None:
+        for name, value in values.items():
+            frame = frame.where(F.col(name) == value)
+        return [row.asDict(recursive=True) for row in frame.select(*names).collect()]
+    for name, value in values.items():
+        rows = rows.filter(pc.equal(rows[name], value))
+    return list(rows.select(list(names)).to_pylist())
+
+
+def distinct_values(frame: DataFrame, column: str) -> set[Any]:
+    """The few values of a column."""
+    rows = held(frame)
+    if rows is None:
+        return {row[column] for row in frame.select(column).distinct().collect()}
+    return set(rows[column].unique().to_pylist())
 
 
 def is_on_driver(frame: DataFrame) -> bool:
     """Whether its session is set up for `few_rows`."""
     return bool(frame.sparkSession.conf.get(_ON_DRIVER, "false") == "true")
-
-
-def _is_local(frame: DataFrame) -> bool:
-    return str(frame._jdf.logicalPlan().getClass().getSimpleName()) == "LocalRelation"
 
 
 def together(*tasks: Callable[[], T]) -> list[T]:

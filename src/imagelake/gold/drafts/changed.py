@@ -147,7 +147,7 @@ class _Changes:
         differing = pa.array([key for key, value in new.items() if key not in old or old[key] != value], pa.string())
         rows = draft.where(self.fresh)
         rows = rows.filter(pc.is_in(rows["annotation_key"], value_set=differing))
-        if len(rows) != len(differing):  # rows of the version that say less than those of the draft
+        if len(rows) != len(differing):  # one differs although no upload since says so: it is looked up by its key
             rows = draft.where({"annotation_key": is_in(differing)})
         stays = [key in new and new[key] == value for key, value in old.items()]
         return rows, before.filter(pc.invert(pa.array(stays, pa.bool_())))

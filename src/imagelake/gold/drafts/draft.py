@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
@@ -11,7 +10,7 @@ from imagelake.context import Context
 from imagelake.dataset_settings import DatasetSettings
 from imagelake.gold.difference import Attempt, Difference
 from imagelake.gold.digests import Digests, stored
-from imagelake.gold.drafts.changed import Compared, all_rows, changed_rows
+from imagelake.gold.drafts.changed import OF_ENTITY, Compared, all_rows, changed_rows
 from imagelake.gold.drafts.local import LocalDraft
 from imagelake.gold.drafts.split_images import Splits
 from imagelake.gold.drafts.whole import WholeDraft
@@ -21,12 +20,8 @@ from imagelake.gold.splits import Recipe
 from imagelake.tables import gold, silver
 from imagelake.tables.frames import FEW_ROWS
 
-log = logging.getLogger(__name__)
-
 FEW_DRAFT_ROWS = FEW_ROWS
 """Rows of a draft and its logs up to which all of them are compared, whatever has changed."""
-
-_DRAFT = (silver.IMAGES, silver.ANNOTATIONS, silver.CATEGORIES)
 
 
 class Draft(Protocol):
@@ -64,7 +59,7 @@ def is_small(ctx: Context, dataset: str) -> bool:
 
 def draft_of(ctx: Context, known: Published, recipe: Recipe) -> Draft:
     """The draft of a dataset as it is now, to be published under recipe 1."""
-    versions = {spec.name: ctx.tables.version(spec) for spec in _DRAFT}
+    versions = {spec.name: ctx.tables.version(spec) for spec in OF_ENTITY.values()}
     rows = _few_rows(ctx, known, recipe, versions)
     if rows is None:
         return WholeDraft.now(ctx, known, recipe, versions)

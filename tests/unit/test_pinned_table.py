@@ -46,6 +46,10 @@ def test_what_is_looked_up_is_what_a_dictionary_has(
     store.append_rows(silver.IMAGES, [row("later", 1), row("a", 9, "birds")])
     table = PinnedTable.at(storage, silver.IMAGES, "pets", version)
     expected: dict[str, int | None] = {**first, **second}
+    some = {"image_key": is_in(pa.array(sorted(keys), pa.string()))}
+    widths = table.columns(("width", "image_key"), some).to_pylist()
+    assert {part["image_key"]: part["width"] for part in widths} == {k: w for k, w in expected.items() if k in keys}
+    assert set(table.columns(("image_key",), some)["image_key"].to_pylist()) == expected.keys() & keys
     assert table.tally("width") == {width: list(expected.values()).count(width) for width in set(expected.values())}
     for step in steps:
         rows = table_of(silver.IMAGES, [row(key, width or 0) for key, width in step.items()])

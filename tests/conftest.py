@@ -24,9 +24,6 @@ IN_SESSION = (
     *(f"tests/integration/test_{name}.py" for name in ("commits", "lake_on_s3", "roles")),
 )
 
-BESIDE_SESSION = "tests/integration/test_programs.py"
-"""Few tests that take minutes: xdist begins files of few tests last, and one process would wait for the other."""
-
 # a busy machine is no defect of the code
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
@@ -54,8 +51,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            is_first = nodeid.startswith((*IN_SESSION, BESIDE_SESSION))
-            return "session" if is_first else nodeid.partition("::")[0]
+            return "session" if nodeid.startswith(IN_SESSION) else nodeid.partition("::")[0]
 
     return Scheduling(config, log)
 

@@ -13,7 +13,7 @@ from imagelake.context import Context
 from imagelake.dataset_settings import DatasetSettings
 from imagelake.gold.difference import Attempt, Difference, local_difference
 from imagelake.gold.digests import NOTHING, Digests, digests_since, stored
-from imagelake.gold.drafts.changed import Compared
+from imagelake.gold.drafts.changed import OF_ENTITY, Compared
 from imagelake.gold.drafts.live_rows import LiveRows
 from imagelake.gold.drafts.split_images import Splits, split_images
 from imagelake.gold.live import Published
@@ -38,9 +38,11 @@ class LocalDraft:
 
     def differences(self, attempt: Attempt) -> list[Difference]:
         """By comparing the rows that may differ."""
-        keys = {"image": "image_key", "annotation": "annotation_key", "category": "name"}
         wanted, live = self.compared.wanted, self.compared.live
-        return [local_difference(attempt, e, key, wanted[e], live[e], "row_hash") for e, key in keys.items()]
+        return [
+            local_difference(attempt, entity, spec.key[-1], wanted[entity], live[entity], "row_hash")
+            for entity, spec in OF_ENTITY.items()
+        ]
 
     def splits(self, settings: DatasetSettings) -> Splits:
         """The splits of the images whose groups have changed."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from imagelake.errors import NotFound, UploadRejected
-from imagelake.formats.records import Record
+from imagelake.formats.records import AnnotationRows, Record
 
 BY_NAME_SCORE = 30
 """Score of a detection that rests on names, because no document could be read."""
@@ -83,11 +83,16 @@ class Detection:
 
 @dataclass(frozen=True)
 class Unit:
-    """A piece of parsing work for one worker: some documents and a JSON context both sides understand."""
+    """A piece of parsing work for one worker: some documents and a JSON context both sides understand.
+
+    With a `span`, first byte and end, it is a part of a single document; `first` numbers the first of its records.
+    """
 
     format: str
     paths: tuple[str, ...]
     context: str = "{}"
+    span: tuple[int, int] | None = None
+    first: int = 0
 
 
 class Reader(Protocol):
@@ -106,4 +111,20 @@ class Reader(Protocol):
 
     def parse(self, unit: Unit, read: Callable[[str], bytes]) -> Iterator[Record]:
         """The records of a unit, in bounded memory. Bad parts become issues; it never raises for bad content."""
+        ...
+
+
+@runtime_checkable
+class LargeReader(Protocol):
+    """A reader whose documents may be large: it cuts them into parts, and reads many annotations at a time."""
+
+    def cut(self, unit: Unit, data: bytes, size: int) -> tuple[Unit, ...]:
+        """Units of some `size` bytes of the unit's only document, or the unit itself where that cannot be cut.
+
+        data: the document, without byte order mark. Images of parts are labelled for DOCUMENT_KINDS.
+        """
+        ...
+
+    def rows(self, unit: Unit, read: Callable[[str], bytes]) -> Iterator[Record | AnnotationRows]:
+        """The records of a unit as `parse` gives them, in the same order, some as rows; `read` gives a unit's span."""
         ...

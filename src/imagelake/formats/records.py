@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,9 @@ They are the distinct kinds of all annotation records and annotation issues of t
 box if there are none: what an empty label file says there are none of, only all the other files together tell.
 """
 
+DOCUMENT_KINDS = "."
+"""In `ImageRecord.kinds`: the image is labelled for the kinds of all annotations of its document, by the same rule."""
+
 
 @dataclass(frozen=True)
 class ImageRecord:
@@ -23,8 +26,8 @@ class ImageRecord:
     `ref` identifies it within the document (a COCO id, else the file itself); `file` is the name as written, with
     `/` separators; with `by_stem` the file's suffix is unknown and only the stem must match; with `absolute` it is the
     path on another machine, without its root. `kinds` are the annotation kinds the document labels it for, or
-    EVERY_KIND: an image listed without objects is labelled with nothing, and one that a mere list of split members
-    names has no kinds.
+    EVERY_KIND, or DOCUMENT_KINDS: an image listed without objects is labelled with nothing, and one that a mere list of
+    split members names has no kinds.
     """
 
     document: str
@@ -71,6 +74,40 @@ class AnnotationRecord:
     source_id: str | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AnnotationRows:
+    """Many annotations of one document: columns of equal length with what an AnnotationRecord has, the rest unset."""
+
+    document: str
+    image_refs: Sequence[str]
+    locators: Sequence[str]
+    kinds: Sequence[str]
+    raws: Sequence[str]
+    category_refs: Sequence[str]
+    boxes: Sequence[Box]
+    polygons: Sequence[Sequence[Sequence[float]] | None]
+    areas: Sequence[float]
+    crowds: Sequence[bool]
+    source_ids: Sequence[str]
+
+    def records(self) -> Iterator[AnnotationRecord]:
+        """The same annotations one by one."""
+        for place, outline in enumerate(self.polygons):
+            yield AnnotationRecord(
+                document=self.document,
+                image_ref=self.image_refs[place],
+                locator=self.locators[place],
+                kind=self.kinds[place],
+                raw=self.raws[place],
+                category_ref=self.category_refs[place],
+                bbox=self.boxes[place],
+                polygons=None if outline is None else tuple(map(tuple, outline)),
+                area=self.areas[place],
+                is_crowd=self.crowds[place],
+                source_id=self.source_ids[place],
+            )
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,12 @@ from pyspark.sql import functions as F
 from imagelake.context import Context
 from imagelake.errors import UploadRejected
 from imagelake.formats import reader
-from imagelake.formats.records import EVERY_KIND
+from imagelake.formats.records import DOCUMENT_KINDS, EVERY_KIND
 from imagelake.silver.delivery import Delivery
+from imagelake.silver.frames import text_array
 from imagelake.silver.images import with_keys
 from imagelake.silver.match_images import match
-from imagelake.silver.parse import parse
+from imagelake.silver.parse import large_documents, parse
 from imagelake.silver.space import with_space
 from imagelake.silver.upload import current_detection, files_of, upload_tree
 from imagelake.silver.waiting import with_waiting_kinds
@@ -48,9 +49,12 @@ class UploadRecords:
 def parse_upload(ctx: Context, delivery: Delivery) -> ParsedUpload:
     """Parse an upload's documents; UploadRejected when none of them can be read."""
     listed = files_of(ctx, delivery)
-    records = settled(_records(ctx, delivery))
+    tree = upload_tree(ctx, delivery.dataset, delivery.attempt_id)
+    detection = current_detection(delivery, tree)
+    units = reader(detection.format).plan(tree, detection)
+    records = settled(_scoped(parse(ctx, tree, units)))
     _check_documents(delivery, listed.where("role <> 'ignored'"), records)
-    return ParsedUpload(listed, _with_kinds(delivery, records))
+    return ParsedUpload(listed, _with_document_kinds(_with_kinds(delivery, records), large_documents(tree, units)))
 
 
 def read_upload(parsed: ParsedUpload, draft_images: DataFrame, by_name: bool) -> UploadRecords:
@@ -69,10 +73,7 @@ def read_upload(parsed: ParsedUpload, draft_images: DataFrame, by_name: bool) ->
     return UploadRecords(listed, files, images, records, matched)
 
 
-def _records(ctx: Context, delivery: Delivery) -> DataFrame:
-    tree = upload_tree(ctx, delivery.dataset, delivery.attempt_id)
-    detection = current_detection(delivery, tree)
-    records = parse(ctx, tree, reader(detection.format).plan(tree, detection))
+def _scoped(records: DataFrame) -> DataFrame:
     none = {"_upload_id": F.lit(None).cast("string"), "_delivery": F.lit(None).cast("bigint")}
     return records.withColumns({"_scope": F.lit("now"), "doc": F.col("document"), **none})
 
@@ -104,6 +105,20 @@ def _with_kinds(delivery: Delivery, records: DataFrame) -> DataFrame:
     kinds = sorted(row["kind"] for row in labels.select("kind").distinct().collect()) or [_BOX]
     every = F.array_contains("kinds", EVERY_KIND)
     return records.withColumn("kinds", F.when(every, F.array(*map(F.lit, kinds))).otherwise(F.col("kinds")))
+
+
+def _with_document_kinds(records: DataFrame, documents: frozenset[str]) -> DataFrame:
+    """The records with DOCUMENT_KINDS replaced by the kinds that the annotations of the same document have."""
+    if not documents:
+        return records
+    labels = records.where("type IN ('annotation', 'issue') AND kind IS NOT NULL")
+    kinds: dict[str, set[str]] = {path: set() for path in documents}
+    for row in labels.select("document", "kind").distinct().collect():
+        kinds.setdefault(row["document"], set()).add(row["kind"])
+    pairs = (column for path in documents for column in (F.lit(path), text_array(*sorted(kinds[path] or {_BOX}))))
+    marked = F.array_contains("kinds", DOCUMENT_KINDS)
+    of_document = F.create_map(*pairs)[F.col("document")]
+    return records.withColumn("kinds", F.when(marked, of_document).otherwise(F.col("kinds")))
 
 
 _FORMATS_WITH_EVERY_KIND = frozenset(("yolo",))

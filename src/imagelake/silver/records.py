@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from imagelake.digest import canonical_json
-from imagelake.formats.records import AnnotationRecord, CategoryRecord, ImageRecord, Issue, Record
+from imagelake.formats.records import AnnotationRecord, AnnotationRows, CategoryRecord, ImageRecord, Issue, Record
 
 MAX_RAW = 4000
+
+_BATCH_ROWS = 2000
 
 SCHEMA = pa.schema(
     [
@@ -91,6 +94,52 @@ def to_batch(rows: Sequence[Mapping[str, Any]]) -> pa.RecordBatch:
         pa.array([row.get(field.name) for row in rows], field.type)
         if field.name in present
         else pa.nulls(len(rows), field.type)
+        for field in SCHEMA
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
+
+
+def to_batches(records: Iterable[Record | AnnotationRows], first: int) -> Iterator[pa.RecordBatch]:
+    """Records as batches of bounded size, numbered from `first` on in the order in which they come."""
+    rows: list[dict[str, Any]] = []
+    for record in records:
+        if isinstance(record, AnnotationRows) or len(rows) == _BATCH_ROWS:
+            if rows:
+                yield to_batch(rows)
+            rows = []
+        if isinstance(record, AnnotationRows):
+            yield _columns(record, first)
+            first += len(record.kinds)
+        else:
+            rows.append(to_row(record, first))
+            first += 1
+    if rows:
+        yield to_batch(rows)
+
+
+def _columns(rows: AnnotationRows, first: int) -> pa.RecordBatch:
+    """Annotations that are columns already."""
+    count = len(rows.kinds)
+    boxes = pa.array(np.asarray(rows.boxes, np.float64).reshape(-1))
+    values = {
+        "type": pa.repeat(pa.scalar("annotation"), count),
+        "document": pa.repeat(pa.scalar(rows.document), count),
+        "ref": rows.image_refs,
+        "locator": rows.locators,
+        "position": np.arange(first, first + count),
+        "kind": rows.kinds,
+        "category_ref": rows.category_refs,
+        "bbox": pa.ListArray.from_arrays(np.arange(0, 4 * count + 1, 4, dtype=np.int32), boxes),
+        "unit": pa.repeat(pa.scalar(False), count),
+        "polygons": rows.polygons,
+        "area": rows.areas,
+        "is_crowd": rows.crowds,
+        "source_id": rows.source_ids,
+        "warnings": pa.ListArray.from_arrays(np.zeros(count + 1, np.int32), pa.array([], pa.string())),
+        "raw": [text[:MAX_RAW] for text in rows.raws],
+    }
+    columns = [
+        pa.array(values[field.name], field.type) if field.name in values else pa.nulls(count, field.type)
         for field in SCHEMA
     ]
     return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)

@@ -40,6 +40,13 @@ def read_place(storage: Storage, place: Place) -> bytes:
     return _decoded(storage.read(place.uri, place.offset, place.length), place)
 
 
+def read_span(storage: Storage, place: Place, start: int, end: int) -> bytes:
+    """Bytes `start` to `end` of the decoded ones; of stored bytes no others are read."""
+    if place.codec == "stored":
+        return storage.read(place.uri, place.offset + start, end - start)
+    return read_place(storage, place)[start:end]
+
+
 def read_places(storage: Storage, places: Sequence[Place]) -> Iterator[bytes | ImagelakeError]:
     """The decoded bytes of each, or the error that kept them away; fastest in the order of uri and offset.
 

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from imagelake.formats.base import Detection, Tree, Unit, Unread, present
-from imagelake.formats.coco import records
+from imagelake.formats.coco.contents import part_records, whole_records
 from imagelake.formats.coco.detect import LISTS, Finding, judge
 from imagelake.formats.coco.masks import mask_paths
-from imagelake.formats.coco.records import Item, Seen
+from imagelake.formats.coco.parts import Part, parts
 from imagelake.formats.coco.scan import NotSplit
 from imagelake.formats.coco.split import Outline, split
 from imagelake.formats.coco.values import raw
-from imagelake.formats.records import Issue, Record
+from imagelake.formats.records import AnnotationRows, Issue, Record
 from imagelake.formats.text import utf8
 from imagelake.keys import split_name
 
@@ -71,9 +71,29 @@ class CocoReader:
 
     def parse(self, unit: Unit, read: Callable[[str], bytes]) -> Iterator[Record]:
         """Categories, annotations, images. A document that cannot be cut into records is one issue."""
-        split_word = json.loads(unit.context).get("split")
+        for rows in self.rows(unit, read):
+            if isinstance(rows, AnnotationRows):
+                yield from rows.records()
+            else:
+                yield rows
+
+    def rows(self, unit: Unit, read: Callable[[str], bytes]) -> Iterator[Record | AnnotationRows]:
+        """As `parse`, plain annotations many at a time."""
+        context = json.loads(unit.context)
+        split_word, part = context.get("split"), context.get("part")
         for path in unit.paths:
-            yield from _document(path, utf8(read(path)), split_word)
+            if part is None:
+                yield from _document(path, utf8(read(path)), split_word)
+            else:
+                yield from part_records(path, read(path), Part(**part), split_word)
+
+    def cut(self, unit: Unit, data: bytes, size: int) -> tuple[Unit, ...]:
+        """Parts of the lists of a document; the unit itself when the document is damaged."""
+        try:
+            outline = _outline(data)
+        except NotSplit:
+            return (unit,)
+        return parts(unit, outline, json.loads(unit.context).get("split"), size)
 
 
 def _masks(findings: Sequence[Finding], paths: Sequence[str]) -> tuple[str, ...]:
@@ -93,10 +113,9 @@ def document_split(path: str) -> str | None:
     return None
 
 
-def _document(path: str, data: bytes, split_word: str | None) -> Iterator[Record]:
+def _document(path: str, data: bytes, split_word: str | None) -> Iterator[Record | AnnotationRows]:
     try:
-        outline = split(data)
-        _check_lists(outline)
+        outline = _outline(data)
     except NotSplit as problem:
         yield Issue(
             document=path,
@@ -107,49 +126,15 @@ def _document(path: str, data: bytes, split_word: str | None) -> Iterator[Record
             raw=raw(data[max(0, problem.position - _AROUND) : problem.position + _AROUND]),
         )
         return
-    yield from _records(path, outline, split_word)
+    yield from whole_records(path, outline, split_word)
 
 
-def _check_lists(outline: Outline) -> None:
+def _outline(data: bytes) -> Outline:
+    outline = split(data)
     for name in LISTS:
         value = outline.members.get(name)
         if value is not None and value.kind != "list":
             raise NotSplit("document.wrong_shape", f"{name} must be a list", value.start)
     if not any(name in outline.members for name in ("images", "annotations")):
         raise NotSplit("document.wrong_shape", "neither images nor annotations at the top level", 0)
-
-
-def _records(path: str, outline: Outline, split_word: str | None) -> Iterator[Record]:
-    repeated = _repeated(path, outline)
-    categories = Seen()
-    for item in _items(path, outline, "categories"):
-        yield records.category(item, categories)
-    kinds: set[str] = set()
-    seen = Seen(repeated)
-    for item in _items(path, outline, "annotations"):
-        for record in records.annotation(item, seen):
-            if record.kind is not None:
-                kinds.add(record.kind)
-            yield record
-    if not kinds and "annotations" in outline.members:
-        kinds.add("box")
-    for item in _items(path, outline, "images"):
-        yield records.image(item, seen, split_word, tuple(sorted(kinds)))
-
-
-def _repeated(path: str, outline: Outline) -> frozenset[str]:
-    """Image ids that several images of the document have."""
-    once: set[str] = set()
-    again: set[str] = set()
-    for item in _items(path, outline, "images"):
-        own_id = records.image_id(item.data)
-        if own_id is not None:
-            (again if own_id in once else once).add(own_id)
-    return frozenset(again)
-
-
-def _items(path: str, outline: Outline, section: str) -> Iterator[Item]:
-    value = outline.members.get(section)
-    if value is not None:
-        for place, data in enumerate(value.items()):
-            yield Item(path, section, place, data)
+    return outline

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,7 +34,7 @@ class Item:
 class Seen:
     """What earlier items of a document said: ids that were used, and image ids that stand for several images."""
 
-    repeated_images: Collection[str] = ()
+    repeated_images: frozenset[str] = frozenset()
     ids: set[str] = field(default_factory=set)
 
     def is_new(self, own_id: str) -> bool:
@@ -43,14 +43,13 @@ class Seen:
         self.ids.add(own_id)
         return len(self.ids) > before
 
-
-def image_id(item: bytes) -> str | None:
-    """The id of an image item, None when it has no usable one."""
-    try:
-        value = values.decode(item)
-    except ValueError:
-        return None
-    return values.reference(value.get("id"))[0] if isinstance(value, dict) else None
+    def add_new(self, own_ids: Sequence[str]) -> bool:
+        """Know these ids from now on if all of them come for the first time; else none of them, and False."""
+        new = set(own_ids)
+        if len(new) < len(own_ids) or not new.isdisjoint(self.ids):
+            return False
+        self.ids |= new
+        return True
 
 
 def image(item: Item, seen: Seen, split: str | None, kinds: tuple[str, ...]) -> ImageRecord | Issue:

@@ -14,7 +14,8 @@ from imagelake.formats.refused import Refused, shown
 
 Polygon = tuple[float, ...]
 
-_MIN_NUMBERS = 6
+MIN_NUMBERS = 6
+"""A polygon has at least three points."""
 _NUMBERS = frozenset((int, float))
 
 
@@ -84,7 +85,7 @@ def shape(segmentation: Any, warnings: list[str]) -> Shape:
     if not good:
         raise Refused(
             "annotation.polygon_invalid",
-            f"no part of polygon {shown(parts)} is a list of at least {_MIN_NUMBERS} finite numbers x1, y1, x2, y2, …",
+            f"no part of polygon {shown(parts)} is a list of at least {MIN_NUMBERS} finite numbers x1, y1, x2, y2, …",
         )
     if len(good) < len(parts):
         warnings.append("annotation.polygon_part_dropped")
@@ -137,7 +138,7 @@ def _derived(outline: Shape) -> Box | None:
 
 
 def _polygon(part: Any) -> Polygon | None:
-    if not isinstance(part, list) or len(part) < _MIN_NUMBERS or len(part) % 2:
+    if not isinstance(part, list) or len(part) < MIN_NUMBERS or len(part) % 2:
         return None
     return _finite(part)
 

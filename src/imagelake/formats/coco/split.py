@@ -85,6 +85,13 @@ def split_head(data: bytes) -> Outline:
     return Outline(_members(data, start, len(data), scan(data), complete=False))
 
 
+def listed(data: bytes) -> Value:
+    """A list given without its brackets."""
+    whole = b"[" + data + b"]"
+    marks = scan(whole)
+    return Value(whole, 0, len(whole), marks.places[(marks.kinds == COMMA) & (marks.depths == 1)])
+
+
 def _object_start(data: bytes) -> int:
     """Where the object begins, after a byte order mark and white space."""
     begin = len(codecs.BOM_UTF8) if data.startswith(codecs.BOM_UTF8) else 0

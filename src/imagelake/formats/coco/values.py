@@ -16,7 +16,8 @@ MAX_RAW = 4000
 _NUMBER = re.compile(r"\s*[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\s*", re.ASCII)
 _INTEGER = re.compile(r"\s*[-+]?\d{1,18}\s*", re.ASCII)
 _LONGEST_NUMBER = 64
-_WIDEST = 1 << 64
+WIDEST = 1 << 64
+"""Whole numbers from here on are no ids."""
 _PLAIN = (str, bool, type(None))
 
 
@@ -57,7 +58,7 @@ def reference(value: Any) -> tuple[str | None, bool]:
 
     Any other text is an id as it is: some exporters use names or UUIDs.
     """
-    if type(value) is int and -_WIDEST < value < _WIDEST:
+    if type(value) is int and -WIDEST < value < WIDEST:
         return str(value), False
     number_id, coerced = _identifier(value)
     if number_id is None and type(value) is str and value.strip():
@@ -65,8 +66,17 @@ def reference(value: Any) -> tuple[str | None, bool]:
     return number_id, coerced
 
 
+def own_id(item: bytes) -> str | None:
+    """The id of an item of a list, None when it has no usable one."""
+    try:
+        value = decode(item)
+    except ValueError:
+        return None
+    return reference(value.get("id"))[0] if isinstance(value, dict) else None
+
+
 def _identifier(value: Any) -> tuple[str | None, bool]:
-    if type(value) is float and value.is_integer() and abs(value) < _WIDEST:
+    if type(value) is float and value.is_integer() and abs(value) < WIDEST:
         return str(int(value)), True
     if type(value) is str and _INTEGER.fullmatch(value):
         return str(int(value)), True
@@ -99,7 +109,7 @@ def _finite(value: Any, lost: list[Any]) -> Any:
         return {key: _finite(inner, lost) for key, inner in value.items()}
     if isinstance(value, list):
         return [_finite(inner, lost) for inner in value]
-    if (type(value) is float and not math.isfinite(value)) or (type(value) is int and abs(value) >= _WIDEST):
+    if (type(value) is float and not math.isfinite(value)) or (type(value) is int and abs(value) >= WIDEST):
         lost.append(value)
         return None
     return value

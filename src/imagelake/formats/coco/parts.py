@@ -1,0 +1,122 @@
+"""A large document cut into parts that are read apart: some items of one of its lists each.
+
+What an item's record depends on outside of the item is found first, in one look at all ids: images that share one, and
+annotations whose id comes again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from imagelake.formats.base import Unit
+from imagelake.formats.coco import values
+from imagelake.formats.coco.records import Seen
+from imagelake.formats.coco.split import Outline, Value
+
+SECTIONS = ("categories", "annotations", "images")
+"""The lists of a document in the order in which they are read."""
+
+_AT_ONCE = 10_000
+_MOST_AGAIN = 10_000
+"""Ids that come again, up to which they are told to each part: a document with more is read in one piece."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some items of a list of a document, the first of them at `place`.
+
+    `repeated` are ids of several images each; `earlier` ids that annotations before these have and some of these may
+    have again; `has_labels` says whether the document has a list of annotations.
+    """
+
+    section: str
+    place: int
+    repeated: Sequence[str] = ()
+    earlier: Sequence[str] = ()
+    has_labels: bool = True
+
+    def seen(self) -> Seen:
+        """What the items before said."""
+        return Seen(frozenset(self.repeated), set(self.earlier))
+
+
+class _Owned(msgspec.Struct, gc=False):
+    id: Any = None
+
+
+_DECODER = msgspec.json.Decoder(list[_Owned])
+
+
+def parts(unit: Unit, outline: Outline, split: str | None, size: int) -> tuple[Unit, ...]:
+    """Units of some `size` bytes of the document with this outline; the unit itself when it cannot be cut."""
+    lists = [(name, outline.members[name]) for name in SECTIONS if name in outline.members]
+    repeated = tuple(repeated_ids(outline.members.get("images")))
+    again = dict(_again(outline.members.get("annotations")))
+    if len(again) + len(repeated) > _MOST_AGAIN:
+        return (unit,)
+    units, first = [], 0
+    for section, value in lists:
+        # categories are few, and the first of an id counts
+        for place, start, end in _spans(value, size if section != "categories" else value.end):
+            earlier = tuple(i for i, at in again.items() if at < place) if section == "annotations" else ()
+            part = Part(section, place, repeated, earlier, "annotations" in outline.members)
+            context = json.dumps({"split": split, "part": asdict(part)})
+            units.append(Unit(unit.format, unit.paths, context, (start, end), first + 2 * place))
+        first += 2 * (len(value.commas) + 1)  # an annotation makes two records at most
+    return tuple(units)
+
+
+def _spans(value: Value, size: int) -> Iterator[tuple[int, int, int]]:
+    """Place of the first item, first byte and end of each part; a part ends after a comma, or before the bracket."""
+    cuts = np.arange(value.start + size, value.end, size)
+    chosen = np.unique(np.searchsorted(value.commas, cuts))
+    place, start = 0, value.start + 1
+    for at in chosen[chosen < len(value.commas)].tolist():
+        end = int(value.commas[at]) + 1
+        yield place, start, end
+        place, start = at + 1, end
+    yield place, start, value.end - 1
+
+
+def repeated_ids(images: Value | None) -> Iterator[str]:
+    """Image ids that several images have."""
+    yield from (own_id for own_id, _ in _again(images))
+
+
+def _again(value: Value | None) -> Iterator[tuple[str, int]]:
+    """Ids that several items have, and the place of the first."""
+    firsts: dict[str, int] = {}
+    told: set[str] = set()
+    for place, own_id in enumerate(_ids(value) if value is not None else ()):
+        if own_id is not None and firsts.setdefault(own_id, place) != place and own_id not in told:
+            told.add(own_id)
+            yield own_id, firsts[own_id]
+
+
+def _ids(value: Value) -> Iterator[str | None]:
+    """The usable id of each item."""
+    items: list[bytes] = []
+    for item in value.items():
+        items.append(item)
+        if len(items) == _AT_ONCE:
+            yield from _ids_of(items)
+            items = []
+    yield from _ids_of(items)
+
+
+def _ids_of(items: Sequence[bytes]) -> Iterator[str | None]:
+    try:
+        owned = _DECODER.decode(b"[" + b",".join(items) + b"]")
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        owned = []
+    if len(owned) != len(items):
+        yield from map(values.own_id, items)
+        return
+    for one in owned:
+        yield str(one.id) if type(one.id) is int and abs(one.id) < values.WIDEST else values.reference(one.id)[0]

@@ -21,7 +21,7 @@ from imagelake.silver.judge_labels import JudgedLabels, judge_labels
 from imagelake.silver.match_images import FOUND, MISSING
 from imagelake.silver.read_upload import ParsedUpload, UploadRecords, read_upload
 from imagelake.silver.units import UNIT, changed_units
-from imagelake.tables.frames import all_settled, distinct_values, is_empty, settled
+from imagelake.tables.frames import all_settled, distinct_values, is_empty, is_on_driver, settled
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,11 @@ def apply(ctx: Context, draft: Draft, delivery: Delivery, parsed: ParsedUpload, 
         rejections = settled(rej.after(delivery, draft.rejections, refused, taken, rules.now))
     if was_open or not is_empty(refused):
         new_images = img.with_labels_rejected(new_images, rej.refused_labels(rejections))
-    new_images, annotations = all_settled(new_images, _annotations_after(judged))
+    if not is_on_driver(draft.annotations) and is_empty(draft.annotations):
+        # the judged rows are settled, and are all there is: another copy of them would be of no use
+        new_images, annotations = settled(new_images), _first_annotations(judged)
+    else:
+        new_images, annotations = all_settled(new_images, _annotations_after(judged))
     categories, broken = _categories_after(judged, annotations, rules)
     after = replace(draft, images=new_images, annotations=annotations, categories=categories, rejections=rejections)
     return Applied(draft, after, delivery.sequence, upload, judged.merged, images.rejected, labels, refused, broken)
@@ -198,6 +202,10 @@ def _images_after(judged: _Judged) -> DataFrame:
         return unchanged.unionByName(changed)
     untouched = before.join(merged.select("image_key"), "image_key", "left_anti")
     return unchanged.unionByName(untouched).unionByName(changed)
+
+
+def _first_annotations(judged: _Judged) -> DataFrame:
+    return judged.labels.annotations.accepted.selectExpr(*judged.draft.annotations.columns)
 
 
 def _annotations_after(judged: _Judged) -> DataFrame:

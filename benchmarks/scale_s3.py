@@ -61,7 +61,7 @@ def require_equal(disk: Mapping[str, Mapping[str, Any]], s3: Mapping[str, Mappin
         raise RuntimeError("\n".join(different))
 
 
-def _columns(base: Used, used: Used) -> Mapping[str, str]:
+def _columns(base: Used, used: Used) -> dict[str, str]:
     return used.figures() | {"CPU s on disk": f"{base.cpu:.2f}"} | used.memory()
 
 

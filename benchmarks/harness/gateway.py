@@ -65,7 +65,7 @@ def kind(request: Asked) -> str:
     return "GET/HEAD" if request.method in ("GET", "HEAD") else "PUT/POST"
 
 
-def figures(requests: Sequence[Asked]) -> Mapping[str, str]:
+def figures(requests: Sequence[Asked]) -> dict[str, str]:
     """Columns of a table: requests by kind, and the megabytes of all their bodies, sent and received."""
     counts = Counter(map(kind, requests))
     columns = {name: f"{counts[name]:,}" for name in KINDS}

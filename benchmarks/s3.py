@@ -27,16 +27,15 @@ import uuid
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
-from tests.integration.buckets import Bucket, asked, new_bucket, settings, upload_folder
+from tests.integration.buckets import Bucket, asked, settings, upload_folder
 from tests.lakes import LakeMaker
-from tests.servers.rgw import ACCESS_KEY, SECRET_KEY, rgw
 
 from benchmarks.harness.declare import Benchmark, Row
+from benchmarks.harness.gateway import gateway
 from benchmarks.harness.process import seconds as timed
 from benchmarks.ingest import SETS, one_picture, pictures
 from imagelake import pipeline
@@ -146,18 +145,11 @@ def _median(work: Callable[[int], object]) -> float:
     return statistics.median(1000 * timed(partial(work, number)) for number in range(15))
 
 
-@contextmanager
-def _bucket(scratch: Path) -> Iterator[Bucket]:
-    os.environ |= {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
-    with rgw(scratch / "rgw") as server:
-        yield new_bucket(server)
-
-
 def measure_all(folder: Path, share: int) -> Iterator[Row]:
     """Uploads of one file in `share`, over TLS; then saves and pages, without."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    with _bucket(folder) as bucket:
+    with gateway(folder / "rgw") as bucket:
         yield from uploads(bucket, folder, share)
         yield from saves(bucket, folder, share)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,12 +49,12 @@ def imagelake(*verb: str) -> tuple[str, ...]:
     return (sys.executable, "-m", "imagelake", *verb)
 
 
-def measure(command: Sequence[str]) -> Used:
-    """Run a command once; RuntimeError with the end of what it said when it fails."""
+def measure(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Used:
+    """Run a command once, with variables beside ours; RuntimeError with the end of what it said when it fails."""
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "used.json"
         line = [sys.executable, str(_TREE), str(result), *command]
-        done = subprocess.run(line, capture_output=True, text=True)
+        done = subprocess.run(line, capture_output=True, text=True, env={**os.environ, **(environment or {})})
         if done.returncode != 0:
             said = (done.stderr or done.stdout)[-2000:]
             raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {said}")

@@ -73,21 +73,22 @@ def settings(bucket: Bucket, prefix: str, *overrides: str) -> Settings:
 
 @dataclass(frozen=True)
 class Asked:
-    """A request as the gateway logged it."""
+    """A request as the gateway logged it; `size` is the bytes of both bodies, the one sent and the one received."""
 
     method: str
     path: str
     status: int
+    size: int
 
 
-_LINE = re.compile(r'beast: \S+ \S+ - \S+ \[[^]]+\] "(\S+) (\S+) HTTP/1\.1" (\d+) ')
+_LINE = re.compile(r'beast: \S+ \S+ - \S+ \[[^]]+\] "(\S+) (\S+) HTTP/1\.1" (\d+) (\d+) ')
 
 
 def asked(server: Server, since: int = 0) -> list[Asked]:
     """Every request RGW has answered so far, after the first `since`; a proxy would not see those of delta-rs."""
     assert server.folder is not None
     text = (server.folder / "log" / "client.rgw.log").read_text(errors="replace")
-    found = [Asked(m[1], m[2], int(m[3])) for m in _LINE.finditer(text)]
+    found = [Asked(m[1], m[2], int(m[3]), int(m[4])) for m in _LINE.finditer(text)]
     return found[since:]
 
 

@@ -14,9 +14,14 @@ from benchmarks import __main__ as entry
 from benchmarks.harness import process, table
 from benchmarks.harness.coco import Labels, relabelling, upload
 from benchmarks.harness.declare import Benchmark, Row
+from benchmarks.harness.gateway import figures
 from benchmarks.harness.lakes import fresh_copy
 from benchmarks.harness.machine import Machine
+from benchmarks.harness.steps import Address, Uploads, steps
 from benchmarks.harness.table import Result
+from benchmarks.scale_s3 import require_equal
+from tests.integration.buckets import asked
+from tests.servers.server import Server
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "benchmarks").glob("**/*.py"))
@@ -137,3 +142,48 @@ def test_a_copy_of_a_lake_can_be_written_to(tmp_path: Path) -> None:
     copy = fresh_copy(tmp_path / "lake", tmp_path / "copy")
     (copy / "imagelake.json").write_text("two")
     assert (tmp_path / "lake" / "imagelake.json").read_text() == "one"
+
+
+def test_a_command_is_measured_with_the_variables_of_its_lake(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OURS", "stays")
+    lake = Address("s3://a-bucket/lake", {"AWS_REGION": "nowhere-1"})
+    show = "import os; print(os.environ['OURS'], os.environ['AWS_REGION'])"
+    assert lake.measure((sys.executable, "-c", show)).out == "stays nowhere-1\n"
+
+
+def test_the_steps_on_disk_and_in_a_bucket_differ_in_the_root_of_the_lake_alone(tmp_path: Path) -> None:
+    zips = Uploads(2, tmp_path / "tiny.zip", tmp_path / "first.zip", tmp_path / "new.zip")
+    disk, s3 = (steps(Address(root), zips) for root in ("/lake", "s3://a-bucket/lake"))
+    for local, remote in zip(disk, s3, strict=True):
+        assert local.command.count("/lake") == 1
+        assert ["s3://a-bucket/lake" if word == "/lake" else word for word in local.command] == list(remote.command)
+
+
+def test_requests_are_counted_by_kind_from_the_log_of_the_gateway(tmp_path: Path) -> None:
+    requests = [
+        ("GET /b?list-type=2&prefix=lake%2F", 200, 506),
+        ("GET /b/lake/imagelake.json", 200, 100),
+        ("HEAD /b/lake/absent", 404, 0),
+        ("PUT /b/lake/one", 412, 1_000_000),
+        ("POST /b/lake/big?uploads", 200, 300),
+        ("POST /b?delete", 200, 94),
+        ("DELETE /b/lake/one", 204, 0),
+    ]
+    lines = [
+        f'1 beast: 0x7f: 127.0.0.1 - lake [27/Nov/2026] "{line} HTTP/1.1" {status} {size} - "Boto3" - latency=0.1s\n'
+        for line, status, size in requests
+    ]
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log" / "client.rgw.log").write_text("".join(lines))
+    server = Server("rgw", "http://127.0.0.1:1", None, None, "access", "secret", "us-east-1", tmp_path)
+    counts = {"GET/HEAD": "2", "PUT/POST": "2", "LIST": "1", "DELETE": "2"}
+    assert figures(asked(server)) == counts | {"MB moved": "1.0"}
+
+
+def test_a_digest_that_differs_between_disk_and_bucket_fails_the_run() -> None:
+    disk = {"show big@v1": {"digest": "d1:a"}, "verify big@v1": {"digest": "d1:a", "images_checked": 2}}
+    require_equal(disk, {name: dict(said) for name, said in disk.items()})
+    with pytest.raises(RuntimeError) as caught:
+        require_equal(disk, disk | {"verify big@v1": {"digest": "d1:b", "images_checked": 2}})
+    assert str(caught.value).startswith("verify big@v1: {'digest': 'd1:a'")
+    assert "d1:b" in str(caught.value)

@@ -174,7 +174,7 @@ def _as_silver(delivery: Delivery, frame: DataFrame) -> DataFrame:
         ),
         "source_document": F.col("document"),
         "upload_id": F.lit(delivery.upload_id),
-        "delivery": F.lit(delivery.sequence),
+        "delivery": F.lit(delivery.sequence).cast("bigint"),
     }
     mine = ("_scope", "_upload_id", "_delivery", "document", "locator", "raw", "record", REJECT, BOX_SAVED)
     return frame.withColumns(columns).selectExpr(*silver.ANNOTATIONS.names, *mine)

@@ -73,7 +73,7 @@ def listed(matched: DataFrame) -> DataFrame:
         F.max(F.col("space") == MISMATCH).alias("_size_mismatch"),
         F.max(F.col("space") == SWAPPED).alias("_size_swapped"),
         F.min_by("split", F.when(F.col("split").isNotNull(), first)).alias("_list_split"),
-        F.count_distinct("split").alias("_list_splits"),
+        F.size(F.collect_set("split")).alias("_list_splits"),  # a distinct count would aggregate all of it twice
         F.min_by("attributes", F.when(F.col("attributes").isNotNull(), first)).alias("_attributes"),
         F.min_by("source_id", F.when(F.col("source_id").isNotNull(), first)).alias("_source_id"),
         F.array_distinct(
@@ -146,7 +146,7 @@ def merged(delivery: Delivery, accepted: DataFrame, units: DataFrame) -> DataFra
         given |= {"attributes": F.col("_attributes"), "source_id": F.col("_source_id")}
     else:
         given |= {name: F.coalesce(f"_{name}", f"_old_{name}") for name in ("attributes", "source_id")}
-    given |= {"dataset": F.lit(delivery.dataset), "delivery": F.lit(delivery.sequence)}
+    given |= {"dataset": F.lit(delivery.dataset), "delivery": F.lit(delivery.sequence).cast("bigint")}
     given["flags"] = sorted_set(F.col("flags"), _label_flags(delivery))
     hashed = map_rows(rows.withColumns(given), "row_hash binary", _hash)
     unchanged = (

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imagelake.client.blobs import first_places
+from imagelake.client.boxes import box_rows
 from imagelake.client.catalog import Target, digest_of
+from imagelake.client.memory import release
 from imagelake.client.refs import nearest
 from imagelake.client.rows import DRAFTS, check_live, live
 from imagelake.client.sample_tables import (
-    box_rows,
     choose,
     choose_listed,
     image_rows,
@@ -60,17 +61,18 @@ def load(
     unlabelled = rows.num_rows - pc.sum(is_labelled, min_count=0).as_py()
     if unlabelled and not selection.unlabelled:
         rows = rows.filter(is_labelled)
-    is_part = listed is not None or rows.num_rows < everything.num_rows
     del everything
-    boxes = box_rows(tables, target, rows, choose(tables, rows.column("image_key")) if is_part else None)
+    release(tables)
+    places = _places(tables, target.dataset, rows)
+    release(tables)
     return Samples(
         ref=_ref(tables, target, selection),
         class_indexes=_class_indexes(tables, target),
         unlabelled=unlabelled,
         oriented=selection.oriented,
         rows=rows,
-        boxes=boxes,
-        places=_places(tables, target.dataset, rows),
+        boxes=box_rows(tables, target, rows),
+        places=places,
         storage=source.storage,
         target=target,
         whole=None if target.version else _whole(tables, target, rows),

@@ -47,9 +47,9 @@ _FEW_IMAGES, _FEW_OF = 10_000, 8
 """Few images: so many, or one of so many of the version."""
 
 _BITS = 40
-_DIGITS = f"annotation_key[:{_BITS // 4}]"
+_DIGITS = f"left(annotation_key, {_BITS // 4})"
 _PREFIX = (
-    f"CASE WHEN {_DIGITS} = lower({_DIGITS}) AND length({_DIGITS}) = {_BITS // 4} "
+    f"CASE WHEN {_DIGITS} = lower({_DIGITS}) AND strlen(annotation_key) >= {_BITS // 4} "
     f"THEN try_cast('0x' || {_DIGITS} AS UBIGINT) END"
 )
 """The first bits of an annotation key, whose order is that of the keys; null where no lower-case hex begins a key."""

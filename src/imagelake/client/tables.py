@@ -152,10 +152,7 @@ class Tables:
     def numbered(
         self, spec: TableSpec, columns: Sequence[str], dataset: str | None = None, prune: Prune | None = None
     ) -> str:
-        """As `relation`, with `row_index`: which of the rows it is, from 0, in the order they are read in.
-
-        Without a join, a WHERE or an ORDER BY, DuckDB reads every row of the files in that order.
-        """
+        """As `relation`, with `row_index`, from 0: a plain SELECT reads the rows in that order, a join in any."""
         files = self.files(spec, dataset, prune)
         if not files:
             return f"(SELECT *, NULL::BIGINT AS row_index FROM {self.empty(spec, columns)})"

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from imagelake.client.memory import integers, release, taken
+from imagelake.client.memory import integers, one_array, release, taken
 from imagelake.client.tables import Tables
 from imagelake.client.text import name, outside, select, within
 from imagelake.errors import IntegrityError, NotFound
@@ -119,7 +119,7 @@ def _single_places(tables: Tables, hashes: pa.ChunkedArray, dataset: str) -> pa.
     )
     tables.con.unregister("_hashes")
     order = pc.sort_indices(table.column("i"))
-    if not table.column("i").take(order).combine_chunks().equals(numbers):
+    if not one_array(table.column("i").take(order)).equals(numbers):
         return None
     if not pc.all(table.column("is_live"), min_count=0).as_py():
         return None

@@ -7,12 +7,13 @@ So one column is in memory twice, never all of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from imagelake.client.catalog import Target
-from imagelake.client.memory import integers, release, taken, taken_column
+from imagelake.client.memory import integers, one_array, release, taken, taken_column
 from imagelake.client.rows import LOGS, EveryRow, count, every_row, live
 from imagelake.client.sample_tables import choose
 from imagelake.client.tables import Tables
@@ -36,8 +37,8 @@ BOX = (
 )
 """What a sample needs of an annotation."""
 
-_LARGE = ("source_id", "bbox", "area")
-"""Columns that most annotations have: read first, while there is room for one of them twice."""
+_LARGE = ("source_id", *(f"bbox.{side}" for side in "xywh"), "area", "bbox IS NULL")
+"""What most annotations have: read first, while there is room for two of them twice; boxes side by side."""
 
 _REPEATED = ("kind", "category")
 _MOST_VALUES = 10_000
@@ -104,20 +105,26 @@ def _of_most(tables: Tables, target: Target, images: pa.Table) -> Boxes:
         keys = _keys(tables, rows, images, "annotation_key")
         order = _order(keys.column("of"), keys.column("key"))
     starts = _starts(keys.column("of").take(order), images.num_rows)
-    order = keys.column("row_index").take(order).combine_chunks()
+    order = one_array(keys.column("row_index").take(order))
     del keys
-
-    def read(expression: str) -> pa.ChunkedArray:
-        release(tables)
-        column = tables.arrow(f"SELECT {expression} AS value FROM {rows.source}", _without_nulls).column(0)
-        column = pa.chunked_array([column.combine_chunks()])
-        release(tables)
-        return taken_column(column, order)
-
-    columns = {}
-    for column in (*_LARGE, *(c for c in BOX if c not in _LARGE)):
-        columns[column] = _bbox(read) if column == "bbox" else read(_expression(tables, rows.source, column))
+    columns = _columns(tables, rows.source, order)
+    sides = [one_array(columns[f"bbox.{side}"].cast(pa.float64())) for side in "xywh"]
+    columns["bbox"] = _boxes(sides, one_array(columns["bbox IS NULL"]))
     return Boxes(pa.table({column: columns[column] for column in BOX}), starts)
+
+
+def _columns(tables: Tables, source: str, order: pa.Array) -> dict[str, pa.ChunkedArray]:
+    """The columns of BOX in an order of the rows, `bbox` side by side: one is read, one put in order."""
+    columns: dict[str, Future[pa.ChunkedArray]] = {}
+    with ThreadPoolExecutor(1) as beside:
+        for column in (*_LARGE, *(c for c in BOX if c not in _LARGE and c != "bbox")):
+            release(tables)
+            expression = _of_few_values(tables, source, column) if column in _REPEATED else column
+            table = tables.arrow(f"SELECT {expression} AS value FROM {source}", _without_nulls)
+            wait(columns.values())
+            columns[column] = beside.submit(taken_column, table.column(0), order)
+            del table
+    return {column: values.result() for column, values in columns.items()}
 
 
 def _keys(tables: Tables, rows: EveryRow, images: pa.Table, key: str) -> pa.Table:
@@ -146,22 +153,17 @@ def _without_nulls(batch: pa.RecordBatch) -> pa.RecordBatch:
     return pa.record_batch([pa.nulls(batch.num_rows)], names=["value"]) if is_empty else batch
 
 
-def _bbox(read: Callable[[str], pa.ChunkedArray]) -> pa.Array:
-    """Boxes, side by side: a quarter of them is in memory twice."""
+def _boxes(sides: Sequence[pa.Array], is_null: pa.BooleanArray) -> pa.Array:
+    """Boxes of their four sides."""
     import pyarrow as pa
-    import pyarrow.compute as pc
 
-    is_null = read("bbox IS NULL").combine_chunks()
     if is_null.true_count == len(is_null):
         return pa.nulls(len(is_null))
-    sides = [read(f"bbox.{side}").cast(pa.float64()).combine_chunks() for side in "xywh"]
-    return pa.StructArray.from_arrays(sides, names=list("xywh"), mask=is_null if pc.any(is_null).as_py() else None)
+    return pa.StructArray.from_arrays(sides, names=list("xywh"), mask=is_null if is_null.true_count else None)
 
 
-def _expression(tables: Tables, source: str, column: str) -> str:
-    """A column; one of few values, so that each of them is stored once."""
-    if column not in _REPEATED:
-        return name(column)
+def _of_few_values(tables: Tables, source: str, column: str) -> str:
+    """A column, each of whose values is stored once where they are few."""
     values = tables.query(
         f"SELECT DISTINCT {name(column)} AS value FROM {source} WHERE {name(column)} IS NOT NULL LIMIT {_MOST_VALUES}"
     )
@@ -175,7 +177,7 @@ def _starts(of: pa.ChunkedArray, count: int) -> pa.Array:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    runs = pc.run_end_encode(of.combine_chunks(), run_end_type=pa.int64())
+    runs = pc.run_end_encode(one_array(of), run_end_type=pa.int64())
     at = pc.index_in(integers(range(count), pa.int32()), value_set=runs.values)
     zero = integers([0], pa.int64())
     return pc.fill_null_forward(pa.concat_arrays([zero, runs.run_ends.take(at)]))

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+def one_array(column: pa.ChunkedArray) -> pa.Array:
+    """A column as one array; combine_chunks copies also where there is one chunk."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
 def taken_column(column: pa.ChunkedArray, order: pa.Array) -> pa.ChunkedArray:
     """The values of a column in another order."""
     import pyarrow as pa

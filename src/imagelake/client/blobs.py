@@ -136,8 +136,15 @@ def _first_places(tables: Tables, hashes: pa.ChunkedArray, dataset: str | None) 
     tables.con.register("_hashes", pa.table({"h": hashes}))
     tables.con.execute("CREATE OR REPLACE TEMP TABLE _wanted AS SELECT h FROM _hashes")
     tables.con.unregister("_hashes")
-    table = tables.arrow(_grouped(f"(SELECT * FROM {source} SEMI JOIN _wanted ON content_hash = h)"), _compact)
-    return table, pc.index_in(hashes, value_set=table.column("content_hash"))
+    rows = f"(SELECT * FROM {source} SEMI JOIN _wanted ON content_hash = h)"
+    table = tables.arrow(f"SELECT {select((*_PLACE, 'crc32'))}, state = 'live' AS is_live FROM {rows}", _compact)
+    at = pc.index_in(hashes, value_set=table.column("content_hash"))
+    # most bytes have one row, which says that they are live: then nothing needs to be grouped
+    is_distinct = pc.count_distinct(at, mode="only_valid").as_py() == table.num_rows
+    if not (is_distinct and pc.all(table.column("is_live"), min_count=0).as_py()):
+        table = tables.arrow(_grouped(rows), _compact)
+        at = pc.index_in(hashes, value_set=table.column("content_hash"))
+    return table.select([*_PLACE, "crc32"]), at
 
 
 def _compact(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from imagelake.client.memory import integers, one_array, release, taken
 from imagelake.client.tables import Tables
 from imagelake.client.text import name, outside, select, within
 from imagelake.errors import IntegrityError, NotFound
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _PLACE = ("content_hash", "uri", "offset", "length", "size", "codec")
+_REPEATED = ("uri", "codec")
 
 
 @dataclass(frozen=True)
@@ -44,14 +46,16 @@ def first_places(tables: Tables, dataset: str, hashes: pa.ChunkedArray) -> pa.Ta
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    single = _single_places(tables, hashes, dataset)
+    if single is not None:
+        return single
     places, at = _first_places(tables, hashes, dataset)
     if at.null_count:
         others, _ = _first_places(tables, pc.unique(hashes.filter(pc.is_null(at))), None)
         parts = [part for part in (places, others) if part.num_rows]
         places = pa.concat_tables(parts or [places]).unify_dictionaries()
         at = pc.index_in(hashes, value_set=places.column("content_hash"))
-    columns = [places.column(c).take(at) for c in (*_PLACE[1:], "crc32")]
-    return pa.table(columns, names=[*_PLACE[1:], "crc32"])
+    return pa.table({column: places.column(column).take(at) for column in (*_PLACE[1:], "crc32")})
 
 
 def live_places(tables: Tables, dataset: str, keys: str) -> str:
@@ -100,6 +104,29 @@ def _places(tables: Tables, hashes: set[str], dataset: str | None) -> dict[str, 
     return {h: tuple(places) for h, places in found.items()}
 
 
+def _single_places(tables: Tables, hashes: pa.ChunkedArray, dataset: str) -> pa.Table | None:
+    """The place of each content hash; None unless each has one row, which says that it is live, as most have."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    source = tables.relation(bronze.BLOBS, (*_PLACE, "crc32", "state"), dataset)
+    numbers = integers(range(len(hashes)), pa.int64())
+    tables.con.register("_hashes", pa.table({"h": hashes, "i": numbers}))
+    columns = ", ".join(f"b.{name(c)}" for c in (*_PLACE[1:], "crc32"))
+    table = tables.arrow(
+        f"SELECT i, {columns}, b.state = 'live' AS is_live FROM _hashes JOIN {source} AS b ON b.content_hash = h",
+        _compact,
+    )
+    tables.con.unregister("_hashes")
+    order = pc.sort_indices(table.column("i"))
+    if not one_array(table.column("i").take(order)).equals(numbers):
+        return None
+    if not pc.all(table.column("is_live"), min_count=0).as_py():
+        return None
+    release(tables)
+    return taken(table.drop_columns(["i", "is_live"]), order)
+
+
 def _first_places(tables: Tables, hashes: pa.ChunkedArray, dataset: str | None) -> tuple[pa.Table, pa.ChunkedArray]:
     """A row a content hash with a live place, of _PLACE and `crc32`; and for each hash its row, null without one."""
     import pyarrow as pa
@@ -121,11 +148,12 @@ def _first_places(tables: Tables, hashes: pa.ChunkedArray, dataset: str | None) 
 
 
 def _compact(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """With each uri, of which there are few, written once."""
+    """With each uri and codec, of which there are few, stored once."""
     import pyarrow as pa
 
     columns = [
-        c.dictionary_encode() if of == "uri" else c for c, of in zip(batch.columns, batch.schema.names, strict=True)
+        column.dictionary_encode() if of in _REPEATED else column
+        for column, of in zip(batch.columns, batch.schema.names, strict=True)
     ]
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 

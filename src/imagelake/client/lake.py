@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from imagelake.client import catalog
 from imagelake.client.catalog import Target
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from imagelake.client.quarantine.rejections import Rejections
     from imagelake.client.runs import Runs
     from imagelake.client.samples import Annotation, Samples
+    from imagelake.client.selection import Selection
     from imagelake.client.show import VersionDetails, Versions
     from imagelake.client.sql import SqlResult
     from imagelake.client.table_history import TableHistory
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from imagelake.client.warm import Warm
     from imagelake.report.build import Report
     from imagelake.settings import S3Settings
+
+T = TypeVar("T")
 
 # Each method imports what it needs: a verb is a process of its own, and most need neither Arrow nor Pillow.
 
@@ -183,18 +187,9 @@ class Lake:
         EXIF. `Samples.ref` loads the same again, and refuses any other digest.
         """
         from imagelake.client import load
-        from imagelake.client.selection import Selection, keys_digest, parse_selection
+        from imagelake.client.selection import Selection
 
-        base, _, query = ref.partition("?")
-        listed = None if images is None else keys_digest(images)
-        wanted = Selection(split, where, listed, sample, unlabelled, oriented)
-        tables = self._tables()
-        source = load.Source(self.storage, _target(tables, base))
-
-        def matching(condition: str) -> Iterable[str]:
-            return self._matching(self._tables(), source.target, condition)
-
-        return load.load(tables, source, parse_selection(query).also(wanted), images, matching)
+        return self._selected(load.load, ref, Selection(split, where, None, sample, unlabelled, oriented), images)
 
     def urls(
         self,
@@ -211,12 +206,13 @@ class Lake:
         They live `expires` seconds, at most seven days. UsageError for a lake in a folder.
         """
         from imagelake.client import urls
+        from imagelake.client.selection import Selection
         from imagelake.storage.presign import check_seconds, require_urls
 
         require_urls(self.storage)
         check_seconds(expires)
-        chosen = self.load(ref, split=split, where=where, images=images, sample=sample, unlabelled=True)
-        return urls.urls(self.storage, chosen, expires)
+        asked = Selection(split, where, None, sample, unlabelled=True)
+        return self._selected(partial(urls.urls, expires=expires), ref, asked, images)
 
     def images(
         self, ref: str, *, where: str | None = None, after: str | None = None, limit: int = 100, expires: int = 3600
@@ -258,6 +254,18 @@ class Lake:
 
     def _tables(self) -> Tables:
         return Tables(self.storage)
+
+    def _selected(self, read: Callable[..., T], ref: str, asked: Selection, images: Collection[str] | None) -> T:
+        """What `read` makes of a selection: that of a reference together with the one that was asked for."""
+        from imagelake.client.load import Source
+        from imagelake.client.selection import keys_digest, parse_selection
+
+        base, _, query = ref.partition("?")
+        asked = asked if images is None else replace(asked, images=keys_digest(images))
+        tables = self._tables()
+        source = Source(self.storage, _target(tables, base))
+        matching = partial(self._matching, self._tables(), source.target)
+        return read(tables, source, parse_selection(query).also(asked), images, matching)
 
     def _warm(self) -> Warm:
         """What this lake keeps between pages and saves: made when first needed, in every process anew."""

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imagelake.client.blobs import first_places
+from imagelake.client.boxes import box_rows
 from imagelake.client.catalog import Target, digest_of
+from imagelake.client.memory import release
 from imagelake.client.refs import nearest
 from imagelake.client.rows import DRAFTS, check_live, live
 from imagelake.client.sample_tables import (
-    box_rows,
     choose,
     choose_listed,
     image_rows,
@@ -37,6 +38,15 @@ class Source:
     target: Target
 
 
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """The images of a selection: the reference to it, how many of them are unlabelled, their rows, in key order."""
+
+    ref: str
+    unlabelled: int
+    rows: pa.Table
+
+
 def load(
     tables: Tables,
     source: Source,
@@ -48,33 +58,45 @@ def load(
 
     NotFound when a split or an image key does not exist; IntegrityError when rows or bytes of the version are missing.
     """
+    target = source.target
+    chosen = choose_images(tables, target, selection, images, matching)
+    release(tables)
+    places = image_places(tables, target, chosen.rows)
+    release(tables)
+    return Samples(
+        ref=chosen.ref,
+        class_indexes=_class_indexes(tables, target),
+        unlabelled=chosen.unlabelled,
+        oriented=selection.oriented,
+        rows=chosen.rows,
+        boxes=box_rows(tables, target, chosen.rows),
+        places=places,
+        storage=source.storage,
+        target=target,
+        whole=None if target.version else _whole(tables, target, chosen.rows),
+    )
+
+
+def choose_images(
+    tables: Tables,
+    target: Target,
+    selection: Selection,
+    images: Collection[str] | None,
+    matching: Callable[[str], Iterable[str]],
+) -> Chosen:
+    """The images of a selection, without their annotations; errors as of `load`."""
     import pyarrow.compute as pc
 
-    target = source.target
     for entity in DRAFTS:
         check_live(tables, target, entity)
     listed = _listed(selection, images)
-    everything = image_rows(tables, target, None if listed is None else choose_listed(tables, listed))
-    rows = _chosen(everything, selection, listed, matching)
+    rows = image_rows(tables, target, None if listed is None else choose_listed(tables, listed))
+    rows = _chosen(rows, selection, listed, matching)
     is_labelled = rows.column("is_labelled")
     unlabelled = rows.num_rows - pc.sum(is_labelled, min_count=0).as_py()
     if unlabelled and not selection.unlabelled:
         rows = rows.filter(is_labelled)
-    is_part = listed is not None or rows.num_rows < everything.num_rows
-    del everything
-    boxes = box_rows(tables, target, rows, choose(tables, rows.column("image_key")) if is_part else None)
-    return Samples(
-        ref=_ref(tables, target, selection),
-        class_indexes=_class_indexes(tables, target),
-        unlabelled=unlabelled,
-        oriented=selection.oriented,
-        rows=rows,
-        boxes=boxes,
-        places=_places(tables, target.dataset, rows),
-        storage=source.storage,
-        target=target,
-        whole=None if target.version else _whole(tables, target, rows),
-    )
+    return Chosen(_ref(tables, target, selection), unlabelled, rows)
 
 
 def _listed(selection: Selection, images: Collection[str] | None) -> tuple[str, ...] | None:
@@ -138,10 +160,11 @@ def _class_indexes(tables: Tables, target: Target) -> dict[str, int]:
     return {r["name"]: r["train_index"] for r in rows}
 
 
-def _places(tables: Tables, dataset: str, images: pa.Table) -> pa.Table:
+def image_places(tables: Tables, target: Target, images: pa.Table) -> pa.Table:
+    """Where the bytes of images are, as first_places gives it; IntegrityError when some are nowhere."""
     import pyarrow.compute as pc
 
-    places = first_places(tables, dataset, images.column("content_hash"))
+    places = first_places(tables, target.dataset, images.column("content_hash"))
     lost = pc.indices_nonzero(pc.is_null(places.column("offset")))
     if len(lost):
         key = images.column("image_key")[lost[0].as_py()].as_py()

@@ -8,10 +8,11 @@ ones of recipe 1, which a publish keeps.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from imagelake.client.catalog import History, Target
 from imagelake.client.tables import Tables
-from imagelake.client.text import beyond, name, outside, select, text
+from imagelake.client.text import beyond, name, outside, select, text, within
 from imagelake.errors import IntegrityError
 from imagelake.tables import gold, silver
 from imagelake.tables.spec import TableSpec
@@ -36,6 +37,25 @@ UNASSIGNED = "unassigned"
 
 _PLUMBING = ("row_id", "added_in", "publish_id")
 _FIRST_RECIPE = 1
+
+
+@dataclass(frozen=True)
+class EveryRow:
+    """SQL, in brackets, for all rows of a log or a draft, which number them; and the condition of the live ones."""
+
+    source: str
+    is_live: str
+
+
+def every_row(tables: Tables, target: Target, entity: str, columns: Sequence[str]) -> EveryRow:
+    """Columns and `row_index` of an entity's rows, live or not: see Tables.numbered."""
+    if target.version is None:
+        return EveryRow(tables.numbered(DRAFTS[entity], columns, target.dataset), "true")
+    number = target.version.number
+    wanted = tuple(dict.fromkeys((*columns, *_PLUMBING)))
+    log = tables.numbered(LOGS[entity], wanted, target.dataset, lambda f: (f.get("min.added_in") or 0) <= number)
+    condition = f"added_in <= {number} AND {within('publish_id', named(tables, target.history))}"
+    return EveryRow(log, condition + _not_ended(tables, target.history, entity, number))
 
 
 def live(tables: Tables, target: Target, entity: str, columns: Sequence[str], among: str | None = None) -> str:
@@ -81,13 +101,18 @@ def published(
     log = tables.relation(LOGS[entity], wanted, history.dataset, lambda f: (f.get("min.added_in") or 0) <= number)
     where = f"added_in <= {number}" + (f" AND recipe = {recipe}" if entity == "split" else "")
     where += f" AND {among}" if among else ""
-    # most logs are large, and without closings no row id needs to be read
-    ends = closed(tables, history, entity, 0, number)
-    where += f" AND {outside('row_id', ends)}" if tables.query(f"SELECT 1 FROM {ends} LIMIT 1") else ""
+    where += _not_ended(tables, history, entity, number)
     return (
         f"(SELECT {select(columns)} FROM {log} SEMI JOIN {named(tables, history)} AS p USING (publish_id) "
         f"WHERE {where})"
     )
+
+
+def _not_ended(tables: Tables, history: History, entity: str, number: int) -> str:
+    """A further condition, with its AND, that holds for rows that no version up to a number closed."""
+    # most logs are large, and without closings no row id needs to be read
+    ends = closed(tables, history, entity, 0, number)
+    return f" AND {outside('row_id', ends)}" if tables.query(f"SELECT 1 FROM {ends} LIMIT 1") else ""
 
 
 def closed(tables: Tables, history: History, entity: str, after: int, until: int) -> str:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from imagelake import heif
 from imagelake.client.blobs import Blob, blobs, read_blob
+from imagelake.client.boxes import Boxes
 from imagelake.client.catalog import Target
 from imagelake.client.sample_tables import (
-    Boxes,
     choose,
     turned_boxes,
     turned_images,

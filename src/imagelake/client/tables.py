@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -144,23 +145,23 @@ class Tables:
         A column that this lake's table does not have yet is null; columns this program does not know are left out.
         """
         files = self.files(spec, dataset, prune)
-        wanted = [spec.column(c) for c in columns]
         if not files:
             return self.empty(spec, columns)
-        have = self._columns(spec, files)
-        items = []
-        for column in wanted:
-            if column.name == "dataset" and spec.partition_by:
-                value = _DATASET_OF_FILE if dataset is None else text(dataset)
-            elif column.name not in have:
-                value = f"NULL::{sql_type(column.type)}"
-            elif column.type == "timestamp":
-                # Parquet holds times with and without a zone, by writer; both are microseconds in UTC
-                value = f"make_timestamp(epoch_us({name(column.name)}))"
-            else:
-                value = name(column.name)
-            items.append(f"{value} AS {name(column.name)}")
-        return f"(SELECT {', '.join(items)} FROM {self._reader(spec, files)})"
+        return f"(SELECT {self._items(spec, files, columns, dataset)} FROM {self._reader(spec, files)})"
+
+    def numbered(
+        self, spec: TableSpec, columns: Sequence[str], dataset: str | None = None, prune: Prune | None = None
+    ) -> str:
+        """As `relation`, with `row_index`, from 0: a plain SELECT reads the rows in that order, a join in any."""
+        files = self.files(spec, dataset, prune)
+        if not files:
+            return f"(SELECT *, NULL::BIGINT AS row_index FROM {self.empty(spec, columns)})"
+        items, reader = self._items(spec, files, columns, dataset), self._reader(spec, files)
+        rows = self.query(f"SELECT file_index, count(*) AS n FROM {reader} GROUP BY file_index")
+        counts = {row["file_index"]: row["n"] for row in rows}
+        starts = list(accumulate((counts.get(i, 0) for i in range(len(files) - 1)), initial=0))
+        start = f"list_extract({starts}::BIGINT[], (file_index + 1)::BIGINT)"
+        return f"(SELECT {items}, {start} + file_row_number AS row_index FROM {reader})"
 
     def empty(self, spec: TableSpec, columns: Sequence[str]) -> str:
         """SQL, in brackets, for no rows of a table."""
@@ -246,6 +247,23 @@ class Tables:
         fields = log.schema().fields
         has_grown = any(ADDED in f.metadata for f in fields)
         return number > SCHEMA_NUMBER or has_grown or {f.name for f in fields} != set(spec.names)
+
+    def _items(self, spec: TableSpec, files: Sequence[File], columns: Sequence[str], dataset: str | None) -> str:
+        """Columns as the list of a SELECT from the files."""
+        have = self._columns(spec, files)
+        items = []
+        for column in map(spec.column, columns):
+            if column.name == "dataset" and spec.partition_by:
+                value = _DATASET_OF_FILE if dataset is None else text(dataset)
+            elif column.name not in have:
+                value = f"NULL::{sql_type(column.type)}"
+            elif column.type == "timestamp":
+                # Parquet holds times with and without a zone, by writer; both are microseconds in UTC
+                value = f"make_timestamp(epoch_us({name(column.name)}))"
+            else:
+                value = name(column.name)
+            items.append(f"{value} AS {name(column.name)}")
+        return ", ".join(items)
 
     def _columns(self, spec: TableSpec, files: Sequence[File]) -> set[str]:
         if not self._evolved(spec):

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from imagelake.client.blobs import Blob, blobs
-from imagelake.client.samples import Samples
+from imagelake.client.catalog import Target
+from imagelake.client.load import Source, choose_images, image_places
+from imagelake.client.rows import live
+from imagelake.client.sample_tables import choose
+from imagelake.client.selection import Selection
 from imagelake.client.tables import Tables
+from imagelake.client.text import Row, select
 from imagelake.storage.blobs import blob_path
 from imagelake.storage.presign import Url, presigned_gets, served_type
 
 if TYPE_CHECKING:
-    from imagelake.storage.base import Storage
+    import pyarrow as pa
 
 BROWSE = (
     "they lie in a kept zip or package; with `browse: true` in the dataset's settings uploads keep objects, "
@@ -50,17 +55,29 @@ class Urls:
         return {**found, "missing": list(self.missing), "hint": self.hint}
 
 
-def urls(storage: Storage, samples: Samples, expires: int) -> Urls:
-    """The URLs of samples, which were chosen with the unlabelled ones."""
-    rows: list[dict[str, Any]] = samples.images.select(["image_key", "content_hash", "media_type"]).to_pylist()
+def urls(
+    tables: Tables,
+    source: Source,
+    selection: Selection,
+    images: Collection[str] | None,
+    matching: Callable[[str], Iterable[str]],
+    *,
+    expires: int,
+) -> Urls:
+    """The URLs of a selection of images with the unlabelled ones; errors as of `load`."""
+    target = source.target
+    chosen = choose_images(tables, target, selection, images, matching)
+    image_places(tables, target, chosen.rows)
+    rows = _media_types(tables, target, chosen.rows)
     hashes = {row["content_hash"] for row in rows}
-    places = blobs(Tables(storage), samples.ref.partition("@")[0], hashes)
+    places = blobs(tables, target.dataset, hashes)
     single = {found for found in hashes if _is_object(found, places.get(found, ()))}
     shown = [row for row in rows if row["content_hash"] in single]
-    signed = presigned_gets(storage, [(blob_path(row["content_hash"]), row["media_type"]) for row in shown], expires)
+    wanted = [(blob_path(row["content_hash"]), row["media_type"]) for row in shown]
+    signed = presigned_gets(source.storage, wanted, expires)
     missing = tuple(row["image_key"] for row in rows if row["content_hash"] not in single)
     return Urls(
-        samples.ref,
+        chosen.ref,
         expires,
         tuple(
             UrlRow(row["image_key"], url, served_type(row["media_type"]))
@@ -69,6 +86,13 @@ def urls(storage: Storage, samples: Samples, expires: int) -> Urls:
         missing,
         f"{len(missing)} of {len(rows)} images have no URL: {BROWSE}" if missing else None,
     )
+
+
+def _media_types(tables: Tables, target: Target, rows: pa.Table) -> list[Row]:
+    """Key, content hash and media type of images, in their order."""
+    columns = ("image_key", "content_hash", "media_type")
+    source = live(tables, target, "image", columns, choose(tables, rows.column("image_key")))
+    return tables.query(f"SELECT {select(columns)} FROM {source} ORDER BY image_key")
 
 
 def _is_object(content_hash: str, places: Sequence[Blob]) -> bool:

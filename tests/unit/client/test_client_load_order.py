@@ -39,11 +39,16 @@ def _lake(maker: LakeMaker, keys: dict[str, list[str]]) -> imagelake.Lake:
         ["0b" * 32, "0a" * 32, "ff" * 32],
         ["0123456789c", "0123456789a", "0123456789b"],  # of one beginning
         ["b" * 64, "A" * 64, "a" * 64, "B" * 64],
+        ["12", "0f00000000", "0f0000000"],  # too short to begin in the same way
         ["z", "", "a b", "é", "Z"],
     ],
 )
 @pytest.mark.parametrize("ref", ["pets@v1", "pets@draft"])
-def test_annotations_lie_in_the_order_of_their_keys(maker: LakeMaker, keys: list[str], ref: str) -> None:
+@pytest.mark.parametrize("few", [0, 10_000])
+def test_annotations_lie_in_the_order_of_their_keys(
+    maker: LakeMaker, keys: list[str], ref: str, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("imagelake.client.boxes._FEW_IMAGES", few)
     images = {image: [f"{key}{suffix}" for key in keys] for image, suffix in (("b", "b"), ("a", "a"), ("c", "c"))}
     samples = _lake(maker, {**images, "empty": []}).load(ref)
     table = samples.annotations.select(["image_key", "annotation_key", "bbox"]).to_pylist()

@@ -51,7 +51,7 @@ class DeltaSettings(Strict):
 
     log_retention: str = "interval 400 days"
     deleted_file_retention: str = "interval 30 days"
-    checkpoint_interval: int = Field(100, ge=1)
+    checkpoint_interval: int = Field(20, ge=1)
 
 
 class IngestSettings(Strict):

@@ -202,7 +202,8 @@ def _applied(ctx: Context, batch: _Batch, upload: Delivery) -> _Ended:
 
 def _removed(ctx: Context, batch: _Batch, upload: Delivery) -> _Ended:
     listed = files_of(ctx, upload)
-    draft = batch.source.part(upload, ParsedUpload(listed, ctx.spark.createDataFrame([], DDL)))
+    none = ctx.spark.createDataFrame([], DDL)
+    draft = batch.source.part(upload, ParsedUpload(listed, none, none))
     keys = listed.where("role = 'removed'").select(F.col("path").alias("image_key"))
     after = remove(draft, upload, keys, batch.rules.now).settled()
     batch.source.take(draft, after, cache(partial(changes, ctx, draft, after)))

@@ -83,7 +83,7 @@ def _ends(prefix: str, n: Mapping[str, int]) -> tuple[str, ...]:
 def _read(applied: Applied) -> list[DataFrame]:
     """What there was to read, from the upload alone: its files, and its documents' records."""
     files, records = applied.upload.listed, applied.upload.records
-    label = (F.col("type") == "annotation") | ((F.col("type") == "issue") & (F.col("entity") == "annotation"))
+    refused = (F.col("type") == "issue") & (F.col("entity") == "annotation")
     listed = (F.col("type") == "issue") & (F.col("entity") == "image")
     left_out = F.col("role").isin("ignored", "mask") | ((F.col("role") == "unknown") & F.col("problem_rule").isNull())
     return [
@@ -93,7 +93,8 @@ def _read(applied: Applied) -> list[DataFrame]:
             F.when(left_out, F.lit("files ignored")),
             F.when(F.col("role") == "image", F.lit("images read")),
         ),
-        _marked(records, F.when(label, F.lit("annotations read")), F.when(listed, F.lit("images read"))),
+        _marked(applied.upload.labels, F.lit("annotations read")),
+        _marked(records, F.when(refused, F.lit("annotations read")), F.when(listed, F.lit("images read"))),
         _marked(_unknown(applied), F.lit("images read")),
         _marked(_apart(applied), F.lit("annotations read")),
     ]

@@ -43,7 +43,7 @@ def judge_labels(
     settings, severities = rules
     annotations, open_rejections = draft
     units = settled(listed_units(upload.matched, images.accepted))
-    matched, records, entered = upload.matched, upload.records.where("type = 'annotation'"), None
+    matched, records, entered = upload.matched, upload.labels, None
     # a whole dataset leaves nothing of before, what waited least of all
     if open_rejections is not None and delivery.mode != "replace":
         arrived = images.accepted.where("path IS NOT NULL")

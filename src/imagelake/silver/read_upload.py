@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -19,29 +20,35 @@ from imagelake.silver.parse import large_documents, parse
 from imagelake.silver.space import with_space
 from imagelake.silver.upload import current_detection, files_of, upload_tree
 from imagelake.silver.waiting import with_waiting_kinds
-from imagelake.tables.frames import settled
+from imagelake.tables.frames import parted, settled
 
 _BOX = "box"
 
 
 @dataclass(frozen=True)
 class ParsedUpload:
-    """What an upload says by itself: the files that bronze has `listed`, and its documents' `records` (settled)."""
+    """What an upload says by itself: the files that bronze has `listed`, and what its documents do.
+
+    `labels` are their annotation records, by far the most; `records` all others. All are settled.
+    """
 
     listed: DataFrame
+    labels: DataFrame
     records: DataFrame
 
 
 @dataclass(frozen=True)
 class UploadRecords:
-    """Frames of one upload: `listed` by bronze, `files` not ignored, `images` with keys, `records`, `matched` images.
+    """Frames of one upload: `listed` by bronze, `files` not ignored, `images` with keys, `labels`, other `records`.
 
-    All are settled. `matched` has image_key, status, by_name, waits_for, waiting_kinds, space and the image's raw size.
+    All are settled, and so are the `matched` image records, which have image_key, status, by_name, waits_for,
+    waiting_kinds, space and the image's raw size.
     """
 
     listed: DataFrame
     files: DataFrame
     images: DataFrame
+    labels: DataFrame
     records: DataFrame
     matched: DataFrame
 
@@ -52,9 +59,12 @@ def parse_upload(ctx: Context, delivery: Delivery) -> ParsedUpload:
     tree = upload_tree(ctx, delivery.dataset, delivery.attempt_id)
     detection = current_detection(delivery, tree)
     units = reader(detection.format).plan(tree, detection)
-    records = settled(_scoped(parse(ctx, tree, units)))
+    labels, records = parted(settled(_scoped(parse(ctx, tree, units))), "type", "annotation")
     _check_documents(delivery, listed.where("role <> 'ignored'"), records)
-    return ParsedUpload(listed, _with_document_kinds(_with_kinds(delivery, records), large_documents(tree, units)))
+    if delivery.format in _FORMATS_WITH_EVERY_KIND:
+        records = _with_kinds(labels, records)
+    documents = large_documents(tree, units)
+    return ParsedUpload(listed, labels, _with_document_kinds(labels, records, documents) if documents else records)
 
 
 def read_upload(parsed: ParsedUpload, draft_images: DataFrame, by_name: bool) -> UploadRecords:
@@ -62,15 +72,15 @@ def read_upload(parsed: ParsedUpload, draft_images: DataFrame, by_name: bool) ->
 
     draft_images: silver.images of the draft. by_name: labels may find an image of the draft by its base name.
     """
-    listed, records = parsed.listed, parsed.records
+    listed, labels, records = parsed.listed, parsed.labels, parsed.records
     files = listed.where("role <> 'ignored'")
     images = settled(with_keys(files.where("role = 'image'"), draft_images.select("image_key")))
     named = match(records.where("type = 'image'"), images, draft_images.select("image_key"), by_name)
     size = ("image_key", "width", "height", "orientation")
     others = draft_images.select(*size).join(images.select("image_key"), "image_key", "left_anti")
     spaced = with_space(named, images.select(*size).unionByName(others))
-    matched = settled(with_waiting_kinds(spaced, records))
-    return UploadRecords(listed, files, images, records, matched)
+    matched = settled(with_waiting_kinds(spaced, labels, records))
+    return UploadRecords(listed, files, images, labels, records, matched)
 
 
 def _scoped(records: DataFrame) -> DataFrame:
@@ -97,28 +107,29 @@ def _check_documents(delivery: Delivery, files: DataFrame, records: DataFrame) -
         )
 
 
-def _with_kinds(delivery: Delivery, records: DataFrame) -> DataFrame:
+def _with_kinds(labels: DataFrame, records: DataFrame) -> DataFrame:
     """The records with EVERY_KIND replaced by the kinds that the upload's annotations have, refused ones too."""
-    if delivery.format not in _FORMATS_WITH_EVERY_KIND:
-        return records
-    labels = records.where("type IN ('annotation', 'issue') AND kind IS NOT NULL")
-    kinds = sorted(row["kind"] for row in labels.select("kind").distinct().collect()) or [_BOX]
+    kinds = sorted(set().union(*_kinds(labels, records).values())) or [_BOX]
     every = F.array_contains("kinds", EVERY_KIND)
-    return records.withColumn("kinds", F.when(every, F.array(*map(F.lit, kinds))).otherwise(F.col("kinds")))
+    return records.withColumn("kinds", F.when(every, text_array(*kinds)).otherwise(F.col("kinds")))
 
 
-def _with_document_kinds(records: DataFrame, documents: frozenset[str]) -> DataFrame:
+def _with_document_kinds(labels: DataFrame, records: DataFrame, documents: frozenset[str]) -> DataFrame:
     """The records with DOCUMENT_KINDS replaced by the kinds that the annotations of the same document have."""
-    if not documents:
-        return records
-    labels = records.where("type IN ('annotation', 'issue') AND kind IS NOT NULL")
-    kinds: dict[str, set[str]] = {path: set() for path in documents}
-    for row in labels.select("document", "kind").distinct().collect():
-        kinds.setdefault(row["document"], set()).add(row["kind"])
-    pairs = (column for path in documents for column in (F.lit(path), text_array(*sorted(kinds[path] or {_BOX}))))
+    kinds = _kinds(labels, records)
+    pairs = ((F.lit(path), text_array(*sorted(kinds.get(path, {_BOX})))) for path in documents)
+    of_document = F.create_map(*chain.from_iterable(pairs))[F.col("document")]
     marked = F.array_contains("kinds", DOCUMENT_KINDS)
-    of_document = F.create_map(*pairs)[F.col("document")]
     return records.withColumn("kinds", F.when(marked, of_document).otherwise(F.col("kinds")))
+
+
+def _kinds(labels: DataFrame, records: DataFrame) -> dict[str, set[str]]:
+    """The kinds that a document's annotations have, refused ones too."""
+    pairs = labels.select("document", "kind").unionByName(records.where("type = 'issue'").select("document", "kind"))
+    kinds: dict[str, set[str]] = {}
+    for row in pairs.where("kind IS NOT NULL").distinct().collect():
+        kinds.setdefault(row["document"], set()).add(row["kind"])
+    return kinds
 
 
 _FORMATS_WITH_EVERY_KIND = frozenset(("yolo",))

@@ -59,17 +59,16 @@ def entering(open_rejections: DataFrame, arrived: DataFrame, units: DataFrame) -
     return Entering(records, one.where("type = 'image'"), located.select("rejection_id"))
 
 
-def with_waiting_kinds(matched: DataFrame, records: DataFrame) -> DataFrame:
+def with_waiting_kinds(matched: DataFrame, labels: DataFrame, records: DataFrame) -> DataFrame:
     """Image records with `waiting_kinds`: those they wait with. All labels of a kind refused already make no negative.
 
-    matched: image records with kinds; records: all of the upload, with what the readers refused.
+    matched: image records with kinds; labels: annotation records; records: the others, with what the readers refused.
     """
     refused = records.where("type = 'issue' AND entity = 'annotation' AND kind IS NOT NULL").select(*_LABEL)
     none = is_empty(refused) if held(records) is None else "issue" not in distinct_values(records, "type")
     if none:
         return matched.withColumn("waiting_kinds", F.col("kinds"))
-    labels = records.where("type = 'annotation'").select(*_LABEL)
-    alone = refused.join(labels, [*_LABEL], "left_anti")
+    alone = refused.join(labels.select(*_LABEL), [*_LABEL], "left_anti")
     kinds = alone.groupBy("doc", "ref").agg(F.collect_set("kind").alias("_refused"))
     joined = matched.join(kinds, ["doc", "ref"], "left")
     return joined.withColumn("waiting_kinds", _except("kinds", F.col("_refused"))).drop("_refused")

@@ -169,6 +169,16 @@ def rows_with(frame: DataFrame, values: Mapping[str, str], names: Sequence[str])
     return list(rows.select(list(names)).to_pylist())
 
 
+def parted(frame: DataFrame, column: str, value: str) -> tuple[DataFrame, DataFrame]:
+    """The rows of a settled frame whose column has a value, and the others, settled: neither is read for the other."""
+    rows = held(frame)
+    if rows is None:
+        return frame.where(F.col(column) == value), settled(frame.where(F.col(column) != value))
+    is_of = pc.equal(rows[column], value)
+    one, other = (frame_of(frame.sparkSession, rows.filter(mask), frame.schema) for mask in (is_of, pc.invert(is_of)))
+    return one, other
+
+
 def distinct_values(frame: DataFrame, column: str) -> set[Any]:
     """The few values of a column."""
     rows = held(frame)

@@ -131,7 +131,7 @@ def test_a_box_and_its_outline_are_judged_apart_where_one_lies_nowhere_near_the_
         "half.jpg": ("box", [1, 1, 3, 2], 6),
         "off.jpg": ("polygon", [1, 1, 4, 4], 8),
     }
-    assert rows["off.jpg"]["flags"] == ["annotation.bbox_dropped"]
+    assert [key for key, row in rows.items() if "annotation.bbox_dropped" in row["flags"]] == ["off.jpg"]
     refused = {row["rule"]: (row["image_key"], row["kind"]) for row in rejections(ctx)}
     assert refused == {
         "annotation.polygon_out_of_bounds": ("far.jpg", "polygon"),
@@ -160,11 +160,11 @@ def test_lines_of_split_lists_may_be_stems_that_end_like_a_picture(ctx, tmp_path
 def test_of_equal_rows_all_but_the_first_are_flagged_wherever_the_first_came_from(ctx, tmp_path):
     files = {"a.jpg": helpers.picture(1), "one.json": coco({"a.jpg": [1, 1]}), "two.json": coco({"a.jpg": [1]})}
     add(ctx, tmp_path, files)
-    assert sorted(row["flags"] for row in annotations(ctx)) == [[], ["annotation.duplicate"], ["annotation.duplicate"]]
+    assert sorted("annotation.duplicate" in row["flags"] for row in annotations(ctx)) == [False, True, True]
     labels = tmp_path / "again.json"
     labels.write_bytes(coco({"a.jpg": [1, 1]}))
     pipeline.take_uploads(helpers.again(ctx), "pets", [IngestRequest("pets", str(labels))], auto=False)
-    assert sorted(row["flags"] for row in annotations(ctx)) == [[], ["annotation.duplicate"]]
+    assert sorted("annotation.duplicate" in row["flags"] for row in annotations(ctx)) == [False, True]
 
 
 def _exif(orientation):

@@ -70,7 +70,7 @@ FAULTS = (
     Fault(
         "kinds",
         "a document of polygons speaks of boxes too",
-        "formats/coco/reader.py",
+        "formats/coco/contents.py",
         'if not kinds and "annotations"',
         'if "annotations"',
         5021,

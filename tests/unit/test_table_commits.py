@@ -34,8 +34,8 @@ def storage(tmp_path: Path) -> LocalStorage:
 
 
 def store_of(storage: LocalStorage, *specs: TableSpec) -> DeltaStore:
-    """A store without a session: what this process does itself needs none."""
-    store = DeltaStore(None, storage, DeltaSettings())  # type: ignore[arg-type]
+    """A store without a session: what this process does itself needs none, but for checkpoints."""
+    store = DeltaStore(None, storage, DeltaSettings(checkpoint_interval=100))  # type: ignore[arg-type]
     store.ensure(*specs)
     return store
 

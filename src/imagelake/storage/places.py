@@ -43,7 +43,7 @@ def read_place(storage: Storage, place: Place) -> bytes:
 def read_span(storage: Storage, place: Place, start: int, end: int) -> bytes:
     """Bytes `start` to `end` of the decoded ones; of stored bytes no others are read."""
     if place.codec == "stored":
-        return storage.read(place.uri, place.offset + start, end - start)
+        return read_place(storage, Place(place.uri, place.offset + start, end - start, end - start, place.codec))
     return read_place(storage, place)[start:end]
 
 

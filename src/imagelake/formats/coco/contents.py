@@ -20,7 +20,7 @@ Rows = Record | AnnotationRows
 def whole_records(path: str, outline: Outline, split: str | None) -> Iterator[Rows]:
     """Categories, annotations, images, which are labelled for the kinds of all annotations."""
     members = outline.members
-    seen = Seen(frozenset(repeated_ids(members.get("images"))))
+    seen = Seen(repeated_ids(members.get("images")))
     yield from _categories(_items(path, "categories", members.get("categories")))
     kinds: set[str] = set()
     for rows in _annotations(path, 0, members.get("annotations"), seen):

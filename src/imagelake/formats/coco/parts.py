@@ -23,8 +23,8 @@ SECTIONS = ("categories", "annotations", "images")
 """The lists of a document in the order in which they are read."""
 
 _AT_ONCE = 10_000
-_MOST_AGAIN = 10_000
-"""Ids that come again, up to which they are told to each part: a document with more is read in one piece."""
+_MOST_REPEATS = 10_000
+"""Repeated ids, up to which they are told to each part: a document with more is read in one piece."""
 
 
 @dataclass(frozen=True)
@@ -46,25 +46,25 @@ class Part:
         return Seen(frozenset(self.repeated), set(self.earlier))
 
 
-class _Owned(msgspec.Struct, gc=False):
+class _WithId(msgspec.Struct, gc=False):
     id: Any = None
 
 
-_DECODER = msgspec.json.Decoder(list[_Owned])
+_DECODER = msgspec.json.Decoder(list[_WithId])
 
 
 def parts(unit: Unit, outline: Outline, split: str | None, size: int) -> tuple[Unit, ...]:
     """Units of some `size` bytes of the document with this outline; the unit itself when it cannot be cut."""
     lists = [(name, outline.members[name]) for name in SECTIONS if name in outline.members]
-    repeated = tuple(repeated_ids(outline.members.get("images")))
-    again = dict(_again(outline.members.get("annotations")))
-    if len(again) + len(repeated) > _MOST_AGAIN:
+    repeated = sorted(repeated_ids(outline.members.get("images")))
+    repeats = _repeats(outline.members.get("annotations"))
+    if len(repeats) + len(repeated) > _MOST_REPEATS:
         return (unit,)
     units, first = [], 0
     for section, value in lists:
         # categories are few, and the first of an id counts
         for place, start, end in _spans(value, size if section != "categories" else value.end):
-            earlier = tuple(i for i, at in again.items() if at < place) if section == "annotations" else ()
+            earlier = tuple(i for i, at in repeats.items() if at < place) if section == "annotations" else ()
             part = Part(section, place, repeated, earlier, "annotations" in outline.members)
             context = json.dumps({"split": split, "part": asdict(part)})
             units.append(Unit(unit.format, unit.paths, context, (start, end), first + 2 * place))
@@ -84,19 +84,19 @@ def _spans(value: Value, size: int) -> Iterator[tuple[int, int, int]]:
     yield place, start, value.end - 1
 
 
-def repeated_ids(images: Value | None) -> Iterator[str]:
+def repeated_ids(images: Value | None) -> frozenset[str]:
     """Image ids that several images have."""
-    yield from (own_id for own_id, _ in _again(images))
+    return frozenset(_repeats(images))
 
 
-def _again(value: Value | None) -> Iterator[tuple[str, int]]:
-    """Ids that several items have, and the place of the first."""
+def _repeats(value: Value | None) -> dict[str, int]:
+    """Ids that several items have, and the place of the first of each."""
     firsts: dict[str, int] = {}
-    told: set[str] = set()
+    repeats: dict[str, int] = {}
     for place, own_id in enumerate(_ids(value) if value is not None else ()):
-        if own_id is not None and firsts.setdefault(own_id, place) != place and own_id not in told:
-            told.add(own_id)
-            yield own_id, firsts[own_id]
+        if own_id is not None and firsts.setdefault(own_id, place) != place:
+            repeats[own_id] = firsts[own_id]
+    return repeats
 
 
 def _ids(value: Value) -> Iterator[str | None]:
@@ -112,11 +112,11 @@ def _ids(value: Value) -> Iterator[str | None]:
 
 def _ids_of(items: Sequence[bytes]) -> Iterator[str | None]:
     try:
-        owned = _DECODER.decode(b"[" + b",".join(items) + b"]")
+        decoded = _DECODER.decode(b"[" + b",".join(items) + b"]")
     except (msgspec.MsgspecError, ValueError, RecursionError):
-        owned = []
-    if len(owned) != len(items):
+        decoded = []
+    if len(decoded) != len(items):
         yield from map(values.own_id, items)
         return
-    for one in owned:
-        yield str(one.id) if type(one.id) is int and abs(one.id) < values.WIDEST else values.reference(one.id)[0]
+    for item in decoded:
+        yield values.reference(item.id)[0]

@@ -47,7 +47,8 @@ def parse(ctx: Context, tree: UploadTree, units: tuple[Unit, ...]) -> DataFrame:
         return ctx.spark.createDataFrame([], DDL)
     if _bytes(tree, units) >= MANY_BYTES:
         compiled(ctx.spark)
-    rows = pa.table({"unit": [_to_json(unit, tree) for unit in units]})
+    described = [_to_task(unit, {p: tree.places[p] for p in unit.paths if p in tree.places}) for unit in units]
+    rows = pa.table({"unit": described})
     cores = ctx.spark.sparkContext.defaultParallelism
     tasks = min(len(units), cores * _UNITS_PER_TASK)
     frame = ctx.spark.createDataFrame(rows, "unit string").repartition(tasks)
@@ -73,15 +74,12 @@ def _bytes(tree: UploadTree, units: tuple[Unit, ...]) -> int:
     return sum(tree.size(path) for unit in units for path in unit.paths) + FILE_BYTES * len(tree.sizes)
 
 
-def _to_json(unit: Unit, tree: UploadTree) -> str:
-    return _as_text(unit, {p: tree.places[p] for p in unit.paths if p in tree.places})
-
-
-def _as_text(unit: Unit, places: Mapping[str, Place]) -> str:
+def _to_task(unit: Unit, places: Mapping[str, Place]) -> str:
+    """A unit and the places of its documents, as JSON."""
     return json.dumps({"unit": asdict(unit), "places": {path: asdict(place) for path, place in places.items()}})
 
 
-def _of_text(text: str) -> tuple[Unit, dict[str, Place]]:
+def _from_task(text: str) -> tuple[Unit, dict[str, Place]]:
     task = json.loads(text)
     unit = Unit(**{**task["unit"], "paths": tuple(task["unit"]["paths"])})
     return unit, {path: Place(**place) for path, place in task["places"].items()}
@@ -93,8 +91,8 @@ def _cutter(storage: Storage, cut: _Cut) -> Callable[[Iterable[pa.RecordBatch]],
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for text in batch.column(0).to_pylist():
-                unit, places = _of_text(text)
-                parts = [_as_text(part, places) for part in _parts(storage, unit, places, cut)]
+                unit, places = _from_task(text)
+                parts = [_to_task(part, places) for part in _parts(storage, unit, places, cut)]
                 yield pa.RecordBatch.from_pydict({"unit": pa.array(parts, pa.string())})
 
     return run
@@ -114,7 +112,7 @@ def _parser(storage: Storage) -> Callable[[Iterable[pa.RecordBatch]], Iterator[p
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for text in batch.column(0).to_pylist():
-                unit, places = _of_text(text)
+                unit, places = _from_task(text)
                 yield from _batches(unit, _documents(storage, places, unit.span))
 
     return run

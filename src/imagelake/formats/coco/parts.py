@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -101,13 +102,9 @@ def _repeats(value: Value | None) -> dict[str, int]:
 
 def _ids(value: Value) -> Iterator[str | None]:
     """The usable id of each item."""
-    items: list[bytes] = []
-    for item in value.items():
-        items.append(item)
-        if len(items) == _AT_ONCE:
-            yield from _ids_of(items)
-            items = []
-    yield from _ids_of(items)
+    items = value.items()
+    while chunk := list(islice(items, _AT_ONCE)):
+        yield from _ids_of(chunk)
 
 
 def _ids_of(items: Sequence[bytes]) -> Iterator[str | None]:

@@ -135,11 +135,13 @@ def _keys(tables: Tables, rows: EveryRow, images: pa.Table, key: str) -> pa.Tabl
     tables.con.register("_images", pa.table({"image_key": images.column("image_key"), "of": numbers}))
     # joined from the side of the images: DuckDB may guess far too few rows for a log of many files
     tables.con.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
-    keys = tables.arrow(
-        f'SELECT "of", {key} AS key, row_index::UINTEGER AS row_index FROM {rows.source} '
-        f"JOIN _images USING (image_key) WHERE {rows.is_live}"
-    )
-    tables.con.execute("RESET disabled_optimizers")
+    try:
+        keys = tables.arrow(
+            f'SELECT "of", {key} AS key, row_index::UINTEGER AS row_index FROM {rows.source} '
+            f"JOIN _images USING (image_key) WHERE {rows.is_live}"
+        )
+    finally:
+        tables.con.execute("RESET disabled_optimizers")
     tables.con.unregister("_images")
     release(tables)
     return keys

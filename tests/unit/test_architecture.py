@@ -37,7 +37,7 @@ LAYERS = (
         "wording",
     },
     {"quality", "formats", "tables", "storage", "dataset_settings", "context", "writer", "jars", "jvm", "session"},
-    {"bronze", "silver", "gold", "client", "report", "doctor", "doctor_s3", "maintenance"},
+    {"bronze", "silver", "gold", "client", "exports", "report", "doctor", "doctor_s3", "maintenance"},
     {"runtime", "pipeline", "version_report", "landing", "spark", "demo"},
     {"cli", "__main__"},
     {"jobs"},
@@ -50,6 +50,7 @@ APART = ({"bronze", "silver", "gold", "client"}, {"bronze", "silver", "gold", "r
 FORBIDDEN = {
     "formats": {"pyspark", "delta", "boto3", "imagelake.tables", "imagelake.session"},
     "client": {"pyspark", "delta", "imagelake.session", "imagelake.tables.store", "imagelake.jvm"},
+    "exports": {"pyspark", "delta", "imagelake.session", "imagelake.tables.store", "imagelake.jvm"},
     "report": {"pyspark", "delta", "imagelake.session", "imagelake.tables.store", "imagelake.jvm"},
     "storage": {"pyspark", "delta", "imagelake.tables", "imagelake.quality"},
     "digest": {"pyspark"},

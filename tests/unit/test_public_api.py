@@ -49,8 +49,8 @@ def test_any_other_name_is_an_attribute_error() -> None:
 def test_a_lake_can_do_what_the_contract_says() -> None:
     public = {name for name in dir(imagelake.Lake) if not name.startswith("_")}
     assert public == {
-        "diff", "export_rejections", "images", "load", "rejections", "report", "runs", "save_labels", "show", "sql",
-        "table", "upload_url", "urls", "verify",
+        "diff", "export_rejections", "get", "images", "load", "rejections", "report", "runs", "save_labels", "show",
+        "sql", "table", "upload_url", "urls", "verify",
     }  # fmt: skip
 
 

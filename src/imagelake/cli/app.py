@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from imagelake.cli import demo, gate, lifecycle, look, maintain, quarantine, report, serve, write
+from imagelake.cli import demo, gate, get, lifecycle, look, maintain, quarantine, report, serve, write
 from imagelake.cli.flags import Flags
 from imagelake.cli.shell import Shell
 
@@ -37,6 +37,7 @@ for verb in (
     report.report,
     look.sql,
     look.verify,
+    get.get,
     serve.urls,
     maintain.maintain,
     look.doctor,

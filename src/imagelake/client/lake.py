@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from imagelake.client import catalog
-from imagelake.client.catalog import Target
+from imagelake.client.opened import OpenLake, target_of
 from imagelake.client.refs import parse_ref
-from imagelake.client.tables import Tables
-from imagelake.errors import UsageError
-from imagelake.storage.base import Storage
 from imagelake.storage.lake import open_lake
 
 if TYPE_CHECKING:
@@ -27,18 +21,15 @@ if TYPE_CHECKING:
     from imagelake.client.quarantine.rejections import Rejections
     from imagelake.client.runs import Runs
     from imagelake.client.samples import Annotation, Samples
-    from imagelake.client.selection import Selection
     from imagelake.client.show import VersionDetails, Versions
     from imagelake.client.sql import SqlResult
     from imagelake.client.table_history import TableHistory
     from imagelake.client.tickets import UploadTicket
     from imagelake.client.urls import Urls
     from imagelake.client.verify import Verification
-    from imagelake.client.warm import Warm
+    from imagelake.exports.get import Exported
     from imagelake.report.build import Report
     from imagelake.settings import S3Settings
-
-T = TypeVar("T")
 
 # Each method imports what it needs: a verb is a process of its own, and most need neither Arrow nor Pillow.
 
@@ -51,28 +42,18 @@ def open(uri: str, s3: S3Settings | None = None) -> Lake:
     return Lake(open_lake(uri, s3).storage)
 
 
+def _ignore(done: int, total: int) -> None:
+    """The progress that nobody watches."""
+
+
 @dataclass(frozen=True)
-class Lake:
+class Lake(OpenLake):
     """Reads one lake. Every call looks at its newest state, all tables of a call at one moment.
 
     References are D, D@v3, D@v3.2, D@alias, D@latest, D@draft. What comes back has `as_json()`, the document the
     command line prints with --json. Errors: UsageError for a malformed reference, NotFound with the nearest names,
     IntegrityError when rows or bytes contradict what was published.
     """
-
-    storage: Storage
-
-    def __enter__(self) -> Lake:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Forget what was kept for the next page or save; nothing else stays open between calls."""
-        self.__dict__.pop("_held", None)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"storage": self.storage}
 
     def show(self, what: str | None = None) -> Datasets | Versions | VersionDetails:
         """Every dataset; with a dataset id its versions; with a reference (D@…) one version."""
@@ -106,7 +87,7 @@ class Lake:
         tables = self._tables()
         drafts = {ref.dataset for ref in map(parse_ref, (before, after)) if ref.is_draft}
         waiting = waiting_in(tables, self.storage, drafts) if drafts else None
-        return diff.diff(tables, _target(tables, before), _target(tables, after), rows, waiting)
+        return diff.diff(tables, target_of(tables, before), target_of(tables, after), rows, waiting)
 
     def rejections(  # noqa: PLR0913  the conditions of the command line, by name
         self,
@@ -159,15 +140,15 @@ class Lake:
         from imagelake.client import sql, views
 
         tables = self._tables()
-        target = None if at is None else _target(tables, at)
-        return sql.run(views.Scope(tables, target, self._live_runs), query, lambda ref: _target(tables, ref))
+        target = None if at is None else target_of(tables, at)
+        return sql.run(views.Scope(tables, target, self._live_runs), query, lambda ref: target_of(tables, ref))
 
     def verify(self, ref: str, *, rows_only: bool = False) -> Verification:
         """Compute a version's digest anew from its rows and, unless `rows_only`, the hash of every image's bytes."""
         from imagelake.client import verify
 
         tables = self._tables()
-        return verify.verify(tables, self.storage, _target(tables, ref), rows_only)
+        return verify.verify(tables, self.storage, target_of(tables, ref), rows_only)
 
     def load(  # noqa: PLR0913  the selection of the command line, by name
         self,
@@ -190,6 +171,34 @@ class Lake:
         from imagelake.client.selection import Selection
 
         return self._selected(load.load, ref, Selection(split, where, None, sample, unlabelled, oriented), images)
+
+    def get(  # noqa: PLR0913  the selection of the command line, by name
+        self,
+        ref: str,
+        folder: str | Path,
+        *,
+        format: str = "files",
+        split: str | None = None,
+        where: str | None = None,
+        images: Collection[str] | None = None,
+        sample: float | None = None,
+        unlabelled: bool = False,
+        progress: Callable[[int, int], None] = _ignore,
+    ) -> Exported:
+        """Write a selection of a version into a new folder, in a format of docs/exports.md.
+
+        The same call again takes up what an interrupted one left, and does nothing when the folder is there. Formats
+        that cannot tell unlabelled images from images without objects leave them out, counted, unless `unlabelled`.
+        `progress` is told how many images of how many are written.
+        """
+        from imagelake.client import load
+        from imagelake.client.selection import Selection
+        from imagelake.exports import content, formats, get
+
+        layout = formats.format_of(format)
+        asked = Selection(split, where, None, sample, unlabelled or layout.has_unlabelled)
+        samples = self._selected(load.load, ref, asked, images)
+        return get.export(content.content_of(self.storage, samples), layout, Path(folder), progress)
 
     def urls(
         self,
@@ -251,50 +260,3 @@ class Lake:
         from imagelake.client import tickets
 
         return tickets.ticket(self.storage, tickets.Offer(name, size, parts, content_type, expires))
-
-    def _tables(self) -> Tables:
-        return Tables(self.storage)
-
-    def _selected(self, read: Callable[..., T], ref: str, asked: Selection, images: Collection[str] | None) -> T:
-        """What `read` makes of a selection: that of a reference together with the one that was asked for."""
-        from imagelake.client.load import Source
-        from imagelake.client.selection import keys_digest, parse_selection
-
-        base, _, query = ref.partition("?")
-        asked = asked if images is None else replace(asked, images=keys_digest(images))
-        tables = self._tables()
-        source = Source(self.storage, _target(tables, base))
-        matching = partial(self._matching, self._tables(), source.target)
-        return read(tables, source, parse_selection(query).also(asked), images, matching)
-
-    def _warm(self) -> Warm:
-        """What this lake keeps between pages and saves: made when first needed, in every process anew."""
-        from imagelake.client.warm import Warm
-
-        held: Warm | None = self.__dict__.get("_held")
-        if held is None or held.pid != os.getpid():
-            held = self.__dict__["_held"] = Warm(self.storage)
-        return held
-
-    def _matching(self, tables: Tables, target: Target, condition: str) -> Iterable[str]:
-        from imagelake.client import sql, views
-
-        scope = views.Scope(tables, target, self._live_runs)
-        return (row[0] for row in sql.run(scope, _keys_where(condition), lambda ref: _target(tables, ref)).rows)
-
-    def _live_runs(self) -> frozenset[str]:
-        from imagelake.storage.lease import live_runs
-
-        return live_runs(self.storage, lambda: datetime.now(timezone.utc))
-
-
-def _target(tables: Tables, ref: str) -> Target:
-    target = catalog.resolve(tables, parse_ref(ref))
-    catalog.require_readable(target)
-    return target
-
-
-def _keys_where(condition: str) -> str:
-    if not condition.strip() or any("\ud800" <= char <= "\udfff" for char in condition):
-        raise UsageError("an empty condition", hint="where is a condition over the view images, such as width > 640")
-    return f"SELECT image_key FROM images WHERE (\n{condition}\n)"

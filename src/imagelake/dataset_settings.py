@@ -75,6 +75,7 @@ class DatasetSettings(Strict):
     unlisted_images: Literal["keep", "reject"] = "keep"
     yolo_space: Literal["upright", "raw"] = "upright"
     browse: bool = False
+    storage: Literal["auto", "zip", "objects", "packages"] = "auto"
     report: bool = False
 
 

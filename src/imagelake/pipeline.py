@@ -23,6 +23,7 @@ from imagelake.silver import build
 from imagelake.storage.lease import Lease
 from imagelake.tables import deliveries
 from imagelake.tables.builds import half_built
+from imagelake.version_packages import with_packages
 from imagelake.version_report import with_report
 from imagelake.writer import writing
 
@@ -36,7 +37,7 @@ def run_upload(ctx: Context, request: IngestRequest) -> RunReport:
     with writing(ctx, request.dataset) as lease:
         report = _built_one(ctx, ingest.run(ctx, request, lease), lease)
         if report.status not in _STOPPED:
-            report = publish_built(ctx, report, request.note, lease)
+            report = with_packages(ctx, publish_built(ctx, report, request.note, lease), lease)
     if not (report.exit_code or report.status in _STOPPED):
         report = with_report(ctx, report)
     return replace(report, seconds=round(time.monotonic() - started, 3))
@@ -83,7 +84,7 @@ def publish_draft(ctx: Context, request: PublishRequest) -> RunReport:
     with writing(ctx, request.dataset) as lease:
         if request.ref_number is None:
             _finish_draft(ctx, request.dataset, lease)
-        report = publish.run(ctx, request, lease)
+        report = with_packages(ctx, publish.run(ctx, request, lease), lease)
     return with_report(ctx, report)
 
 
@@ -124,7 +125,7 @@ def take_uploads(ctx: Context, dataset: str, requests: Sequence[IngestRequest], 
             last = next((i for i in reversed(range(len(reports))) if reports[i].status not in _STOPPED), -1)
             if last < 0:
                 reports, last = [RunReport(dataset, "unchanged"), *reports], 0
-            reports[last] = publish_built(ctx, reports[last], None, lease)
+            reports[last] = with_packages(ctx, publish_built(ctx, reports[last], None, lease), lease)
     if auto and reports and not reports[last].exit_code:
         reports[last] = with_report(ctx, reports[last])
     return reports

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -72,6 +72,19 @@ class IngestSettings(Strict):
     max_document_bytes: int = Field(2 << 30, ge=1)
 
 
+class PackSettings(Strict):
+    """When images are put together in packages, and how large packages are."""
+
+    when: Literal["auto", "always", "never"] = "auto"
+    min_images: int = Field(10_000, ge=1)
+    min_small_images: int = Field(1000, ge=1)
+    small_megabytes: float = Field(1, gt=0)
+    max_mean_megabytes: float = Field(10, gt=0)
+    package_megabytes: int = Field(128, ge=1, le=1024)
+    max_waste: float = Field(0.3, ge=0, le=1)
+    grace_hours: float = Field(168, ge=0)
+
+
 class S3Settings(Strict):
     """The object store of `s3://` URIs, for boto3, Spark, delta-rs and DuckDB alike.
 
@@ -109,6 +122,7 @@ class Settings(Strict):
     spark: SparkSettings = SparkSettings()
     delta: DeltaSettings = DeltaSettings()
     ingest: IngestSettings = IngestSettings()
+    pack: PackSettings = PackSettings()
     s3: S3Settings = S3Settings()
     lease: LeaseSettings = LeaseSettings()
     log: LogSettings = LogSettings()

@@ -38,7 +38,7 @@ LAYERS = (
     },
     {"quality", "formats", "tables", "storage", "dataset_settings", "context", "writer", "jars", "jvm", "session"},
     {"bronze", "silver", "gold", "client", "exports", "report", "doctor", "doctor_s3", "maintenance"},
-    {"runtime", "pipeline", "version_report", "landing", "spark", "demo"},
+    {"runtime", "pipeline", "version_packages", "version_report", "landing", "spark", "demo"},
     {"cli", "__main__"},
     {"jobs"},
 )

@@ -28,6 +28,7 @@ NAMES = {
     "SparkSettings": {"spark"},
     "DeltaSettings": {"_settings"},
     "IngestSettings": {"settings", "ingest", "limits"},
+    "PackSettings": {"pack"},
     "S3Settings": {"settings", "s3"},
     "LeaseSettings": {"settings", "lease"},
     "LogSettings": {"settings", "log"},

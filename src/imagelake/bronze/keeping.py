@@ -70,7 +70,7 @@ def keep_blobs(
     for blob in here:
         if is_small(blob) and packed:
             continue
-        with _about(blob):
+        with about(blob):
             pieces = (_whole(reader, blob),) if is_small(blob) else reader.pieces(blob)
             shelf.keep(blob.content_hash, blob.length, pieces)
         there.append(blob)
@@ -96,7 +96,7 @@ def _packages(blobs: Sequence[Blob], shelf: Shelf, reader: Reader) -> Iterator[t
         with Package(shelf) as package:
             while rest and package.room_for(rest[-1].length):
                 blob = rest.pop()
-                with _about(blob):
+                with about(blob):
                     data = _whole(reader, blob)
                 offsets.append((blob.content_hash, package.add(blob.content_hash, blob.crc32, data)))
             path = package.finish()
@@ -111,7 +111,8 @@ def _whole(reader: Reader, blob: Blob) -> bytes | memoryview:
 
 
 @contextmanager
-def _about(blob: Blob) -> Iterator[None]:
+def about(blob: Blob) -> Iterator[None]:
+    """Whatever keeps bytes from being read within is an ImagelakeError that names them."""
     try:
         yield
     except (UploadRejected, NotFound) as error:

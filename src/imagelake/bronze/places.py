@@ -18,6 +18,7 @@ from imagelake.storage.archived import Archived
 from imagelake.storage.blobs import OBJECTS
 from imagelake.storage.source_rows import sum_of
 from imagelake.tables import bronze
+from imagelake.tables.places import live_rows
 
 PLACE = pa.schema(
     [
@@ -34,6 +35,8 @@ PLACE = pa.schema(
 BLOBS = PLACE.append(pa.field("dataset", pa.string()))
 """Places with the dataset whose rows name them."""
 
+_STATES = (*BLOBS.names, "state", "at")
+
 
 def held(ctx: Context, dataset: str, facts: pa.Table, prepared: Sequence[pa.Table]) -> pa.Table:
     """The live places (BLOBS) of the facts' bytes, and those that uploads before this one are about to add.
@@ -41,7 +44,7 @@ def held(ctx: Context, dataset: str, facts: pa.Table, prepared: Sequence[pa.Tabl
     Places that other datasets know are looked for only where the dataset itself has none.
     """
     wanted = facts["content_hash"].unique().drop_null()
-    own = ctx.tables.arrow(bronze.BLOBS, dataset, BLOBS.names, _live(wanted)).cast(BLOBS)
+    own = _live(ctx.tables.arrow(bronze.BLOBS, dataset, _STATES, pc.field("content_hash").isin(wanted)))
     missing = wanted.filter(pc.invert(pc.is_in(wanted, own["content_hash"])))
     return pa.concat_tables([own, *_of_others(ctx, dataset, missing), *(p.select(BLOBS.names) for p in prepared)])
 
@@ -53,16 +56,17 @@ def _of_others(ctx: Context, dataset: str, wanted: pa.Array) -> list[pa.Table]:
     """
     if not len(wanted):
         return []
-    elsewhere = _live(wanted) & (pc.field("dataset") != dataset)
+    elsewhere = pc.field("content_hash").isin(wanted) & (pc.field("dataset") != dataset)
     hits = ctx.tables.arrow(bronze.BLOBS, None, ["content_hash", "dataset"], elsewhere)
     if not len(hits):
         return []
     there = pc.field("dataset").isin(hits["dataset"].unique())
-    return [ctx.tables.arrow(bronze.BLOBS, None, BLOBS.names, elsewhere & there).cast(BLOBS)]
+    return [_live(ctx.tables.arrow(bronze.BLOBS, None, _STATES, elsewhere & there))]
 
 
-def _live(wanted: pa.Array) -> pc.Expression:
-    return (pc.field("state") == "live") & pc.field("content_hash").isin(wanted)
+def _live(rows: pa.Table) -> pa.Table:
+    """BLOBS of the places that still count; rows: _STATES."""
+    return live_rows(rows).select(BLOBS.names).cast(BLOBS)
 
 
 def keep_zip(
@@ -97,8 +101,11 @@ def make_objects(ctx: Context, dataset: str, content_hashes: pa.ChunkedArray, he
         own.select(["content_hash"]), "content_hash", join_type="left anti"
     )
     places = first_rows(held.join(wanted, "content_hash", join_type="left semi"), "content_hash")
-    if len(places) == 0:
-        return PLACE.empty_table()
+    return make_objects_of(ctx, places) if len(places) else PLACE.empty_table()
+
+
+def make_objects_of(ctx: Context, places: pa.Table) -> pa.Table:
+    """PLACE rows of objects of their own, made of the bytes at these places (PLACE), one a content hash."""
     count = len(places)
     blobs = {
         "uri": pa.array([ctx.storage.uri(path) for path in places["uri"].to_pylist()], pa.string()),

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from imagelake.cli import packing
 from imagelake.cli.flags import lake_of, load_settings
 from imagelake.cli.lifecycle_views import size
 from imagelake.cli.reports import exit_code, worst
 from imagelake.cli.shell import Shell, complain, emit, progress
 from imagelake.cli.text import safe
-from imagelake.cli.write import perform
-from imagelake.errors import ConfigError, GateFailed, UsageError
+from imagelake.cli.write import perform, spark_for
+from imagelake.errors import GateFailed, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from imagelake.maintenance.unjudged import Due
     from imagelake.storage.base import Storage
 
-_KINDS = ("uploads", "locks", "optimize", "vacuum", "suites")
+_KINDS = ("uploads", "locks", "pack", "gc", "optimize", "vacuum", "suites")
 _LABELS = {"uploads": "unfinished uploads", "files": "temporary files", "locks": "leases of killed runs"}
 _TABLE_WORK = {
     "optimize": ("compacted", "nothing to compact: no table has many small files"),
@@ -41,6 +41,7 @@ def maintain(
             "--only",
             metavar="KIND,…",
             help="uploads: unfinished uploads in parts, and files that never got their name. locks: leases of runs. "
+            "pack: images into packages, where it is worth it. gc: objects whose bytes lie elsewhere now. "
             "optimize: many small files of a table into few. vacuum: files that no table uses, once "
             "delta.deleted_file_retention has passed. suites: judge the tables of datasets that changed.",
         ),
@@ -63,11 +64,15 @@ def maintain(
         if kind in kinds
     }
     document |= tables
+    if "pack" in kinds:
+        document["packed"] = packing.pack(context.obj, storage)
+    if "gc" in kinds:
+        document["collected"] = packing.collect(context.obj, storage)
     judgements: list[dict[str, Any]] = []
     if "suites" in kinds:
         judgements = _judge(context.obj, storage)
         document["suites"] = judgements
-    emit(context.obj, document, lambda to: _show(to, removed, tables, judgements))
+    emit(context.obj, document, lambda to: _show(to, removed, document, tables, judgements))
     return worst([judgement["exit_code"] for judgement in judgements])
 
 
@@ -112,7 +117,7 @@ def _compact(shell: Shell, storage: Storage) -> dict[str, Any]:
 
 
 def _run_compaction(shell: Shell, crowded: Sequence[CrowdedPartition]) -> Compaction:
-    with _spark_for(f"{len(crowded)} partitions of tables are to be compacted"):
+    with spark_for(f"{len(crowded)} partitions of tables are to be compacted"):
         from imagelake.maintenance.compaction import compact_tables
     compactions: list[Compaction] = []
 
@@ -135,18 +140,6 @@ def _vacuum(shell: Shell, storage: Storage) -> dict[str, Any]:
     return {"tables": [table.as_json() for table in vacuum.tables], "notices": list(vacuum.notices)}
 
 
-@contextmanager
-def _spark_for(work: str) -> Iterator[None]:
-    """For the import of what needs Spark: ConfigError says what it is needed for where it is not installed."""
-    try:
-        yield
-    except ModuleNotFoundError as missing:
-        raise ConfigError(
-            f"{work}, and {missing.name} is not installed",
-            hint='pip install "imagelake[spark]"; or name what else is to be done with --only',
-        ) from None
-
-
 def _judge(shell: Shell, storage: Storage) -> list[dict[str, Any]]:
     """A judgement a dataset: those that are due now, of the others what was said when they were judged last."""
     from imagelake.maintenance.unjudged import due
@@ -158,7 +151,7 @@ def _judge(shell: Shell, storage: Storage) -> list[dict[str, Any]]:
 
 
 def _run_suites(shell: Shell, datasets: Sequence[str]) -> tuple[RunReport, ...]:
-    with _spark_for(f"{len(datasets)} datasets are to be judged"):
+    with spark_for(f"{len(datasets)} datasets are to be judged"):
         from imagelake.maintenance.suites import judge_datasets
     with progress(shell) as tell:
         return perform(shell, "maintain", None, tell, lambda ctx: judge_datasets(ctx, datasets))
@@ -185,6 +178,7 @@ def _judgement(
 def _show(
     to: Console,
     removed: Mapping[str, Any],
+    document: Mapping[str, Any],
     tables: Mapping[str, Mapping[str, Any]],
     judgements: Sequence[Mapping[str, Any]],
 ) -> None:
@@ -192,6 +186,7 @@ def _show(
         to.print(f"{_LABELS[kind]} removed: {len(paths):,}")
         for path in paths:
             to.print(f"  {safe(path)}", soft_wrap=True)
+    packing.show(to, document)
     for kind, work in tables.items():
         _show_tables(to, kind, work)
     for judgement in judgements:

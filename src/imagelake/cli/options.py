@@ -33,4 +33,12 @@ GroupBy = Annotated[
     str | None, typer.Option("--group-by", metavar="ATTR", help="Images with one value of it share a split.")
 ]
 Stratify = Annotated[bool | None, typer.Option("--stratify", help="Give each split its share of every class.")]
+Pack = Annotated[
+    bool | None,
+    typer.Option(
+        "--pack/--no-pack",
+        help="Put the version's images into packages, whatever their number; or leave them. pack.when by default.",
+        show_default=False,
+    ),
+]
 Alias = Annotated[str | None, typer.Option("--alias", metavar="A", help="A name for the new version.")]

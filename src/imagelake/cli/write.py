@@ -5,7 +5,9 @@ from __future__ import annotations
 import getpass
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +16,7 @@ import typer
 from imagelake.cli import options, reports, selection
 from imagelake.cli.flags import lake_of, load_settings
 from imagelake.cli.shell import Progress, Shell, aside, progress
-from imagelake.errors import NotFound, UsageError
+from imagelake.errors import ConfigError, NotFound, UsageError
 from imagelake.storage.s3_uri import is_s3
 
 if TYPE_CHECKING:
@@ -52,6 +54,18 @@ def _log_settings(shell: Shell, settings: Settings) -> LogSettings:
     flags = shell.flags
     level = "INFO" if flags.verbose else "ERROR" if flags.quiet else settings.log.level
     return settings.log.model_copy(update={"level": level})
+
+
+@contextmanager
+def spark_for(work: str) -> Iterator[None]:
+    """For the import of what needs Spark: ConfigError says what it is needed for where it is not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as missing:
+        raise ConfigError(
+            f"{work}, and {missing.name} is not installed",
+            hint='pip install "imagelake[spark]"; or name what else is to be done with --only',
+        ) from None
 
 
 def ingest(  # noqa: PLR0913  the options of a verb are its arguments
@@ -108,6 +122,7 @@ def publish(  # noqa: PLR0913  the options of a verb are its arguments
     alias: options.Alias = None,
     author: Annotated[str | None, typer.Option("--author", help="Who publishes; you by default.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Publish what the gate refuses; --note says why.")] = False,
+    pack: options.Pack = None,
 ) -> int:
     """Publish the draft as the next version in gold; nothing happens when nothing differs."""
     from imagelake import pipeline
@@ -118,9 +133,10 @@ def publish(  # noqa: PLR0913  the options of a verb are its arguments
     dataset, number = parse_target(target)
     shares = parse_shares(split)
     request = PublishRequest(dataset, number, shares, group_by, stratify, note, alias, author or _user(), force)
-    with progress(context.obj) as tell:
-        (report,) = perform(context.obj, "publish", dataset, tell, lambda ctx: [pipeline.publish_draft(ctx, request)])
-    return reports.finish(context.obj, report)
+    shell = _packing(context.obj, pack)
+    with progress(shell) as tell:
+        (report,) = perform(shell, "publish", dataset, tell, lambda ctx: [pipeline.publish_draft(ctx, request)])
+    return reports.finish(shell, report)
 
 
 def run(  # noqa: PLR0913  the options of a verb are its arguments
@@ -135,19 +151,28 @@ def run(  # noqa: PLR0913  the options of a verb are its arguments
     again: options.Again = False,
     rehash: options.Rehash = False,
     landing: Annotated[bool, typer.Option("--landing", help="Take everything that waits under landing/.")] = False,
+    pack: options.Pack = None,
 ) -> int:
     """Ingest, build and publish an upload in one session; or with --landing everything that waits."""
     if landing:
         if upload is not None or dataset is not None:
             raise UsageError("--landing takes what lies under landing/<dataset>/, not an upload or a dataset")
-        return _run_landing(context.obj)
+        return _run_landing(_packing(context.obj, pack))
     if upload is None or dataset is None:
         raise UsageError("run needs an UPLOAD and --dataset D, or --landing", hint="imagelake run --help")
     _present(context.obj, upload)
     from imagelake.bronze.request import IngestRequest
 
     request = IngestRequest(dataset, upload, format, mode, note, again, rehash)
-    return _run_upload(context.obj, request)
+    return _run_upload(_packing(context.obj, pack), request)
+
+
+def _packing(shell: Shell, pack: bool | None) -> Shell:
+    """The shell with the setting that --pack or --no-pack stands for."""
+    if pack is None:
+        return shell
+    overrides = (*shell.flags.overrides, f"pack.when={'always' if pack else 'never'}")
+    return replace(shell, flags=replace(shell.flags, overrides=overrides))
 
 
 def _run_upload(shell: Shell, request: IngestRequest) -> int:

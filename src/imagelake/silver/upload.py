@@ -19,6 +19,7 @@ from imagelake.storage.base import Storage
 from imagelake.storage.places import Place, read_place
 from imagelake.tables import bronze
 from imagelake.tables.frames import FEW_ROWS, settled
+from imagelake.tables.places import live_rows
 from imagelake.tables.types import arrow_schema
 
 _PLACE = ("content_hash", "uri", "offset", "length", "size", "codec")
@@ -87,6 +88,6 @@ def places_of(ctx: Context, dataset: str, hashes: Sequence[str]) -> dict[str, Pl
     """Where the bytes of these content hashes are."""
     if not hashes:
         return {}
-    wanted = (pc.field("state") == "live") & pc.field("content_hash").isin(pa.array(hashes, pa.string()))
-    found = ctx.tables.arrow(bronze.BLOBS, dataset, _PLACE, wanted)
-    return {row["content_hash"]: Place.from_row(row) for row in found.to_pylist()}
+    wanted = pc.field("content_hash").isin(pa.array(hashes, pa.string()))
+    rows = ctx.tables.arrow(bronze.BLOBS, dataset, ("dataset", *_PLACE, "state", "at"), wanted)
+    return {row["content_hash"]: Place.from_row(row) for row in live_rows(rows).to_pylist()}

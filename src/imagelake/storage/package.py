@@ -18,6 +18,11 @@ MAX_MEMBERS = 50_000
 
 _LOCAL = struct.Struct("<4s5H3I2H")
 _CENTRAL = struct.Struct("<4s6H3I5H2I")
+_NAME = 64  # hex digits of a sha256
+
+MEMBER_BYTES = _LOCAL.size + _CENTRAL.size + 2 * _NAME
+"""What a member takes beside its data."""
+
 _END = struct.Struct("<4s4H2IH")
 _VERSION = 20
 _MIDNIGHT, _DAY = 0, (1 << 5) | 1  # 1980-01-01: the same blobs make the same package

@@ -98,6 +98,7 @@ class S3Settings(Strict):
     profile: str | None = None
     ship_credentials: bool = False
     single_writer: bool = False
+    attempts: int = Field(8, ge=1, le=100)
     connections: int = Field(16, ge=1, le=256)
     part_megabytes: int = Field(16, ge=5, le=5120)
 

@@ -24,7 +24,7 @@ from imagelake.settings import S3Settings
 DEFAULT_REGION = "us-east-1"
 
 ATTEMPTS = 8
-"""How often a request is tried in all."""
+"""How often a write is tried while others write the same object."""
 
 CUT: tuple[type[Exception], ...] = (boto.IncompleteReadError, boto.HTTPClientError)
 """A body that ended early."""
@@ -77,7 +77,7 @@ def _client(settings: S3Settings, keys: Keys | None, _: int) -> Any:
     region = settings.region or environ.get("AWS_REGION") or session.region_name or DEFAULT_REGION
     in_path = bool(endpoint) if settings.path_style is None else settings.path_style
     config = Config(
-        retries={"mode": "adaptive", "total_max_attempts": ATTEMPTS},
+        retries={"mode": "adaptive", "total_max_attempts": settings.attempts},
         s3={"addressing_style": "path" if in_path else "auto"},
         max_pool_connections=settings.connections,
         connect_timeout=10,

@@ -103,14 +103,14 @@ class S3Storage:
         wanted = {"IfMatch": etag} if etag else {}
         if offset or length is not None:
             wanted["Range"] = f"bytes={offset}-{'' if length is None else offset + length - 1}"
-        for attempt in range(s3.ATTEMPTS):
+        for attempt in range(self.settings.attempts):
             with translated("read", self.uri(path)):
                 answer = self.client.get_object(**self.at(path), **wanted)
                 try:
                     data: bytes = answer["Body"].read()
                     break
                 except s3.CUT:
-                    if attempt + 1 == s3.ATTEMPTS:
+                    if attempt + 1 == self.settings.attempts:
                         raise
                     s3.pause(attempt)
         if length is not None and len(data) < length:

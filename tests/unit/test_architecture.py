@@ -37,7 +37,7 @@ LAYERS = (
         "wording",
     },
     {"quality", "formats", "tables", "storage", "dataset_settings", "context", "writer", "jars", "jvm", "session"},
-    {"bronze", "silver", "gold", "client", "exports", "report", "doctor", "doctor_s3", "maintenance"},
+    {"bronze", "silver", "gold", "client", "exports", "report", "doctor", "doctor_s3", "maintenance", "files"},
     {"runtime", "pipeline", "version_packages", "version_report", "landing", "spark", "demo"},
     {"cli", "__main__"},
     {"jobs"},
@@ -49,6 +49,7 @@ APART = ({"bronze", "silver", "gold", "client"}, {"bronze", "silver", "gold", "r
 
 FORBIDDEN = {
     "formats": {"pyspark", "delta", "boto3", "imagelake.tables", "imagelake.session"},
+    "files": {"pyspark", "delta", "imagelake.session", "imagelake.tables", "imagelake.jvm"},
     "client": {"pyspark", "delta", "imagelake.session", "imagelake.tables.store", "imagelake.jvm"},
     "exports": {"pyspark", "delta", "imagelake.session", "imagelake.tables.store", "imagelake.jvm"},
     "report": {"pyspark", "delta", "imagelake.session", "imagelake.tables.store", "imagelake.jvm"},
@@ -227,7 +228,7 @@ def test_importing_does_nothing(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-@pytest.mark.parametrize("part_name", ["client", "report", "formats", "storage"])
+@pytest.mark.parametrize("part_name", ["client", "files", "report", "formats", "storage"])
 def test_no_jvm_is_needed_to_read(part_name: str, tmp_path: Path) -> None:
     """Also what these parts import in turn must do without Spark."""
     code = "import importlib, sys\nfor name in ('pyspark', 'py4j', 'delta'): sys.modules[name] = None\n"

@@ -64,12 +64,13 @@ class Pipeline:
     """Reads the files of each row into a fresh temporary folder, calls `fn`, and writes what it returns.
 
     `fn(row, paths)` runs in `threads` threads at a time. The frame needs a column `id`; a row whose id an earlier row
-    has fails. `columns` hold the URIs (None: found out from the frame). Picklable when `fn` is.
+    has fails. `columns` hold the URIs (None: found out from the frame); `options` say how they are reached (None: as
+    the place to write to). Picklable when `fn` is.
     """
 
     fn: RowFunction
     write_options: WriteOptions
-    options: Options = DEFAULTS
+    options: Options | None = None
     columns: tuple[str, ...] | None = None
     threads: int = 4
 
@@ -116,7 +117,7 @@ class Pipeline:
             if first_row != row:
                 raise UsageError(f"row {first_row} has the same id", hint="make ids unique")
             with TemporaryDirectory(prefix="imagelake-") as folder:
-                inputs = download(row, values, columns, Path(folder), self.options)
+                inputs = download(row, values, columns, Path(folder), self.options or self.write_options.options)
                 return inputs.error or self._write(values[ID], self.fn(values, inputs.paths))
         except Exception as error:  # fn may raise anything, and a bad row must not fail the others
             log.debug("row %d failed", row, exc_info=True)

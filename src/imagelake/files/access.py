@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imagelake.errors import UsageError
@@ -62,12 +63,14 @@ DEFAULTS = Options()
 
 
 def locate(uri: object, options: Options) -> tuple[Storage, str]:
-    """The storage that a file lies in, and its path there. UsageError for what names no file."""
+    """The storage that a file lies in, and its path there. UsageError for what names no file: text or a Path does."""
+    if isinstance(uri, Path):
+        return _on_disk(str(uri))
     if not isinstance(uri, str):
         problem = "there is no URI" if uri is None else f"a URI is text, not {type(uri).__name__}"
         raise UsageError(problem, hint=_ALLOWED)
-    if not uri or "\0" in uri or uri.endswith("/") or not _is_encodable(uri):
-        raise UsageError(f"{shown(uri)} does not name a file", hint=_ALLOWED)
+    if uri.endswith("/"):
+        raise _no_file(uri)
     return _in_bucket(uri, options) if is_s3(uri) else _on_disk(uri)
 
 
@@ -75,22 +78,27 @@ def _in_bucket(uri: str, options: Options) -> tuple[Storage, str]:
     bucket, key = split(uri)
     if not key:
         raise UsageError(f"{shown(uri)} names a bucket, not an object in it", hint=_ALLOWED)
+    if not _is_encodable(uri):
+        raise _no_file(uri)
     return options.storage(f"s3://{bucket}"), key
 
 
 def _on_disk(uri: str) -> tuple[Storage, str]:
     try:
         path = path_from_uri(uri)
-        if path.name in ("", "..") or "\0" in str(path):
-            raise UsageError(f"{shown(uri)} does not name a file", hint=_ALLOWED)
+        if path.name in ("", "..") or not _is_encodable(str(path)):
+            raise _no_file(uri)
         return LocalStorage(path.parent), path.name
     except RuntimeError as error:  # an unknown ~user, or links that lead in a circle
         raise UsageError(f"{shown(uri)} does not name a file: {error}", hint=_ALLOWED) from None
 
 
-def _is_encodable(uri: str) -> bool:
+def _is_encodable(path: str) -> bool:
     try:
-        os.fsencode(uri)
+        return b"\0" not in os.fsencode(path)
     except UnicodeEncodeError:
         return False
-    return True
+
+
+def _no_file(uri: str) -> UsageError:
+    return UsageError(f"{shown(uri)} does not name a file", hint=_ALLOWED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -52,7 +53,7 @@ def row_error(row: int, row_id: object, error: Exception, column: str | None = N
         row,
         None if row_id is None else _text(str(row_id)),
         column if column is None else _text(column),
-        _text(uri) if isinstance(uri, str) else None,
+        _text(str(uri)) if isinstance(uri, str | Path) else None,
         type(error).__name__,
         _text(str(error)),
     )

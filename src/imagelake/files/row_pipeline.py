@@ -33,7 +33,7 @@ files to write, anything else is data."""
 class WriteOptions:
     """Where the files of output rows go: `<into_path>/<id>/<name>`, and how that place is reached."""
 
-    into_path: str
+    into_path: str | Path
     options: Options = DEFAULTS
 
 
@@ -73,6 +73,10 @@ class Pipeline:
     options: Options | None = None
     columns: tuple[str, ...] | None = None
     threads: int = 4
+
+    def __post_init__(self) -> None:
+        if self.threads < 1:
+            raise UsageError(f"threads = {self.threads}: at least 1")
 
     def run(self, frame: DataFrame) -> PipelineResult:
         """The output rows, and the errors of those that failed."""

@@ -114,7 +114,8 @@ def _copy(uri: object, target: Path, options: Options) -> None:
 
 
 def _suffix(uri: object) -> str:
-    if not isinstance(uri, str):
+    if not isinstance(uri, str | Path):
         return ""
-    suffix = PurePosixPath(unquote(uri) if uri.startswith("file:") else uri).suffix
+    path = str(uri)
+    suffix = PurePosixPath(unquote(path) if path.startswith("file:") else path).suffix
     return suffix if _SUFFIX.fullmatch(suffix) else ""

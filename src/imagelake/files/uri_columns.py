@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 from imagelake.errors import UsageError
 from imagelake.files.row_frames import Frame
@@ -30,7 +31,9 @@ def uri_columns(frame: Frame, columns: Iterable[str] | None) -> tuple[str, ...]:
 
 
 def looks_like_uri(value: object) -> bool:
-    """Whether a value is a file:// or s3:// URI, or a path whose last part has a suffix such as .png."""
+    """Whether a value is a Path, a file:// or s3:// URI, or a path whose last part has a suffix such as .png."""
+    if isinstance(value, Path):
+        return True
     if not isinstance(value, str):
         return False
     if _URI.fullmatch(value):

@@ -33,7 +33,7 @@ def is_file_source(value: object) -> bool:
 
 
 def write_files(
-    files: Mapping[str, FileSource], into_path: str, id: str | int, options: Options = DEFAULTS
+    files: Mapping[str, FileSource], into_path: str | Path, id: str | int, options: Options = DEFAULTS
 ) -> dict[str, Any]:
     """Write each file as `<into_path>/<id>/<name>` and return the row that names them: `id`, and a URI by name.
 
@@ -45,7 +45,7 @@ def write_files(
     for name, source in files.items():
         _check_name(name)
         _check_source(name, source)
-    storage = options.storage(into_path)
+    storage = options.storage(str(into_path))
     row: dict[str, Any] = {ID: id}
     for name, source in files.items():
         _write(storage, f"{folder}/{name}", source)

@@ -26,6 +26,9 @@ BROKEN: Mapping[str, Callable[[Path], object]] = {
     "nul": lambda folder: f"{folder}/\0.png",
     "nul, encoded": lambda folder: f"{folder.as_uri()}/%00.png",
     "surrogate": lambda folder: f"{folder}/\ud800.png",
+    "path": lambda folder: folder / "none.png",
+    "path of a folder": lambda folder: folder,
+    "path with nul": lambda folder: folder / "\0.png",
     "too long": lambda folder: f"{folder}/{'x' * 300}.png",
     "user": lambda folder: "~nobody-of-that-name/x.png",
     "circle": lambda folder: str(folder / "circle" / "x.png"),
@@ -54,7 +57,9 @@ def cells(folder: Path) -> st.SearchStrategy[Cell]:
     """Files of the folder as paths and URIs, and broken URIs."""
     paths = [folder / f"{number}.png" for number in range(len(CONTENTS))]
     good = [
-        Cell(uri, content) for path, content in zip(paths, CONTENTS, strict=True) for uri in (str(path), path.as_uri())
+        Cell(uri, content)
+        for path, content in zip(paths, CONTENTS, strict=True)
+        for uri in (str(path), path.as_uri(), path)
     ]
     broken = [Cell(make(folder), None) for make in BROKEN.values()]
     return st.sampled_from(good) | st.sampled_from(broken)

@@ -82,7 +82,7 @@ def test_a_row_that_fails_in_the_function_says_why(folder: Path, tmp_path: Path)
 
 def test_a_pipeline_travels_to_another_process(folder: Path, tmp_path: Path) -> None:
     options = Options(S3Settings(region="eu-west-1"))
-    pipeline = Pipeline(reverse, WriteOptions(str(tmp_path / "out"), options), columns=("image",), threads=2)
+    pipeline = Pipeline(reverse, WriteOptions(tmp_path / "out", options), columns=("image",), threads=2)
     copy = pickle.loads(pickle.dumps(pipeline))
     assert copy == pipeline
     assert copy(frame_of(folder, 3))["error"].isna().all()
@@ -106,6 +106,11 @@ def test_a_frame_without_rows_gives_one_without_rows(tmp_path: Path) -> None:
     assert pipeline(empty).columns.tolist() == ["id", "error"]
     assert len(pipeline(empty)) == len(pipeline.run(empty).errors) == 0
     assert not (tmp_path / "out").exists()
+
+
+def test_a_pipeline_needs_a_thread(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="threads = 0"):
+        Pipeline(reverse, WriteOptions(tmp_path), threads=0)
 
 
 def test_a_frame_without_ids_is_a_usage_error(folder: Path, tmp_path: Path) -> None:

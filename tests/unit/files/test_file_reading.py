@@ -125,9 +125,10 @@ def test_columns_of_uris_are_found_by_their_values() -> None:
             "nothing": [None, None],
             "hidden": ["a/.png", ".png"],
             "local": ["file:/x", "file:///y"],
+            "path": [Path("x"), None],
         }
     )
-    assert reader(frame).columns == ("image", "mask", "local")
+    assert reader(frame).columns == ("image", "mask", "local", "path")
     assert reader(frame, columns="mixed").columns == ("mixed",)
 
 

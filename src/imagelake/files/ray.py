@@ -78,8 +78,8 @@ def blob_reader(frame: Any, batch_size: int, options: Options = DEFAULTS, column
     plan = plan_blobs(frame, batch_size, options, columns)
 
     def metadata(batch: Frame) -> Any:
-        facts = {"num_rows": len(batch), "size_bytes": plan.estimated_bytes(len(batch))}
-        return BlockMetadata(**{field.name: facts.get(field.name) for field in fields(BlockMetadata)})
+        values = {"num_rows": len(batch), "size_bytes": plan.estimated_bytes(len(batch))}
+        return BlockMetadata(**{field.name: values.get(field.name) for field in fields(BlockMetadata)})
 
     class BlobDatasource(Datasource):  # type: ignore[misc]
         def get_name(self) -> str:

@@ -64,7 +64,7 @@ class Pipeline:
     """Reads the files of each row into a fresh temporary folder, calls `fn`, and writes what it returns.
 
     `fn(row, paths)` runs in `threads` threads at a time. The frame needs a column `id`; a row whose id an earlier row
-    has fails. `columns` hold the URIs (None: found out from the frame); `options` say how they are reached (None: as
+    has fails. `columns` hold the URIs (None: detected in each frame); `options` say how they are reached (None: as
     the place to write to). Picklable when `fn` is.
     """
 
@@ -107,10 +107,10 @@ class Pipeline:
         if not len(frame):
             return
         columns = uri_columns(frame, self.columns)
-        first_rows: dict[Any, int] = {}
-        numbered = [
+        first_rows: dict[str, int] = {}
+        numbered = (
             (row, values, first_rows.setdefault(str(values[ID]), row)) for row, values in enumerate(records(frame))
-        ]
+        )
         with in_order(partial(self._process, columns), numbered, self.threads) as rows:
             yield from rows
 
@@ -130,9 +130,14 @@ class Pipeline:
     def _write(self, row_id: Any, output: object) -> OutputRow:
         if not isinstance(output, Mapping):
             raise UsageError(f"fn returned {type(output).__name__}", hint="return a mapping of names to files and data")
-        taken = [name for name in (ID, ERROR) if name in output]
-        if taken:
-            raise UsageError(f"fn returned {taken[0]!r}, a column that the pipeline fills", hint="choose another name")
+        unnamed = [name for name in output if not isinstance(name, str)]
+        if unnamed:
+            raise UsageError(f"fn returned the name {unnamed[0]!r}", hint="names are text")
+        reserved = [name for name in (ID, ERROR) if name in output]
+        if reserved:
+            raise UsageError(
+                f"fn returned {reserved[0]!r}, a column that the pipeline fills", hint="choose another name"
+            )
         files = {name: value for name, value in output.items() if is_file_source(value)}
         row = write_files(files, self.write_options.into_path, row_id, self.write_options.options)
         data = {name: value for name, value in output.items() if name not in files}

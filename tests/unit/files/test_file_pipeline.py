@@ -137,7 +137,8 @@ def test_no_two_rows_write_into_one_folder(folder: Path, tmp_path: Path) -> None
         ({"error": "x"}, "fn returned 'error'"),
         ({"../x": b""}, "is not a clean relative path"),
         ({"x": Path("none")}, "none is not a file"),
-        ({1: b""}, "a file name is text"),
+        ({1: b""}, "fn returned the name 1"),
+        ({None: 1}, "fn returned the name None"),
     ],
 )
 def test_what_a_function_may_not_return_is_an_error_of_the_row(

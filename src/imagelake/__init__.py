@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from imagelake.client.lake import Lake, open
-    from imagelake.client.samples import Annotation, Sample, Samples
+    from imagelake.client.sample import Annotation, Sample
+    from imagelake.client.samples import Samples
     from imagelake.errors import (
         ConfigError,
         Conflict,
@@ -44,8 +45,8 @@ _ERRORS = (
 _HOMES = {
     "Lake": "imagelake.client.lake",
     "open": "imagelake.client.lake",
-    "Annotation": "imagelake.client.samples",
-    "Sample": "imagelake.client.samples",
+    "Annotation": "imagelake.client.sample",
+    "Sample": "imagelake.client.sample",
     "Samples": "imagelake.client.samples",
     **dict.fromkeys(_ERRORS, "imagelake.errors"),
 }

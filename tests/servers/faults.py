@@ -71,6 +71,7 @@ class Seen:
     query: str
     status: int | None
     fault: Kind | None
+    range: str | None = None
 
 
 class Proxy:
@@ -108,7 +109,8 @@ class Proxy:
             return self._fired[fault] > 0
 
     def log(self, request: Request, status: int | None, fault: Fault | None) -> None:
-        seen = Seen(request.method, request.path, request.query, status, fault.kind if fault else None)
+        asked = request.headers.get("range")
+        seen = Seen(request.method, request.path, request.query, status, fault.kind if fault else None, asked)
         with self._lock:
             self._seen.append(seen)
 

@@ -14,7 +14,8 @@ from pydantic import BaseModel
 import imagelake
 from imagelake import errors
 from imagelake.client.lake import Lake
-from imagelake.client.samples import Annotation, Sample, Samples
+from imagelake.client.sample import Annotation, Sample
+from imagelake.client.samples import Samples
 from imagelake.dataset_settings import DatasetSettings
 from imagelake.settings import validate
 

@@ -63,6 +63,17 @@ class Boxes:
     rows: pa.Table
     starts: pa.Array
 
+    def take(self, images: pa.Array) -> Boxes:
+        """Those of the images at these places, in their order, as often as they are named."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        numbers = integers(range(self.rows.num_rows), pa.int64())
+        chosen = pa.LargeListArray.from_arrays(self.starts, numbers).take(images)
+        ends = pc.cumulative_sum(pc.list_value_length(chosen))
+        starts = pa.concat_arrays([integers([0], pa.int64()), ends])
+        return Boxes(taken(self.rows, pc.list_flatten(chosen)), starts)
+
 
 def box_rows(tables: Tables, target: Target, images: pa.Table) -> Boxes:
     """BOX of the annotations of images, those of one image in the order of their keys."""
@@ -92,7 +103,7 @@ def _of_few(tables: Tables, target: Target, images: pa.Table) -> Boxes:
         if order is not None:
             break
     assert order is not None
-    return Boxes(taken(rows.select(list(BOX)), order), _starts(of.take(order), images.num_rows))
+    return Boxes(taken(rows.select(list(BOX)), order), starts_of(of.take(order), images.num_rows))
 
 
 def _of_most(tables: Tables, target: Target, images: pa.Table) -> Boxes:
@@ -104,7 +115,7 @@ def _of_most(tables: Tables, target: Target, images: pa.Table) -> Boxes:
     if order is None:
         keys = _keys(tables, rows, images, "annotation_key")
         order = _order(keys.column("of"), keys.column("key"))
-    starts = _starts(keys.column("of").take(order), images.num_rows)
+    starts = starts_of(keys.column("of").take(order), images.num_rows)
     order = one_array(keys.column("row_index").take(order))
     del keys
     columns = _columns(tables, rows.source, order)
@@ -174,7 +185,7 @@ def _of_few_values(tables: Tables, source: str, column: str) -> str:
     return f"{name(column)}::ENUM ({texts([row['value'] for row in values])})"
 
 
-def _starts(of: pa.ChunkedArray, count: int) -> pa.Array:
+def starts_of(of: pa.ChunkedArray, count: int) -> pa.Array:
     """Where the annotations of each image begin, and the end, from the ordered places of their images."""
     import pyarrow as pa
     import pyarrow.compute as pc

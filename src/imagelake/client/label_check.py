@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any
 
-from imagelake.client.samples import Annotation
+from imagelake.client.sample import Annotation
 from imagelake.client.turn import read_runs, write_runs
 
 KINDS = ("box", "polygon", "rle", "class")

@@ -15,7 +15,7 @@ from imagelake.client.label_check import as_entry
 from imagelake.client.label_index import Index, Matching, Objects, can_be_key
 from imagelake.client.label_state import index_of, newest_saves
 from imagelake.client.refs import Ref
-from imagelake.client.samples import Annotation, annotation
+from imagelake.client.sample import Annotation, annotation
 from imagelake.client.text import Row
 from imagelake.client.warm import Warm
 from imagelake.errors import UsageError

@@ -13,7 +13,7 @@ from imagelake.client import label_rows, saves
 from imagelake.client.label_check import KINDS, Entry, Refusal, checked, text
 from imagelake.client.label_state import index_of, newest_saves
 from imagelake.client.refs import Ref
-from imagelake.client.samples import Annotation
+from imagelake.client.sample import Annotation
 from imagelake.client.saves import Folder, Save
 from imagelake.client.tables import Tables
 from imagelake.client.text import Row

@@ -14,13 +14,15 @@ from imagelake.client.refs import parse_ref
 from imagelake.storage.lake import open_lake
 
 if TYPE_CHECKING:
+    from imagelake.client.data.order import Even
     from imagelake.client.diff import Diff
     from imagelake.client.label_pages import Page
     from imagelake.client.listing import Datasets
     from imagelake.client.quarantine.export import Export
     from imagelake.client.quarantine.rejections import Rejections
     from imagelake.client.runs import Runs
-    from imagelake.client.samples import Annotation, Samples
+    from imagelake.client.sample import Annotation
+    from imagelake.client.samples import Samples
     from imagelake.client.show import VersionDetails, Versions
     from imagelake.client.sql import SqlResult
     from imagelake.client.table_history import TableHistory
@@ -160,17 +162,24 @@ class Lake(OpenLake):
         sample: float | None = None,
         unlabelled: bool = False,
         oriented: bool = False,
+        part: tuple[int, int] | None = None,
+        even: Even = "pad",
     ) -> Samples:
         """Samples of a version for a trainer: all conditions hold together.
 
         `where` is a condition over the view images, `images` a list of keys, `sample` a share that follows the bytes.
         Unlabelled images are left out and counted unless `unlabelled`. `oriented` turns pixels and annotations by
-        EXIF. `Samples.ref` loads the same again, and refuses any other digest.
+        EXIF. `part` is (rank, world): one of so many parts in the order of content hashes, equally long as `even` says:
+        pad repeats samples, drop leaves some out, none is uneven. `Samples.ref` loads the same again, and refuses any
+        other digest.
         """
         from imagelake.client import load
+        from imagelake.client.data.order import Part
         from imagelake.client.selection import Selection
 
-        return self._selected(load.load, ref, Selection(split, where, None, sample, unlabelled, oriented), images)
+        of = None if part is None else Part(*part, even)
+        asked = Selection(split, where, None, sample, unlabelled, oriented, of)
+        return self._selected(load.load, ref, asked, images)
 
     def get(  # noqa: PLR0913  the selection of the command line, by name
         self,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from imagelake.client.blobs import first_places
 from imagelake.client.boxes import box_rows
 from imagelake.client.catalog import Target, digest_of
+from imagelake.client.data.order import hash_order, members
 from imagelake.client.memory import release
 from imagelake.client.refs import nearest
 from imagelake.client.rows import DRAFTS, check_live, live
@@ -60,10 +61,13 @@ def load(
     """
     target = source.target
     chosen = choose_images(tables, target, selection, images, matching)
+    part = None if selection.part is None else members(hash_order(chosen.rows), selection.part)
+    if part is not None:
+        chosen = replace(chosen, rows=chosen.rows.take(sorted(set(part))))
     release(tables)
     places = image_places(tables, target, chosen.rows)
     release(tables)
-    return Samples(
+    samples = Samples(
         ref=chosen.ref,
         class_indexes=_class_indexes(tables, target),
         unlabelled=chosen.unlabelled,
@@ -74,7 +78,12 @@ def load(
         storage=source.storage,
         target=target,
         whole=None if target.version else _whole(tables, target, chosen.rows),
+        selection=selection,
     )
+    if part is None:
+        return samples
+    numbers = {index: number for number, index in enumerate(sorted(set(part)))}
+    return samples.take([numbers[index] for index in part])
 
 
 def choose_images(

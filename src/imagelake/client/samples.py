@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import io
-import json
 import operator
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from imagelake import heif
-from imagelake.client.blobs import Blob, blobs, read_blob
-from imagelake.client.boxes import Boxes
+from imagelake.client.boxes import Boxes, starts_of
 from imagelake.client.catalog import Target
+from imagelake.client.data.order import Even, Part, hash_order, members
+from imagelake.client.memory import one_array
+from imagelake.client.sample import Sample, annotation, parse_object
 from imagelake.client.sample_tables import (
     choose,
     turned_boxes,
@@ -22,80 +22,17 @@ from imagelake.client.sample_tables import (
     whole_annotations,
     whole_images,
 )
+from imagelake.client.selection import Selection
 from imagelake.client.tables import Tables
-from imagelake.client.turn import Box, Turn
-from imagelake.errors import ConfigError, IntegrityError, NotFound
+from imagelake.client.turn import Turn
+from imagelake.errors import IntegrityError
 from imagelake.storage.base import Storage
-from imagelake.storage.places import Place
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from PIL import Image
 
-
-_METADATA = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp")
-"""Where Pillow looks for an orientation."""
-
-
-@dataclass(frozen=True)
-class Annotation:
-    """One annotation, in pixels of the sample's image from its top left corner.
-
-    `bbox` is x, y, w, h; `class_index` the category's training index, None for a root category; `rle` is
-    (height, width, COCO's compressed run lengths).
-    """
-
-    kind: str
-    category: str | None
-    class_index: int | None
-    bbox: Box | None
-    polygons: tuple[tuple[float, ...], ...] | None
-    rle: tuple[int, int, str] | None
-    keypoints: tuple[float, ...] | None
-    area: float | None
-    is_crowd: bool
-    attributes: Mapping[str, Any]
-    source_id: str | None
-
-
-@dataclass(frozen=True)
-class Sample:
-    """An image: its bytes as they were delivered, and its annotations in the space of `image()`.
-
-    `width` and `height` are those of `image()`; `labelled` names the kinds it was labelled for.
-    """
-
-    key: str
-    bytes: bytes = field(repr=False)
-    annotations: tuple[Annotation, ...]
-    split: str | None
-    width: int
-    height: int
-    labelled: tuple[str, ...]
-    attributes: Mapping[str, Any]
-    turn: Turn
-    oriented: bool
-
-    def image(self) -> Image.Image:
-        """The first frame, decoded by Pillow, in the mode it has: raw, or as it is shown when loaded `oriented`."""
-        from PIL import Image, UnidentifiedImageError
-
-        can_heif = heif.register()
-        try:
-            image = Image.open(io.BytesIO(self.bytes))
-        except UnidentifiedImageError:
-            if can_heif or heif.heif_type(self.bytes) not in ("image/heic", "image/heif"):
-                raise
-            raise ConfigError(f"{self.key} is HEIC, which Pillow alone cannot open", hint=heif.INSTALL) from None
-        image.load()
-        shown = image.format == "TIFF"  # Pillow turns TIFFs by itself while loading
-        if shown == self.oriented:
-            return image
-        turned = (self.turn if self.oriented else self.turn.back).image(image)
-        if self.oriented and self.turn.orientation != 1:
-            for key in _METADATA:  # turned now: nobody may turn it again
-                turned.info.pop(key, None)
-        return turned
+    from imagelake.client.data.reader import SampleReader
+    from imagelake.client.data.stream import Stream
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +41,22 @@ class WholeTables:
 
     images: pa.Table
     annotations: pa.Table
+
+    def take(self, rows: pa.Table, chosen: pa.Table) -> WholeTables:
+        """Those of chosen images, in their order, as often as they are chosen; `rows`: the images of these tables."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        at = pc.index_in(chosen["image_key"], value_set=self.images["image_key"])
+        of = pc.index_in(self.annotations["image_key"], value_set=rows["image_key"])
+        order = pc.sort_indices(of)
+        boxes = Boxes(self.annotations.take(order), starts_of(of.take(order), rows.num_rows))
+        numbers = pc.index_in(chosen["image_key"], value_set=rows["image_key"]).cast(pa.int64())
+        return WholeTables(self.images.take(at), boxes.take(one_array(numbers)).rows)
+
+
+_WINDOW = 256
+"""Samples that are made fast to read at a time."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -128,6 +81,7 @@ class Samples:
     storage: Storage
     target: Target
     whole: WholeTables | None
+    selection: Selection
 
     @property
     def classes(self) -> tuple[str | None, ...]:
@@ -138,7 +92,7 @@ class Samples:
     @cached_property
     def images(self) -> pa.Table:
         """Every column of the images, and `raw_width` and `raw_height`; `width` and `height` are those shown."""
-        images = self.whole.images if self.whole else self._read_whole(whole_images, self.rows.num_rows)
+        images = self._whole_tables.images
         return turned_images(images) if self.oriented else images
 
     @cached_property
@@ -146,19 +100,32 @@ class Samples:
         """Every column of the annotations, and `train_index`."""
         import pyarrow.compute as pc
 
-        count = self.boxes.rows.num_rows
-        boxes = self.whole.annotations if self.whole else self._read_whole(whole_annotations, count)
+        boxes = self._whole_tables.annotations
         if not self.oriented:
             return boxes
         of = pc.index_in(boxes.column("image_key"), value_set=self.rows.column("image_key"))
         return turned_boxes(self.rows, boxes, of)
 
-    def _read_whole(self, read: Callable[[Tables, Target, str], pa.Table], count: int) -> pa.Table:
+    @cached_property
+    def _whole_tables(self) -> WholeTables:
+        if self.whole is not None:
+            return self.whole
+        import pyarrow.compute as pc
+
         tables = Tables(self.storage)
-        table = read(tables, self.target, choose(tables, self.rows.column("image_key")))
-        if table.num_rows != count:
-            raise IntegrityError(f"{self.target.name}: {count} rows were loaded, now there are {table.num_rows}")
-        return table
+        keys = pc.unique(self.rows["image_key"])
+        chosen = choose(tables, keys)
+        images = whole_images(tables, self.target, chosen)
+        self._check_count(len(keys), images.num_rows)
+        whole = WholeTables(images, whole_annotations(tables, self.target, chosen))
+        if not images["image_key"].equals(self.rows["image_key"]):
+            whole = whole.take(images, self.rows)
+        self._check_count(self.boxes.rows.num_rows, whole.annotations.num_rows)
+        return whole
+
+    def _check_count(self, loaded: int, count: int) -> None:
+        if loaded != count:
+            raise IntegrityError(f"{self.target.name}: {loaded} rows were loaded, now there are {count}")
 
     def __repr__(self) -> str:
         """The reference and how many there are."""
@@ -168,7 +135,11 @@ class Samples:
         return int(self.rows.num_rows)
 
     def __iter__(self) -> Iterator[Sample]:
-        return (self[i] for i in range(len(self)))
+        return (
+            sample
+            for start in range(0, len(self), _WINDOW)
+            for sample in self.read(range(start, min(start + _WINDOW, len(self))))
+        )
 
     def __getitem__(self, index: int) -> Sample:
         """The sample at a place; its bytes are read now. IntegrityError when they are not what was published."""
@@ -176,7 +147,89 @@ class Samples:
         if not -len(self) <= i < len(self):
             raise IndexError(f"sample {i} of {len(self)}")
         i %= len(self)
-        row: dict[str, Any] = self.rows.slice(i, 1).to_pylist()[0]
+        return self._sample(i, self.rows.slice(i, 1).to_pylist()[0], bytes(self._reader.read(i)))
+
+    def read(self, indexes: Sequence[int]) -> Iterator[Sample]:
+        """The samples at these places; some thousand at most, as all of them are made fast to read at once."""
+        import pyarrow as pa
+
+        if not len(indexes):
+            return
+        reader = self._reader
+        reader.prefetch(indexes)
+        rows = self.rows.take(pa.array(indexes, pa.int64())).to_pylist()
+        for index, row in zip(indexes, rows, strict=True):
+            yield self._sample(index, row, bytes(reader.read(index)))
+
+    def read_bytes(self, indexes: Sequence[int]) -> Iterator[bytes | memoryview]:
+        """The bytes alone of the samples at these places, as views where they lie in a file; as `read`."""
+        reader = self._reader
+        reader.prefetch(indexes)
+        return (reader.read(index) for index in indexes)
+
+    def take(self, indexes: Sequence[int]) -> Samples:
+        """The samples at these places, in this order; one may be named more than once."""
+        import pyarrow as pa
+
+        chosen = pa.array(indexes, pa.int64())
+        return replace(
+            self,
+            rows=self.rows.take(chosen),
+            boxes=self.boxes.take(chosen),
+            places=self.places.take(chosen),
+            whole=None if self.whole is None else self.whole.take(self.rows, self.rows.take(chosen)),
+        )
+
+    def part(self, rank: int, world: int, even: Even = "pad") -> Samples:
+        """One of `world` parts, in the order of content hashes; `ref` names it.
+
+        The parts are equally long: pad repeats samples, drop leaves some out; none leaves them uneven.
+        """
+        part = Part(rank, world, even)
+        indexes = members(hash_order(self.rows), part)
+        selection = replace(self.selection, part=part)
+        return replace(self.take(indexes), selection=selection, ref=f"{self.ref.partition('?')[0]}{selection}")
+
+    def stream(
+        self,
+        *,
+        rank: int = 0,
+        world: int = 1,
+        even: Even = "pad",
+        batch: int | None = None,
+        shuffle: bool = False,
+        seed: int | None = None,
+    ) -> Stream:
+        """An iterable over the samples of a rank, in an order that can be repeated and resumed, read ahead.
+
+        `seed` is that of the reference by default, or 0.
+        """
+        from imagelake.client.data.stream import Plan, Stream
+
+        chosen = self.selection.seed if seed is None else seed
+        return Stream(self, Plan(Part(rank, world, even), batch, shuffle, chosen or 0))
+
+    def batches(self, size: int) -> Iterator[dict[str, Any]]:
+        """Batches of so many samples as dictionaries of Arrow arrays; see imagelake.client.data.batches."""
+        from imagelake.client.data.batches import batches
+
+        return batches(self, size)
+
+    @property
+    def _reader(self) -> SampleReader:
+        """Made when first needed, in every process anew."""
+        from imagelake.client.data.cache import Cache
+        from imagelake.client.data.reader import SampleReader
+
+        reader: SampleReader | None = self.__dict__.get("_open_reader")
+        if reader is None or reader.pid != os.getpid():
+            reader = self.__dict__["_open_reader"] = SampleReader(self, Cache.of_user())
+        return reader
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_open_reader"}
+
+    def _sample(self, i: int, row: Mapping[str, Any], data: bytes) -> Sample:
         start, end = self.boxes.starts[i].as_py(), self.boxes.starts[i + 1].as_py()
         boxes = self.boxes.rows.slice(start, end - start).to_pylist()
         turn = Turn(row["orientation"] or 1, row["width"], row["height"])
@@ -186,46 +239,13 @@ class Samples:
             boxes = [turned_row(box, turn) for box in boxes]
         return Sample(
             key=row["image_key"],
-            bytes=self._read(i, row["content_hash"]),
+            bytes=data,
             annotations=tuple(annotation(b, self.class_indexes.get(b["category"])) for b in boxes),
             split=row["split"],
             width=width,
             height=height,
             labelled=tuple(row["labelled"] or ()),
-            attributes=_object(row["attributes"]),
+            attributes=parse_object(row["attributes"]),
             turn=turn,
             oriented=self.oriented,
         )
-
-    def _read(self, i: int, content_hash: str) -> bytes:
-        place: dict[str, Any] = self.places.slice(i, 1).to_pylist()[0]
-        crc32 = place.pop("crc32")
-        try:
-            return read_blob(self.storage, content_hash, (Blob(Place(**place), crc32),))
-        except NotFound:
-            # bytes may move while a training runs: look again where they are
-            dataset = self.ref.partition("@")[0]
-            found = blobs(Tables(self.storage), dataset, (content_hash,))
-            return read_blob(self.storage, content_hash, found.get(content_hash, ()))
-
-
-def annotation(row: Mapping[str, Any], class_index: int | None) -> Annotation:
-    """A row of silver or gold as trainers and tools see it, in pixels of the raw image."""
-    box, size = row["bbox"], row["rle_size"]
-    return Annotation(
-        kind=row["kind"],
-        category=row["category"],
-        class_index=class_index,
-        bbox=None if box is None else (box["x"], box["y"], box["w"], box["h"]),
-        polygons=None if row["polygons"] is None else tuple(tuple(p) for p in row["polygons"]),
-        rle=None if size is None else (size[0], size[1], row["rle_counts"]),
-        keypoints=None if row["keypoints"] is None else tuple(row["keypoints"]),
-        area=row["area"],
-        is_crowd=bool(row["is_crowd"]),
-        attributes=_object(row["attributes"]),
-        source_id=row["source_id"],
-    )
-
-
-def _object(text: str | None) -> dict[str, Any]:
-    return dict(json.loads(text)) if text else {}

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote
 
+from imagelake.client.data.order import Part, parse_part
 from imagelake.errors import UsageError
 
-_KEYS = ("split", "where", "images", "sample", "unlabelled", "oriented")
+_KEYS = ("split", "where", "images", "sample", "unlabelled", "oriented", "part", "seed")
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,8 @@ class Selection:
     """A selection of images: all conditions hold together.
 
     `where` is a condition over the view images of `sql`; `images` the sha256 of sorted keys; `sample` a share (0 to 1]
-    chosen by content hash, so that an image stays in the sample from version to version.
+    chosen by content hash, so that an image stays in the sample from version to version; `part` one of equal parts of
+    what all of that selects; `seed` what shuffles it.
     """
 
     split: str | None = None
@@ -26,6 +28,8 @@ class Selection:
     sample: float | None = None
     unlabelled: bool = False
     oriented: bool = False
+    part: Part | None = None
+    seed: int | None = None
 
     def __post_init__(self) -> None:
         if self.sample is not None and not 0 < self.sample <= 1:
@@ -40,6 +44,8 @@ class Selection:
             "sample": None if self.sample is None else repr(float(self.sample)),
             "unlabelled": "1" if self.unlabelled else None,
             "oriented": "1" if self.oriented else None,
+            "part": None if self.part is None else str(self.part),
+            "seed": None if self.seed is None else str(self.seed),
         }
         parts = [f"{k}={quote(v, safe='')}" for k, v in values.items() if v is not None]
         return "?" + "&".join(parts) if parts else ""
@@ -49,9 +55,9 @@ class Selection:
         values = {}
         for key in _KEYS:
             mine, theirs = getattr(self, key), getattr(other, key)
-            if mine and theirs and mine != theirs:
+            if _is_made(mine) and _is_made(theirs) and mine != theirs:
                 raise UsageError(f"{key} is {mine!r} in the reference and {theirs!r} in the arguments")
-            values[key] = mine or theirs
+            values[key] = mine if _is_made(mine) else theirs
         return Selection(**values)
 
 
@@ -64,8 +70,9 @@ def parse_selection(query: str) -> Selection:
         found[key] = value
     try:
         sample = float(found["sample"]) if "sample" in found else None
+        seed = int(found["seed"]) if "seed" in found else None
     except ValueError:
-        raise UsageError(f"sample {found['sample']!r} is no number") from None
+        raise UsageError(f"?{query}: sample and seed are numbers") from None
     return Selection(
         split=found.get("split"),
         where=found.get("where"),
@@ -73,6 +80,8 @@ def parse_selection(query: str) -> Selection:
         sample=sample,
         unlabelled=found.get("unlabelled") == "1",
         oriented=found.get("oriented") == "1",
+        part=parse_part(found["part"]) if "part" in found else None,
+        seed=seed,
     )
 
 
@@ -85,3 +94,8 @@ def in_sample(content_hash: str, share: float) -> bool:
     """Whether an image belongs to a sample: a hash of its own, so that samples do not follow splits."""
     draw = hashlib.sha256(f"imagelake/sample\n{content_hash}".encode()).digest()
     return int.from_bytes(draw[:8], "big") < share * 2.0**64
+
+
+def _is_made(condition: object) -> bool:
+    """Whether a condition is made at all; a seed of 0 is one."""
+    return condition is not None and condition is not False

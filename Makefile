@@ -36,7 +36,7 @@ demo: .venv/jars ## the whole way on a generated sample, into ./lake
 	@$(BIN)/imagelake demo
 
 .PHONY: test
-test: check .venv/jar-checked .venv/classes rgw strace ## everything that CI judges
+test: check .venv/jar-checked .venv/classes rgw strace torch ## everything that CI judges
 	@$(SHARED)
 
 .PHONY: check
@@ -77,6 +77,11 @@ rgw: ## the S3 server that the tests run against
 .PHONY: strace
 strace: ## what shows the tests which files are on disk, and when
 	@$(call need,command -v strace,strace)
+
+.PHONY: torch
+torch: ## PyTorch for a test of training: of Debian, whose package has no GPU's libraries
+	@$(call need,test -d /usr/lib/python3/dist-packages/torch || $(BIN)/python -c 'import torch',\
+	  --no-install-recommends python3-torch)
 
 .PHONY: java
 java:

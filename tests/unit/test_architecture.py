@@ -33,6 +33,7 @@ LAYERS = (
         "orientation",
         "plain_text",
         "plain_yaml",
+        "ray_source",
         "receipt",
         "wording",
     },
@@ -201,9 +202,14 @@ def lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     return whole - (int(text.end_lineno or text.lineno) - text.lineno + 1)
 
 
+INTEGRATIONS = ("torch_dataset",)
+"""Modules of classes that another package must be there for; they are imported when somebody asks for one."""
+
+
 def module_names() -> list[str]:
     names = (".".join(f.relative_to(SRC).with_suffix("").parts) for f in FILES if SRC in f.parents)
-    return [name.removesuffix(".__init__") for name in names if not name.endswith("__main__")]
+    without = ("__main__", *INTEGRATIONS)
+    return [name.removesuffix(".__init__") for name in names if not name.endswith(without)]
 
 
 IMPORT_ALL = """
@@ -236,6 +242,13 @@ def test_no_jvm_is_needed_to_read(part_name: str, tmp_path: Path) -> None:
     wanted = ["imagelake", *(n for n in module_names() if is_within(n, f"imagelake.{part_name}"))]
     done = subprocess.run([sys.executable, "-c", code, *wanted], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", INTEGRATIONS)
+def test_integrations_are_imported_within_functions_only(name: str) -> None:
+    for file in FILES:
+        at_the_top = [n for n in tree(file).body if isinstance(n, ast.ImportFrom) and n.module]
+        assert not any(str(n.module).endswith(f".{name}") for n in at_the_top), relative(file)
 
 
 def committed() -> list[Path]:

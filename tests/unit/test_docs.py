@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 import imagelake
 from imagelake import errors
+from imagelake.client.data.stream import Stream
 from imagelake.client.lake import Lake
 from imagelake.client.sample import Annotation, Sample
 from imagelake.client.samples import Samples
@@ -39,7 +40,14 @@ def test_every_command_is_one_the_parser_accepts(page: Path) -> None:
 
 @pytest.mark.parametrize("page", ON_PAGES)
 def test_python_compiles_and_its_names_exist(page: Path) -> None:
-    known = {"imagelake": imagelake, "lake": Lake, "train": Samples, "sample": Sample, "annotation": Annotation}
+    known = {
+        "imagelake": imagelake,
+        "lake": Lake,
+        "train": Samples,
+        "stream": Stream,
+        "sample": Sample,
+        "annotation": Annotation,
+    }
     for block in blocks(page, "python"):
         for node in ast.walk(ast.parse(block)):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in known:

@@ -215,6 +215,12 @@ class Samples:
 
         return batches(self, size)
 
+    def ray_source(self, batch_size: int) -> Any:
+        """A Datasource for `ray.data.read_datasource`; see imagelake.client.data.ray_samples."""
+        from imagelake.client.data.ray_samples import ray_source
+
+        return ray_source(self, batch_size)
+
     @property
     def _reader(self) -> SampleReader:
         """Made when first needed, in every process anew."""

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from imagelake.errors import ConfigError, UsageError
+from imagelake.errors import UsageError
 from imagelake.files.access import DEFAULTS, Options
 from imagelake.files.fetch_rows import BLOB, SIZE, check_no_error_column, fetch_rows
 from imagelake.files.row_frames import Frame, as_frame
 from imagelake.files.uri_columns import uri_columns
+from imagelake.ray_source import Task, datasource
 
 SAMPLE_ROWS = 256
 """Rows whose sizes are asked for to estimate those of all: a request for each file."""
@@ -70,37 +71,12 @@ def blob_reader(frame: Any, batch_size: int, options: Options = DEFAULTS, column
 
     No row is lost: one that cannot be read says why in the column `error`. ConfigError without ray.
     """
-    try:
-        from ray.data import Datasource, ReadTask
-        from ray.data.block import BlockMetadata
-    except ImportError:
-        raise ConfigError("ray is not installed", hint='pip install "ray[data]>=2.52"') from None
     plan = plan_blobs(frame, batch_size, options, columns)
-
-    def metadata(batch: Frame) -> Any:
-        values = {"num_rows": len(batch), "size_bytes": plan.estimated_bytes(len(batch))}
-        return BlockMetadata(**{field.name: values.get(field.name) for field in fields(BlockMetadata)})
-
-    class BlobDatasource(Datasource):  # type: ignore[misc]
-        def get_name(self) -> str:
-            return "ImagelakeBlobs"
-
-        def estimate_inmemory_data_size(self) -> int:
-            return plan.estimated_bytes(sum(map(len, plan.batches)))
-
-        def get_read_tasks(
-            self, parallelism: int, per_task_row_limit: int | None = None, data_context: object = None
-        ) -> list[Any]:
-            return [
-                ReadTask(
-                    partial(_blocks, batch, plan.columns, options),
-                    metadata(batch),
-                    per_task_row_limit=per_task_row_limit,
-                )
-                for batch in plan.batches
-            ]
-
-    return BlobDatasource()
+    tasks = [
+        Task(partial(_blocks, batch, plan.columns, options), len(batch), plan.estimated_bytes(len(batch)))
+        for batch in plan.batches
+    ]
+    return datasource("ImagelakeBlobs", tasks)
 
 
 def _blocks(batch: Frame, columns: tuple[str, ...], options: Options) -> list[pa.Table]:

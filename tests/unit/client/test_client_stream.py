@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import imagelake
 from imagelake.client.data.order import Part, members, parse_part, shuffled
+from imagelake.client.data.ray_samples import read_tasks
 from imagelake.client.data.stream import Worker, padding
 from imagelake.client.samples import Samples
 from imagelake.errors import UsageError
@@ -170,6 +171,19 @@ def test_batches_are_columns_of_the_samples(train: Samples) -> None:
             assert batch["sizes"][i].as_py() == [sample.width, sample.height]
         assert batch["images"].bytes()[0] == train[int(batch["keys"][0].as_py()[:4])].bytes
     assert next(rows, None) is None
+
+
+def test_tasks_of_ray_read_every_sample_once(train: Samples) -> None:
+    tasks = pickle.loads(pickle.dumps(read_tasks(train, 300)))
+    assert [task.rows for task in tasks] == [300, 300, 300, 100]
+    rows = [row for task in tasks for table in task.read() for row in table.to_pylist()]
+    samples = {sample.key: sample for sample in train}
+    assert len(rows) == len(samples)
+    for row in rows:
+        sample = samples[row["key"]]
+        assert row["bytes"] == sample.bytes
+        assert row["boxes"] == [list(a.bbox or ()) for a in sample.annotations]
+        assert row["classes"] == [a.class_index for a in sample.annotations]
 
 
 def test_images_of_a_batch_are_decoded_when_they_are_looked_at(pets: Pets) -> None:

@@ -31,8 +31,8 @@ TRAINING = """if True:
     from imagelake.storage.s3_storage import S3Storage
 
     def collate(samples):
-        pixels = [torch.frombuffer(bytearray(s.image().tobytes()), dtype=torch.uint8).float() / 128 - 1 for s in samples]
-        images = torch.stack(pixels).reshape(len(samples), SIDE, SIDE, 3).permute(0, 3, 1, 2)
+        pixels = [torch.frombuffer(bytearray(s.image().tobytes()), dtype=torch.uint8) for s in samples]
+        images = (torch.stack(pixels).float() / 128 - 1).reshape(len(samples), SIDE, SIDE, 3).permute(0, 3, 1, 2)
         return images, torch.tensor([s.annotations[0].class_index for s in samples])
 
     def model():

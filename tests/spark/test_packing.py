@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import random
 import threading
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ from datetime import timedelta
 from io import BytesIO
 
 import pytest
+from PIL import Image
 from tests.spark import helpers
 
 import imagelake
@@ -248,3 +250,40 @@ def test_bytes_that_come_again_are_looked_for_where_they_lie_now(loose, tmp_path
     assert len(packages(loose)) == 1, "nothing is kept twice"
     rows = [row for row in loose.tables.collect(bronze.BLOBS, "birds") if row["state"] == "live"]
     assert {row["uri"] for row in rows} == set(packages(loose))
+
+
+@pytest.mark.nightly
+def test_twenty_versions_that_change_a_hundredth_each_take_little_more_than_one_copy(spark, tmp_path):
+    """And a trainer that has all of the version before fetches what is new."""
+    chosen = helpers.settings(tmp_path / "lake", "pack.when=always")
+    ctx = helpers.context(spark, tmp_path / "lake", settings=chosen)
+    count, changed, versions = 1000, 10, 20
+    numbers = list(range(count))
+    for version in range(versions):
+        folder = tmp_path / f"v{version}"
+        some = range(count) if not version else range(version * changed, (version + 1) * changed)
+        for n in some:
+            numbers[n] += count * (version > 0)
+            path = folder / f"c{n % 3}" / f"{n:04}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(noise(numbers[n]))
+        request = IngestRequest("pets", str(folder), None, "update" if version else "append")
+        report = pipeline.run_upload(helpers.again(ctx), request)
+        assert report.version == f"pets@v{version + 1}"
+    collect(ctx)
+    lake = imagelake.open(ctx.storage.root)
+    one_copy = sum(lake.load("pets@v20", unlabelled=True).places["size"].to_pylist())
+    kept = sum(stat.length for stat in ctx.storage.list("blobs"))
+    assert kept <= 1.35 * one_copy
+    digests(ctx, *(f"pets@v{number}" for number in (1, 10, 20)))
+    before, after = (lake.load(ref, unlabelled=True) for ref in ("pets@v19", "pets@v20"))
+    cached = set(before.places["uri"].to_pylist())
+    new = [row["length"] for row in after.places.to_pylist() if row["uri"] not in cached]
+    assert 0 < sum(new) <= 0.015 * one_copy
+
+
+def noise(seed):
+    """A PNG of some 14 KB."""
+    out = BytesIO()
+    Image.frombytes("RGB", (68, 68), random.Random(seed).randbytes(68 * 68 * 3)).save(out, "PNG")
+    return out.getvalue()

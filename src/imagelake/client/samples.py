@@ -55,8 +55,8 @@ class WholeTables:
         return WholeTables(self.images.take(at), boxes.take(one_array(numbers)).rows)
 
 
-_WINDOW = 256
-"""Samples that are made fast to read at a time."""
+_ROWS = 256
+"""Samples whose rows become Python objects at a time."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -135,11 +135,7 @@ class Samples:
         return int(self.rows.num_rows)
 
     def __iter__(self) -> Iterator[Sample]:
-        return (
-            sample
-            for start in range(0, len(self), _WINDOW)
-            for sample in self.read(range(start, min(start + _WINDOW, len(self))))
-        )
+        return self.read(range(len(self)))
 
     def __getitem__(self, index: int) -> Sample:
         """The sample at a place; its bytes are read now. IntegrityError when they are not what was published."""
@@ -150,22 +146,19 @@ class Samples:
         return self._sample(i, self.rows.slice(i, 1).to_pylist()[0], bytes(self._reader.read(i)))
 
     def read(self, indexes: Sequence[int]) -> Iterator[Sample]:
-        """The samples at these places; some thousand at most, as all of them are made fast to read at once."""
+        """The samples at these places, in this order; what comes next is fetched meanwhile."""
         import pyarrow as pa
 
-        if not len(indexes):
-            return
-        reader = self._reader
-        reader.prefetch(indexes)
-        rows = self.rows.take(pa.array(indexes, pa.int64())).to_pylist()
-        for index, row in zip(indexes, rows, strict=True):
-            yield self._sample(index, row, bytes(reader.read(index)))
+        contents = self._reader.read_all(indexes)
+        for start in range(0, len(indexes), _ROWS):
+            some = indexes[start : start + _ROWS]
+            rows = self.rows.take(pa.array(some, pa.int64())).to_pylist()
+            for index, row in zip(some, rows, strict=True):
+                yield self._sample(index, row, bytes(next(contents)))
 
     def read_bytes(self, indexes: Sequence[int]) -> Iterator[bytes | memoryview]:
         """The bytes alone of the samples at these places, as views where they lie in a file; as `read`."""
-        reader = self._reader
-        reader.prefetch(indexes)
-        return (reader.read(index) for index in indexes)
+        return self._reader.read_all(indexes)
 
     def take(self, indexes: Sequence[int]) -> Samples:
         """The samples at these places, in this order; one may be named more than once."""

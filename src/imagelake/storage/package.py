@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 
 from imagelake.storage.blobs import ARCHIVES
@@ -28,6 +30,7 @@ _VERSION = 20
 _MIDNIGHT, _DAY = 0, (1 << 5) | 1  # 1980-01-01: the same blobs make the same package
 _UNIX_FILE = 0o100644 << 16
 _BUFFER = 4 << 20
+_MOST_WAITING = 1
 
 
 class Package:
@@ -35,6 +38,8 @@ class Package:
 
     def __init__(self, shelf: Shelf) -> None:
         self._sink = shelf.begin()
+        self._writer = ThreadPoolExecutor(1)
+        self._waiting: deque[Future[None]] = deque()
         self._digest = hashlib.sha256()
         self._buffer = bytearray()
         self._length = 0
@@ -62,6 +67,7 @@ class Package:
         self._write(self._directory)
         self._write(_END.pack(b"PK\5\6", 0, 0, count, count, len(self._directory), start, 0))
         self._drain()
+        self._wait(0)
         path = f"{ARCHIVES}/{self._digest.hexdigest()}.zip"
         self._sink.keep(path)
         return path
@@ -72,6 +78,7 @@ class Package:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._writer.shutdown()
         self._sink.drop()
 
     def _write(self, data: bytes | bytearray | memoryview) -> None:
@@ -81,6 +88,16 @@ class Package:
             self._drain()
 
     def _drain(self) -> None:
-        self._digest.update(self._buffer)
-        self._sink.write(bytes(self._buffer))
+        """Hash and write what was gathered beside what is read next: neither needs the interpreter."""
+        self._wait(_MOST_WAITING)
+        self._waiting.append(self._writer.submit(self._put, bytes(self._buffer)))
         self._buffer.clear()
+
+    def _put(self, data: bytes) -> None:
+        self._digest.update(data)
+        self._sink.write(data)
+
+    def _wait(self, most: int) -> None:
+        """Until at most so many buffers are on their way; the first failure is raised."""
+        while len(self._waiting) > most:
+            self._waiting.popleft().result()

@@ -7,8 +7,9 @@ import os
 import threading
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -29,8 +30,13 @@ if TYPE_CHECKING:
 
 Bytes = bytes | memoryview
 
+Wait = Callable[[], None]
+"""Returns when what was begun is done; the first error is raised."""
+
 _MOST_OPEN = 128
 """Files that are mapped at a time."""
+_WINDOW, _WINDOW_BYTES = 256, 64 << 20
+"""Samples, and bytes of them, that are fetched while those before are used."""
 
 
 class Source(Protocol):
@@ -40,13 +46,22 @@ class Source(Protocol):
         """The stored bytes at a place; NotFound when there is no such object any more."""
         ...
 
-    def prefetch(self, places: Sequence[Place]) -> None:
-        """Make what is needed for these places fast to read, several objects at a time."""
+    def prefetch(self, places: Sequence[Place]) -> Wait:
+        """Begin to make these places fast to read, several objects at a time."""
         ...
 
     def forget(self, place: Place) -> None:
         """Read these bytes anew the next time."""
         ...
+
+
+@dataclass(frozen=True)
+class Window:
+    """Samples that are fetched together, and where they are."""
+
+    order: Sequence[int]
+    places: Mapping[int, tuple[Place, int | None]]
+    wait: Wait
 
 
 class SampleReader:
@@ -58,7 +73,7 @@ class SampleReader:
         self._source = _source(samples, cache)
         self._checked = bytearray(len(samples))
         self._moved: dict[int, Place] = {}
-        self._window: dict[int, tuple[Place, int | None]] = {}
+        self._window: Mapping[int, tuple[Place, int | None]] = {}
 
     def read(self, index: int) -> Bytes:
         """The bytes of a sample; a view of the mapped file where they are stored there as they are.
@@ -86,10 +101,35 @@ class SampleReader:
         self._checked[index] = 1
         return data
 
-    def prefetch(self, indexes: Sequence[int]) -> None:
-        """Make these samples fast to read, in place of those before."""
-        self._window = dict(zip(indexes, self._places(indexes), strict=True))
-        self._source.prefetch([place for place, _ in self._window.values()])
+    def read_all(self, indexes: Sequence[int]) -> Iterator[Bytes]:
+        """The bytes of these samples in this order; what is read next is fetched meanwhile."""
+        windows = self._windows(indexes)
+        following = self._begin(next(windows, []))
+        while following.places:
+            window, following = following, self._begin(next(windows, []))
+            window.wait()
+            self._window = window.places
+            for index in window.order:
+                yield self.read(index)
+
+    def _windows(self, indexes: Sequence[int]) -> Iterator[list[tuple[int, tuple[Place, int | None]]]]:
+        """The samples with their places, in portions of at most _WINDOW of them and _WINDOW_BYTES."""
+        window: list[tuple[int, tuple[Place, int | None]]] = []
+        size = 0
+        for start in range(0, len(indexes), _WINDOW):
+            some = indexes[start : start + _WINDOW]
+            for index, place in zip(some, self._places(some), strict=True):
+                if window and (len(window) == _WINDOW or size + place[0].length > _WINDOW_BYTES):
+                    yield window
+                    window, size = [], 0
+                window.append((index, place))
+                size += place[0].length
+        if window:
+            yield window
+
+    def _begin(self, window: Sequence[tuple[int, tuple[Place, int | None]]]) -> Window:
+        wait = self._source.prefetch([place for _, (place, _) in window]) if window else _nothing
+        return Window([index for index, _ in window], dict(window), wait)
 
     def _read(self, place: Place) -> Bytes:
         data = self._source.read(place)
@@ -115,6 +155,10 @@ class SampleReader:
             if self._samples.storage.stat(blob.place.uri) is not None:
                 return blob.place
         raise NotFound(f"the bytes {content_hash} are in none of their places")
+
+
+def _nothing() -> None:
+    """What is there already need not be waited for."""
 
 
 def _source(samples: Samples, cache: Cache | None) -> Source:
@@ -145,8 +189,9 @@ class LocalFiles:
             raise IntegrityError(f"{place.uri} ends before byte {place.offset + place.length}")
         return data
 
-    def prefetch(self, places: Sequence[Place]) -> None:
+    def prefetch(self, places: Sequence[Place]) -> Wait:
         """Nothing to do: the system reads ahead."""
+        return _nothing
 
     def forget(self, place: Place) -> None:
         """Map the file anew."""
@@ -173,8 +218,9 @@ class Requests:
         """The stored bytes."""
         return self._storage.read(place.uri, place.offset, place.length)
 
-    def prefetch(self, places: Sequence[Place]) -> None:
+    def prefetch(self, places: Sequence[Place]) -> Wait:
         """Nothing to do: nothing is held."""
+        return _nothing
 
     def forget(self, place: Place) -> None:
         """Nothing to do: nothing is held."""
@@ -200,8 +246,8 @@ class BucketObjects:
                 held.ensure(chunks, partial(self._fetch, place.uri))
         return held.view(start, end)
 
-    def prefetch(self, places: Sequence[Place]) -> None:
-        """Fetch what these places need, each block once, several at a time."""
+    def prefetch(self, places: Sequence[Place]) -> Wait:
+        """Begin to fetch what these places need, each block once, several at a time."""
         work = dict.fromkeys(
             (place.uri, 0 if _is_small(place) else block)
             for place in places
@@ -211,8 +257,12 @@ class BucketObjects:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(getattr(self._storage, "settings").connections)  # noqa: B009
         tasks = [self._pool.submit(self._fetch_block, first[uri], block) for uri, block in work]
-        for task in tasks:
-            task.result()
+
+        def wait() -> None:
+            for task in tasks:
+                task.result()
+
+        return wait
 
     def forget(self, place: Place) -> None:
         """Fetch these bytes anew the next time."""

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
     from imagelake.client.samples import Samples
 
-_WINDOW = 256
-"""Samples that are made fast to read at a time."""
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -85,15 +82,12 @@ class Stream:
         """The items that one of several workers yields: every `of`-th."""
         size = self.plan.batch or 1
         numbers = range(self.start + worker.number, len(self), worker.of)
-        per_window = max(1, _WINDOW // size)
-        for first in range(0, len(numbers), per_window):
-            window = numbers[first : first + per_window]
-            slices = [self.indexes[number * size : (number + 1) * size] for number in window]
-            rest = iter(self.samples.read([index for some in slices for index in some]))
-            for number, some in zip(window, slices, strict=True):
-                item = [next(rest) for _ in some]
-                self.progress[0] = number + 1
-                yield item if self.plan.batch else item[0]
+        slices = [self.indexes[number * size : (number + 1) * size] for number in numbers]
+        rest = self.samples.read([index for some in slices for index in some])
+        for number, some in zip(numbers, slices, strict=True):
+            item = [next(rest) for _ in some]
+            self.progress[0] = number + 1
+            yield item if self.plan.batch else item[0]
 
     def state_dict(self, items: int | None = None) -> dict[str, Any]:
         """Where the stream stands: after the item it has yielded last, or after so many items of the epoch.

@@ -24,15 +24,14 @@ import sys, time, imagelake
 start = time.perf_counter()
 samples = imagelake.open(sys.argv[1]).load("big@v1")
 loaded = time.perf_counter()
-total = 0
 stream = samples.stream(shuffle=sys.argv[2] == "shuffle")
-order = stream.indexes
-first = None
-for data in samples.read_bytes(order):
-    total += len(data)
-    first = first or time.perf_counter()
-assert total == int(sys.argv[3]), total
-print(loaded - start, first - loaded, time.perf_counter() - loaded)
+for epoch in range(int(sys.argv[4])):
+    begun, first, total = time.perf_counter(), None, 0
+    for data in samples.read_bytes(stream.at_epoch(epoch).indexes):
+        total += len(data)
+        first = first or time.perf_counter()
+    assert total == int(sys.argv[3]), total
+print(loaded - start, first - begun, time.perf_counter() - begun)
 """
 SINGLE = """
 import sys, time
@@ -63,14 +62,13 @@ MAPPED = """
 import mmap, sys, time, imagelake
 from pathlib import Path
 places = imagelake.open(sys.argv[1]).load("big@v1").places
-columns = (places[name].to_pylist() for name in ("uri", "offset", "length"))
+start = time.perf_counter()
+columns = [places[name].to_pylist() for name in ("uri", "offset", "length")]
 maps = {}
-for uri in set(places["uri"].to_pylist()):
+for uri in set(columns[0]):
     with (Path(sys.argv[1]) / uri).open("rb") as stream:
         maps[uri] = mmap.mmap(stream.fileno(), 0, prot=mmap.PROT_READ)
-rows = sorted(zip(*columns))
-start = time.perf_counter()
-total = sum(len(maps[uri][offset : offset + length]) for uri, offset, length in rows)
+total = sum(len(maps[uri][offset : offset + length]) for uri, offset, length in sorted(zip(*columns)))
 print(0, 0, time.perf_counter() - start)
 """
 
@@ -84,7 +82,7 @@ def over_a_link(folder: Path, pictures: Pictures, singles: int) -> Iterator[Row]
         base = _remote(store, SEQUENTIAL, folder, FEW)
         yield _row(f"{name}: one sequential read of the packages (baseline)", base, base, pictures)
         for order in ("in order", "shuffle"):
-            read = _remote(store, STREAM, folder, FEW, order, str(pictures.total))
+            read = _remote(store, STREAM, folder, FEW, order, str(pictures.total), "1")
             yield _row(f"{name}: packages, {order}", read, base, pictures)
     with link(loose, MILLISECONDS, MEGABYTES) as store:
         for count in CONNECTIONS:
@@ -99,9 +97,10 @@ def from_disk(folder: Path, pictures: Pictures) -> Iterator[Row]:
     lake = make_lake(folder / f"packed-{pictures.count}-{pictures.size}", pictures, packed=True)
     base = _several((sys.executable, "-c", MAPPED, str(lake)), RUNS)
     yield _row(f"{name}: a loop over mapped packages (baseline)", base, base, pictures)
-    for order in ("in order", "shuffle"):
-        command = (sys.executable, "-c", STREAM, str(lake), order, str(pictures.total))
-        yield _row(f"{name}: samples, {order}", _several(command, RUNS), base, pictures)
+    for order, epoch in (("in order", 1), ("shuffle", 1), ("shuffle", 2)):
+        command = (sys.executable, "-c", STREAM, str(lake), order, str(pictures.total), str(epoch))
+        what = f"{name}: samples, {order}, epoch {epoch}{', CRC-32 checked' if epoch == 1 else ''}"
+        yield _row(what, _several(command, RUNS), base, pictures)
 
 
 def _remote(store: Link, code: str, folder: Path, runs: int, *arguments: str) -> tuple[Used, tuple[float, ...], int]:

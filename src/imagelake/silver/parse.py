@@ -76,7 +76,7 @@ def _bytes(tree: UploadTree, units: tuple[Unit, ...]) -> int:
 
 def _to_task(unit: Unit, places: Mapping[str, Place]) -> str:
     """A unit and the places of its documents, as JSON."""
-    return json.dumps({"unit": asdict(unit), "places": {path: asdict(place) for path, place in places.items()}})
+    return json.dumps({"unit": asdict(unit), "places": {path: place._asdict() for path, place in places.items()}})
 
 
 def _from_task(text: str) -> tuple[Unit, dict[str, Place]]:

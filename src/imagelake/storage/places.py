@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from imagelake.errors import ImagelakeError, IntegrityError, UploadRejected
 from imagelake.storage.base import Storage
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
     from imagelake.storage.s3_storage import S3Storage
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where bytes are: object, first byte, bytes there, bytes after decoding, and the codec (stored or deflate)."""
 
     uri: str

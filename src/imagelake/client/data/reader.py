@@ -6,12 +6,11 @@ import mmap
 import os
 import threading
 import zlib
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from imagelake.client.blobs import blobs
 from imagelake.client.data.cache import BLOCK, CHUNK, Cache, CachedObject
@@ -30,13 +29,12 @@ if TYPE_CHECKING:
 
 Bytes = bytes | memoryview
 
-Wait = Callable[[], None]
-"""Returns when what was begun is done; the first error is raised."""
-
 _MOST_OPEN = 128
 """Files that are mapped at a time."""
-_WINDOW, _WINDOW_BYTES = 256, 64 << 20
-"""Samples, and bytes of them, that are fetched while those before are used."""
+_WINDOW, _WINDOW_BYTES = 4096, 32 << 20
+"""Samples, and bytes of them, that are fetched together."""
+_WINDOWS_AHEAD = 2
+"""Windows that are fetched while one is used."""
 
 
 class Source(Protocol):
@@ -46,8 +44,8 @@ class Source(Protocol):
         """The stored bytes at a place; NotFound when there is no such object any more."""
         ...
 
-    def prefetch(self, places: Sequence[Place]) -> Wait:
-        """Begin to make these places fast to read, several objects at a time."""
+    def prefetch(self, places: Sequence[Place]) -> None:
+        """Begin to make these places fast to read, several objects at a time; `read` waits, and raises what fails."""
         ...
 
     def forget(self, place: Place) -> None:
@@ -55,13 +53,12 @@ class Source(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Window:
-    """Samples that are fetched together, and where they are."""
+class Located(NamedTuple):
+    """A sample, where its bytes are, and their CRC-32."""
 
-    order: Sequence[int]
-    places: Mapping[int, tuple[Place, int | None]]
-    wait: Wait
+    number: int
+    place: Place
+    crc32: int | None
 
 
 class SampleReader:
@@ -73,14 +70,16 @@ class SampleReader:
         self._source = _source(samples, cache)
         self._checked = bytearray(len(samples))
         self._moved: dict[int, Place] = {}
-        self._window: Mapping[int, tuple[Place, int | None]] = {}
 
     def read(self, index: int) -> Bytes:
         """The bytes of a sample; a view of the mapped file where they are stored there as they are.
 
         IntegrityError when they are not what was published.
         """
-        place, crc32 = self._place(index)
+        return self._read_located(self._located([index])[0])
+
+    def _read_located(self, located: Located) -> Bytes:
+        index, place, crc32 = located
         try:
             data = self._read(place)
         except NotFound:
@@ -103,49 +102,43 @@ class SampleReader:
 
     def read_all(self, indexes: Sequence[int]) -> Iterator[Bytes]:
         """The bytes of these samples in this order; what is read next is fetched meanwhile."""
-        windows = self._windows(indexes)
-        following = self._begin(next(windows, []))
-        while following.places:
-            window, following = following, self._begin(next(windows, []))
-            window.wait()
-            self._window = window.places
-            for index in window.order:
-                yield self.read(index)
+        ahead: deque[Sequence[Located]] = deque()
+        for window in self._windows(indexes):
+            self._source.prefetch([located.place for located in window])
+            ahead.append(window)
+            if len(ahead) > _WINDOWS_AHEAD:
+                yield from map(self._read_located, ahead.popleft())
+        while ahead:
+            yield from map(self._read_located, ahead.popleft())
 
-    def _windows(self, indexes: Sequence[int]) -> Iterator[list[tuple[int, tuple[Place, int | None]]]]:
-        """The samples with their places, in portions of at most _WINDOW of them and _WINDOW_BYTES."""
-        window: list[tuple[int, tuple[Place, int | None]]] = []
+    def _windows(self, indexes: Sequence[int]) -> Iterator[Sequence[Located]]:
+        """The samples with their places, in portions that are fetched together."""
+        window: list[Located] = []
         size = 0
         for start in range(0, len(indexes), _WINDOW):
-            some = indexes[start : start + _WINDOW]
-            for index, place in zip(some, self._places(some), strict=True):
-                if window and (len(window) == _WINDOW or size + place[0].length > _WINDOW_BYTES):
+            for located in self._located(indexes[start : start + _WINDOW]):
+                if window and (len(window) == _WINDOW or size + located.place.length > _WINDOW_BYTES):
                     yield window
                     window, size = [], 0
-                window.append((index, place))
-                size += place[0].length
+                window.append(located)
+                size += located.place.length
         if window:
             yield window
-
-    def _begin(self, window: Sequence[tuple[int, tuple[Place, int | None]]]) -> Window:
-        wait = self._source.prefetch([place for _, (place, _) in window]) if window else _nothing
-        return Window([index for index, _ in window], dict(window), wait)
 
     def _read(self, place: Place) -> Bytes:
         data = self._source.read(place)
         return data if place.codec == "stored" else decode_all(data, place.codec, place.size)
 
-    def _place(self, index: int) -> tuple[Place, int | None]:
-        place, crc32 = self._window.get(index) or self._places([index])[0]
-        return self._moved.get(index, place), crc32
-
-    def _places(self, indexes: Sequence[int]) -> list[tuple[Place, int | None]]:
+    def _located(self, indexes: Sequence[int]) -> list[Located]:
         import pyarrow as pa
 
         table = self._samples.places
         rows = table.slice(indexes[0], 1) if len(indexes) == 1 else table.take(pa.array(indexes, pa.int64()))
-        columns = (rows[name].to_pylist() for name in ("uri", "offset", "length", "size", "codec", "crc32"))
-        return [(Place(*values[:5]), values[5]) for values in zip(*columns, strict=True)]
+        columns = [rows[name].to_pylist() for name in (*Place._fields, "crc32")]
+        return [
+            Located(index, self._moved.get(index) or Place(*values[:-1]), values[-1])
+            for index, values in zip(indexes, zip(*columns, strict=True), strict=True)
+        ]
 
     def _look_again(self, index: int) -> Place:
         dataset = self._samples.target.dataset
@@ -155,10 +148,6 @@ class SampleReader:
             if self._samples.storage.stat(blob.place.uri) is not None:
                 return blob.place
         raise NotFound(f"the bytes {content_hash} are in none of their places")
-
-
-def _nothing() -> None:
-    """What is there already need not be waited for."""
 
 
 def _source(samples: Samples, cache: Cache | None) -> Source:
@@ -189,9 +178,8 @@ class LocalFiles:
             raise IntegrityError(f"{place.uri} ends before byte {place.offset + place.length}")
         return data
 
-    def prefetch(self, places: Sequence[Place]) -> Wait:
+    def prefetch(self, places: Sequence[Place]) -> None:
         """Nothing to do: the system reads ahead."""
-        return _nothing
 
     def forget(self, place: Place) -> None:
         """Map the file anew."""
@@ -218,9 +206,8 @@ class Requests:
         """The stored bytes."""
         return self._storage.read(place.uri, place.offset, place.length)
 
-    def prefetch(self, places: Sequence[Place]) -> Wait:
+    def prefetch(self, places: Sequence[Place]) -> None:
         """Nothing to do: nothing is held."""
-        return _nothing
 
     def forget(self, place: Place) -> None:
         """Nothing to do: nothing is held."""
@@ -233,6 +220,7 @@ class BucketObjects:
         self._storage, self._places, self._cache = storage, places, cache
         self._objects: OrderedDict[str, tuple[CachedObject, frozenset[int]]] = OrderedDict()
         self._lock = threading.Lock()
+        self._opening: dict[str, threading.Lock] = {}
         self._pool: ThreadPoolExecutor | None = None
 
     def read(self, place: Place) -> Bytes:
@@ -246,7 +234,7 @@ class BucketObjects:
                 held.ensure(chunks, partial(self._fetch, place.uri))
         return held.view(start, end)
 
-    def prefetch(self, places: Sequence[Place]) -> Wait:
+    def prefetch(self, places: Sequence[Place]) -> None:
         """Begin to fetch what these places need, each block once, several at a time."""
         work = dict.fromkeys(
             (place.uri, 0 if _is_small(place) else block)
@@ -256,13 +244,8 @@ class BucketObjects:
         first = {place.uri: place for place in places}
         if self._pool is None:
             self._pool = ThreadPoolExecutor(getattr(self._storage, "settings").connections)  # noqa: B009
-        tasks = [self._pool.submit(self._fetch_block, first[uri], block) for uri, block in work]
-
-        def wait() -> None:
-            for task in tasks:
-                task.result()
-
-        return wait
+        for uri, block in work:
+            self._pool.submit(self._fetch_block, first[uri], block)
 
     def forget(self, place: Place) -> None:
         """Fetch these bytes anew the next time."""
@@ -272,16 +255,14 @@ class BucketObjects:
             self._object(place.uri)[0].forget(place.offset, place.offset + place.length)
 
     def _fetch_block(self, place: Place, block: int) -> None:
-        try:
-            if _is_small(place):
-                self.read(place)
-                return
-            held, needed = self._object(place.uri)
-            chunks = [c for c in range(block * BLOCK // CHUNK, (block + 1) * BLOCK // CHUNK) if c in needed]
-            if chunks and not all(held.has(c * CHUNK, c * CHUNK + 1) for c in chunks):
-                held.ensure(chunks, partial(self._fetch, place.uri))
-        except NotFound:
-            return  # moved: whoever reads the sample looks where it is now
+        """What fails here fails again where a sample is read, which is where somebody wants to know."""
+        if _is_small(place):
+            self.read(place)
+            return
+        held, needed = self._object(place.uri)
+        chunks = [c for c in range(block * BLOCK // CHUNK, (block + 1) * BLOCK // CHUNK) if c in needed]
+        if chunks and not all(held.has(c * CHUNK, c * CHUNK + 1) for c in chunks):
+            held.ensure(chunks, partial(self._fetch, place.uri))
 
     def _object(self, uri: str) -> tuple[CachedObject, frozenset[int]]:
         """An object's parts, and which chunks of it any of the samples needs."""
@@ -290,12 +271,17 @@ class BucketObjects:
             if held is not None and held[0].is_current:
                 self._objects.move_to_end(uri)
                 return held
-        opened = self._cache.open(self._storage.uri(uri), partial(self._size, uri)), self._needed(uri)
+            opening = self._opening.setdefault(uri, threading.Lock())
+        with opening:  # one thread asks for its size
+            with self._lock:
+                held = self._objects.get(uri)
+            if held is None or not held[0].is_current:
+                held = self._cache.open(self._storage.uri(uri), partial(self._size, uri)), self._needed(uri)
         with self._lock:
-            self._objects[uri] = opened
+            self._objects[uri] = held
             if len(self._objects) > _MOST_OPEN:
                 self._objects.popitem(last=False)
-        return opened
+        return held
 
     def _needed(self, uri: str) -> frozenset[int]:
         import pyarrow.compute as pc

@@ -1,4 +1,4 @@
-"""A lake, opened for reading: `imagelake.open("./lake")`. No JVM; nothing is written but what labelling tools save."""
+"""A lake, opened for reading: `imagelake.open("./lake")`. No JVM. It writes saved labels and snapshots, nothing else."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from imagelake.client.urls import Urls
     from imagelake.client.verify import Verification
     from imagelake.exports.get import Exported
+    from imagelake.exports.parquet.snapshot import ParquetSnapshot
     from imagelake.report.build import Report
     from imagelake.settings import S3Settings
 
@@ -208,6 +209,17 @@ class Lake(OpenLake):
         asked = Selection(split, where, None, sample, unlabelled or layout.has_unlabelled)
         samples = self._selected(load.load, ref, asked, images)
         return get.export(content.content_of(self.storage, samples), layout, Path(folder), progress)
+
+    def snapshot(self, ref: str) -> ParquetSnapshot:
+        """A version as plain Parquet files in the lake, for pandas, Polars, DuckDB and Spark; see docs/snapshots.md.
+
+        Made when it is first asked for, which needs the right to write below snapshots/ (ConfigError says so); from
+        then on it is only looked up. UsageError for a draft.
+        """
+        from imagelake.exports.parquet import snapshot
+
+        tables = self._tables()
+        return snapshot.snapshot(tables, self.storage, target_of(tables, ref))
 
     def urls(
         self,

@@ -7,8 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from imagelake.errors import ConfigError
+
 TEMP_PREFIX = ".tmp-"
 """Names of files that are still being written start with this; listings leave them out."""
+
+
+class Denied(ConfigError):
+    """The store does not let these credentials do that."""
 
 
 @dataclass(frozen=True)

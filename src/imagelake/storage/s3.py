@@ -20,6 +20,7 @@ from botocore.config import Config
 
 from imagelake.errors import ConfigError, Conflict, ImagelakeError, IntegrityError, NotFound
 from imagelake.settings import S3Settings
+from imagelake.storage.base import Denied
 
 DEFAULT_REGION = "us-east-1"
 
@@ -227,7 +228,7 @@ def _told(error: boto.ClientError, verb: str, uri: str) -> ImagelakeError:
     if code in _EXPIRED:
         return ConfigError(message, hint="renew the credentials, then run the same command again")
     if code in _DENIED:
-        return ConfigError(message, hint="these credentials may not: docs/operate.md lists what each role needs")
+        return Denied(message, hint="these credentials may not: docs/serving.md lists what each role needs")
     if code in _ABSENT:
         return NotFound(f"{uri} does not exist")
     if status in (405, 501) or code in ("NotImplemented", "MethodNotAllowed"):

@@ -1,7 +1,7 @@
 """`sql`: one SELECT over views of the lake, in a DuckDB that can reach nothing else.
 
-Views: images, annotations, categories, splits (of `at`, else of the newest version of every dataset), versions,
-rejections, uploads, runs. Macros: images_at('D@v6'), annotations_at, categories_at, splits_at for any version, and
+Views: images, annotations, categories, splits, class_stats (of `at`, else of the newest version of every dataset),
+versions, rejections, uploads, runs. Macros: images_at('D@v6'), annotations_at, … for any version, and
 changes('D@v2', 'D@v3') for the rows that differ. Before the user's text runs, DuckDB may open the files of the tables
 it names and nothing else, neither file nor network, and its configuration is locked.
 """
@@ -114,9 +114,8 @@ def _create_macro(scope: Scope, macro: str, calls: Sequence[Call], resolve: Reso
             _create_changes(scope.tables, part, diff(scope.tables, before, after))
         else:
             view = macro.removesuffix("_at")
-            body = views.content(Scope(scope.tables, resolve(call.refs[0]), scope.live_run_ids), view)
-            columns = ", ".join(name(c) for c in COLUMNS[view])
-            scope.tables.con.execute(f"CREATE TEMP VIEW {part} AS SELECT {columns} FROM {body}")
+            at = Scope(scope.tables, resolve(call.refs[0]), scope.live_run_ids)
+            scope.tables.con.execute(f"CREATE TEMP VIEW {part} AS {views.rows(at, view)}")
         tests = " AND ".join(f"{p} = {text(r)}" for p, r in zip(("ref", "ref2"), call.refs, strict=False))
         branches.append(f"SELECT * FROM {part} WHERE {tests}")
     parameters = "ref, ref2" if macro == "changes" else "ref"

@@ -16,7 +16,7 @@ from imagelake.errors import UsageError
 if TYPE_CHECKING:
     import duckdb
 
-MACROS = ("images_at", "annotations_at", "categories_at", "splits_at", "changes")
+MACROS = ("images_at", "annotations_at", "categories_at", "splits_at", "class_stats_at", "changes")
 
 _QUERY_NODES = frozenset(("SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"))
 _FUNCTIONS = frozenset(("range", "generate_series", "unnest", "json_each", "json_tree", *MACROS))

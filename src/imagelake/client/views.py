@@ -12,7 +12,7 @@ from imagelake.client.catalog import Target
 from imagelake.client.rows import DRAFTS, KEYS, LOGS, check_live, live
 from imagelake.client.runs import runs
 from imagelake.client.tables import Tables
-from imagelake.client.text import name, outside, select, text
+from imagelake.client.text import holding, name, outside, select, text
 from imagelake.client.uploads import furthest
 from imagelake.errors import IntegrityError
 from imagelake.tables import bronze, gold, silver
@@ -25,6 +25,7 @@ _HIDDEN = ("row_id", "added_in", "publish_id")
 _NOT_SHOWN = ("dataset", "publish_id", "added", "log_versions", "set_digests", "at")
 _VERSION = tuple(c for c in gold.VERSIONS.names if c not in _NOT_SHOWN)
 _UPLOAD = tuple(c for c in bronze.UPLOADS.names if c != "at")
+_COUNTS = "STRUCT(images BIGINT, annotations BIGINT)"
 _RUN = ("run_id", "verb", "dataset", "status", "started_at", "ended_at", "seconds", "problem", "host", "pid", "program")
 
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -36,9 +37,11 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "rejections": silver.REJECTIONS.names,
     "uploads": (*_UPLOAD, "state_at"),
     "runs": _RUN,
+    "class_stats": ("dataset", "category", "images", "annotations", "share", "by_split"),
 }
 """Columns of each view. Times are TIMESTAMP in UTC, under other names than `at`, which DuckDB reserves; `split` of an
-image is that of the version's recipe, in a draft the published one of recipe 1 or `unassigned`."""
+image is that of the version's recipe, in a draft the published one of recipe 1 or `unassigned`. Of class_stats `share`
+is that of all annotations with a category, and `by_split` maps every split to {images, annotations}."""
 
 
 _SPLITLESS = frozenset(c for columns in COLUMNS.values() for c in columns) - {"split"}
@@ -59,13 +62,20 @@ def create(scope: Scope, view: str, used: frozenset[str] | None = None) -> None:
     `used` are all the names a query uses that may be columns, None when it may use any: splits are only opened for
     queries that can see them.
     """
+    scope.tables.con.execute(f"CREATE TEMP VIEW {name(view)} AS {rows(scope, view, used)}")
+
+
+def rows(scope: Scope, view: str, used: frozenset[str] | None = None) -> str:
+    """The SELECT behind a view; see `create`."""
     if view in CONTENT:
         body = content(scope, view, used is None or not used <= _SPLITLESS)
+    elif view == "class_stats":
+        body = _class_stats(scope, used is None or "by_split" in used)
     elif view == "runs":
         body = _runs(scope)
     else:
         body = _PLAIN[view](scope.tables)
-    scope.tables.con.execute(f"CREATE TEMP VIEW {name(view)} AS SELECT {select(COLUMNS[view])} FROM {body}")
+    return f"SELECT {select(COLUMNS[view])} FROM {body}"
 
 
 def content(scope: Scope, view: str, with_split: bool = True) -> str:
@@ -151,6 +161,77 @@ def _check(scope: Scope, entity: str) -> None:
             f"the log holds {row['found']}",
             hint="restore the lake's tables from a copy; nothing of this version is shown",
         )
+
+
+def _class_stats(scope: Scope, with_splits: bool) -> str:
+    """Each category with its counts and their share; those of its splits only for queries that can see them."""
+    counts = _published_counts(scope) or _counts(scope)
+    join, by_split = "", f"NULL::MAP(VARCHAR, {_COUNTS})"
+    if with_splits:
+        join, by_split = f"LEFT JOIN {_counts_by_split(scope, counts)} AS s USING (dataset, category)", "s.by_split"
+    total = "nullif(sum(c.annotations) OVER (PARTITION BY c.dataset), 0)"
+    return f"(SELECT c.*, c.annotations / {total} AS share, {by_split} AS by_split FROM {counts} AS c {join})"
+
+
+def _published_counts(scope: Scope) -> str | None:
+    """The counts that version rows have; None for a draft, and where a row has none."""
+    tables, columns = scope.tables, ("dataset", "sequence", "class_stats")
+    if scope.target is None:
+        shown = f"SEMI JOIN {_latest_rows(tables)} AS v USING (dataset, sequence)"
+        source = tables.relation(gold.VERSIONS, columns)
+    elif scope.target.version is None:
+        return None
+    else:
+        shown = f"WHERE sequence = {scope.target.version.sequence}"
+        source = tables.relation(
+            gold.VERSIONS, columns, scope.target.dataset, holding("sequence", scope.target.version.sequence)
+        )
+    stats = f"(SELECT dataset, class_stats FROM {source} {shown})"
+    if tables.query(f"SELECT 1 FROM {stats} WHERE class_stats IS NULL LIMIT 1"):
+        return None
+    entries = f"unnest(map_entries(class_stats::JSON::MAP(VARCHAR, {_COUNTS})))"
+    return (
+        "(SELECT dataset, e.key AS category, e.value.images AS images, e.value.annotations AS annotations "
+        f"FROM (SELECT dataset, {entries} AS e FROM {stats}))"
+    )
+
+
+def _latest_rows(tables: Tables) -> str:
+    """A table of the version row of every dataset's newest version: dataset and sequence."""
+    latest = [history.latest for history in catalog.histories(tables).values() if history.latest]
+    return tables.once(
+        "_latest_rows",
+        "SELECT unnest($1::VARCHAR[]) AS dataset, unnest($2::BIGINT[]) AS sequence",
+        [[version.dataset for version in latest], [version.sequence for version in latest]],
+    )
+
+
+def _counts(scope: Scope) -> str:
+    """The counts of the rows, as a publish would count them."""
+    categories, annotations = (content(scope, view) for view in ("categories", "annotations"))
+    named = f"SELECT dataset, name AS category, NULL AS image_key FROM {categories}"
+    labels = f"SELECT dataset, category, image_key FROM {annotations} WHERE category IS NOT NULL"
+    return (
+        "(SELECT dataset, category, count(DISTINCT image_key) AS images, count(image_key) AS annotations "
+        f"FROM ({named} UNION ALL {labels}) GROUP BY dataset, category)"
+    )
+
+
+def _counts_by_split(scope: Scope, counts: str) -> str:
+    """For each category a map of every split of its dataset to the counts there, of nothing too."""
+    annotations, splits = (content(scope, view) for view in ("annotations", "splits"))
+    cells = (
+        "SELECT dataset, category, split, count(DISTINCT image_key) AS images, count(*) AS annotations "
+        f"FROM {annotations} JOIN (SELECT dataset, image_key, split FROM {splits}) USING (dataset, image_key) "
+        "WHERE category IS NOT NULL GROUP BY dataset, category, split"
+    )
+    value = "{'images': coalesce(n.images, 0), 'annotations': coalesce(n.annotations, 0)}"
+    every = f"(SELECT DISTINCT dataset, split FROM {splits} WHERE split IS NOT NULL)"
+    return (
+        f"(SELECT dataset, category, map(list(split ORDER BY split), list({value} ORDER BY split)) AS by_split "
+        f"FROM {counts} AS c JOIN {every} AS e USING (dataset) "
+        f"LEFT JOIN ({cells}) AS n USING (dataset, category, split) GROUP BY dataset, category)"
+    )
 
 
 def _versions(tables: Tables) -> str:

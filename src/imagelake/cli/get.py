@@ -29,6 +29,7 @@ def get(  # noqa: PLR0913  the options of a verb are its arguments
     layout: Annotated[
         str, typer.Option("--format", metavar="F", help="files, coco, …: docs/exports.md has them all.")
     ] = "files",
+    partition_by: options.PartitionBy = None,
     split: Annotated[str | None, typer.Option("--split", metavar="S", help="Images of this split.")] = None,
     where: Annotated[
         str | None, typer.Option("--where", metavar="SQL", help="A condition over the view images.")
@@ -52,6 +53,7 @@ def get(  # noqa: PLR0913  the options of a verb are its arguments
             ref,
             folder,
             format=layout,
+            partition_by=partition_by,
             split=split,
             where=where,
             images=keys,

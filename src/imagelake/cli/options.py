@@ -42,3 +42,8 @@ Pack = Annotated[
     ),
 ]
 Alias = Annotated[str | None, typer.Option("--alias", metavar="A", help="A name for the new version.")]
+
+PartitionBy = Annotated[
+    str | None,
+    typer.Option("--partition-by", metavar="KEYS", help="Hive folders of parquet: split,category,date,hash:16."),
+]

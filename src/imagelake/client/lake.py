@@ -1,4 +1,4 @@
-"""A lake, opened for reading: `imagelake.open("./lake")`. No JVM. It writes saved labels and snapshots, nothing else."""
+"""A lake, opened for reading: `imagelake.open("./lake")`. No JVM; it writes saved labels and snapshots only."""
 
 from __future__ import annotations
 
@@ -188,6 +188,7 @@ class Lake(OpenLake):
         folder: str | Path,
         *,
         format: str = "files",
+        partition_by: str | Sequence[str] | None = None,
         split: str | None = None,
         where: str | None = None,
         images: Collection[str] | None = None,
@@ -195,7 +196,7 @@ class Lake(OpenLake):
         unlabelled: bool = False,
         progress: Callable[[int, int], None] = _ignore,
     ) -> Exported:
-        """Write a selection of a version into a new folder, in a format of docs/exports.md.
+        """Write a selection of a version into a new folder, in a format of docs/exports.md; parquet may be partitioned.
 
         The same call again takes up what an interrupted one left, and does nothing when the folder is there. Formats
         that cannot tell unlabelled images from images without objects leave them out, counted, unless `unlabelled`.
@@ -205,7 +206,7 @@ class Lake(OpenLake):
         from imagelake.client.selection import Selection
         from imagelake.exports import content, formats, get
 
-        layout = formats.format_of(format)
+        layout = formats.format_of(format, partition_by)
         asked = Selection(split, where, None, sample, unlabelled or layout.has_unlabelled)
         samples = self._selected(load.load, ref, asked, images)
         return get.export(content.content_of(self.storage, samples), layout, Path(folder), progress)

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from imagelake.client.refs import nearest
 from imagelake.errors import UsageError
 from imagelake.exports.base import Format
 from imagelake.exports.images import Files
+from imagelake.exports.parquet.keys import partition_keys
+from imagelake.exports.parquet.layout import Parquet
 
-FORMATS: tuple[Format, ...] = (Files(),)
+FORMATS: tuple[Format, ...] = (Files(), Parquet())
 
 NAMES = tuple(each.name for each in FORMATS)
 
 
-def format_of(name: str) -> Format:
-    """The format of that name; UsageError with the nearest ones when there is none."""
+def format_of(name: str, partition_by: str | Sequence[str] | None = None) -> Format:
+    """The format of that name, partitioned by these keys; UsageError where it cannot be, or with the nearest names."""
+    layout = _named(name)
+    keys = () if partition_by is None else partition_keys(partition_by)
+    if not keys:
+        return layout
+    if not isinstance(layout, Parquet):
+        raise UsageError(f"--format {name} has no partitions", hint="--partition-by is for --format parquet")
+    return Parquet(keys)
+
+
+def _named(name: str) -> Format:
     for each in FORMATS:
         if each.name == name:
             return each

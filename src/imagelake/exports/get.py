@@ -13,7 +13,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -84,15 +84,23 @@ def export(content: Content, layout: Format, target: Path, progress: Progress) -
 
 
 def _identity(content: Content, layout: Format) -> str:
-    """What makes two exports the same: the samples, which a version's digest names, the format and its layout.
+    """What makes two exports the same: the samples, which a version's digest names, the format, its options and layout.
 
     A draft has no digest: its row hashes stand for it.
     """
     parts = [content.ref, layout.name, str(_LAYOUT), json.dumps(content.about.title), json.dumps(content.about.licence)]
+    parts += _options(layout)
     if content.samples.whole is not None:
         samples = content.samples
         parts += [str(samples.rows.to_pylist()), str(samples.boxes.rows.to_pylist()), str(content.categories)]
     return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _options(layout: Format) -> list[str]:
+    """What a format was made with: one that has options is a dataclass of them."""
+    if not is_dataclass(layout):
+        return []
+    return [f"{field.name}={getattr(layout, field.name)!r}" for field in fields(layout)]
 
 
 def _summary(content: Content, layout: Format, folder: Folder) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """For people who work in Spark: tables of one's own in the lake, and published versions as DataFrames.
 
     lake = Lakehouse(spark, "./lake")
-    lake.write_silver("features", frame)
+    lake.write_silver("features", frame, partition_by="day", cluster_by="image_key")
     lake.upsert("silver", "features", changed, keys=["image_key"])
     lake.time_travel("silver", "features", version=0)
     lake.snapshot("pets@v3").images
@@ -31,6 +31,7 @@ from imagelake.quality.suites.state import TABLES
 from imagelake.settings import DeltaSettings, S3Settings
 from imagelake.storage.lake import open_lake
 from imagelake.tables import deliveries, gold, silver
+from imagelake.tables.delta_rs import delta_table
 from imagelake.tables.store import DeltaStore
 
 LAYERS = ("bronze", "silver", "gold")
@@ -47,6 +48,25 @@ class Snapshot:
     splits: DataFrame
 
 
+@dataclass(frozen=True)
+class _Table:
+    """A table of one's own."""
+
+    layer: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.layer}.{self.name}"
+
+
+@dataclass(frozen=True)
+class _Placement:
+    """Columns by whose values rows go to folders, and columns by which they go to files and are sorted."""
+
+    partition_by: tuple[str, ...]
+    cluster_by: tuple[str, ...]
+
+
 class Lakehouse:
     """A lake seen from Spark. The session must have Delta (imagelake.session.open_session gives one)."""
 
@@ -55,17 +75,44 @@ class Lakehouse:
         self._storage = open_lake(lake, s3).storage
         self._tables = DeltaStore(spark, self._storage, DeltaSettings())
 
-    def write_bronze(self, name: str, frame: DataFrame, mode: str = "append") -> None:
-        """Append to (or with mode `overwrite` replace) a table of one's own in the bronze layer."""
-        self._write("bronze", name, frame, mode)
+    def write_bronze(
+        self,
+        name: str,
+        frame: DataFrame,
+        mode: str = "append",
+        partition_by: str | Sequence[str] = (),
+        cluster_by: str | Sequence[str] = (),
+    ) -> None:
+        """Append to (or with mode `overwrite` replace) a table of one's own in the bronze layer.
 
-    def write_silver(self, name: str, frame: DataFrame, mode: str = "append") -> None:
-        """Append to (or with mode `overwrite` replace) a table of one's own in the silver layer."""
-        self._write("silver", name, frame, mode)
+        `partition_by`: columns whose values get folders; the first write decides, and UsageError names another choice.
+        `cluster_by`: columns by whose ranges this write's rows are spread over files and sorted in them, so that
+        queries skip files by the minima and maxima in Delta's log. It is no liquid clustering, which would shut out
+        readers without Spark: OPTIMIZE does not know of it, and every write says it anew.
+        """
+        self._write(_Table("bronze", name), frame, mode, _Placement(_names(partition_by), _names(cluster_by)))
 
-    def write_gold(self, name: str, frame: DataFrame, mode: str = "append") -> None:
-        """Append to (or with mode `overwrite` replace) a table of one's own in the gold layer."""
-        self._write("gold", name, frame, mode)
+    def write_silver(
+        self,
+        name: str,
+        frame: DataFrame,
+        mode: str = "append",
+        partition_by: str | Sequence[str] = (),
+        cluster_by: str | Sequence[str] = (),
+    ) -> None:
+        """Append to (or with mode `overwrite` replace) a table in the silver layer; as `write_bronze`."""
+        self._write(_Table("silver", name), frame, mode, _Placement(_names(partition_by), _names(cluster_by)))
+
+    def write_gold(
+        self,
+        name: str,
+        frame: DataFrame,
+        mode: str = "append",
+        partition_by: str | Sequence[str] = (),
+        cluster_by: str | Sequence[str] = (),
+    ) -> None:
+        """Append to (or with mode `overwrite` replace) a table in the gold layer; as `write_bronze`."""
+        self._write(_Table("gold", name), frame, mode, _Placement(_names(partition_by), _names(cluster_by)))
 
     def read(self, layer: str, name: str) -> DataFrame:
         """A table of one's own; NotFound when there is none."""
@@ -162,10 +209,28 @@ class Lakehouse:
         splits = images.select("image_key").join(newest, "image_key", "left").fillna(UNASSIGNED, ["split"])
         return Snapshot(images, annotations, categories, splits)
 
-    def _write(self, layer: str, name: str, frame: DataFrame, mode: str) -> None:
+    def _write(self, table: _Table, frame: DataFrame, mode: str, placement: _Placement) -> None:
         if mode not in ("append", "overwrite"):
             raise UsageError(f"mode {mode!r} is not append or overwrite")
-        frame.write.format("delta").mode(mode).save(self._path(layer, name))
+        path, partitions = self._path(table.layer, table.name), self._partitions(table)
+        _check_columns(frame, placement)
+        if partitions is not None and placement.partition_by not in ((), partitions):
+            raise UsageError(
+                f"{table} is partitioned by {_listed(partitions)}, not by {_listed(placement.partition_by)}",
+                hint="leave partition_by out, or write a table of another name",
+            )
+        folders = partitions or placement.partition_by
+        if placement.cluster_by:
+            order = [F.col(_quoted(column)) for column in dict.fromkeys((*folders, *placement.cluster_by))]
+            frame = frame.repartitionByRange(*order).sortWithinPartitions(*order)
+        frame.write.format("delta").mode(mode).partitionBy(*folders).save(path)
+
+    def _partitions(self, table: _Table) -> tuple[str, ...] | None:
+        """What a table of one's own is partitioned by; None when there is no such table yet."""
+        path = f"tables/own/{table.layer}/{table.name}"
+        if not self._tables.is_table(path):
+            return None
+        return tuple(delta_table(self._storage, path).metadata().partition_columns)
 
     def _path(self, layer: str, name: str) -> str:
         if layer not in LAYERS or not _NAME.match(name):
@@ -180,6 +245,23 @@ class Lakehouse:
         if not self._tables.is_table(f"tables/own/{layer}/{name}"):
             raise NotFound(f"there is no table {layer}.{name}", hint=f"write_{layer}({name!r}, frame) makes it")
         return path
+
+
+def _check_columns(frame: DataFrame, placement: _Placement) -> None:
+    for option, columns in vars(placement).items():
+        absent = [column for column in columns if column not in frame.columns]
+        if absent:
+            raise UsageError(
+                f"{option}: the frame has no column {_listed(absent)}", hint=f"columns: {_listed(frame.columns)}"
+            )
+
+
+def _names(columns: str | Sequence[str]) -> tuple[str, ...]:
+    return (columns,) if isinstance(columns, str) else tuple(columns)
+
+
+def _listed(columns: Sequence[str]) -> str:
+    return ", ".join(columns) or "no column"
 
 
 def _quoted(name: str) -> str:

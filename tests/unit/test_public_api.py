@@ -50,7 +50,7 @@ def test_a_lake_can_do_what_the_contract_says() -> None:
     public = {name for name in dir(imagelake.Lake) if not name.startswith("_")}
     assert public == {
         "diff", "export_rejections", "get", "images", "load", "rejections", "report", "runs", "save_labels", "show",
-        "sql", "table", "upload_url", "urls", "verify",
+        "snapshot", "sql", "table", "upload_url", "urls", "verify",
     }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
+from tests.unit.documents import ROOT, blocks
 
 from imagelake.client import lake as client
 from imagelake.errors import IntegrityError, NotFound, UsageError
@@ -117,3 +119,11 @@ def test_spark_reads_snapshots_and_only_the_folders_it_needs(spark: SparkSession
         if "big%2Fdog" not in path.as_posix():
             path.write_bytes(b"not to be opened")
     assert [row.image_key for row in one.collect()] == ["c.png"]
+
+
+@pytest.mark.nightly
+def test_the_example_of_the_page_runs(spark: SparkSession, pets: Pets, capsys: pytest.CaptureFixture[str]) -> None:
+    (code,) = [block for block in blocks(ROOT / "docs" / "snapshots.md", "python") if "spark.read" in block]
+    exec(code, {"spark": spark, "snapshot": pets.lake.snapshot("pets@v3")})
+    shown = re.findall(r"\|\s*(\w+)\|\s*(\d+)\|", capsys.readouterr().out)
+    assert sorted(shown) == [("bird", "1"), ("cat", "1"), ("dog", "1")]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
+import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -15,6 +19,7 @@ from imagelake.client.lake import Lake
 from imagelake.errors import ConfigError
 from imagelake.settings import S3Settings
 from imagelake.storage.s3_storage import S3Storage
+from lakes import LakeMaker
 from pet_lake import Pets
 
 _NUMBERS = count(1)
@@ -46,12 +51,17 @@ def between() -> Iterator[Proxy]:
 def bucket(between: Proxy, pets: Pets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bucket:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     between.rules.clear()
+    return uploaded(pets.maker, between)
+
+
+def uploaded(maker: LakeMaker, between: Proxy) -> Bucket:
+    """A lake in a bucket of its own."""
     name = f"pets-{next(_NUMBERS)}"
-    storage = S3Storage(name, "lake", S3Settings(endpoint=between.endpoint, region="us-east-1"))
+    storage = S3Storage(name, "lake", S3Settings(endpoint=between.endpoint, region="us-east-1", part_megabytes=5))
     storage.client.create_bucket(Bucket=name)
-    for path in sorted(pets.maker.root.rglob("*")):
+    for path in sorted(maker.root.rglob("*")):
         if path.is_file():
-            storage.put_file(path, path.relative_to(pets.maker.root).as_posix())
+            storage.put_file(path, path.relative_to(maker.root).as_posix())
     return Bucket(Lake(storage), between)
 
 
@@ -87,3 +97,21 @@ def test_an_answer_that_got_lost_does_no_harm(bucket: Bucket, kind) -> None:
     bucket.proxy.rules.append(Fault(is_put, kind, 500 if kind == "late_status" else None, times=5))
     made = bucket.lake.snapshot("pets")
     assert [file.rows for file in made.files] == [3, 5, 5, 4]
+
+
+def test_a_large_file_goes_in_parts_and_is_whole(
+    between: Proxy, maker: LakeMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    between.rules.clear()
+    maker.image("pets", "a.png")
+    text = base64.b64encode(random.Random(1).randbytes(6 << 20)).decode()  # 6 MiB that no codec makes smaller
+    maker.box("pets", "a.png", "cat", (0, 0, 1, 1), attributes=json.dumps({"x": text}))
+    maker.deliver("pets")
+    maker.publish("pets")
+    maker.flush()
+    bucket = uploaded(maker, between)
+    made = bucket.lake.snapshot("pets").file("annotations")
+    assert bucket.puts().count("annotations.parquet") == 2
+    data = bucket.lake.storage.read("snapshots/pets/v1/annotations.parquet")
+    assert (len(data), hashlib.sha256(data).hexdigest()) == (made.bytes, made.sha256)

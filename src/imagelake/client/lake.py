@@ -207,7 +207,7 @@ class Lake(OpenLake):
         from imagelake.exports import content, formats, get
 
         layout = formats.format_of(format, partition_by)
-        asked = Selection(split, where, None, sample, unlabelled or layout.has_unlabelled)
+        asked = Selection(split, where, None, sample, unlabelled or layout.has_unlabelled, layout.oriented)
         samples = self._selected(load.load, ref, asked, images)
         return get.export(content.content_of(self.storage, samples), layout, Path(folder), progress)
 

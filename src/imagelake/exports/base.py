@@ -53,10 +53,12 @@ class Format(Protocol):
     """A layout of files that other tools read.
 
     `has_unlabelled`: whether it tells images that nobody labelled from images without objects; others leave them out.
+    `oriented`: whether its readers turn images by EXIF, so that coordinates are those of the shown image.
     """
 
     name: ClassVar[str]
     has_unlabelled: ClassVar[bool]
+    oriented: ClassVar[bool]
 
     def write(self, content: Content, folder: Folder) -> None:
         """Lay the content out. What the format cannot hold is counted by `folder.lose`."""

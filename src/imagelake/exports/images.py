@@ -13,6 +13,7 @@ class Files:
 
     name: ClassVar[str] = "files"
     has_unlabelled: ClassVar[bool] = True
+    oriented: ClassVar[bool] = False
 
     def write(self, content: Content, folder: Folder) -> None:
         """Write the images; their labels are counted as what the format does not hold."""

@@ -8,10 +8,11 @@ from imagelake.client.refs import nearest
 from imagelake.errors import UsageError
 from imagelake.exports.base import Format
 from imagelake.exports.images import Files
+from imagelake.exports.layouts.coco import Coco
 from imagelake.exports.parquet.keys import partition_keys
 from imagelake.exports.parquet.layout import Parquet
 
-FORMATS: tuple[Format, ...] = (Files(), Parquet())
+FORMATS: tuple[Format, ...] = (Files(), Coco(), Parquet())
 
 NAMES = tuple(each.name for each in FORMATS)
 

@@ -82,21 +82,6 @@ def bounds(points: Sequence[float]) -> Box:
     return (left, top, max(xs) - left, max(ys) - top)
 
 
-def voc_to_bbox(xmin: float, ymin: float, xmax: float, ymax: float) -> Box:
-    """Pascal VOC corners as x, y, w, h.
-
-    The corners count pixels from 1 and both belong to the object (VOC2012 development kit, annotation
-    guidelines), so the box covers xmax - xmin + 1 columns and starts at column xmin - 1.
-    """
-    return (xmin - 1, ymin - 1, xmax - xmin + 1, ymax - ymin + 1)
-
-
-def bbox_to_voc(box: Box) -> Box:
-    """The corners xmin, ymin, xmax, ymax of a box: exactly the inverse of `voc_to_bbox`."""
-    x, y, w, h = box
-    return (x + 1, y + 1, x + w, y + h)
-
-
 def rle_encode(counts: Sequence[int]) -> str:
     """Run lengths as compressed text."""
     text = bytearray()

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imagelake import boxes
 from imagelake.formats import geometry
 
 HALVES = st.integers(-200_000, 200_000).map(lambda n: n / 2)
@@ -52,12 +53,12 @@ def test_the_area_of_a_polygon_does_not_depend_on_its_direction() -> None:
 
 @given(st.tuples(HALVES, HALVES, HALVES, HALVES))
 def test_voc_corners_come_back_exactly(corners: tuple[float, float, float, float]) -> None:
-    assert geometry.bbox_to_voc(geometry.voc_to_bbox(*corners)) == corners
+    assert boxes.bbox_to_voc(boxes.voc_to_bbox(*corners)) == corners
 
 
 def test_voc_corners_count_pixels_from_one_and_belong_to_the_object() -> None:
-    assert geometry.voc_to_bbox(1, 1, 640, 480) == (0, 0, 640, 480)
-    assert geometry.voc_to_bbox(7, 9, 7, 9) == (6, 8, 1, 1)
+    assert boxes.voc_to_bbox(1, 1, 640, 480) == (0, 0, 640, 480)
+    assert boxes.voc_to_bbox(7, 9, 7, 9) == (6, 8, 1, 1)
 
 
 @given(st.lists(st.integers(0, 1 << 30), max_size=40))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from xml.etree.ElementTree import Element
 
-from imagelake.formats.geometry import voc_to_bbox
+from imagelake.boxes import voc_to_bbox
 from imagelake.formats.names import FileName, category_name
 from imagelake.formats.records import AnnotationRecord, Box, ImageRecord, Issue, Record
 from imagelake.formats.refused import Refused, shown

@@ -9,12 +9,13 @@ from imagelake.errors import UsageError
 from imagelake.exports.base import Format
 from imagelake.exports.images import Files
 from imagelake.exports.layouts.coco import Coco
+from imagelake.exports.layouts.imagefolder import ImageFolder
 from imagelake.exports.layouts.voc import Voc
 from imagelake.exports.layouts.yolo import Yolo, YoloPose, YoloSegment
 from imagelake.exports.parquet.keys import partition_keys
 from imagelake.exports.parquet.layout import Parquet
 
-FORMATS: tuple[Format, ...] = (Files(), Coco(), Yolo(), YoloSegment(), YoloPose(), Voc(), Parquet())
+FORMATS: tuple[Format, ...] = (Files(), Coco(), Yolo(), YoloSegment(), YoloPose(), Voc(), ImageFolder(), Parquet())
 
 NAMES = tuple(each.name for each in FORMATS)
 

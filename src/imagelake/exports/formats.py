@@ -11,11 +11,22 @@ from imagelake.exports.images import Files
 from imagelake.exports.layouts.coco import Coco
 from imagelake.exports.layouts.imagefolder import ImageFolder
 from imagelake.exports.layouts.voc import Voc
+from imagelake.exports.layouts.webdataset import WebDataset
 from imagelake.exports.layouts.yolo import Yolo, YoloPose, YoloSegment
 from imagelake.exports.parquet.keys import partition_keys
 from imagelake.exports.parquet.layout import Parquet
 
-FORMATS: tuple[Format, ...] = (Files(), Coco(), Yolo(), YoloSegment(), YoloPose(), Voc(), ImageFolder(), Parquet())
+FORMATS: tuple[Format, ...] = (
+    Files(),
+    Coco(),
+    Yolo(),
+    YoloSegment(),
+    YoloPose(),
+    Voc(),
+    ImageFolder(),
+    WebDataset(),
+    Parquet(),
+)
 
 NAMES = tuple(each.name for each in FORMATS)
 

@@ -25,7 +25,6 @@ FORMATS: tuple[Format, ...] = (
     Voc(),
     ImageFolder(),
     WebDataset(),
-    Parquet(),
 )
 
 NAMES = tuple(each.name for each in FORMATS)

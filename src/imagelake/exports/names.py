@@ -48,6 +48,11 @@ def flat(key: str) -> str:
     return key.replace("/", "__")
 
 
+def class_names(classes: Sequence[str | None]) -> list[str]:
+    """Names by training index. An index of no category gets a name too: numbers of classes must have no gap."""
+    return [_unused(index, classes) if name is None else name for index, name in enumerate(classes)]
+
+
 def stem(path: str) -> str:
     """A path without the suffix of its last part."""
     base = path.rfind("/") + 1
@@ -70,6 +75,13 @@ def _portable_part(part: str) -> str:
     suffix = part[len(stem(part)) :] if len(part) - len(stem(part)) <= _DIGITS[0] else ""
     head = part.encode()[: _MOST_BYTES - len(suffix.encode())].decode("utf-8", "ignore")
     return nfc(head) + suffix
+
+
+def _unused(index: int, classes: Sequence[str | None]) -> str:
+    name = f"unused_{index}"
+    while name in classes:
+        name += "_"
+    return name
 
 
 def _distinct(proposals: Sequence[str], keys: Sequence[str], identity: Callable[[str], str]) -> list[str]:

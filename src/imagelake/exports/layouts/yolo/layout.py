@@ -48,22 +48,10 @@ def _data_yaml(content: Content, folders: Mapping[str | None, str], more: Mappin
     """Without `path`: paths then start at the document's own folder, wherever it is copied to."""
     import yaml
 
-    classes = _class_names(content.samples.classes)
+    classes = names.class_names(content.samples.classes)
     document: dict[str, Any] = {split: f"images/{folders[split]}" for split in _SPLITS if split in folders}
     document |= {"nc": len(classes), "names": dict(enumerate(classes)), **more}
     return yaml.safe_dump(document, sort_keys=False).encode("ascii")
-
-
-def _class_names(classes: Sequence[str | None]) -> list[str]:
-    """Names by training index. An index of no category gets a name too: the numbers must have no gap."""
-    return [_unused(index, classes) if name is None else name for index, name in enumerate(classes)]
-
-
-def _unused(index: int, classes: Sequence[str | None]) -> str:
-    name = f"unused_{index}"
-    while name in classes:
-        name += "_"
-    return name
 
 
 def _note_what_trainers_miss(folder: Folder, folders: Mapping[str | None, str], paths: Sequence[str]) -> None:

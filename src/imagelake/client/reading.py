@@ -24,8 +24,9 @@ def in_storage_order(places: pa.Table, indexes: Sequence[int]) -> list[int]:
     """These places in the order of object and offset: neighbours come with one request."""
     import pyarrow as pa
 
-    positions = pa.table({"uri": places["uri"].cast(pa.string()), "offset": places["offset"]}).take(pa.array(indexes))
-    positions = positions.append_column("index", pa.array(indexes, pa.int64()))
+    index = pa.array(indexes, pa.int64())
+    positions = pa.table({"uri": places["uri"].cast(pa.string()), "offset": places["offset"]}).take(index)
+    positions = positions.append_column("index", index)
     return list(positions.sort_by([("uri", "ascending"), ("offset", "ascending")])["index"].to_pylist())
 
 

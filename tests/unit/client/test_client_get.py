@@ -10,6 +10,7 @@ import pytest
 from imagelake.client.samples import Samples
 from imagelake.errors import IntegrityError, NotFound, UsageError
 from imagelake.exports import folder as folders
+from imagelake.exports import get
 from pet_lake import Pets
 
 
@@ -79,6 +80,29 @@ def test_an_interrupted_export_is_not_taken_for_a_whole_one(
     assert len(reads) == 2, "what was there already is not read again"
     assert set(_images(tmp_path / "out")) == {"a.png", "b.png", "c.png", "d.png"}
     assert {p.name for p in tmp_path.iterdir()} == {"out", "pets"}, "nothing is left beside it"
+
+
+def test_an_export_that_lacked_nothing_but_its_record_is_finished(
+    pets: Pets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_off(path: Path) -> None:
+        raise OSError("the power is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(get, "_sync", cut_off)
+        with pytest.raises(OSError, match="gone"):
+            pets.lake.get("pets@v1", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    reads: list[int] = []
+
+    def counted(samples: Samples, indexes: list[int]):
+        reads.extend(indexes)
+        return iter(())
+
+    monkeypatch.setattr(folders, "read_samples", counted)
+    assert pets.lake.get("pets@v1", tmp_path / "out").is_new
+    assert reads == []
+    assert set(_images(tmp_path / "out")) == {"a.png", "b.png", "c.png", "d.png"}
 
 
 def test_bytes_that_are_not_those_published_are_refused(pets: Pets, tmp_path: Path) -> None:

@@ -68,24 +68,31 @@ def urls(
     target = source.target
     chosen = choose_images(tables, target, selection, images, matching)
     image_places(tables, target, chosen.rows)
-    rows = _media_types(tables, target, chosen.rows)
-    hashes = {row["content_hash"] for row in rows}
-    places = blobs(tables, target.dataset, hashes)
-    single = {found for found in hashes if _is_object(found, places.get(found, ()))}
-    shown = [row for row in rows if row["content_hash"] in single]
-    wanted = [(blob_path(row["content_hash"]), row["media_type"]) for row in shown]
-    signed = presigned_gets(source.storage, wanted, expires)
-    missing = tuple(row["image_key"] for row in rows if row["content_hash"] not in single)
+    signed = object_urls(tables, source, chosen.rows, expires)
+    keys = chosen.rows["image_key"].to_pylist()
+    missing = tuple(key for key in keys if key not in signed)
     return Urls(
         chosen.ref,
         expires,
-        tuple(
-            UrlRow(row["image_key"], url, served_type(row["media_type"]))
-            for row, url in zip(shown, signed, strict=True)
-        ),
+        tuple(signed.values()),
         missing,
-        f"{len(missing)} of {len(rows)} images have no URL: {BROWSE}" if missing else None,
+        f"{len(missing)} of {len(keys)} images have no URL: {BROWSE}" if missing else None,
     )
+
+
+def object_urls(tables: Tables, source: Source, images: pa.Table, expires: int) -> dict[str, UrlRow]:
+    """A URL by key, in key order, for each of the images that is an object of its own."""
+    rows = _media_types(tables, source.target, images)
+    hashes = {row["content_hash"] for row in rows}
+    places = blobs(tables, source.target.dataset, hashes)
+    single = {content_hash for content_hash in hashes if _is_object(content_hash, places.get(content_hash, ()))}
+    shown = [row for row in rows if row["content_hash"] in single]
+    objects = [(blob_path(row["content_hash"]), row["media_type"]) for row in shown]
+    signed = presigned_gets(source.storage, objects, expires)
+    return {
+        row["image_key"]: UrlRow(row["image_key"], url, served_type(row["media_type"]))
+        for row, url in zip(shown, signed, strict=True)
+    }
 
 
 def _media_types(tables: Tables, target: Target, rows: pa.Table) -> list[Row]:

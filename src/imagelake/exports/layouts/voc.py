@@ -17,6 +17,7 @@ from imagelake.exports import names
 from imagelake.exports.base import Content
 from imagelake.exports.entries import Entry, entries, note_renamed, note_space
 from imagelake.exports.folder import Folder
+from imagelake.exports.xml_text import xml_text
 
 _IMAGES = "JPEGImages"
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
@@ -26,8 +27,6 @@ _DECIMALS = 9
 """More digits than any corner has, and fewer than rounding errors reach."""
 
 _NAME = re.compile(r"(?!xml)[A-Za-z_][A-Za-z0-9_.-]*", re.IGNORECASE)
-_NO_TEXT = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Characters that no XML 1.0 document holds, and carriage returns, which its readers change."""
 
 
 class Voc:
@@ -113,16 +112,7 @@ def _add(parent: Element, name: str, value: Any, folder: Folder) -> None:
         for key, inner in value.items():
             _add(element, key, inner, folder)
     else:
-        SubElement(parent, name).text = _text(value, folder)
-
-
-def _text(value: Any, folder: Folder) -> str:
-    """A value as VOC writes it: yes is 1, no is 0, nothing is nothing."""
-    if value is None:
-        return ""
-    text = str(int(value)) if isinstance(value, bool) else str(value)
-    folder.lose("characters that XML cannot hold: their code is written", len(_NO_TEXT.findall(text)))
-    return _NO_TEXT.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+        SubElement(parent, name).text = xml_text(value, folder)
 
 
 def _number(value: float) -> str:

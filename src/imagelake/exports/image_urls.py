@@ -1,0 +1,25 @@
+"""Where a tool finds images: in the bucket by presigned URLs, else beside the export."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imagelake.client.load import Source
+from imagelake.client.tables import Tables
+from imagelake.client.urls import object_urls
+from imagelake.storage.local import LocalStorage
+from imagelake.storage.presign import MOST_SECONDS, Url
+
+if TYPE_CHECKING:
+    from imagelake.client.samples import Samples
+
+
+def image_urls(samples: Samples, expires: int = MOST_SECONDS) -> dict[str, Url]:
+    """URLs by key of images that are objects of a bucket; of a lake in a folder none.
+
+    They are secrets, and end after `expires` seconds: seven days at most.
+    """
+    if isinstance(samples.storage, LocalStorage):
+        return {}
+    rows = object_urls(Tables(samples.storage), Source(samples.storage, samples.target), samples.rows, expires)
+    return {key: row.url for key, row in rows.items()}

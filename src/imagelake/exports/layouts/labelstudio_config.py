@@ -24,9 +24,11 @@ def config(content: Content, folder: Folder) -> bytes:
     SubElement(view, "Image", name="image", value="$image", zoom="true")
     for tag, name in (("RectangleLabels", "rectangle"), ("PolygonLabels", "polygon")):
         _labels(SubElement(view, tag, name=name, toName="image"), "Label", classes, folder)
-    points = [str(number + 1) for number in range(_most_points(content))]
-    if points:
-        _labels(SubElement(view, "KeyPointLabels", name="keypoint", toName="image"), "Label", points, folder)
+    most = _most_points(content)
+    if most:
+        keypoints = SubElement(view, "KeyPointLabels", name="keypoint", toName="image")
+        for number in range(most):  # the order of keypoints, for Label Studio's own exports
+            SubElement(keypoints, "Label", value=str(number + 1), model_index=str(number))
     choices = SubElement(view, "Choices", name="class", toName="image", choice="multiple")
     _labels(choices, "Choice", classes, folder)
     indent(view)

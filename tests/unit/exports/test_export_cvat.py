@@ -16,7 +16,7 @@ from zoo import HOSTILE, zoo
 
 from imagelake.client import lake as client
 from imagelake.errors import IntegrityError
-from imagelake.exports.layouts.cvat_masks import row_mask
+from imagelake.exports.layouts.cvat.masks import row_mask
 from imagelake.formats.geometry import rle_encode
 from lakes import LakeMaker
 

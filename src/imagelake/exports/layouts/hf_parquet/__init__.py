@@ -17,8 +17,8 @@ from imagelake.exports import names
 from imagelake.exports.base import Content
 from imagelake.exports.entries import Entry, entry, note_space
 from imagelake.exports.folder import Folder
-from imagelake.exports.layouts.hf_card import card
-from imagelake.exports.layouts.hf_features import arrow_schema
+from imagelake.exports.layouts.hf_parquet.card import card
+from imagelake.exports.layouts.hf_parquet.features import arrow_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -7,7 +7,7 @@ from typing import Any
 
 from imagelake.exports import names
 from imagelake.exports.base import About, Content
-from imagelake.exports.layouts.hf_features import card_features
+from imagelake.exports.layouts.hf_parquet.features import card_features
 from imagelake.plain_text import safe
 
 _TEXT = """

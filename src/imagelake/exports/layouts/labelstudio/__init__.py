@@ -20,7 +20,7 @@ from imagelake.exports.entries import Entry, entries, note_renamed, note_space
 from imagelake.exports.folder import Folder
 from imagelake.exports.image_urls import image_urls
 from imagelake.exports.keypoints import has_keypoints, keypoints_of
-from imagelake.exports.layouts.labelstudio_config import config
+from imagelake.exports.layouts.labelstudio.config import config
 from imagelake.exports.xml_text import xml_text
 
 _LOCAL = "/data/local-files/?d="

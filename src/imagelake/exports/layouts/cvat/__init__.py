@@ -16,7 +16,7 @@ from imagelake.exports import names
 from imagelake.exports.base import Category, Content
 from imagelake.exports.entries import Entry, entries, note_renamed, note_space
 from imagelake.exports.folder import Folder
-from imagelake.exports.layouts.cvat_shapes import declared, shapes
+from imagelake.exports.layouts.cvat.shapes import declared, shapes
 from imagelake.exports.xml_text import xml_text
 
 _TAG = "imagelake"

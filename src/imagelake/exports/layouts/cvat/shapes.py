@@ -11,7 +11,7 @@ from imagelake.client.samples import Annotation
 from imagelake.exports.entries import Entry
 from imagelake.exports.folder import Folder
 from imagelake.exports.keypoints import has_keypoints, keypoints_of
-from imagelake.exports.layouts.cvat_masks import row_mask
+from imagelake.exports.layouts.cvat.masks import row_mask
 from imagelake.exports.xml_text import xml_text
 
 _CLASS = "class"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,6 +23,7 @@ Progress = Callable[[int, int], None]
 """Told how many images of how many are done."""
 
 _WRITERS = 8
+_DIGITS = 32
 _WAITING_BYTES = 128 << 20
 
 
@@ -53,7 +55,8 @@ class Folder:
         """A file to write; it gets its name when the block ends without an error."""
         target = self.path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f"{TEMP_PREFIX}{target.name}"[:200])
+        name = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:_DIGITS]  # a longer one might be too long
+        temporary = target.with_name(f"{TEMP_PREFIX}{name}")
         with temporary.open("wb") as out:
             yield out
         temporary.replace(target)

@@ -10,9 +10,11 @@ from zoo import zoo
 
 from imagelake.client import lake as client
 from imagelake.errors import UsageError
+from imagelake.exports.folder import Folder
 from imagelake.exports.formats import FORMATS, NAMES
 from lakes import LakeMaker
 
+ROOT = Path(__file__).parents[3]
 NEEDING = {"yolo-pose": "no keypoints", "imagefolder": "no image of"}
 """Formats that refuse a selection without what they are for."""
 
@@ -77,3 +79,21 @@ def test_a_draft_with_images_of_no_split_is_exported(name: str, maker: LakeMaker
     done = client.open(str(maker.root)).get("d@draft", tmp_path / "out", format=name)
     assert done.images == 1
     assert b"the bytes of a" in b"".join(files(tmp_path / "out").values())
+
+
+def test_the_page_describes_every_format() -> None:
+    page = (ROOT / "docs/exports.md").read_text("utf-8")
+    _, *sections = page.split("\n## ")
+    titles = ", ".join(section.partition("\n")[0] for section in sections).split(", ")
+    assert set(NAMES) - {"files"} <= set(titles)
+    table = [line for line in page.splitlines() if line.startswith("| `")]
+    assert all(any(f"`{name}`" in line for line in table) for name in NAMES)
+
+
+def test_files_of_long_names_are_written_side_by_side(tmp_path: Path) -> None:
+    folder = Folder(tmp_path, lambda done, total: None)
+    one, other = ("x" * 240 + end for end in ("1.jpg", "2.jpg"))
+    with folder.open(one) as first, folder.open(other) as second:
+        first.write(b"1")
+        second.write(b"2")
+    assert files(tmp_path) == {one: b"1", other: b"2"}

@@ -89,7 +89,7 @@ def test_parts_that_are_joined_enclose_what_they_enclosed(parts: list[list[float
 
 
 @given(polygon=st.lists(st.floats(-20, 40), min_size=6, max_size=6))
-def test_no_coordinate_leaves_the_image(polygon: list[float], tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_no_coordinate_leaves_the_image(polygon: list[float]) -> None:
     folder = a_folder(Path())
     annotation = an_annotation(kind="polygon", polygons=(tuple(polygon),), bbox=(0.0, 0.0, 1.0, 1.0))
     row = outline_row(annotation, an_entry(20, 20), folder)

@@ -39,8 +39,8 @@ def stems(proposals: Sequence[str], keys: Sequence[str]) -> list[str]:
 def split_folders(splits: Iterable[str | None], without: str) -> dict[str | None, str]:
     """A folder for each split; `without` is that of images without a split."""
     named = sorted({split for split in splits if split is not None})
-    taken = paths([without, *(split.replace("/", "_") for split in named)], ["", *named])
-    return {None: taken[0], **dict(zip(named, taken[1:], strict=True))}
+    folders = paths([without, *(split.replace("/", "_") for split in named)], ["", *named])
+    return {None: folders[0], **dict(zip(named, folders[1:], strict=True))}
 
 
 def flat(key: str) -> str:
@@ -67,7 +67,7 @@ def portable(path: str) -> str:
 
 def _portable_part(part: str) -> str:
     part = _FORBIDDEN.sub("_", part)
-    part = _AT_END.sub(lambda found: "_" * len(found[0]), part) or "_"
+    part = _AT_END.sub(lambda match: "_" * len(match[0]), part) or "_"
     if _DEVICE.fullmatch(part):
         part = f"_{part}"
     if len(part) <= _MOST_BYTES // 4 or len(part.encode()) <= _MOST_BYTES:

@@ -129,9 +129,9 @@ def animals(maker: LakeMaker) -> Lake:
 
 def test_a_document_says_all_that_the_lake_knows(maker: LakeMaker, tmp_path: Path) -> None:
     exported = animals(maker).get("d", tmp_path / "out", format="coco")
-    found = documents(tmp_path / "out")
-    assert set(found) == {"instances_train.json", "instances_val.json"}
-    train, val = found["instances_train.json"], found["instances_val.json"]
+    by_name = documents(tmp_path / "out")
+    assert set(by_name) == {"instances_train.json", "instances_val.json"}
+    train, val = by_name["instances_train.json"], by_name["instances_val.json"]
     assert train["images"] == [
         {"id": 1, "file_name": "x/b.png", "width": 64, "height": 48, "license": 3, "date_captured": "2020-01-01"}
     ]
@@ -215,9 +215,9 @@ def test_a_draft_is_exported_with_images_that_have_no_split(maker: LakeMaker, tm
     maker.deliver("d")
     maker.flush()
     client.open(str(maker.root)).get("d@draft", tmp_path / "out", format="coco")
-    found = documents(tmp_path / "out")
-    assert len(found) == 1
-    (document,) = found.values()
+    by_name = documents(tmp_path / "out")
+    assert len(by_name) == 1
+    (document,) = by_name.values()
     assert len(document["annotations"]) == 1
 
 

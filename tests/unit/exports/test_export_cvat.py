@@ -149,11 +149,11 @@ def test_a_mask_covers_the_same_pixels_row_by_row(mask: Any) -> None:
     edges = np.flatnonzero(np.diff(flat)) + 1
     runs = np.diff([0, *edges, len(flat)]).tolist()
     counts = rle_encode([0, *runs] if flat[0] else runs)
-    found = row_mask((mask.shape[0], mask.shape[1], counts))
+    cut = row_mask((mask.shape[0], mask.shape[1], counts))
     drawn = np.zeros_like(mask)
-    if found is not None:
-        inside = np.repeat(np.arange(len(found.runs)) % 2, found.runs).reshape(found.height, found.width)
-        drawn[found.top : found.top + found.height, found.left : found.left + found.width] = inside
+    if cut is not None:
+        inside = np.repeat(np.arange(len(cut.runs)) % 2, cut.runs).reshape(cut.height, cut.width)
+        drawn[cut.top : cut.top + cut.height, cut.left : cut.left + cut.width] = inside
         assert inside[0].any(), "no row or column is for nothing"
         assert inside[-1].any()
         assert inside[:, 0].any()

@@ -24,9 +24,9 @@ from lakes import LakeMaker
 
 def tasks_of(out: Path) -> dict[str, dict[str, Any]]:
     tasks = json.loads((out / "tasks.json").read_text("ascii"))
-    found = {task["data"]["image_key"]: task for task in tasks}
-    assert len(found) == len(tasks)
-    return found
+    by_key = {task["data"]["image_key"]: task for task in tasks}
+    assert len(by_key) == len(tasks)
+    return by_key
 
 
 def regions(task: dict[str, Any]) -> list[dict[str, Any]]:

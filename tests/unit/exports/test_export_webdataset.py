@@ -30,24 +30,24 @@ def samples_of(shard: Path) -> dict[str, dict[str, bytes]]:
 
 
 def all_samples(out: Path) -> list[tuple[str, dict[str, Any], bytes]]:
-    found = []
+    samples = []
     for shard in sorted(out.glob("*.tar")):
         for members in samples_of(shard).values():
             (suffix,) = members.keys() - {"json"}
-            found.append((shard.name, json.loads(members["json"]), members[suffix]))
-    return found
+            samples.append((shard.name, json.loads(members["json"]), members[suffix]))
+    return samples
 
 
 def test_a_sample_is_an_image_and_all_that_is_known_of_it(maker: LakeMaker, tmp_path: Path) -> None:
     lake = zoo(maker)
     done = lake.get("zoo", tmp_path / "out", format="webdataset")
     loaded = {sample.key: sample for sample in lake.load("zoo")}
-    found = all_samples(tmp_path / "out")
-    assert {document["key"] for _, document, _ in found} == set(loaded)
-    assert len(found) == len(loaded)
-    assert sum(len(document["annotations"]) for _, document, _ in found) == done.annotations
+    samples = all_samples(tmp_path / "out")
+    assert {document["key"] for _, document, _ in samples} == set(loaded)
+    assert len(samples) == len(loaded)
+    assert sum(len(document["annotations"]) for _, document, _ in samples) == done.annotations
     assert done.losses == {}
-    for shard, document, data in found:
+    for shard, document, data in samples:
         sample = loaded[document["key"]]
         assert shard == f"{sample.split}-000000.tar"
         assert data == sample.bytes
@@ -108,9 +108,13 @@ def test_images_with_the_same_bytes_are_samples_of_their_own(maker: LakeMaker, t
     maker.publish("d")
     maker.flush()
     client.open(str(maker.root)).get("d", tmp_path / "out", format="webdataset")
-    found = samples_of(tmp_path / "out/train-000000.tar")
-    assert len(found) == 3
-    assert sorted(sorted(members) for members in found.values()) == [["jpeg", "json"], ["jpg", "json"], ["jpg", "json"]]
+    samples = samples_of(tmp_path / "out/train-000000.tar")
+    assert len(samples) == 3
+    assert sorted(sorted(members) for members in samples.values()) == [
+        ["jpeg", "json"],
+        ["jpg", "json"],
+        ["jpg", "json"],
+    ]
 
 
 def test_samples_do_not_lie_in_the_order_of_their_keys(maker: LakeMaker, tmp_path: Path) -> None:

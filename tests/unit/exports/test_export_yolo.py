@@ -168,8 +168,8 @@ def test_every_annotation_is_a_row_or_counted(name: str, maker: LakeMaker, tmp_p
 
 def test_data_yaml_says_what_trainers_ask_for(maker: LakeMaker, tmp_path: Path) -> None:
     exported = street(maker).get("d", tmp_path / "out", format="yolo")
-    found = yaml.safe_load((tmp_path / "out/data.yaml").read_bytes())
-    assert found == {
+    declared = yaml.safe_load((tmp_path / "out/data.yaml").read_bytes())
+    assert declared == {
         "train": "images/train",
         "val": "images/val",
         "nc": 4,

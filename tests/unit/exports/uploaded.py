@@ -40,9 +40,9 @@ def labels_of(records: Iterable[Record], sizes: dict[str, tuple[int, int]] | Non
     categories = [r for r in records if isinstance(r, CategoryRecord)]
     names = {(c.document, c.ref): c.name for c in categories}
     keys = {(i.document, i.ref): key_of(i) for i in images}
-    found: dict[str, Any] = {}
+    by_key: dict[str, Any] = {}
     for image in images:
-        found[key_of(image)] = {
+        by_key[key_of(image)] = {
             "split": image.split,
             "size": (image.width, image.height),
             "attributes": dict(image.attributes),
@@ -54,10 +54,10 @@ def labels_of(records: Iterable[Record], sizes: dict[str, tuple[int, int]] | Non
         if isinstance(record, AnnotationRecord) and key is not None:
             category = record.category or names.get((record.document, str(record.category_ref)))
             if category is not None:
-                found[key]["annotations"].append(_annotation(record, category))
-    for image in found.values():
+                by_key[key]["annotations"].append(_annotation(record, category))
+    for image in by_key.values():
         image["annotations"].sort(key=repr)
-    return Labels(found, {c.name: (c.supercategory, dict(c.attributes)) for c in categories})
+    return Labels(by_key, {c.name: (c.supercategory, dict(c.attributes)) for c in categories})
 
 
 def key_of(image: ImageRecord) -> str:

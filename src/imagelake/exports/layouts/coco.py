@@ -41,9 +41,9 @@ class Coco:
         samples = content.samples
         keys, splits = samples.rows["image_key"].to_pylist(), samples.rows["split"].to_pylist()
         folders = names.split_folders(set(splits), _WITHOUT_SPLIT)
-        wanted = [f"{folders[split]}/{key}" for split, key in zip(splits, keys, strict=True)]
-        paths = names.paths(wanted, keys)
-        note_renamed(folder, wanted, paths)
+        proposals = [f"{folders[split]}/{key}" for split, key in zip(splits, keys, strict=True)]
+        paths = names.paths(proposals, keys)
+        note_renamed(folder, proposals, paths)
         note_space(samples, folder)
         head = _head(content, folder)
         with ExitStack() as stack:

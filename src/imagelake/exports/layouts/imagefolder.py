@@ -37,12 +37,12 @@ class ImageFolder:
         class_folders = _class_folders(content.categories)
         split_folders = names.split_folders(set(splits), _WITHOUT_SPLIT)
         places = [place for place, name in enumerate(classes) if name is not None]
-        wanted = [
+        proposals = [
             f"{split_folders[splits[place]]}/{class_folders[str(classes[place])]}/"
             f"{_name(keys[place], str(classes[place]))}"
             for place in places
         ]
-        paths = dict(zip(places, names.paths(wanted, [keys[place] for place in places]), strict=True))
+        paths = dict(zip(places, names.paths(proposals, [keys[place] for place in places]), strict=True))
         folder.write(CLASSES, _class_list(content.categories, class_folders))
         folder.write_images(samples, [paths.get(place) for place in range(len(keys))])
 

@@ -28,9 +28,9 @@ class Croissant:
     def write(self, content: Content, folder: Folder) -> None:
         """Write the tables and the images, then what describes them. `labelled` tells images that nobody labelled."""
         samples = content.samples
-        wanted = [f"images/{key}" for key in samples.rows["image_key"].to_pylist()]
-        paths = names.paths(wanted, samples.rows["image_key"].to_pylist())
-        note_renamed(folder, wanted, paths)
+        proposals = [f"images/{key}" for key in samples.rows["image_key"].to_pylist()]
+        paths = names.paths(proposals, samples.rows["image_key"].to_pylist())
+        note_renamed(folder, proposals, paths)
         note_space(samples, folder)
         written = write_tables(samples, paths, folder)
         files = [_file(folder, table.path) for table in (IMAGES, OBJECTS, CLASSES) if table in written]

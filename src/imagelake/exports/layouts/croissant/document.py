@@ -118,7 +118,7 @@ def _suffix(path: str) -> str:
 
 
 def _splits(splits: Sequence[str]) -> dict[str, Any]:
-    known = [{"splits/name": split, "splits/url": _SPLITS.get(split)} for split in splits]
+    rows = [{"splits/name": split, "splits/url": _SPLITS.get(split)} for split in splits]
     return {
         "@type": "cr:RecordSet",
         "@id": "splits",
@@ -129,7 +129,7 @@ def _splits(splits: Sequence[str]) -> dict[str, Any]:
             _inline("splits/name", "sc:Text", "The name of the split."),
             _inline("splits/url", "sc:URL", "What the split is for."),
         ],
-        "data": [{name: value for name, value in split.items() if value is not None} for split in known],
+        "data": [{name: value for name, value in split.items() if value is not None} for split in rows],
     }
 
 

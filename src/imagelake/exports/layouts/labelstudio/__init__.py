@@ -46,9 +46,9 @@ class LabelStudio:
         samples = content.samples
         keys = samples.rows["image_key"].to_pylist()
         urls = image_urls(samples)
-        wanted = [f"images/{key}" for key in keys]
-        paths = [None if key in urls else path for key, path in zip(keys, names.paths(wanted, keys), strict=True)]
-        note_renamed(folder, wanted, [path or like for path, like in zip(paths, wanted, strict=True)])
+        proposals = [f"images/{key}" for key in keys]
+        paths = [None if key in urls else path for key, path in zip(keys, names.paths(proposals, keys), strict=True)]
+        note_renamed(folder, proposals, [path or like for path, like in zip(paths, proposals, strict=True)])
         note_space(samples, folder)
         _note_places(folder, len(urls), len(keys))
         with folder.open("tasks.json") as out:

@@ -24,9 +24,9 @@ def write_labels(content: Content, folder: Folder, row: Row, more: Mapping[str, 
     samples = content.samples
     keys, splits = samples.rows["image_key"].to_pylist(), samples.rows["split"].to_pylist()
     folders = names.split_folders(set(splits), _WITHOUT_SPLIT)
-    wanted = [f"images/{folders[split]}/{key}" for split, key in zip(splits, keys, strict=True)]
-    paths = names.stems(wanted, keys)
-    note_renamed(folder, wanted, paths)
+    proposals = [f"images/{folders[split]}/{key}" for split, key in zip(splits, keys, strict=True)]
+    paths = names.stems(proposals, keys)
+    note_renamed(folder, proposals, paths)
     note_space(samples, folder)
     for entry in entries(samples):
         folder.lose("attributes of images", len(entry.attributes))

@@ -9,14 +9,18 @@ from imagelake.exports.base import Category
 from imagelake.exports.entries import Entry
 
 
-def entry_as_json(entry: Entry) -> dict[str, Any]:
-    """Everything about an image: coordinates are pixels of the stored image, `rle` is COCO's compressed run lengths."""
+def entry_as_json(entry: Entry, oriented: bool) -> dict[str, Any]:
+    """Everything about an image: coordinates are pixels, `rle` is COCO's compressed run lengths.
+
+    `oriented` says whether size and coordinates are those of the image as EXIF shows it, or of the stored one.
+    """
     return {
         "key": entry.key,
         "split": entry.split,
         "width": entry.width,
         "height": entry.height,
         "orientation": entry.orientation,
+        "oriented": oriented,
         "content_hash": entry.content_hash,
         "labelled": list(entry.labelled),
         "attributes": dict(entry.attributes),

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from pycocotools.coco import COCO
 from uploaded import Labels, images_of, labels_of, put, records_of, unzipped
+from zoo import zoo
 
 from imagelake.client import lake as client
 from imagelake.client.lake import Lake
@@ -183,6 +184,20 @@ def test_pycocotools_reads_boxes_polygons_and_masks(maker: LakeMaker, tmp_path: 
     (polygon,) = [a for a in train.anns.values() if "segmentation" in a]
     assert 10 < train.annToMask(polygon).sum() < 20
     assert train.getCatIds(catNms=["cat"]) == [1]
+
+
+def test_a_reference_may_ask_for_the_shown_image(maker: LakeMaker, tmp_path: Path) -> None:
+    lake = zoo(maker)
+    exported = lake.get("zoo@v1?oriented=1", tmp_path / "out", format="coco", split="val")
+    document = documents(tmp_path / "out")["instances_val.json"]
+    (turned,) = [image for image in document["images"] if image["file_name"] == "turned.png"]
+    assert (turned["width"], turned["height"]) == (6, 8), "8 x 6 pixels are stored"
+    (sample,) = [s for s in lake.load("zoo", oriented=True, split="val") if s.key == "turned.png"]
+    written = [a for a in document["annotations"] if a["image_id"] == turned["id"]]
+    assert [tuple(a["bbox"]) for a in written] == [a.bbox for a in sample.annotations]
+    (mask,) = [a["segmentation"] for a in written if "segmentation" in a]
+    assert mask["size"] == [8, 6]
+    assert any("as it is shown" in note for note in exported.notes)
 
 
 def test_every_image_lies_where_its_document_says(maker: LakeMaker, tmp_path: Path) -> None:

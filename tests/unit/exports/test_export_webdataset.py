@@ -54,6 +54,7 @@ def test_a_sample_is_an_image_and_all_that_is_known_of_it(maker: LakeMaker, tmp_
         assert hashlib.sha256(data).hexdigest() == document["content_hash"]
         assert (document["width"], document["height"]) == (sample.width, sample.height)
         assert document["attributes"] == sample.attributes
+        assert document["oriented"] is False
         assert tuple(document["labelled"]) == sample.labelled
         for read, annotation in zip(document["annotations"], sample.annotations, strict=True):
             assert read["category"] == annotation.category

@@ -84,7 +84,8 @@ def _write_shard(out: BinaryIO, samples: Samples, images: Iterator[tuple[int, by
             own = entry(samples, index)
             key = sample_key(own.key)
             _add(archive, f"{key}.{_suffix(own.key)}", data)
-            _add(archive, f"{key}.json", json.dumps(entry_as_json(own), separators=(",", ":")).encode())
+            document = json.dumps(entry_as_json(own, samples.oriented), separators=(",", ":"))
+            _add(archive, f"{key}.json", document.encode())
 
 
 def _suffix(image_key: str) -> str:

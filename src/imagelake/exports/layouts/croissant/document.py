@@ -41,7 +41,7 @@ def document(content: Content, files: Sequence[FileEntry], images: Sequence[str]
         "@context": _context(),
         "@type": "sc:Dataset",
         "conformsTo": CONFORMS_TO,
-        **_described(content.about, content.ref, len(content.samples)),
+        **_described(content),
         "distribution": [*map(_file_object, files), _file_set(images)],
         "recordSet": [
             *([_splits(splits)] if splits else []),
@@ -74,14 +74,17 @@ def _context() -> dict[str, Any]:
     }
 
 
-def _described(about: About, ref: str, images: int) -> dict[str, Any]:
+def _described(content: Content) -> dict[str, Any]:
+    about, count = content.about, len(content.samples)
     title = about.title or about.dataset
+    space = "the image as EXIF shows it" if content.samples.oriented else "the stored image, before EXIF turns it"
+    what = f"{title}, version {about.version} of the data set {about.dataset}: {count} images."
     described = {
         "name": title,
-        "description": f"{title}, version {about.version} of the data set {about.dataset}: {images} images.",
+        "description": f"{what} Sizes and coordinates are those of {space}.",
         "version": version_of(about),
         "datePublished": about.published.isoformat(),
-        "citeAs": f"{title}, version {about.version} ({about.published.year}), {ref}",
+        "citeAs": f"{title}, version {about.version} ({about.published.year}), {content.ref}",
         "isLiveDataset": False,
     }
     if about.licence is not None:

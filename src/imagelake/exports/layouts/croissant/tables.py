@@ -67,7 +67,7 @@ _ATTRIBUTES = Column("attributes", "string", _TEXT, "What the upload said beyond
 IMAGES = Table(
     "images.parquet",
     "images",
-    "The images. Sizes are those of the stored pixels.",
+    "The images.",
     (
         Column("image_key", "string", _TEXT, "The name of the image in the data set."),
         Column("path", "string", _TEXT, "Its file.", references="files/path"),
@@ -84,7 +84,7 @@ IMAGES = Table(
 OBJECTS = Table(
     "objects.parquet",
     "objects",
-    "Objects in the images. Coordinates are pixels of the stored image from its top left corner.",
+    "Objects in the images. Coordinates are pixels from the top left corner.",
     (
         _OF_IMAGE,
         Column("kind", "string", _TEXT, "box, polygon, rle or keypoints."),

@@ -9,7 +9,11 @@ from imagelake.errors import UsageError
 from imagelake.exports.base import Format
 from imagelake.exports.images import Files
 from imagelake.exports.layouts.coco import Coco
+from imagelake.exports.layouts.croissant import Croissant
+from imagelake.exports.layouts.cvat import Cvat
+from imagelake.exports.layouts.hf_parquet import HuggingFace
 from imagelake.exports.layouts.imagefolder import ImageFolder
+from imagelake.exports.layouts.labelstudio import LabelStudio
 from imagelake.exports.layouts.voc import Voc
 from imagelake.exports.layouts.webdataset import WebDataset
 from imagelake.exports.layouts.yolo import Yolo, YoloPose, YoloSegment
@@ -25,6 +29,11 @@ FORMATS: tuple[Format, ...] = (
     Voc(),
     ImageFolder(),
     WebDataset(),
+    HuggingFace(),
+    LabelStudio(),
+    Cvat(),
+    Croissant(),
+    Parquet(),
 )
 
 NAMES = tuple(each.name for each in FORMATS)

@@ -26,6 +26,7 @@ class Parquet:
 
     name: ClassVar[str] = "parquet"
     has_unlabelled: ClassVar[bool] = True
+    oriented: ClassVar[bool] = False
     partition_by: tuple[PartitionKey, ...] = ()
 
     def write(self, content: Content, folder: Folder) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from imagelake.client.sample import Annotation, annotation
 from imagelake.client.sample_tables import turned_row
-from imagelake.client.samples import Annotation, annotation
 from imagelake.client.text import Row
 from imagelake.client.turn import Turn
 

@@ -14,7 +14,7 @@ from uploaded import images_of, labels_of, put, records_of, unzipped
 
 from imagelake.client import lake as client
 from imagelake.client.lake import Lake
-from imagelake.client.samples import Annotation
+from imagelake.client.sample import Annotation
 from imagelake.errors import UsageError
 from imagelake.exports.entries import Entry
 from imagelake.exports.folder import Folder

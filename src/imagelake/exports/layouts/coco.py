@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import IO, Any, BinaryIO, ClassVar
 
-from imagelake.client.samples import Annotation
+from imagelake.client.sample import Annotation
 from imagelake.exports import names
 from imagelake.exports.base import About, Category, Content
 from imagelake.exports.entries import Entry, entries, note_renamed, note_space

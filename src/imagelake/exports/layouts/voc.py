@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from imagelake.boxes import bbox_to_voc
-from imagelake.client.samples import Annotation
+from imagelake.client.sample import Annotation
 from imagelake.exports import names
 from imagelake.exports.base import Content
 from imagelake.exports.entries import Entry, entries, note_renamed, note_space

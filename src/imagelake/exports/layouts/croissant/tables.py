@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from imagelake.client.samples import Annotation
+from imagelake.client.sample import Annotation
 from imagelake.exports.entries import Entry, entries
 from imagelake.exports.folder import Folder
 

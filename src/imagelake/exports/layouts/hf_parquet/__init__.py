@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
-from imagelake.client.samples import Annotation
+from imagelake.client.sample import Annotation
 from imagelake.exports import names
 from imagelake.exports.base import Content
 from imagelake.exports.entries import Entry, entry, note_space

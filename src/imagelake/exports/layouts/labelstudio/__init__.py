@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 from imagelake.boxes import Box
-from imagelake.client.samples import Annotation
+from imagelake.client.sample import Annotation
 from imagelake.exports import names
 from imagelake.exports.base import Content
 from imagelake.exports.entries import Entry, entries, note_renamed, note_space

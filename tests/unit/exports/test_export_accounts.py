@@ -86,6 +86,7 @@ COUNTS: dict[str, Callable[[Path], int]] = {
     "labelstudio": in_tasks,
     "cvat": in_cvat,
     "croissant": in_tables,
+    "parquet": lambda out: pq.read_metadata(out / "annotations.parquet").num_rows,
 }
 
 

@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import mmap
 import os
-import threading
 import zlib
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from imagelake.client.blobs import blobs
-from imagelake.client.data.cache import BLOCK, CHUNK, Cache, CachedObject
+from imagelake.client.data.bucket_bytes import BucketObjects, Requests
+from imagelake.client.data.cache import Cache
 from imagelake.client.tables import Tables
 from imagelake.errors import IntegrityError, NotFound
-from imagelake.storage.base import Storage
 from imagelake.storage.blobs import ARCHIVES
 from imagelake.storage.codec import decode_all
 from imagelake.storage.local import LocalStorage, open_regular
 from imagelake.storage.places import Place
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from imagelake.client.samples import Samples
 
 Bytes = bytes | memoryview
@@ -194,119 +189,3 @@ def _mapped(lake: LocalStorage, uri: str) -> memoryview:
         return memoryview(b"")
     finally:
         os.close(descriptor)
-
-
-class Requests:
-    """A request a sample, where no cache is wanted."""
-
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
-
-    def read(self, place: Place) -> bytes:
-        """The stored bytes."""
-        return self._storage.read(place.uri, place.offset, place.length)
-
-    def prefetch(self, places: Sequence[Place]) -> None:
-        """Nothing to do: nothing is held."""
-
-    def forget(self, place: Place) -> None:
-        """Nothing to do: nothing is held."""
-
-
-class BucketObjects:
-    """Objects of a bucket through the cache: of large ones the chunks that the samples lie in, of small ones all."""
-
-    def __init__(self, storage: Storage, places: pa.Table, cache: Cache) -> None:
-        self._storage, self._places, self._cache = storage, places, cache
-        self._objects: OrderedDict[str, tuple[CachedObject, frozenset[int]]] = OrderedDict()
-        self._lock = threading.Lock()
-        self._opening: dict[str, threading.Lock] = {}
-        self._pool: ThreadPoolExecutor | None = None
-
-    def read(self, place: Place) -> Bytes:
-        """The stored bytes; of a large object a view of the cache's file."""
-        if _is_small(place):
-            return self._cache.file(self._storage.uri(place.uri), partial(self._storage.read, place.uri))
-        start, end = place.offset, place.offset + place.length
-        held, needed = self._object(place.uri)
-        if not held.has(start, end):
-            for chunks in _blocks(range(start // CHUNK, -(-end // CHUNK)), needed):
-                held.ensure(chunks, partial(self._fetch, place.uri))
-        return held.view(start, end)
-
-    def prefetch(self, places: Sequence[Place]) -> None:
-        """Begin to fetch what these places need, each block once, several at a time."""
-        work = dict.fromkeys(
-            (place.uri, 0 if _is_small(place) else block)
-            for place in places
-            for block in range(place.offset // BLOCK, -(-(place.offset + place.length) // BLOCK))
-        )
-        first = {place.uri: place for place in places}
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(getattr(self._storage, "settings").connections)  # noqa: B009
-        for uri, block in work:
-            self._pool.submit(self._fetch_block, first[uri], block)
-
-    def forget(self, place: Place) -> None:
-        """Fetch these bytes anew the next time."""
-        if _is_small(place):
-            self._cache.drop_file(self._storage.uri(place.uri))
-        else:
-            self._object(place.uri)[0].forget(place.offset, place.offset + place.length)
-
-    def _fetch_block(self, place: Place, block: int) -> None:
-        """What fails here fails again where a sample is read, which is where somebody wants to know."""
-        if _is_small(place):
-            self.read(place)
-            return
-        held, needed = self._object(place.uri)
-        chunks = [c for c in range(block * BLOCK // CHUNK, (block + 1) * BLOCK // CHUNK) if c in needed]
-        if chunks and not all(held.has(c * CHUNK, c * CHUNK + 1) for c in chunks):
-            held.ensure(chunks, partial(self._fetch, place.uri))
-
-    def _object(self, uri: str) -> tuple[CachedObject, frozenset[int]]:
-        """An object's parts, and which chunks of it any of the samples needs."""
-        with self._lock:
-            held = self._objects.get(uri)
-            if held is not None and held[0].is_current:
-                self._objects.move_to_end(uri)
-                return held
-            opening = self._opening.setdefault(uri, threading.Lock())
-        with opening:  # one thread asks for its size
-            with self._lock:
-                held = self._objects.get(uri)
-            if held is None or not held[0].is_current:
-                held = self._cache.open(self._storage.uri(uri), partial(self._size, uri)), self._needed(uri)
-        with self._lock:
-            self._objects[uri] = held
-            if len(self._objects) > _MOST_OPEN:
-                self._objects.popitem(last=False)
-        return held
-
-    def _needed(self, uri: str) -> frozenset[int]:
-        import pyarrow.compute as pc
-
-        rows = self._places.filter(pc.equal(self._places["uri"], uri))
-        ends = pc.subtract(pc.add(rows["offset"], rows["length"]), 1)
-        firsts, lasts = (pc.divide(column, CHUNK).to_pylist() for column in (rows["offset"], ends))
-        return frozenset(c for first, last in zip(firsts, lasts, strict=True) for c in range(first, last + 1))
-
-    def _size(self, uri: str) -> int:
-        stat = self._storage.stat(uri)
-        if stat is None:
-            raise NotFound(f"{self._storage.uri(uri)} does not exist")
-        return stat.length
-
-    def _fetch(self, uri: str, start: int, end: int) -> bytes:
-        return self._storage.read(uri, start, end - start)
-
-
-def _is_small(place: Place) -> bool:
-    return not place.uri.startswith(ARCHIVES) and place.length <= BLOCK
-
-
-def _blocks(chunks: Iterable[int], needed: frozenset[int]) -> list[list[int]]:
-    """Of each block that holds one of the chunks, all chunks that are needed."""
-    blocks = dict.fromkeys(chunk * CHUNK // BLOCK for chunk in chunks)
-    size = BLOCK // CHUNK
-    return [[c for c in range(block * size, (block + 1) * size) if c in needed] for block in blocks]

@@ -105,10 +105,13 @@ def test_a_paused_run_whose_lease_was_removed_takes_no_other(storage: Storage) -
     assert not [stat.path for stat in storage.list("locks") if stat.path.endswith(".json")]
 
 
+SNAPSHOT = "snapshots/pets/v1/.tmp-4"
+
+
 def test_damaged_leases_and_files_without_a_name_go_when_they_are_old(tmp_path: Path, capsys) -> None:
     lake = create_lake(str(tmp_path / "lake"), system_clock).storage
     assert isinstance(lake, LocalStorage)
-    old = (f"locks/run-{'a' * 32}.json", f"locks/run-{'b' * 32}.lock", "locks/.tmp-1", "labels/pets/x/.tmp-2")
+    old = (f"locks/run-{'a' * 32}.json", f"locks/run-{'b' * 32}.lock", "locks/.tmp-1", "labels/pets/x/.tmp-2", SNAPSHOT)
     young = (f"locks/run-{'c' * 32}.json", f"locks/run-{'d' * 32}.lock", "blobs/obj/aa/.tmp-3")
     for path in (*old, *young):
         lake.put(path, b"")
@@ -118,7 +121,9 @@ def test_damaged_leases_and_files_without_a_name_go_when_they_are_old(tmp_path: 
     assert json.loads(capsys.readouterr().out) == {"only": "locks", "locks": list(old[:2])}
     assert main(["maintain", "--lake", lake.root, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {
-        "only": None, "uploads": [], "files": ["labels/pets/x/.tmp-2", "locks/.tmp-1"], "locks": [], "suites": [],
+        "only": None, "uploads": [], "files": ["labels/pets/x/.tmp-2", "locks/.tmp-1", SNAPSHOT], "locks": [],
+        "suites": [],
+        "packed": {"datasets": [], "notices": []}, "collected": {"paths": [], "bytes": 0, "waiting": 0},
         "optimize": {"tables": [], "notices": []}, "vacuum": {"tables": [], "notices": []},
     }  # fmt: skip
     assert main(["maintain", "--lake", lake.root]) == 0

@@ -175,7 +175,7 @@ def test_a_kind_or_a_retention_that_does_not_exist_is_refused(tmp_path: Path, ca
     make(tmp_path / "lake")
     lake = ["--lake", str(tmp_path / "lake")]
     assert main(["maintain", *lake, "--only", "vacuum,erase"]) == 2
-    assert "'gc' is no kind of maintenance" in capsys.readouterr().err
+    assert "'erase' is no kind of maintenance" in capsys.readouterr().err
     assert main(["maintain", *lake, "--only", "vacuum", "--set", "delta.deleted_file_retention=a month"]) == 2
     assert "delta.deleted_file_retention = 'a month'" in capsys.readouterr().err
 

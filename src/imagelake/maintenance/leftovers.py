@@ -18,7 +18,7 @@ GRACE = timedelta(hours=24)
 """Younger ones may belong to a run that is still at work."""
 
 _RUN_LOCK = re.compile(r"^locks/(?P<name>run-(?P<run_id>[0-9a-f]{32}))\.(?:json|lock)$")
-_WRITTEN = ("blobs", "labels", "locks")
+_WRITTEN = ("blobs", "labels", "locks", "snapshots")
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,8 @@ def remove_leftovers(storage: Storage, clock: Clock) -> Leftovers:
     stale = [upload for upload in unfinished(bucket) if upload.begun < before]
     for upload in stale:
         abort(bucket, upload)
-    files = [found.path for found in bucket.list_temporary("blobs") if (found.mtime_ns or 0) < before.timestamp() * 1e9]
+    temporary = (found for top in ("blobs", "snapshots") for found in bucket.list_temporary(top))
+    files = [found.path for found in temporary if (found.mtime_ns or 0) < before.timestamp() * 1e9]
     bucket.delete_all(files)
     return Leftovers(tuple(upload.path for upload in stale), tuple(files))
 

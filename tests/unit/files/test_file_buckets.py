@@ -94,7 +94,7 @@ def test_missing_and_denied_objects_are_errors_of_their_rows(store: Store, tmp_p
         errors = {error["id"]: (error["error"], error["uri"]) for error in outcome.errors.to_pylist()}
         assert errors == {
             "missing": ("NotFound", uris["missing"]),
-            "denied": ("ConfigError", uris["denied"]),
+            "denied": ("Denied", uris["denied"]),
             "no bucket": ("NotFound", uris["no bucket"]),
             "folder": ("UsageError", uris["folder"]),
         }

@@ -140,9 +140,9 @@ def load(
     environ = os.environ if environ is None else environ
     merged = _substitute(_read_base(), environ, "conf/base.yaml")
     if overlay is not None:
-        merged = _merge(merged, _substitute(_read(overlay), environ, str(overlay)))
+        merged = merge(merged, _substitute(_read(overlay), environ, str(overlay)))
     for item in overrides:
-        merged = _merge(merged, _override(item))
+        merged = merge(merged, override(item))
     return validate(Settings, merged, str(overlay) if overlay else "settings")
 
 
@@ -194,21 +194,23 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"cannot read settings file {path}: {error.strerror}") from None
 
 
-def _override(item: str) -> dict[str, Any]:
+def override(item: str) -> dict[str, Any]:
+    """`a.b=1` as {"a": {"b": 1}}, the value read as YAML; ConfigError for text of another form."""
     key, equals, text = item.partition("=")
     if not equals or not key:
-        raise ConfigError(f"--set {item!r} is not of the form key=value")
+        raise ConfigError(f"{item!r} is not of the form key=value")
     value: Any = load_yaml(text) if text else ""
     for part in reversed(key.split(".")):
         value = {part: value}
     return dict(value)
 
 
-def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """The base with the values of `over`, block by block."""
     merged = dict(base)
     for key, value in over.items():
         old = merged.get(key)
-        merged[key] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+        merged[key] = merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
     return merged
 
 

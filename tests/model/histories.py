@@ -29,6 +29,9 @@ CLASSES = ("cat", "dog", "bird")
 _FORCED = 0.3
 """So often a publish is forced; the gate refuses few."""
 
+_MOVED = 0.2
+"""So often bytes are moved after a step."""
+
 SHARES = (
     (("train", 0.8), ("val", 0.1), ("test", 0.1)),
     (("train", 0.5), ("val", 0.5)),
@@ -79,7 +82,15 @@ class _Maker:
         steps.append(self._night() if self._often(0.3) else self._run())
         while len(steps) < count:
             steps.append(self._step())
-        return [self._killed(s) if self.kills and self._often(0.4) else s for s in steps]
+        steps = [self._killed(s) if self.kills and self._often(0.4) else s for s in steps]
+        return [step for s in steps for step in (s, *self._moves())]
+
+    def _moves(self) -> Sequence[Step]:
+        """Now and then bytes move: into packages, or each into an object of its own."""
+        if self.more.random() >= _MOVED:
+            return ()
+        kill_at = self.more.randint(1, 3) if self.kills and self.more.random() < 0.4 else 0
+        return (Step("move", options={"storage": self.more.choice(("packages", "objects"))}, kill_at=kill_at),)
 
     def _step(self) -> Step:
         if self.plain:

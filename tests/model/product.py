@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,10 @@ from imagelake.bronze.request import IngestRequest
 from imagelake.context import RunReport
 from imagelake.errors import ImagelakeError
 from imagelake.landing import run_landing
+from imagelake.maintenance.packing.collect import collect_objects
+from imagelake.maintenance.packing.pack import pack_dataset, unpack_dataset
 from imagelake.tables import bronze, gold, silver
+from imagelake.writer import writing
 
 STICKY = ("image.bytes_changed", "image.labels_rejected")
 _SAVE = re.compile(r"^([0-9a-f]{32}/)?\d{20}-[0-9a-f]+\.json$")
@@ -102,6 +106,20 @@ class Product:
         """`publish D [--split …]`."""
         request = pipeline.PublishRequest(self.dataset, **options)
         return self._answer(lambda ctx: [pipeline.publish_draft(ctx, request)])
+
+    def move(self, storage: str) -> Answer:
+        """Into packages or objects, as `maintain --only pack` does, and then what `maintain --only gc` does."""
+
+        def verb(ctx: Any) -> Sequence[RunReport]:
+            with writing(ctx, self.dataset) as lease:
+                if storage == "objects":
+                    unpack_dataset(ctx, self.dataset, lease)
+                else:
+                    pack_dataset(ctx, self.dataset, lease, label=self.dataset, force=True)
+            collect_objects(ctx.storage, timedelta(0), ctx.clock)
+            return ()
+
+        return self._answer(verb)
 
     def save(self, key: str, kinds: tuple[str, ...], labels: Sequence[Label]) -> None:
         """A labelling tool saves an image's labels."""

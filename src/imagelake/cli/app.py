@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from imagelake.cli import demo, gate, get, lifecycle, look, maintain, quarantine, report, serve, write
+from imagelake.cli import demo, gate, get, lifecycle, look, maintain, quarantine, report, serve, settings, write
 from imagelake.cli.flags import Flags
 from imagelake.cli.shell import Shell
 
@@ -44,6 +44,7 @@ for verb in (
     look.version,
 ):
     app.command(epilog=_EPILOG)(verb)
+app.command("set", epilog=_EPILOG)(settings.set_settings)
 app.add_typer(lifecycle.app, name="lifecycle")
 
 

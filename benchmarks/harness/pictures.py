@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imagelake.bronze.blob import Blob
-from imagelake.maintenance.packing.write import Limits, cut, write_package
+from imagelake.maintenance.packing.write import write_package
 from imagelake.storage.blobs import blob_path
 from imagelake.storage.local import LocalStorage
+from imagelake.storage.package import cut
 from imagelake.tables import bronze
 from lakes import LakeMaker
 
-LIMITS = Limits(128 << 20, 50_000)
+PACKAGE_BYTES = 128 << 20
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def make_objects(folder: Path, pictures: Pictures) -> list[Blob]:
 def write_packages(folder: Path, blobs: list[Blob]) -> list[tuple[str, str, int]]:
     """Packages of these images, written by this process: content hash, path and offset of each."""
     lake = LocalStorage(folder)
-    runs = cut([blob.length for blob in blobs], LIMITS)
+    runs = cut([blob.length for blob in blobs], PACKAGE_BYTES)
     return [place for start, end in runs for place in write_package(lake, None, blobs[start:end])]
 
 

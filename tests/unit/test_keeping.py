@@ -12,7 +12,6 @@ from imagelake.bronze.blob import Blob
 from imagelake.bronze.keeping import keep_blobs
 from imagelake.errors import ImagelakeError
 from imagelake.settings import IngestSettings
-from imagelake.storage import package
 from imagelake.storage.archive import read_archive
 from imagelake.storage.local import LocalStorage
 
@@ -34,10 +33,9 @@ def read_back(lake: Path, found: list[tuple[str, str, int]], blobs: list[Blob]) 
 def test_each_blob_can_be_read_back_from_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packed: bool
 ) -> None:
-    monkeypatch.setattr(package, "MAX_BYTES", 300)
     monkeypatch.setattr(keeping_read, "WHOLE", 40)
     blobs = [loose(tmp_path, name, data) for name, data in FILES.items()]
-    found = list(keep_blobs(blobs, LocalStorage(tmp_path / "lake"), packed, None))
+    found = list(keep_blobs(blobs, LocalStorage(tmp_path / "lake"), 700 if packed else None, None))
     back = read_back(tmp_path / "lake", found, blobs)
     assert back == {hashlib.sha256(data).hexdigest(): data for data in FILES.values()}
     places = {uri for _, uri, _ in found}
@@ -55,8 +53,8 @@ def test_deflated_members_are_kept_decoded(tmp_path: Path) -> None:
     digest = hashlib.sha256(FILES["5.txt"]).hexdigest()
     uri = (tmp_path / "up.zip").as_uri()
     blob = Blob(uri, offset, entry.compressed, entry.codec, entry.size, digest, entry.crc32)
-    for packed in (True, False):
-        found = list(keep_blobs([blob], LocalStorage(tmp_path / "lake"), packed, None))
+    for package_bytes in (1 << 20, None):
+        found = list(keep_blobs([blob], LocalStorage(tmp_path / "lake"), package_bytes, None))
         assert read_back(tmp_path / "lake", found, [blob]) == {digest: FILES["5.txt"]}
 
 

@@ -12,18 +12,19 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from imagelake.bronze.blob import Blob
 from imagelake.bronze.keeping_read import Reader, is_small, open_reader
-from imagelake.bronze.spread import collected, spread
+from imagelake.bronze.spread import BY_PLACE, collected, spread
 from imagelake.context import Context
 from imagelake.errors import ImagelakeError, NotFound, UploadRejected
 from imagelake.storage import store_of
 from imagelake.storage.base import Storage
 from imagelake.storage.blobs import blob_path, changed
 from imagelake.storage.codec import decode_all
-from imagelake.storage.package import Package
+from imagelake.storage.package import Package, cut
 from imagelake.storage.s3_uri import is_s3, split
 from imagelake.storage.shelf import Shelf, open_shelf
 from imagelake.storage.source_rows import sum_of
@@ -41,12 +42,17 @@ KEPT = pa.schema(
 def keep(ctx: Context, facts: pa.Table, single: bool) -> pa.Table:
     """Keep the bytes of these FACTS, one row a content hash; KEPT.
 
-    From `ingest.package_files` on they go into packages, unless each is to be an object of its own.
+    From `ingest.package_files` on they go into packages, unless each is to be an object of its own. Loose files stand
+    there in the order of their hashes, so that each package is a fair sample of them; members of an archive stand as
+    they do there, for neighbours are read together.
     """
     packed = not single and len(facts) >= ctx.settings.ingest.package_files
-    wanted = facts.select(Blob._fields).sort_by([("uri", "ascending"), ("offset", "ascending")])
-    frame = spread(ctx, wanted, sum_of(wanted["length"]))
-    worker = _keeper(ctx.storage, packed, store_of(facts["uri"][0].as_py(), ctx.settings.s3))
+    is_loose = pc.all(pc.equal(facts["offset"], 0)).as_py()
+    order = ("content_hash",) if packed and is_loose else BY_PLACE
+    wanted = facts.select(Blob._fields).sort_by([(column, "ascending") for column in order])
+    frame = spread(ctx, wanted, sum_of(wanted["length"]), order)
+    limit = ctx.settings.pack.package_megabytes << 20 if packed else None
+    worker = _keeper(ctx.storage, limit, store_of(facts["uri"][0].as_py(), ctx.settings.s3))
     kept = collected(frame.mapInArrow(worker, from_arrow_schema(KEPT))).cast(KEPT)
     problems = kept["problem"].drop_null()
     if len(problems):
@@ -55,11 +61,12 @@ def keep(ctx: Context, facts: pa.Table, single: bool) -> pa.Table:
 
 
 def keep_blobs(
-    blobs: Iterable[Blob], lake: Storage, packed: bool, store: S3Storage | None
+    blobs: Iterable[Blob], lake: Storage, package_bytes: int | None, store: S3Storage | None
 ) -> Iterator[tuple[str, str, int]]:
     """Keep each; its hash, and path and offset in the lake. ImagelakeError names the file that could not be kept.
 
-    Whole objects of the bucket's own store are copied by the server, and stay objects of their own.
+    With `package_bytes` small ones go into packages of about that size. Whole objects of the bucket's own store are
+    copied by the server, and stay objects of their own.
     """
     shelf = open_shelf(lake)
     there, here = _divided(blobs, lake)
@@ -68,13 +75,14 @@ def keep_blobs(
     small = [blob for blob in here if is_small(blob)]
     reader = open_reader(small, store)
     for blob in here:
-        if is_small(blob) and packed:
+        if is_small(blob) and package_bytes:
             continue
         with about(blob):
             pieces = (_whole(reader, blob),) if is_small(blob) else reader.pieces(blob)
             shelf.keep(blob.content_hash, blob.length, pieces)
         there.append(blob)
-    yield from _packages(small if packed else [], shelf, reader)
+    if package_bytes:
+        yield from _packages(small, package_bytes, shelf, reader)
     shelf.settle()
     yield from ((blob.content_hash, blob_path(blob.content_hash), 0) for blob in there)
 
@@ -89,13 +97,13 @@ def _divided(blobs: Iterable[Blob], lake: Storage) -> tuple[list[Blob], list[Blo
     return there, here
 
 
-def _packages(blobs: Sequence[Blob], shelf: Shelf, reader: Reader) -> Iterator[tuple[str, str, int]]:
-    rest = list(reversed(blobs))
-    while rest:
+def _packages(
+    blobs: Sequence[Blob], package_bytes: int, shelf: Shelf, reader: Reader
+) -> Iterator[tuple[str, str, int]]:
+    for start, end in cut([blob.length for blob in blobs], package_bytes):
         offsets: list[tuple[str, int]] = []
         with Package(shelf) as package:
-            while rest and package.room_for(rest[-1].length):
-                blob = rest.pop()
+            for blob in blobs[start:end]:
                 with about(blob):
                     data = _whole(reader, blob)
                 offsets.append((blob.content_hash, package.add(blob.content_hash, blob.crc32, data)))
@@ -122,13 +130,13 @@ def about(blob: Blob) -> Iterator[None]:
 
 
 def _keeper(
-    lake: Storage, packed: bool, store: S3Storage | None
+    lake: Storage, package_bytes: int | None, store: S3Storage | None
 ) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         blobs = (Blob(*row) for b in batches for row in zip(*(b[c].to_pylist() for c in Blob._fields), strict=True))
         rows: list[tuple[str | None, str | None, int | None, str | None]] = []
         try:
-            rows += [(*found, None) for found in keep_blobs(blobs, lake, packed, store)]
+            rows += [(*found, None) for found in keep_blobs(blobs, lake, package_bytes, store)]
         except ImagelakeError as error:
             rows.append((None, None, None, error.message))
         if rows:

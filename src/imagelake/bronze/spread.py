@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 
 import pyarrow as pa
 from pyspark.errors import PythonException
@@ -18,13 +19,17 @@ _MEGABYTE = 1 << 20
 _FILES_WORTH_A_TASK = 50
 
 
-def spread(ctx: Context, rows: pa.Table, size: int) -> DataFrame:
-    """A frame of these rows, one a file, of so many bytes in all; a task has neighbours by uri and offset."""
+BY_PLACE = ("uri", "offset")
+"""The order in which neighbours are read together."""
+
+
+def spread(ctx: Context, rows: pa.Table, size: int, order: Sequence[str] = BY_PLACE) -> DataFrame:
+    """A frame of these rows, one a file, of so many bytes in all; a task has neighbours in an order."""
     # in one chunk: Spark loses the rows that follow an empty chunk
     frame = ctx.spark.createDataFrame(rows.combine_chunks(), from_arrow_schema(rows.schema))
     tasks = _tasks(ctx, len(rows), size)
     if tasks > ctx.spark.sparkContext.defaultParallelism:
-        return frame.repartitionByRange(tasks, "uri", "offset")
+        return frame.repartitionByRange(tasks, *order).sortWithinPartitions(*order)
     return frame.coalesce(1) if tasks == 1 else frame
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 
 from imagelake.storage.blobs import ARCHIVES
 from imagelake.storage.shelf import Shelf
 
-MAX_BYTES = 1 << 30
 MAX_MEMBERS = 50_000
 
 _LOCAL = struct.Struct("<4s5H3I2H")
@@ -33,6 +33,21 @@ _BUFFER = 4 << 20
 _MOST_WAITING = 1
 
 
+def cut(sizes: Sequence[int], package_bytes: int) -> list[tuple[int, int]]:
+    """Blobs of these sizes as runs [start, end), a package each: as many as fit, a larger one alone."""
+    runs: list[tuple[int, int]] = []
+    start = total = 0
+    for index, size in enumerate(sizes):
+        length = size + MEMBER_BYTES
+        if index > start and (total + length > package_bytes or index - start == MAX_MEMBERS):
+            runs.append((start, index))
+            start, total = index, 0
+        total += length
+    if sizes:
+        runs.append((start, len(sizes)))
+    return runs
+
+
 class Package:
     """A package being written; gone again unless `finish` names it."""
 
@@ -45,10 +60,6 @@ class Package:
         self._length = 0
         self._directory = bytearray()
         self._members = 0
-
-    def room_for(self, size: int) -> bool:
-        """Whether a blob of that many bytes may still be added."""
-        return self._members == 0 or (self._members < MAX_MEMBERS and self._length + size <= MAX_BYTES)
 
     def add(self, content_hash: str, crc32: int, data: bytes | memoryview) -> int:
         """Append a blob; the offset of its first byte."""

@@ -10,12 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagelake.settings import IngestSettings
-from imagelake.storage import package as package_module
 from imagelake.storage.archive import read_archive
 from imagelake.storage.blobs import LocalShelf
 from imagelake.storage.local import LocalStorage
 from imagelake.storage.member import read_member
-from imagelake.storage.package import Package
+from imagelake.storage.package import MEMBER_BYTES, Package, cut
 
 
 def packed(lake: Path, blobs: list[bytes]) -> tuple[str, list[int]]:
@@ -58,10 +57,12 @@ def test_an_unfinished_package_leaves_nothing(tmp_path: Path) -> None:
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
 
 
-def test_a_package_is_bounded_but_always_takes_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(package_module, "MAX_BYTES", 200)
-    with Package(LocalShelf(str(tmp_path))) as package:
-        assert package.room_for(1000)
-        package.add("0" * 64, 0, bytes(50))
-        assert package.room_for(10)
-        assert not package.room_for(100)
+@given(st.lists(st.integers(0, 300), max_size=40), st.integers(1, 2000))
+def test_blobs_are_cut_into_packages_that_are_full_and_no_larger(sizes: list[int], package_bytes: int) -> None:
+    runs = cut(sizes, package_bytes)
+    assert [index for start, end in runs for index in range(start, end)] == list(range(len(sizes)))
+    totals = [sum(sizes[start:end]) + (end - start) * MEMBER_BYTES for start, end in runs]
+    for (start, end), total in zip(runs, totals, strict=True):
+        assert total <= package_bytes or end - start == 1, "a larger blob is alone"
+        if end < len(sizes):
+            assert total + sizes[end] + MEMBER_BYTES > package_bytes, "one more would not have fitted"

@@ -15,9 +15,9 @@ from imagelake.bronze.places import make_objects_of
 from imagelake.context import Context
 from imagelake.dataset_settings import load_dataset_settings
 from imagelake.maintenance.packing.plan import PLACE, PackPlan, plan_objects, plan_pack
-from imagelake.maintenance.packing.write import Limits, cut, write_packages
+from imagelake.maintenance.packing.write import write_packages
 from imagelake.storage.lease import Lease
-from imagelake.storage.package import MAX_MEMBERS
+from imagelake.storage.package import cut
 from imagelake.tables import bronze
 
 _POLL_SECONDS = 0.5
@@ -103,10 +103,10 @@ def _written(ctx: Context, plan: PackPlan, label: str) -> pa.Table:
     schema = _schema()
     if not len(plan.sources):
         return schema.empty_table()
-    limits = Limits(ctx.settings.pack.package_megabytes << 20, MAX_MEMBERS)
-    total = len(cut(plan.sources["size"].to_pylist(), limits))
+    package_bytes = ctx.settings.pack.package_megabytes << 20
+    total = len(cut(plan.sources["size"].to_pylist(), package_bytes))
     with _progress(ctx, total, label):
-        packed = write_packages(ctx, plan.sources, limits)
+        packed = write_packages(ctx, plan.sources, package_bytes)
     places = packed.join(plan.sources.select(["content_hash", "size", "crc32"]), "content_hash", join_type="inner")
     codec = pa.array(["stored"] * len(places), pa.string())
     columns = [places[name] for name in ("content_hash", "uri", "offset", "size", "size")]

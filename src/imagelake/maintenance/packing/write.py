@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -25,7 +24,7 @@ from imagelake.storage import store_of
 from imagelake.storage.base import Storage
 from imagelake.storage.blobs import blob_path
 from imagelake.storage.codec import decode_all
-from imagelake.storage.package import MEMBER_BYTES, Package
+from imagelake.storage.package import Package, cut
 from imagelake.storage.shelf import open_shelf
 
 if TYPE_CHECKING:
@@ -38,36 +37,13 @@ _COLUMNS = ("content_hash", "uri", "offset", "stored", "codec", "length", "crc32
 _BLOCK = 8 << 20
 
 
-@dataclass(frozen=True)
-class Limits:
-    """How large a package grows: bytes, and members."""
-
-    bytes: int
-    members: int
-
-
-def cut(sizes: Sequence[int], limits: Limits) -> list[tuple[int, int]]:
-    """Members of these sizes as runs [start, end): as many as fit, a larger one alone."""
-    runs: list[tuple[int, int]] = []
-    start = total = 0
-    for index, size in enumerate(sizes):
-        length = size + MEMBER_BYTES
-        if index > start and (total + length > limits.bytes or index - start == limits.members):
-            runs.append((start, index))
-            start, total = index, 0
-        total += length
-    if sizes:
-        runs.append((start, len(sizes)))
-    return runs
-
-
-def write_packages(ctx: Context, sources: pa.Table, limits: Limits) -> pa.Table:
+def write_packages(ctx: Context, sources: pa.Table, package_bytes: int) -> pa.Table:
     """Copy these bytes (plan.PLACE, in the order they are to have) into packages; PACKED.
 
     What is too large to be held in memory becomes an object of its own. IntegrityError names bytes that are not what
     bronze says; nothing refers to what was written until then.
     """
-    runs = cut(sources["size"].to_pylist(), limits)
+    runs = cut(sources["size"].to_pylist(), package_bytes)
     members = pa.table(
         {
             "content_hash": sources["content_hash"],

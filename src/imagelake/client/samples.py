@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from imagelake.client.boxes import Boxes, starts_of
 from imagelake.client.catalog import Target
 from imagelake.client.data.order import Even, Part, hash_order, members
-from imagelake.client.memory import one_array
+from imagelake.client.memory import integers, one_array
 from imagelake.client.sample import Sample, annotation, parse_object
 from imagelake.client.sample_tables import (
     choose,
@@ -152,7 +152,7 @@ class Samples:
         contents = self._reader.read_all(indexes)
         for start in range(0, len(indexes), _ROWS):
             some = indexes[start : start + _ROWS]
-            rows = self.rows.take(pa.array(some, pa.int64())).to_pylist()
+            rows = self.rows.take(integers(some, pa.int64())).to_pylist()
             for index, row in zip(some, rows, strict=True):
                 yield self._sample(index, row, bytes(next(contents)))
 
@@ -164,7 +164,7 @@ class Samples:
         """The samples at these places, in this order; one may be named more than once."""
         import pyarrow as pa
 
-        chosen = pa.array(indexes, pa.int64())
+        chosen = integers(indexes, pa.int64())
         return replace(
             self,
             rows=self.rows.take(chosen),
@@ -179,7 +179,7 @@ class Samples:
         The parts are equally long: pad repeats samples, drop leaves some out; none leaves them uneven.
         """
         part = Part(rank, world, even)
-        indexes = members(hash_order(self.rows), part)
+        indexes = members(self.hash_order, part)
         selection = replace(self.selection, part=part)
         return replace(self.take(indexes), selection=selection, ref=f"{self.ref.partition('?')[0]}{selection}")
 
@@ -201,6 +201,11 @@ class Samples:
 
         chosen = self.selection.seed if seed is None else seed
         return Stream(self, Plan(Part(rank, world, even), batch, shuffle, chosen or 0))
+
+    @cached_property
+    def hash_order(self) -> list[int]:
+        """The places of the samples in the order of their content hashes."""
+        return hash_order(self.rows)
 
     def batches(self, size: int) -> Iterator[dict[str, Any]]:
         """Batches of so many samples as dictionaries of Arrow arrays; see imagelake.client.data.batches."""

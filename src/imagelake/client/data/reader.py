@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from imagelake.client.blobs import blobs
 from imagelake.client.data.bucket_bytes import BucketObjects, Requests
 from imagelake.client.data.cache import Cache
+from imagelake.client.memory import integers
 from imagelake.client.tables import Tables
 from imagelake.errors import IntegrityError, NotFound
 from imagelake.storage.blobs import ARCHIVES
@@ -128,7 +129,7 @@ class SampleReader:
         import pyarrow as pa
 
         table = self._samples.places
-        rows = table.slice(indexes[0], 1) if len(indexes) == 1 else table.take(pa.array(indexes, pa.int64()))
+        rows = table.slice(indexes[0], 1) if len(indexes) == 1 else table.take(integers(indexes, pa.int64()))
         columns = [rows[name].to_pylist() for name in (*Place._fields, "crc32")]
         return [
             Located(index, self._moved.get(index) or Place(*values[:-1]), values[-1])

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from imagelake.client.data.order import Part, hash_order, members, shuffled
+from imagelake.client.data.order import Part, members, shuffled
 from imagelake.errors import UsageError
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Stream:
     @cached_property
     def indexes(self) -> list[int]:
         """The samples of this part in the order of this epoch."""
-        own = members(hash_order(self.samples.rows), self.plan.part)
+        own = members(self.samples.hash_order, self.plan.part)
         return shuffled(own, self.plan.seed, self.epoch) if self.plan.shuffle else own
 
     def __len__(self) -> int:

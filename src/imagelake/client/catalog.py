@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from imagelake.client.refs import Ref, nearest, version_name
 from imagelake.client.tables import Tables
-from imagelake.client.text import Row, holding
+from imagelake.client.text import Row, holding, text
 from imagelake.errors import IntegrityError, NotFound
 from imagelake.tables import bronze, gold, silver
 
@@ -142,9 +142,17 @@ def resolve(tables: Tables, ref: Ref) -> Target:
         if ref.digest != digest:
             raise IntegrityError(
                 f"{version.name} has digest {digest}, not {ref.digest}",
-                hint="another version, or another lake, was meant",
+                hint=_owner(tables, past, ref.digest),
             )
     return Target(ref.dataset, version, past)
+
+
+def _owner(tables: Tables, past: History, digest: str) -> str:
+    """A hint: which version of the dataset has a digest."""
+    source = tables.relation(gold.VERSIONS, ("digest", "number", "recipe"), past.dataset)
+    rows = tables.query(f"SELECT number, recipe FROM {source} WHERE digest = {text(digest)} ORDER BY number, recipe")
+    names = [version_name(past.dataset, row["number"], row["recipe"]) for row in rows]
+    return f"that is {names[0]}" if names else "no version of it has that digest: another dataset or lake was meant"
 
 
 def require_readable(target: Target) -> None:

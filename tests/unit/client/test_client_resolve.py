@@ -115,3 +115,13 @@ def test_a_path_the_delta_reader_cannot_open_is_named(tmp_path: Path, maker: Lak
     maker.root.rename(moved)
     with pytest.raises(ConfigError, match="holds %"):
         imagelake.open(str(moved)).show()
+
+
+def test_a_digest_of_another_version_is_named_with_that_version(pets: Pets) -> None:
+    digest = pets.lake.load("pets@v2").ref.partition("#")[2].partition("?")[0]
+    with pytest.raises(IntegrityError) as raised:
+        pets.lake.load(f"pets@v3#{digest}")
+    assert raised.value.hint == "that is pets@v2"
+    with pytest.raises(IntegrityError) as raised:
+        pets.lake.load(f"pets@v3#d1:{'0' * 64}")
+    assert "no version of it" in str(raised.value.hint)

@@ -18,6 +18,7 @@ import imagelake
 from imagelake import pipeline
 from imagelake.bronze.request import IngestRequest
 from imagelake.errors import ImagelakeError
+from imagelake.gold.plan import PublishRequest
 from imagelake.maintenance.packing.collect import collect_objects
 from imagelake.maintenance.packing.pack import convert_dataset, pack_dataset
 from imagelake.tables import bronze
@@ -287,3 +288,32 @@ def noise(seed):
     out = BytesIO()
     Image.frombytes("RGB", (68, 68), random.Random(seed).randbytes(68 * 68 * 3)).save(out, "PNG")
     return out.getvalue()
+
+
+@pytest.mark.nightly
+def test_a_publish_writes_what_changed_and_little_more(spark, tmp_path):
+    """Over 25 publishes of 10 changed images among 300: tables of gold and packages, checkpoints apart."""
+    chosen = helpers.settings(tmp_path / "lake", "pack.when=always")
+    ctx = helpers.context(spark, tmp_path / "lake", settings=chosen)
+
+    def size():
+        below = ("tables/gold", "tables/bronze", "blobs")
+        return sum(s.length for top in below for s in ctx.storage.list(top) if ".checkpoint" not in s.path)
+
+    count, changed = 300, 10
+    for version in range(26):
+        folder = tmp_path / f"v{version}"
+        some = range(count) if not version else range((version - 1) * changed, version * changed)
+        for n in some:
+            path = folder / f"c{n % 3}" / f"{n:04}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(noise(n + count * version))
+        new = sum(path.stat().st_size for path in folder.rglob("*.png"))
+        request = IngestRequest("pets", str(folder), None, "update" if version else "append")
+        pipeline.land_upload(helpers.again(ctx), request)
+        pipeline.build_dataset(helpers.again(ctx), "pets")
+        before = size()
+        report = pipeline.publish_draft(helpers.again(ctx), PublishRequest("pets"))
+        assert report.version == f"pets@v{version + 1}"
+        if version:
+            assert size() - before <= 1.1 * new + 128 * 1024

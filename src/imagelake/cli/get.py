@@ -30,14 +30,10 @@ def get(  # noqa: PLR0913  the options of a verb are its arguments
         str, typer.Option("--format", metavar="F", help="files, coco, …: docs/exports.md has them all.")
     ] = "files",
     partition_by: options.PartitionBy = None,
-    split: Annotated[str | None, typer.Option("--split", metavar="S", help="Images of this split.")] = None,
-    where: Annotated[
-        str | None, typer.Option("--where", metavar="SQL", help="A condition over the view images.")
-    ] = None,
-    images: Annotated[
-        Path | None, typer.Option("--images", metavar="FILE", help="Keys, one a line; - is stdin.")
-    ] = None,
-    sample: Annotated[float | None, typer.Option("--sample", metavar="F", help="A share, above 0 and up to 1.")] = None,
+    split: options.InSplit = None,
+    where: options.Where = None,
+    images: options.Images = None,
+    sample: options.Sample = None,
     unlabelled: Annotated[
         bool, typer.Option("--unlabelled", help="With the images that nobody labelled, as images without objects.")
     ] = False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -47,3 +48,7 @@ PartitionBy = Annotated[
     str | None,
     typer.Option("--partition-by", metavar="KEYS", help="Hive folders of parquet: split,category,date,hash:16."),
 ]
+InSplit = Annotated[str | None, typer.Option("--split", metavar="S", help="Images of this split.")]
+Where = Annotated[str | None, typer.Option("--where", metavar="SQL", help="A condition over the view images.")]
+Images = Annotated[Path | None, typer.Option("--images", metavar="FILE", help="Keys, one a line; - is stdin.")]
+Sample = Annotated[float | None, typer.Option("--sample", metavar="F", help="A share, above 0 and up to 1.")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,14 +21,10 @@ if TYPE_CHECKING:
 def urls(  # noqa: PLR0913  the options of a verb are its arguments
     context: typer.Context,
     ref: options.Ref,
-    split: Annotated[str | None, typer.Option("--split", metavar="S", help="Images of this split.")] = None,
-    where: Annotated[
-        str | None, typer.Option("--where", metavar="SQL", help="A condition over the view images.")
-    ] = None,
-    images: Annotated[
-        Path | None, typer.Option("--images", metavar="FILE", help="Keys, one a line; - is stdin.")
-    ] = None,
-    sample: Annotated[float | None, typer.Option("--sample", metavar="F", help="A share, above 0 and up to 1.")] = None,
+    split: options.InSplit = None,
+    where: options.Where = None,
+    images: options.Images = None,
+    sample: options.Sample = None,
     expires: Annotated[
         int, typer.Option("--expires", metavar="SECONDS", help="How long they live; at most 7 days.")
     ] = DEFAULT_SECONDS,

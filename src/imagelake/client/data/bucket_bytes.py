@@ -33,10 +33,10 @@ class Requests:
         return self._storage.read(place.uri, place.offset, place.length)
 
     def prefetch(self, places: Sequence[Place]) -> None:
-        """Nothing to do: nothing is held."""
+        """Nothing to do: nothing is cached."""
 
     def forget(self, place: Place) -> None:
-        """Nothing to do: nothing is held."""
+        """Nothing to do: nothing is cached."""
 
 
 class BucketObjects:
@@ -54,11 +54,11 @@ class BucketObjects:
         if _is_small(place):
             return self._cache.file(self._storage.uri(place.uri), partial(self._storage.read, place.uri))
         start, end = place.offset, place.offset + place.length
-        held, needed = self._object(place.uri)
-        if not held.has(start, end):
+        parts, needed = self._object(place.uri)
+        if not parts.has(start, end):
             for chunks in _blocks(range(start // CHUNK, -(-end // CHUNK)), needed):
-                held.ensure(chunks, partial(self._fetch, place.uri))
-        return held.view(start, end)
+                parts.ensure(chunks, partial(self._fetch, place.uri))
+        return parts.view(start, end)
 
     def prefetch(self, places: Sequence[Place]) -> None:
         """Begin to fetch what these places need, each block once, several at a time."""
@@ -85,29 +85,29 @@ class BucketObjects:
         if _is_small(place):
             self.read(place)
             return
-        held, needed = self._object(place.uri)
+        parts, needed = self._object(place.uri)
         chunks = [c for c in range(block * BLOCK // CHUNK, (block + 1) * BLOCK // CHUNK) if c in needed]
-        if chunks and not all(held.has(c * CHUNK, c * CHUNK + 1) for c in chunks):
-            held.ensure(chunks, partial(self._fetch, place.uri))
+        if chunks and not all(parts.has(c * CHUNK, c * CHUNK + 1) for c in chunks):
+            parts.ensure(chunks, partial(self._fetch, place.uri))
 
     def _object(self, uri: str) -> tuple[CachedObject, frozenset[int]]:
         """An object's parts, and which chunks of it any of the samples needs."""
         with self._lock:
-            held = self._objects.get(uri)
-            if held is not None and held[0].is_current:
+            parts = self._objects.get(uri)
+            if parts is not None and parts[0].is_current:
                 self._objects.move_to_end(uri)
-                return held
+                return parts
             opening = self._opening.setdefault(uri, threading.Lock())
         with opening:  # one thread asks for its size
             with self._lock:
-                held = self._objects.get(uri)
-            if held is None or not held[0].is_current:
-                held = self._cache.open(self._storage.uri(uri), partial(self._size, uri)), self._needed(uri)
+                parts = self._objects.get(uri)
+            if parts is None or not parts[0].is_current:
+                parts = self._cache.open(self._storage.uri(uri), partial(self._size, uri)), self._needed(uri)
         with self._lock:
-            self._objects[uri] = held
+            self._objects[uri] = parts
             if len(self._objects) > _MOST_OPEN:
                 self._objects.popitem(last=False)
-        return held
+        return parts
 
     def _needed(self, uri: str) -> frozenset[int]:
         import pyarrow.compute as pc

@@ -165,18 +165,18 @@ def _read(storage: Storage, folder: str, ref: str, is_new: bool = False) -> Parq
     try:
         record = json.loads(storage.read(f"{folder}/{RECORD}"))
         entries = [{**entry, "uri": storage.uri(f"{folder}/{entry['table']}.parquet")} for entry in record["files"]]
-        found = ParquetSnapshot(record["ref"], storage.uri(folder), tuple(ParquetFile(**e) for e in entries), is_new)
+        snapshot = ParquetSnapshot(record["ref"], storage.uri(folder), tuple(ParquetFile(**e) for e in entries), is_new)
     except NotFound:
         return None
     except (ValueError, KeyError, TypeError):
         _damaged(storage, folder, f"{RECORD} is not a record of a snapshot")
-    if found.ref != ref:
-        _damaged(storage, folder, f"it holds {found.ref}, and the version is {ref}")
+    if snapshot.ref != ref:
+        _damaged(storage, folder, f"it holds {snapshot.ref}, and the version is {ref}")
     sizes = {stat.path.rpartition("/")[2]: stat.length for stat in storage.list(folder)}
-    for file in found.files:
+    for file in snapshot.files:
         if sizes.get(f"{file.table}.parquet") != file.bytes:
             _damaged(storage, folder, f"{file.table}.parquet is not there with its {file.bytes} bytes")
-    return found
+    return snapshot
 
 
 def _damaged(storage: Storage, folder: str, what: str) -> NoReturn:

@@ -200,6 +200,7 @@ def test_bytes_that_have_decayed_are_found_before_their_source_ends(loose):
     assert helpers.versions(loose) == before
 
 
+@pytest.mark.nightly
 def test_storage_is_converted_while_others_read(loose):
     before = digests(loose, "pets@v1")
     samples = imagelake.open(loose.storage.root).load("pets@v1", unlabelled=True)

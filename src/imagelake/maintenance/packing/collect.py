@@ -5,6 +5,7 @@ Runs that began before the last place ended may still read it there, so their ob
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -13,9 +14,11 @@ from imagelake.client.tables import Tables
 from imagelake.client.text import select
 from imagelake.context import Clock
 from imagelake.maintenance.running import work_of
-from imagelake.storage.base import Storage
+from imagelake.storage.base import Stat, Storage
+from imagelake.storage.blobs import ARCHIVES, OBJECTS
 from imagelake.tables import bronze
 
+_FEW = 1000
 _PLACE = ("content_hash", "uri", "offset", "length", "size", "codec")
 
 
@@ -36,11 +39,19 @@ def collect_objects(storage: Storage, grace: timedelta, clock: Clock) -> Collect
     """Remove kept zips, packages and single objects without a live place, `grace` after the last of them ended."""
     since = work_of(storage, clock).since
     before = min(clock() - grace, since) if since is not None else clock() - grace
-    ended = {uri: at for uri, at in _ended(Tables(storage)) if storage.stat(uri) is not None}
-    due = sorted(uri for uri, at in ended.items() if at < before)
-    sizes = [stat.length for uri in due if (stat := storage.stat(uri)) is not None]
+    ended = dict(_ended(Tables(storage)))
+    there = {stat.path: stat.length for stat in _present(storage, ended)}
+    due = sorted(uri for uri in there if ended[uri] < before)
     storage.delete_all(due)
-    return Collected(tuple(due), sum(sizes), len(ended) - len(due))
+    return Collected(tuple(due), sum(there[uri] for uri in due), len(there) - len(due))
+
+
+def _present(storage: Storage, uris: Collection[str]) -> Iterator[Stat]:
+    """Those of the objects that are still there: most of them went long ago, so many are looked for in a list."""
+    if len(uris) <= _FEW:
+        yield from (stat for uri in uris if (stat := storage.stat(uri)) is not None)
+    else:
+        yield from (stat for top in (ARCHIVES, OBJECTS) for stat in storage.list(top) if stat.path in uris)
 
 
 def _ended(tables: Tables) -> list[tuple[str, datetime]]:

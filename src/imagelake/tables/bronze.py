@@ -37,7 +37,9 @@ UPLOADS = TableSpec(
         Column("source", "string", "URI the upload came from"),
         Column("source_stamp", "string", "size and mtime, or etag, of the source when it is one file"),
         Column("dropped_at", "timestamp", "when its marker got under landing/; null for what came another way"),
-        Column("kept_uri", "string", "where its archive was kept when it came, relative to the lake; null for loose files"),
+        Column(
+            "kept_uri", "string", "where its archive was kept when it came, relative to the lake; null for loose files"
+        ),
         Column("bytes", "bigint", "size of the upload in bytes"),
         Column("files", COUNTS, "file counts"),
         Column("images", COUNTS, "image counts"),

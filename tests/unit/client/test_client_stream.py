@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import imagelake
-from imagelake.client.data.order import Part, members, parse_part, shuffled
+from imagelake.client.data.order import Part, Worker, members, parse_part, shuffled
 from imagelake.client.data.ray_samples import read_tasks
-from imagelake.client.data.stream import Worker, padding
+from imagelake.client.data.stream import padding
 from imagelake.client.samples import Samples
 from imagelake.errors import UsageError
 from lakes import LakeMaker

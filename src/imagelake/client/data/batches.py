@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
+from imagelake.client.data.protocols import SampleSet
 from imagelake.client.sample_tables import turned_boxes, turned_images
 from imagelake.errors import UsageError
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from PIL import Image
 
-    from imagelake.client.samples import Samples
 
 _SIDES = ("x", "y", "w", "h")
 
@@ -23,7 +23,7 @@ _SIDES = ("x", "y", "w", "h")
 class LazyImages(Sequence["Image.Image"]):
     """The images of a batch: each is read and decoded when it is asked for."""
 
-    samples: Samples
+    samples: SampleSet
     start: int
     end: int
 
@@ -47,7 +47,7 @@ class LazyImages(Sequence["Image.Image"]):
         return [bytes(data) for data in self.samples.read_bytes(range(self.start, self.end))]
 
 
-def batches(samples: Samples, size: int) -> Iterator[dict[str, Any]]:
+def batches(samples: SampleSet, size: int) -> Iterator[dict[str, Any]]:
     """Batches of `size` samples, the last one smaller, as dictionaries; a value for each sample under each name.
 
     `keys` and `splits` are texts; `sizes` width and height of the image; `labelled` lists of kinds; `kinds`, `classes`
@@ -84,7 +84,7 @@ def _sizes(rows: pa.Table) -> pa.Array:
     return pa.FixedSizeListArray.from_arrays(pa.array(pairs, pa.int32()), 2)
 
 
-def _labels(samples: Samples, start: int, end: int) -> dict[str, pa.Array]:
+def _labels(samples: SampleSet, start: int, end: int) -> dict[str, pa.Array]:
     """Kinds, classes and boxes of the annotations of some samples, as lists."""
     import pyarrow as pa
     import pyarrow.compute as pc

@@ -56,6 +56,14 @@ class Part:
         return self.rank * size, (self.rank + 1) * size
 
 
+@dataclass(frozen=True)
+class Worker:
+    """One of the processes that share a rank's items."""
+
+    number: int = 0
+    of: int = 1
+
+
 def parse_part(text: str) -> Part:
     """A part as a reference has it: 0/8, or 0/8/drop. UsageError otherwise."""
     rank, _, rest = text.partition("/")

@@ -5,20 +5,19 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from imagelake.client.data.order import hash_order
+from imagelake.client.data.protocols import SampleSet
 from imagelake.errors import UsageError
 from imagelake.ray_source import Task, datasource
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from imagelake.client.samples import Samples
 
 _LABEL_BYTES = 512
 """What key and labels of a sample take in memory, about."""
 
 
-def ray_source(samples: Samples, batch_size: int) -> Any:
+def ray_source(samples: SampleSet, batch_size: int) -> Any:
     """A Datasource over samples in the order of their content hashes, `batch_size` of them a task.
 
     Rows have `key`, `bytes`, `split`, `width`, `height`, `classes` and `boxes`. ConfigError without ray.
@@ -26,11 +25,11 @@ def ray_source(samples: Samples, batch_size: int) -> Any:
     return datasource("ImagelakeSamples", read_tasks(samples, batch_size))
 
 
-def read_tasks(samples: Samples, batch_size: int) -> list[Task]:
+def read_tasks(samples: SampleSet, batch_size: int) -> list[Task]:
     """The samples in runs of `batch_size`, each with its samples only, as a worker gets it."""
     if batch_size < 1:
         raise UsageError(f"batch_size = {batch_size}: at least 1 sample")
-    order = hash_order(samples.rows)
+    order = samples.hash_order
     runs = [samples.take(order[start : start + batch_size]) for start in range(0, len(order), batch_size)]
     return [
         Task(partial(_tables, run), len(run), sum(run.places["size"].to_pylist()) + _LABEL_BYTES * len(run))
@@ -38,7 +37,7 @@ def read_tasks(samples: Samples, batch_size: int) -> list[Task]:
     ]
 
 
-def _tables(samples: Samples) -> list[pa.Table]:
+def _tables(samples: SampleSet) -> list[pa.Table]:
     """The samples as one Arrow table."""
     import pyarrow as pa
 

@@ -7,11 +7,12 @@ import os
 import zlib
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from imagelake.client.blobs import blobs
 from imagelake.client.data.bucket_bytes import BucketObjects, Requests
 from imagelake.client.data.cache import Cache
+from imagelake.client.data.protocols import SampleRows
 from imagelake.client.memory import integers
 from imagelake.client.tables import Tables
 from imagelake.errors import IntegrityError, NotFound
@@ -19,9 +20,6 @@ from imagelake.storage.blobs import ARCHIVES
 from imagelake.storage.codec import decode_all
 from imagelake.storage.local import LocalStorage, open_regular
 from imagelake.storage.places import Place
-
-if TYPE_CHECKING:
-    from imagelake.client.samples import Samples
 
 Bytes = bytes | memoryview
 
@@ -60,7 +58,7 @@ class Located(NamedTuple):
 class SampleReader:
     """The bytes of samples by index, in one process. CRC-32 is checked when a sample is read for the first time."""
 
-    def __init__(self, samples: Samples, cache: Cache | None) -> None:
+    def __init__(self, samples: SampleRows, cache: Cache | None) -> None:
         self.pid = os.getpid()
         self._samples = samples
         self._source = _source(samples, cache)
@@ -146,7 +144,7 @@ class SampleReader:
         raise NotFound(f"the bytes {content_hash} are in none of their places")
 
 
-def _source(samples: Samples, cache: Cache | None) -> Source:
+def _source(samples: SampleRows, cache: Cache | None) -> Source:
     storage = samples.storage
     if isinstance(storage, LocalStorage):
         return LocalFiles(storage)

@@ -15,13 +15,12 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from imagelake.client.data.order import Part, members, shuffled
+from imagelake.client.data.order import Part, Worker, members, shuffled
+from imagelake.client.data.protocols import SampleSet
 from imagelake.errors import UsageError
 
 if TYPE_CHECKING:
     from torch.utils.data import IterableDataset
-
-    from imagelake.client.samples import Samples
 
 
 @dataclass(frozen=True)
@@ -38,14 +37,6 @@ class Plan:
             raise UsageError(f"batch = {self.batch}", hint="at least 1, or None for one sample at a time")
 
 
-@dataclass(frozen=True)
-class Worker:
-    """One of the processes that share a rank's items."""
-
-    number: int = 0
-    of: int = 1
-
-
 @dataclass(frozen=True, eq=False)
 class Stream:
     """An iterable over samples, or over lists of them where the plan has a batch; workers may pickle it.
@@ -54,7 +45,7 @@ class Stream:
     items, unless the plan says `even="none"`.
     """
 
-    samples: Samples
+    samples: SampleSet
     plan: Plan
     epoch: int = 0
     start: int = 0

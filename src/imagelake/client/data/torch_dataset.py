@@ -7,13 +7,14 @@ from typing import Any
 
 from torch.utils.data import IterableDataset, get_worker_info
 
-from imagelake.client.data.stream import Stream, Worker
+from imagelake.client.data.order import Worker
+from imagelake.client.data.protocols import ItemSource
 
 
 class StreamDataset(IterableDataset):  # type: ignore[misc, unused-ignore]  # torch is not installed where types are checked
     """A stream as PyTorch's loaders take it: each worker yields its share of the items."""
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: ItemSource) -> None:
         super().__init__()
         self.stream = stream
 

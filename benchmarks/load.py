@@ -120,7 +120,7 @@ def _remote(store: Link, code: str, folder: Path, runs: int, *arguments: str) ->
         shutil.rmtree(folder / "cache", ignore_errors=True)
         store.requests()
         used = measure((sys.executable, "-c", code, f"s3://{BUCKET}", *(arguments or ("",))), environment)
-        answers.append((used, store.requests()))
+        answers.append((used, store.requests("blobs/")))
     return middle([used for used, _ in answers]), _times([used for used, _ in answers]), answers[-1][1]
 
 

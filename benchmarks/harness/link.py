@@ -25,16 +25,16 @@ _PIECE = 64 << 10
 
 @dataclass(frozen=True)
 class Link:
-    """A running store: its address, and the requests for bytes of images that it has answered."""
+    """A running store: its address, and the requests that it has answered."""
 
     endpoint: str
     process: subprocess.Popen[str]
 
-    def requests(self) -> int:
-        """How many requests for objects below blobs/ there were since the last call."""
+    def requests(self, below: str = "") -> int:
+        """How many requests for objects below a prefix there were since the last call."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.write("count\n")
+        self.process.stdin.write(f"{below}\n")
         self.process.stdin.flush()
         return int(json.loads(self.process.stdout.readline()))
 
@@ -72,7 +72,7 @@ class Handler(BaseHTTPRequestHandler):
     folder: Path
     delay: float
     pace: Pace
-    counts: list[int]
+    keys: list[str]
 
     def do_HEAD(self) -> None:
         self._answer(with_body=False)
@@ -90,7 +90,7 @@ class Handler(BaseHTTPRequestHandler):
         if not key:
             self._send(200, _listing(self.folder, parse_qs(parts.query)), with_body)
             return
-        self.counts[0] += key.startswith("blobs/")
+        self.keys.append(key)
         path = self.folder / key
         if not path.is_file():
             self._send(404, b"<Error><Code>NoSuchKey</Code></Error>", with_body)
@@ -151,17 +151,17 @@ def _listing(folder: Path, query: dict[str, list[str]]) -> bytes:
 
 
 def main() -> None:
-    """Serve until standard input ends; a line asks for the number of requests."""
+    """Serve until standard input ends; a line with a prefix asks for the number of requests below it."""
     folder, milliseconds, megabytes = Path(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3])
     Handler.folder, Handler.delay = folder, milliseconds / 1000
-    Handler.pace, Handler.counts = Pace(megabytes * 1e6), [0]
+    Handler.pace, Handler.keys = Pace(megabytes * 1e6), []
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(f"http://127.0.0.1:{server.server_address[1]}", flush=True)
-    for _ in sys.stdin:
-        print(json.dumps(Handler.counts[0]), flush=True)
-        Handler.counts[0] = 0
+    for line in sys.stdin:
+        print(json.dumps(sum(key.startswith(line.strip()) for key in Handler.keys)), flush=True)
+        Handler.keys.clear()
 
 
 if __name__ == "__main__":

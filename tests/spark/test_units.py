@@ -185,3 +185,16 @@ def test_counts_that_do_not_add_up_fail_the_upload(ctx, tmp_path, monkeypatch):
     monkeypatch.undo()
     again = helpers.into_draft(ctx, "pets", tmp_path / "a.zip")
     assert (again.status, len(images(ctx))) == ("accepted", 2), "a failed upload is tried again"
+
+
+def test_labels_that_waited_enter_where_all_newer_ones_are_refused(ctx, tmp_path):
+    say(ctx, tmp_path, coco({"a.jpg": 7, "b.jpg": 3, "c.jpg": None}))
+    add(
+        ctx,
+        tmp_path,
+        "b.zip",
+        pictures("a.jpg", "b.jpg", "c.jpg") | {"own.json": coco({"a.jpg": -1, "b.jpg": 5, "c.jpg": -1})},
+    )
+    assert boxes(ctx) == {"a.jpg": [7.0], "b.jpg": [5.0]}, "refused labels leave alone what was said before"
+    assert labelled(ctx) == {"a.jpg": ["box"], "b.jpg": ["box"], "c.jpg": ["box"]}
+    assert flags(ctx, "image.labels_rejected") == ["a.jpg", "c.jpg"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -14,7 +15,7 @@ from imagelake.silver.delivery import Delivery
 from imagelake.silver.images import Incoming
 from imagelake.silver.read_upload import UploadRecords
 from imagelake.silver.space import with_space
-from imagelake.silver.units import brought_units, listed_units, refused_units
+from imagelake.silver.units import UNIT, brought_units, listed_units, refused_units
 from imagelake.silver.waiting import Entering, entering
 from imagelake.tables.frames import settled
 
@@ -40,29 +41,57 @@ def judge_labels(
     rules: tuple[DatasetSettings, Mapping[str, str]],
 ) -> JudgedLabels:
     """Judge an upload's labels. draft: annotations, and open rejections if any; rules: settings and severities."""
-    settings, severities = rules
     annotations, open_rejections = draft
     units = settled(listed_units(upload.matched, images.accepted))
-    matched, records, entered = upload.matched, upload.labels, None
+    judge = partial(_judged, _Judge(delivery, upload, images, annotations, rules))
+    waiting = None
     # a whole dataset leaves nothing of before, what waited least of all
     if open_rejections is not None and delivery.mode != "replace":
-        arrived = images.accepted.where("path IS NOT NULL")
-        entered = entering(open_rejections, arrived.select("image_key"), units)
-    if entered is not None:
-        sizes = images.accepted.select("image_key", "width", "height", "orientation")
-        waited = with_space(entered.records.where("type = 'image'"), sizes)
-        matched = matched.unionByName(waited, allowMissingColumns=True)
-        labels = entered.records.where("type = 'annotation'")
-        records = records.unionByName(labels.select(*records.columns), allowMissingColumns=True)
-        units = units.unionByName(listed_units(waited, images.accepted)).distinct()
-    names = _declared_names(upload.records, settings)
+        arrived = images.accepted.where("path IS NOT NULL").select("image_key")
+        waiting = entering(open_rejections, arrived, units)
+    if open_rejections is None or waiting is None:
+        judged = judge(upload.labels, upload.matched)
+        return JudgedLabels(judged, settled(_brought(units, judged, upload)), upload.matched, None)
+    # a unit all of whose labels are refused says nothing: what waited for it is the newest word on it
+    own = settled(_brought(units, judge(upload.labels, upload.matched), upload))
+    waiting = entering(open_rejections, arrived, own)
+    assert waiting is not None, "fewer units leave no less"
+    sizes = images.accepted.select("image_key", "width", "height", "orientation")
+    waited = with_space(waiting.records.where("type = 'image'"), sizes)
+    labels = waiting.records.where("type = 'annotation'")
+    records = upload.labels.unionByName(labels.select(*upload.labels.columns), allowMissingColumns=True)
+    matched = upload.matched.unionByName(waited, allowMissingColumns=True)
+    judged = judge(records, matched)
+    refused = judged.rejected.where("_scope = 'waiting' AND image_key IS NOT NULL").select(*UNIT).distinct()
+    entered = brought_units(listed_units(waited, images.accepted), judged.accepted, refused)
+    return JudgedLabels(judged, settled(own.unionByName(entered).distinct()), matched, waiting)
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """What labels of an upload are judged by: its records and images, the draft's annotations, settings, severities."""
+
+    delivery: Delivery
+    upload: UploadRecords
+    images: Incoming
+    annotations: DataFrame
+    rules: tuple[DatasetSettings, Mapping[str, str]]
+
+
+def _judged(by: _Judge, records: DataFrame, matched: DataFrame) -> ann.IncomingAnnotations:
+    """Annotation records with their judgement; matched: the image records that they may belong to."""
+    settings, severities = by.rules
+    names = _declared_names(by.upload.records, settings)
+    issues = by.upload.records.where("type = 'issue'")
+    categories = renamed(records, "category", settings)
+    frame = ann.joined(categories, matched, by.images.accepted, names, issues, settings.yolo_space)
+    return ann.judge(by.delivery, frame, by.annotations, severities)
+
+
+def _brought(units: DataFrame, judged: ann.IncomingAnnotations, upload: UploadRecords) -> DataFrame:
+    """The units of an upload's own labels. units: those that its documents list."""
     issues = upload.records.where("type = 'issue'")
-    frame = ann.joined(
-        renamed(records, "category", settings), matched, images.accepted, names, issues, settings.yolo_space
-    )
-    judged = ann.judge(delivery, frame, annotations, severities)
-    refused = refused_units(judged.rejected, issues, upload.matched)
-    return JudgedLabels(judged, settled(brought_units(units, judged.accepted, refused)), matched, entered)
+    return brought_units(units, judged.accepted, refused_units(judged.rejected, issues, upload.matched))
 
 
 def renamed(frame: DataFrame, column: str, settings: DatasetSettings) -> DataFrame:

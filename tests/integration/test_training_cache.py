@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import random
@@ -215,3 +216,15 @@ def test_what_is_used_stays_longest(tmp_path: Path) -> None:
     cache.make_room()
     assert cache.open("used", lambda: 2 * CHUNK).has(0, CHUNK)
     assert not cache.open("old", lambda: 2 * CHUNK).has(0, CHUNK)
+
+
+def test_a_full_disk_is_an_error_that_names_the_cache(link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int, data: memoryview, offset: int) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    samples = link.lake.load("pets@v1")
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(ImagelakeError, match="cannot be written: No space left") as raised:
+        list(samples)
+    assert "IMAGELAKE_CACHE" in str(raised.value.hint)
+    monkeypatch.undo()

@@ -16,12 +16,13 @@ import os
 import shutil
 import time
 import uuid
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from imagelake.errors import ConfigError
+from imagelake.errors import ConfigError, ImagelakeError
 from imagelake.storage.base import TEMP_PREFIX
 
 CHUNK = 1 << 20
@@ -91,10 +92,11 @@ class Cache:
             data = _read(path)
             if data is None:
                 data = fetch()
-                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                temporary = path.with_name(f"{TEMP_PREFIX}{uuid.uuid4().hex}")
-                temporary.write_bytes(data)
-                temporary.replace(path)
+                with writing(self.folder):
+                    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                    temporary = path.with_name(f"{TEMP_PREFIX}{uuid.uuid4().hex}")
+                    temporary.write_bytes(data)
+                    temporary.replace(path)
                 self.count(len(data))
         return data
 
@@ -188,8 +190,10 @@ class CachedObject:
     def __init__(self, cache: Cache, path: Path, size: int) -> None:
         self._cache, self._path, self._size = cache, path, size
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._data = _mapped(path / "data", max(size, 1))
-        self._chunks = _mapped(path / "chunks", -(-max(size, 1) // CHUNK))
+        self._data_file, self._data = _mapped(path / "data", max(size, 1))
+        weakref.finalize(self, os.close, self._data_file)
+        self._chunk_file, self._chunks = _mapped(path / "chunks", -(-max(size, 1) // CHUNK))
+        weakref.finalize(self, os.close, self._chunk_file)
         self._touched = 0.0
         self._touch()
 
@@ -211,15 +215,23 @@ class CachedObject:
         with self._cache.locked(f"{self._path.name}/{chunks[0] * CHUNK // BLOCK}"):
             for first, last in _runs(index for index in chunks if not self._chunks[index]):
                 start, end = first * CHUNK, min((last + 1) * CHUNK, self._size)
-                self._data[start:end] = fetch(start, end)
-                self._chunks[first : last + 1] = b"\1" * (last + 1 - first)
+                self._write(self._data_file, fetch(start, end), start)
+                self._write(self._chunk_file, b"\1" * (last + 1 - first), first)
                 self._cache.count(end - start)
         self._touch()
 
+    def _write(self, descriptor: int, data: bytes, offset: int) -> None:
+        """Through the file and not the map: a full disk is an error then, and does not kill the process."""
+        rest = memoryview(data)
+        with writing(self._cache.folder):
+            while rest:
+                count = os.pwrite(descriptor, rest, offset)
+                offset, rest = offset + count, rest[count:]
+
     def forget(self, start: int, end: int) -> None:
         """Say that the chunks with these bytes are not here: they are not what was fetched."""
-        for index in range(start // CHUNK, -(-end // CHUNK)):
-            self._chunks[index] = 0
+        first, end = start // CHUNK, -(-end // CHUNK)
+        self._write(self._chunk_file, bytes(end - first), first)
 
     def _touch(self) -> None:
         if time.monotonic() - self._touched > _TOUCH_SECONDS:
@@ -230,14 +242,24 @@ class CachedObject:
                 return  # removed meanwhile; what is open can be read on
 
 
-def _mapped(path: Path, size: int) -> mmap.mmap:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Whatever keeps the cache from being written within is an ImagelakeError that says which cache."""
     try:
-        if os.fstat(descriptor).st_size < size:
-            os.ftruncate(descriptor, size)
-        return mmap.mmap(descriptor, size)
-    finally:
-        os.close(descriptor)
+        yield
+    except OSError as error:
+        raise ImagelakeError(
+            f"the cache {folder} cannot be written: {error.strerror}",
+            hint="make room; IMAGELAKE_CACHE_GB bounds it, IMAGELAKE_CACHE names another folder",
+        ) from None
+
+
+def _mapped(path: Path, size: int) -> tuple[int, mmap.mmap]:
+    """A file of that size, made where there is none: its descriptor to write, and the file mapped to read."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    if os.fstat(descriptor).st_size < size:
+        os.ftruncate(descriptor, size)
+    return descriptor, mmap.mmap(descriptor, size, prot=mmap.PROT_READ)
 
 
 def _runs(indexes: Iterable[int]) -> list[tuple[int, int]]:

@@ -21,7 +21,7 @@ S3_TESTS = Path(__file__).parent / "integration"
 IN_SESSION = (
     "tests/spark/",
     "tests/model/test_histories.py",
-    *(f"tests/integration/test_{name}.py" for name in ("commits", "lake_on_s3", "roles")),
+    *(f"tests/integration/test_{name}.py" for name in ("commits", "lake_on_s3", "packing_s3", "roles")),
 )
 
 # a busy machine is no defect of the code

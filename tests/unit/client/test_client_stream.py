@@ -152,6 +152,14 @@ def test_a_references_seed_is_the_streams(train: Samples, many: LakeMaker) -> No
     assert again.stream(shuffle=True).plan.seed == 9
 
 
+def test_a_stream_of_a_part_keeps_the_parts_reference(train: Samples) -> None:
+    part = train.part(2, 5)
+    assert part.stream().ref == part.ref
+    assert "seed=4" in part.stream(shuffle=True, seed=4).ref
+    with pytest.raises(UsageError, match="part 0/2 of part 2/5"):
+        _ = part.stream(rank=0, world=2).ref
+
+
 def test_a_draft_is_taken_apart_with_its_whole_tables(pets: Pets) -> None:
     draft = pets.lake.load("pets@draft", unlabelled=True)
     turned = draft.take([2, 0, 2])

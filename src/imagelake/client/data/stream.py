@@ -100,9 +100,15 @@ class Stream:
 
     @property
     def ref(self) -> str:
-        """The reference that names the samples, this part of them and the seed; `load` takes it."""
-        part = self.plan.part
-        named = replace(self.samples.selection, part=part, seed=self.plan.seed if self.plan.shuffle else None)
+        """The reference that names the samples, this part of them and the seed; `load` takes it.
+
+        UsageError for a part of samples that are a part already, which no reference names.
+        """
+        whole, part = self.plan.part.world == 1, self.samples.selection.part
+        if not whole and part is not None:
+            raise UsageError(f"part {self.plan.part} of part {part} has no reference", hint="divide all samples once")
+        seed = self.plan.seed if self.plan.shuffle else None
+        named = replace(self.samples.selection, part=part if whole else self.plan.part, seed=seed)
         return f"{self.samples.ref.partition('?')[0]}{named}"
 
     def torch(self) -> IterableDataset[Any]:

@@ -55,12 +55,12 @@ def _due(shell: Shell, storage: Storage) -> list[str]:
 
     pack = load_settings(shell.flags).pack
     due = []
-    fewest = min(pack.min_small_images, pack.min_images)
+    fewest, may = min(pack.min_small_images, pack.min_images), pack.when != "never"
     for blobs in survey_blobs(storage):
         settings = load_dataset_settings(storage, blobs.dataset)
         if settings.storage == "objects":
             plan = plan_objects(storage, blobs.dataset)
-        elif blobs.has_unpacked and (settings.storage == "packages" or blobs.count >= fewest):
+        elif blobs.has_unpacked and (settings.storage == "packages" or (may and blobs.count >= fewest)):
             plan = plan_pack(storage, blobs.dataset, settings, pack)
         else:
             continue

@@ -89,7 +89,7 @@ def _dvc(python: str, folder: Path, pictures: Pictures, name: str, base: Used) -
     with link(remote, MILLISECONDS, MEGABYTES) as store:
         for option in (("url", f"s3://{BUCKET}"), ("endpointurl", store.endpoint)):
             subprocess.run((*dvc, "remote", "modify", "r", *option), cwd=work, check=True, capture_output=True)
-        used = measure((*dvc, "pull", "-q", "--cd", str(work)), _keys(store))
+        used = measure((*dvc, "--cd", str(work), "pull", "-q"), _keys(store))
         return _row(f"{name}: dvc pull", used, base, store)
 
 

@@ -3,7 +3,7 @@
 PEERS names a Python that has webdataset and dvc with dvc-s3; what it lacks is left out:
 
     python -m venv peers && peers/bin/pip install webdataset 'dvc[s3]'
-    PEERS=peers/bin/python python -m benchmarks peers --small
+    PEERS=peers/bin/python python -m benchmarks peers --full
 """
 
 from __future__ import annotations
@@ -111,12 +111,11 @@ def _row(name: str, used: Used, base: Used, store: Link) -> Row:
     return Row(name, used.wall / base.wall, "less", used.figures() | {"requests": f"{store.requests():,}"})
 
 
-SMALL = (Pictures(1000, 100_000), Pictures(10_000, 10_000))
 BENCHMARK = Benchmark(
     name="peers",
     measures="Seconds until all images of a data set are on this machine, as whole processes with empty caches.",
     baseline="imagelake reads a version from packages, its tables included.",
     runs=f"Once each, over a link of {MILLISECONDS:.0f} ms and {MEGABYTES:.0f} MB/s.",
-    small=partial(measure_all, sets=SMALL),
-    full=partial(measure_all, sets=(*SMALL, Pictures(100_000, 10_000))),
+    small=partial(measure_all, sets=(Pictures(1000, 100_000),)),
+    full=partial(measure_all, sets=(Pictures(1000, 100_000), Pictures(10_000, 10_000))),
 )

@@ -128,3 +128,11 @@ def test_maintain_starts_no_java_where_nothing_is_worth_packing(
     never = ["--set", "pack.min_images=1", "--set", "pack.when=never"]
     assert main(["maintain", "--only", "pack", *never, *lake]) == 0
     assert json.loads(capsys.readouterr().out)["packed"]["datasets"] == []
+
+
+@pytest.mark.parametrize(("unused", "count"), [(100, 0), (100_000, 6)])
+def test_a_zip_that_is_mostly_unused_is_packed_anew(maker: LakeMaker, unused: int, count: int) -> None:
+    path = maker.root / maker.keep("pets", CONTENTS, "stored")
+    path.write_bytes(path.read_bytes() + bytes(unused))
+    made = plan(maker, PackSettings(min_images=6, max_waste=0.6))
+    assert made.sources.num_rows == made.replaced.num_rows == count

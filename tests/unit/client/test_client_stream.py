@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 import imagelake
 from imagelake.client.data.order import Part, Worker, members, parse_part, shuffled
 from imagelake.client.data.ray_samples import read_tasks
-from imagelake.client.data.stream import padding
 from imagelake.client.samples import Samples
 from imagelake.errors import UsageError
 from lakes import LakeMaker
@@ -57,7 +56,7 @@ def test_parts_are_complete_and_as_even_as_asked_for(count: int, world: int, eve
         assert count - len(seen) < world
     else:
         assert set(seen) == set(range(count))
-        assert sum(seen.values()) - count == (padding(count, Part(0, world, even)) if count else 0)
+        assert sum(seen.values()) - count == (Part(0, world, even).padding(count) if count else 0)
     assert even == "pad" or max(seen.values(), default=1) == 1
 
 
@@ -94,6 +93,11 @@ def test_ranks_and_workers_together_yield_every_sample_once(train: Samples) -> N
         for sample in train.stream(rank=rank, world=8, shuffle=True, seed=3).items(Worker(worker, 3))
     )
     assert keys == Counter(train.rows["image_key"].to_pylist())
+
+
+def test_a_stream_says_how_many_samples_are_repeated(train: Samples) -> None:
+    assert train.stream(rank=0, world=7).padding == 1
+    assert train.stream(rank=0, world=7, even="drop").padding == -6
 
 
 def test_items_come_in_the_same_order_whatever_the_number_of_workers(train: Samples) -> None:

@@ -55,6 +55,13 @@ class Part:
         size = count // self.world if self.even == "drop" else -(-count // self.world)
         return self.rank * size, (self.rank + 1) * size
 
+    def padding(self, count: int) -> int:
+        """How many of `count` samples are repeated over all parts; negative: how many are left out."""
+        if self.even == "none":
+            return 0
+        start, end = self.bounds(count)
+        return (end - start) * self.world - count
+
 
 @dataclass(frozen=True)
 class Worker:

@@ -99,6 +99,11 @@ class Stream:
         return Stream(self.samples, self.plan, int(state["epoch"]), start, [start])
 
     @property
+    def padding(self) -> int:
+        """How many samples are repeated, over all ranks, so that these have equally many; negative: left out."""
+        return self.plan.part.padding(len(self.samples))
+
+    @property
     def ref(self) -> str:
         """The reference that names the samples, this part of them and the seed; `load` takes it.
 
@@ -126,11 +131,3 @@ class Stream:
             "shuffle": plan.shuffle,
             "seed": plan.seed,
         }
-
-
-def padding(samples: int, part: Part) -> int:
-    """How many samples are repeated, over all parts, so that the parts are equally long; negative: left out."""
-    if part.even == "none":
-        return 0
-    start, end = part.bounds(samples)
-    return (end - start) * part.world - samples

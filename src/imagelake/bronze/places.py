@@ -140,11 +140,16 @@ def objects(kept: pa.Table) -> Objects:
 
 def rows(ctx: Context, dataset: str, attempt_id: str, kept: pa.Table, held: pa.Table) -> pa.Table:
     """Rows of bronze.blobs: new places, and those of other datasets that this dataset now uses too."""
-    table = pa.concat_tables([kept.select(PLACE.names), _borrowed(dataset, kept, held)])
-    count = len(table)
+    places = pa.concat_tables([kept.select(PLACE.names), _borrowed(dataset, kept, held)])
+    return state_rows(ctx, dataset, attempt_id, places, "live")
+
+
+def state_rows(ctx: Context, dataset: str, attempt_id: str, places: pa.Table, state: str) -> pa.Table:
+    """Rows of bronze.blobs that say of places (PLACE) that they are live or have ended."""
+    count = len(places)
     return (
-        table.append_column("dataset", pa.array([dataset] * count, pa.string()))
-        .append_column("state", pa.array(["live"] * count, pa.string()))
+        places.append_column("dataset", pa.array([dataset] * count, pa.string()))
+        .append_column("state", pa.array([state] * count, pa.string()))
         .append_column("attempt_id", pa.array([attempt_id] * count, pa.string()))
         .append_column("at", pa.array([ctx.clock()] * count, pa.timestamp("us", "UTC")))
         .select(list(bronze.BLOBS.names))

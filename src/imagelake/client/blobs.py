@@ -18,7 +18,8 @@ from imagelake.tables import bronze
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_PLACE = ("content_hash", "uri", "offset", "length", "size", "codec")
+PLACE = ("content_hash", "uri", "offset", "length", "size", "codec")
+"""What tells places of bytes apart: columns of bronze.blobs."""
 _REPEATED = ("uri", "codec")
 
 
@@ -55,21 +56,21 @@ def first_places(tables: Tables, dataset: str, hashes: pa.ChunkedArray) -> pa.Ta
         parts = [part for part in (places, others) if part.num_rows]
         places = pa.concat_tables(parts or [places]).unify_dictionaries()
         at = pc.index_in(hashes, value_set=places.column("content_hash"))
-    return pa.table({column: places.column(column).take(at) for column in (*_PLACE[1:], "crc32")})
+    return pa.table({column: places.column(column).take(at) for column in (*PLACE[1:], "crc32")})
 
 
 def live_places(tables: Tables, dataset: str, keys: str) -> str:
     """A table of every live place of the content hashes in a table: those this dataset wrote, else those of others."""
-    own = tables.once("_places_own", _live(_rows_of(tables, dataset, within("content_hash", keys))))
+    own = tables.once("_places_own", live_query(_rows_of(tables, dataset, within("content_hash", keys))))
     missing = f"(SELECT content_hash FROM {keys} WHERE {outside('content_hash', own)})"
     if not tables.query(f"SELECT 1 FROM {missing} LIMIT 1"):
         return own
-    others = tables.once("_places_others", _live(_rows_of(tables, None, within("content_hash", missing))))
+    others = tables.once("_places_others", live_query(_rows_of(tables, None, within("content_hash", missing))))
     return tables.once("_places_all", f"FROM {own} UNION ALL FROM {others}")
 
 
 def _rows_of(tables: Tables, dataset: str | None, where: str) -> str:
-    columns = (*_PLACE, "crc32", "state", "at")
+    columns = (*PLACE, "crc32", "state", "at")
     return f"(SELECT * FROM {tables.relation(bronze.BLOBS, columns, dataset)} WHERE {where})"
 
 
@@ -92,7 +93,7 @@ def read_blob(storage: Storage, content_hash: str, places: Iterable[Blob]) -> by
 def _places(tables: Tables, hashes: set[str], dataset: str | None) -> dict[str, tuple[Blob, ...]]:
     if not hashes or not tables.files(bronze.BLOBS, dataset):
         return {}
-    source, place = tables.relation(bronze.BLOBS, (*_PLACE, "crc32", "state", "at"), dataset), select(_PLACE)
+    source, place = tables.relation(bronze.BLOBS, (*PLACE, "crc32", "state", "at"), dataset), select(PLACE)
     tables.con.execute("CREATE OR REPLACE TEMP TABLE _wanted AS SELECT unnest($1::VARCHAR[]) AS h", [sorted(hashes)])
     rows = tables.query(
         f"SELECT {place}, any_value(crc32) AS crc32 FROM {source} SEMI JOIN _wanted ON content_hash = h "
@@ -109,10 +110,10 @@ def _single_places(tables: Tables, hashes: pa.ChunkedArray, dataset: str) -> pa.
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    source = tables.relation(bronze.BLOBS, (*_PLACE, "crc32", "state"), dataset)
+    source = tables.relation(bronze.BLOBS, (*PLACE, "crc32", "state"), dataset)
     numbers = integers(range(len(hashes)), pa.int64())
     tables.con.register("_hashes", pa.table({"h": hashes, "i": numbers}))
-    columns = ", ".join(f"b.{name(c)}" for c in (*_PLACE[1:], "crc32"))
+    columns = ", ".join(f"b.{name(c)}" for c in (*PLACE[1:], "crc32"))
     table = tables.arrow(
         f"SELECT i, {columns}, b.state = 'live' AS is_live FROM _hashes JOIN {source} AS b ON b.content_hash = h",
         _compact,
@@ -128,23 +129,23 @@ def _single_places(tables: Tables, hashes: pa.ChunkedArray, dataset: str) -> pa.
 
 
 def _first_places(tables: Tables, hashes: pa.ChunkedArray, dataset: str | None) -> tuple[pa.Table, pa.ChunkedArray]:
-    """A row a content hash with a live place, of _PLACE and `crc32`; and for each hash its row, null without one."""
+    """A row a content hash with a live place, of PLACE and `crc32`; and for each hash its row, null without one."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    source = tables.relation(bronze.BLOBS, (*_PLACE, "crc32", "state", "at"), dataset)
+    source = tables.relation(bronze.BLOBS, (*PLACE, "crc32", "state", "at"), dataset)
     tables.con.register("_hashes", pa.table({"h": hashes}))
     tables.con.execute("CREATE OR REPLACE TEMP TABLE _wanted AS SELECT h FROM _hashes")
     tables.con.unregister("_hashes")
     rows = f"(SELECT * FROM {source} SEMI JOIN _wanted ON content_hash = h)"
-    table = tables.arrow(f"SELECT {select((*_PLACE, 'crc32'))}, state = 'live' AS is_live FROM {rows}", _compact)
+    table = tables.arrow(f"SELECT {select((*PLACE, 'crc32'))}, state = 'live' AS is_live FROM {rows}", _compact)
     at = pc.index_in(hashes, value_set=table.column("content_hash"))
     # most bytes have one row, which says that they are live: then nothing needs to be grouped
     is_distinct = pc.count_distinct(at, mode="only_valid").as_py() == table.num_rows
     if not (is_distinct and pc.all(table.column("is_live"), min_count=0).as_py()):
         table = tables.arrow(_grouped(rows), _compact)
         at = pc.index_in(hashes, value_set=table.column("content_hash"))
-    return table.select([*_PLACE, "crc32"]), at
+    return table.select([*PLACE, "crc32"]), at
 
 
 def _compact(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -158,14 +159,16 @@ def _compact(batch: pa.RecordBatch) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
-def _live(rows: str) -> str:
-    """A query for the places whose newest state is live."""
+def live_query(rows: str) -> str:
+    """A query for the places whose newest state is live, with their CRC-32; rows: SQL, in brackets."""
     return (
-        f"SELECT {select(_PLACE)}, any_value(crc32) AS crc32 FROM {rows} GROUP BY {select(_PLACE)} "
+        f"SELECT {select(PLACE)}, any_value(crc32) AS crc32 FROM {rows} GROUP BY {select(PLACE)} "
         "HAVING arg_max(state, \"at\") = 'live'"
     )
 
 
 def _grouped(rows: str) -> str:
-    order = ", ".join(name(c) for c in _PLACE[1:])
-    return f"SELECT * FROM ({_live(rows)}) QUALIFY row_number() OVER (PARTITION BY content_hash ORDER BY {order}) = 1"
+    order = ", ".join(name(c) for c in PLACE[1:])
+    return (
+        f"SELECT * FROM ({live_query(rows)}) QUALIFY row_number() OVER (PARTITION BY content_hash ORDER BY {order}) = 1"
+    )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from imagelake.client.blobs import PLACE
 from imagelake.client.tables import Tables
 from imagelake.client.text import select
 from imagelake.context import Clock
@@ -19,7 +20,6 @@ from imagelake.storage.blobs import ARCHIVES, OBJECTS
 from imagelake.tables import bronze
 
 _FEW = 1000
-_PLACE = ("content_hash", "uri", "offset", "length", "size", "codec")
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,11 @@ def _present(storage: Storage, uris: Collection[str]) -> Iterator[Stat]:
 
 def _ended(tables: Tables) -> list[tuple[str, datetime]]:
     """Objects all of whose places have ended while each of their bytes has a live one elsewhere; and since when."""
-    rows = tables.relation(bronze.BLOBS, ("dataset", *_PLACE, "state", "at"))
+    rows = tables.relation(bronze.BLOBS, ("dataset", *PLACE, "state", "at"))
     states = tables.once(
         "_collect_states",
-        f'SELECT dataset, {select(_PLACE)}, arg_max(state, "at") = \'live\' AS is_live, max("at") AS last '
-        f"FROM {rows} GROUP BY dataset, {select(_PLACE)}",
+        f'SELECT dataset, {select(PLACE)}, arg_max(state, "at") = \'live\' AS is_live, max("at") AS last '
+        f"FROM {rows} GROUP BY dataset, {select(PLACE)}",
     )
     ended = tables.query(
         f"SELECT uri, max(last) AS last FROM {states} GROUP BY uri HAVING NOT bool_or(is_live) "

@@ -11,10 +11,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from imagelake.bronze.places import make_objects_of
+from imagelake.bronze.places import PLACE, make_objects_of, state_rows
 from imagelake.context import Context
 from imagelake.dataset_settings import load_dataset_settings
-from imagelake.maintenance.packing.plan import PLACE, PackPlan, plan_objects, plan_pack
+from imagelake.maintenance.packing.plan import PackPlan, plan_objects, plan_pack
 from imagelake.maintenance.packing.write import write_packages
 from imagelake.storage.lease import Lease
 from imagelake.storage.package import cut
@@ -60,8 +60,8 @@ def unpack_dataset(ctx: Context, dataset: str, lease: Lease) -> Packed:
     plan = plan_objects(ctx.storage, dataset)
     if not len(plan.sources) and not len(plan.replaced):
         return Packed(dataset, plan.reason)
-    new = make_objects_of(ctx, plan.sources) if len(plan.sources) else _schema().empty_table()
-    ended = _move(ctx, Move(dataset, new.select(list(PLACE)).cast(_schema()), plan.replaced), lease)
+    new = make_objects_of(ctx, plan.sources) if len(plan.sources) else PLACE.empty_table()
+    ended = _move(ctx, Move(dataset, new.select(PLACE.names).cast(PLACE), plan.replaced), lease)
     return Packed(dataset, plan.reason, 0, len(new), pc.sum(new["size"]).as_py() or 0, ended)
 
 
@@ -88,21 +88,20 @@ def _move(ctx: Context, move: Move, lease: Lease) -> int:
     ctx.reached("pack:payload")
     attempt = f"pack-{ctx.run_id}"
     if len(move.added):
-        ctx.tables.append_table(bronze.BLOBS, _rows(ctx, move.dataset, attempt, move.added, "live"))
+        ctx.tables.append_table(bronze.BLOBS, state_rows(ctx, move.dataset, attempt, move.added, "live"))
     ctx.reached("pack:places")
     lease.check()
     ended = _without(move.replaced, move.added)
     if len(ended):
-        ctx.tables.append_table(bronze.BLOBS, _rows(ctx, move.dataset, attempt, ended, "ended"))
+        ctx.tables.append_table(bronze.BLOBS, state_rows(ctx, move.dataset, attempt, ended, "ended"))
     ctx.reached("pack:ended")
     return len(ended)
 
 
 def _written(ctx: Context, plan: PackPlan, label: str) -> pa.Table:
     """PLACE rows of the new packages."""
-    schema = _schema()
     if not len(plan.sources):
-        return schema.empty_table()
+        return PLACE.empty_table()
     package_bytes = ctx.settings.pack.package_megabytes << 20
     total = len(cut(plan.sources["size"].to_pylist(), package_bytes))
     with _progress(ctx, total, label):
@@ -110,29 +109,13 @@ def _written(ctx: Context, plan: PackPlan, label: str) -> pa.Table:
     places = packed.join(plan.sources.select(["content_hash", "size", "crc32"]), "content_hash", join_type="inner")
     codec = pa.array(["stored"] * len(places), pa.string())
     columns = [places[name] for name in ("content_hash", "uri", "offset", "size", "size")]
-    return pa.table([*columns, codec, places["crc32"]], names=list(PLACE)).cast(schema)
-
-
-def _schema() -> pa.Schema:
-    texts = {name for name in PLACE if bronze.BLOBS.column(name).type == "string"}
-    return pa.schema([(name, pa.string() if name in texts else pa.int64()) for name in PLACE])
+    return pa.table([*columns, codec, places["crc32"]], names=PLACE.names).cast(PLACE)
 
 
 def _without(places: pa.Table, others: pa.Table) -> pa.Table:
     """The places that are none of the others: a package is not ended by the run that names it once more."""
     key = ["content_hash", "uri", "offset"]
-    return places.join(others.select(key), key, join_type="left anti").select(list(PLACE))
-
-
-def _rows(ctx: Context, dataset: str, attempt: str, places: pa.Table, state: str) -> pa.Table:
-    count = len(places)
-    return (
-        places.append_column("dataset", pa.array([dataset] * count, pa.string()))
-        .append_column("state", pa.array([state] * count, pa.string()))
-        .append_column("attempt_id", pa.array([attempt] * count, pa.string()))
-        .append_column("at", pa.array([ctx.clock()] * count, pa.timestamp("us", "UTC")))
-        .select(list(bronze.BLOBS.names))
-    )
+    return places.join(others.select(key), key, join_type="left anti").select(PLACE.names)
 
 
 @contextmanager

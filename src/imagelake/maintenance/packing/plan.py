@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from imagelake.client import catalog
+from imagelake.client import blobs, catalog
 from imagelake.client.rows import LOGS, named
 from imagelake.client.tables import Tables
 from imagelake.client.text import select, within
@@ -19,7 +19,7 @@ from imagelake.tables import bronze, silver
 if TYPE_CHECKING:
     import pyarrow as pa
 
-PLACE = ("content_hash", "uri", "offset", "length", "size", "codec", "crc32")
+PLACE = (*blobs.PLACE, "crc32")
 _MEGABYTE = 1 << 20
 
 
@@ -107,7 +107,7 @@ def survey_blobs(storage: Storage) -> list[Blobs]:
     """The blobs of every dataset, in the order of their ids."""
     tables = Tables(storage)
     source = tables.relation(bronze.BLOBS, ("dataset", *PLACE, "state", "at"))
-    where = ("dataset", *PLACE[:-1])
+    where = ("dataset", *blobs.PLACE)
     rows = tables.query(
         "SELECT dataset, count(DISTINCT content_hash) AS count, "
         f"bool_or(NOT (uri LIKE '{ARCHIVES}/%' AND codec = 'stored')) AS has_unpacked "
@@ -118,12 +118,7 @@ def survey_blobs(storage: Storage) -> list[Blobs]:
 
 
 def _live(tables: Tables, dataset: str | None) -> str:
-    source = tables.relation(bronze.BLOBS, (*PLACE, "state", "at"), dataset)
-    where = PLACE[:-1]
-    return (
-        f"SELECT {select(where)}, any_value(crc32) AS crc32 FROM {source} GROUP BY {select(where)} "
-        "HAVING arg_max(state, \"at\") = 'live'"
-    )
+    return blobs.live_query(tables.relation(bronze.BLOBS, (*PLACE, "state", "at"), dataset))
 
 
 def _images(tables: Tables, dataset: str) -> str:

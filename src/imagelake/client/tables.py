@@ -6,17 +6,15 @@ Those of a bucket never change either: they are fetched once into a cache on thi
 
 from __future__ import annotations
 
-import tempfile
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from imagelake.client.cache import FileCache
+from imagelake.client.connection import connect, stream
 from imagelake.client.text import Prune, Row, name, no_glob, sql_type, text, texts
 from imagelake.errors import ConfigError, IntegrityError
 from imagelake.storage.base import Storage
@@ -29,9 +27,6 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 _DATASET_OF_FILE = "regexp_extract(filename, 'dataset=([^/]*)/[^/]*$', 1)"
-_ROWS_AT_ONCE = 122_880
-"""A row group of DuckDB's."""
-
 _UNREADABLE = frozenset("%[]\\")
 
 
@@ -67,16 +62,8 @@ class Tables:
 
     @cached_property
     def con(self) -> duckdb.DuckDBPyConnection:
-        """The DuckDB connection of this look: in memory; what does not fit lies in the folder for temporary files."""
-        import duckdb
-
-        spill = str(
-            Path(tempfile.gettempdir()) / f"imagelake-{uuid.uuid4().hex}"
-        )  # made when needed, DuckDB removes it
-        con = duckdb.connect(":memory:", config={"temp_directory": spill, "autoinstall_known_extensions": "false"})
-        con.execute("SET enable_progress_bar = false")  # it would be printed among the answer of a command
-        con.execute("SET parquet_metadata_cache = true")  # active files never change, and most queries read twice
-        return con
+        """The DuckDB connection of this look."""
+        return connect()
 
     def log(self, spec: TableSpec) -> DeltaTable | None:
         """The table's snapshot; None when the table does not exist yet."""
@@ -190,7 +177,9 @@ class Tables:
         import duckdb
 
         try:
-            yield from self.con.sql(sql).to_arrow_reader(_ROWS_AT_ONCE)
+            # `yield from` would close the reader, which in a forked worker waits for ever
+            for batch in stream(self.con, sql):  # noqa: UP028
+                yield batch
         except (duckdb.IOException, duckdb.InvalidInputException, OSError) as error:
             raise IntegrityError(f"a table file cannot be read: {str(error).splitlines()[0]}") from None
 
@@ -202,7 +191,7 @@ class Tables:
         import duckdb
 
         try:
-            reader = self.con.sql(sql).to_arrow_reader(_ROWS_AT_ONCE)
+            reader = stream(self.con, sql)
             batches = [compact(batch) if compact else batch for batch in reader]
         except (duckdb.IOException, duckdb.InvalidInputException, OSError) as error:
             raise IntegrityError(f"a table file cannot be read: {str(error).splitlines()[0]}") from None

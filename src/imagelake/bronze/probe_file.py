@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
+
+from isal.isal_zlib import crc32
 
 from imagelake.bronze.probe_image import ImageFacts, ProbeLimits, is_image
 from imagelake.bronze.probe_kinds import HEAD, media_type
@@ -148,7 +149,7 @@ class Examiner:
         digest = hashlib.sha256(data).hexdigest()
         kind = media_type(bytes(data[:HEAD]))
         whole = bytes(data) if is_image(kind) and not item.bare else None
-        return Content(digest, zlib.crc32(data), len(data), kind, whole)
+        return Content(digest, crc32(data), len(data), kind, whole)
 
     def _begin(self, item: Item) -> int:
         if item.member is None:
@@ -164,7 +165,7 @@ class Examiner:
                 kind = media_type(bytes(piece[:HEAD]))
                 collected = bytearray() if self._fits(item, kind) else None
             digest.update(piece)
-            crc = zlib.crc32(piece, crc)
+            crc = crc32(piece, crc)
             length += len(piece)
             if collected is not None:
                 collected += piece

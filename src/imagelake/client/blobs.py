@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from isal.isal_zlib import crc32
 
 from imagelake.client.memory import integers, one_array, release, taken
 from imagelake.client.tables import Tables
@@ -81,7 +82,7 @@ def read_blob(storage: Storage, content_hash: str, places: Iterable[Blob]) -> by
             data = read_place(storage, blob.place)
         except NotFound:
             continue  # moved since the table was read: the next place, or a new look by the caller
-        if blob.crc32 is not None and zlib.crc32(data) != blob.crc32:
+        if blob.crc32 is not None and crc32(data) != blob.crc32:
             raise IntegrityError(
                 f"{blob.place.uri} at byte {blob.place.offset} does not hold the bytes of {content_hash}",
                 hint="verify the version; restore the file from a copy of the lake",

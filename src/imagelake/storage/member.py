@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import struct
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
+
+from isal.isal_zlib import crc32
 
 from imagelake.errors import IntegrityError, UploadRejected
 from imagelake.storage.base import Storage
@@ -69,7 +70,7 @@ def read_member(storage: Storage, path: str, entry: Entry, limit: int | None = N
         raw = memoryview(storage.read(path, entry.header_offset, entry.end - entry.header_offset))
         begin = data_offset(raw, entry) - entry.header_offset
         data = bytes(decode_all(raw[begin : begin + entry.compressed], entry.codec, entry.size))
-        found = zlib.crc32(data)
+        found = crc32(data)
         if found != entry.crc32:
             raise crc_mismatch(found, entry.crc32)
     return data if limit is None else data[:limit]
@@ -116,7 +117,7 @@ class _MemberStream(io.RawIOBase):
         self._file.seek(begin)
         crc = 0
         for piece in decode(_chunks(self._file, entry.compressed), entry.codec, entry.size):
-            crc = zlib.crc32(piece, crc)
+            crc = crc32(piece, crc)
             yield piece
         if crc != entry.crc32:
             raise crc_mismatch(crc, entry.crc32)

@@ -6,7 +6,8 @@ A name is read only where its encoding is certain: a wrong guess would become th
 from __future__ import annotations
 
 import struct
-import zlib
+
+from isal.isal_zlib import crc32
 
 from imagelake.digest import nfc
 from imagelake.errors import UploadRejected
@@ -73,7 +74,7 @@ def unicode_path(raw: bytes, extra: bytes) -> str | None:
     if not fields or len(fields[0]) < _UNICODE_PATH_HEAD.size:
         return None
     version, crc = _UNICODE_PATH_HEAD.unpack_from(fields[0])
-    if version != _UNICODE_PATH_VERSION or crc != zlib.crc32(raw):
+    if version != _UNICODE_PATH_VERSION or crc != crc32(raw):
         return None
     name = fields[0][_UNICODE_PATH_HEAD.size :]
     try:

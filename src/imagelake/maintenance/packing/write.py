@@ -6,12 +6,12 @@ that a source that has decayed is found before it is given up.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from isal.isal_zlib import crc32
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from imagelake.bronze.blob import Blob
@@ -114,7 +114,7 @@ def check_package(lake: Storage, path: str, blobs: Sequence[Blob], offsets: Sequ
         block = memoryview(lake.read(path, offsets[start], length))
         for blob, offset in zip(blobs[start:end], offsets[start:end], strict=True):
             begin = offset - offsets[start]
-            if zlib.crc32(block[begin : begin + blob.length]) != blob.crc32:
+            if crc32(block[begin : begin + blob.length]) != blob.crc32:
                 raise IntegrityError(
                     f"{blob.uri} at byte {blob.offset} does not hold the bytes of {blob.content_hash}",
                     hint="imagelake verify names the versions; restore the file from a copy of the lake",

@@ -54,7 +54,9 @@ def measure(command: Sequence[str], environment: Mapping[str, str] | None = None
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "used.json"
         line = [sys.executable, str(_TREE), str(result), *command]
-        done = subprocess.run(line, capture_output=True, text=True, env={**os.environ, **(environment or {})})
+        # modules are compiled once, as where a package is installed, whatever this shell says
+        variables = {**os.environ, "PYTHONDONTWRITEBYTECODE": "", **(environment or {})}
+        done = subprocess.run(line, capture_output=True, text=True, env=variables)
         if done.returncode != 0:
             said = (done.stderr or done.stdout)[-2000:]
             raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {said}")

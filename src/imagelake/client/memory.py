@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from imagelake.client.tables import Tables
 
@@ -37,6 +37,30 @@ def integers(values: Iterable[int], of: pa.DataType) -> pa.Array:
 
     data = array("i" if of.bit_width == 32 else "q", values)
     return pa.Array.from_buffers(of, len(data), [None, pa.py_buffer(data)])
+
+
+def plain_values(column: pa.ChunkedArray) -> list[Any]:
+    """A column as a list, where it holds texts in a dictionary or int64 as to_pylist gives it, but ten times faster."""
+    import pyarrow as pa
+
+    values: list[Any] = []
+    for chunk in column.chunks:
+        if isinstance(chunk, pa.DictionaryArray) and not chunk.null_count and len(chunk.dictionary) <= len(chunk):
+            texts = chunk.dictionary.to_pylist()
+            values += map(texts.__getitem__, _integers(chunk.indices))
+        elif chunk.type == pa.int64() and not chunk.null_count:
+            values += _integers(chunk)
+        else:
+            values += chunk.to_pylist()
+    return values
+
+
+def _integers(numbers: pa.Array) -> list[int]:
+    """The numbers of a signed array without nulls."""
+    values = array("bhiq"[numbers.type.bit_width.bit_length() - 4])
+    start, end = numbers.offset * values.itemsize, (numbers.offset + len(numbers)) * values.itemsize
+    values.frombytes(memoryview(numbers.buffers()[1])[start:end])
+    return values.tolist()
 
 
 def release(tables: Tables) -> None:

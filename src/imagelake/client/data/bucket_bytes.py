@@ -6,10 +6,11 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from imagelake.client.data.cache import BLOCK, CHUNK, Cache, CachedObject
+from imagelake.client.memory import integers, one_array, plain_values
 from imagelake.errors import NotFound
 from imagelake.storage.base import Storage
 from imagelake.storage.blobs import ARCHIVES
@@ -54,10 +55,12 @@ class BucketObjects:
         if _is_small(place):
             return self._cache.file(self._storage.uri(place.uri), partial(self._storage.read, place.uri))
         start, end = place.offset, place.offset + place.length
+        opened = self._objects.get(place.uri)
+        if opened is not None and opened[0].has(start, end):  # what is mapped stays, also of an object that was removed
+            return opened[0].view(start, end)
         parts, needed = self._object(place.uri)
-        if not parts.has(start, end):
-            for chunks in _blocks(range(start // CHUNK, -(-end // CHUNK)), needed):
-                parts.ensure(chunks, partial(self._fetch, place.uri))
+        for chunks in _blocks(range(start // CHUNK, -(-end // CHUNK)), needed):
+            parts.ensure(chunks, partial(self._fetch, place.uri))
         return parts.view(start, end)
 
     def prefetch(self, places: Sequence[Place]) -> None:
@@ -112,10 +115,18 @@ class BucketObjects:
     def _needed(self, uri: str) -> frozenset[int]:
         import pyarrow.compute as pc
 
-        rows = self._places.filter(pc.equal(self._places["uri"], uri))
-        ends = pc.subtract(pc.add(rows["offset"], rows["length"]), 1)
-        firsts, lasts = (pc.divide(column, CHUNK).to_pylist() for column in (rows["offset"], ends))
-        return frozenset(c for first, last in zip(firsts, lasts, strict=True) for c in range(first, last + 1))
+        codes = self._uris.indices
+        rows = self._places.filter(pc.equal(codes, integers([self._codes[uri]], codes.type)[0]))
+        spans = zip(plain_values(rows["offset"]), plain_values(rows["length"]), strict=True)
+        return frozenset(c for start, size in spans for c in range(start // CHUNK, -(-(start + size) // CHUNK)))
+
+    @cached_property
+    def _uris(self) -> pa.DictionaryArray:
+        return one_array(self._places["uri"].dictionary_encode().unify_dictionaries())
+
+    @cached_property
+    def _codes(self) -> dict[str, int]:
+        return {uri: code for code, uri in enumerate(self._uris.dictionary.to_pylist())}
 
     def _size(self, uri: str) -> int:
         stat = self._storage.stat(uri)

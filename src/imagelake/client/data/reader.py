@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import mmap
 import os
-import zlib
 from collections import OrderedDict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
+
+from isal.isal_zlib import crc32
 
 from imagelake.client.blobs import blobs
 from imagelake.client.data.bucket_bytes import BucketObjects, Requests
 from imagelake.client.data.cache import Cache
 from imagelake.client.data.protocols import SampleRows
-from imagelake.client.memory import integers
+from imagelake.client.memory import integers, plain_values
 from imagelake.client.tables import Tables
 from imagelake.errors import IntegrityError, NotFound
 from imagelake.storage.blobs import ARCHIVES
@@ -27,6 +28,8 @@ _MOST_OPEN = 128
 """Files that are mapped at a time."""
 _WINDOW, _WINDOW_BYTES = 4096, 32 << 20
 """Samples, and bytes of them, that are fetched together."""
+_FIRST_BYTES = 8 << 20
+"""Of the first window: the next have twice as many each, so that the first samples need not wait for all others."""
 _WINDOWS_AHEAD = 2
 """Windows that are fetched while one is used."""
 
@@ -73,19 +76,19 @@ class SampleReader:
         return self._read_located(self._located([index])[0])
 
     def _read_located(self, located: Located) -> Bytes:
-        index, place, crc32 = located
+        index, place, checksum = located
         try:
             data = self._read(place)
         except NotFound:
             # bytes may move while a training runs: look again where they are
             place = self._moved[index] = self._look_again(index)
             data = self._read(place)
-        if self._checked[index] or crc32 is None:
+        if self._checked[index] or checksum is None:
             return data
-        if zlib.crc32(data) != crc32:
+        if crc32(data) != checksum:
             self._source.forget(place)
             data = self._read(place)
-        if zlib.crc32(data) != crc32:
+        if crc32(data) != checksum:
             content_hash = self._samples.rows["content_hash"][index].as_py()
             raise IntegrityError(
                 f"{place.uri} at byte {place.offset} does not hold the bytes of {content_hash}",
@@ -108,12 +111,12 @@ class SampleReader:
     def _windows(self, indexes: Sequence[int]) -> Iterator[Sequence[Located]]:
         """The samples with their places, in portions that are fetched together."""
         window: list[Located] = []
-        size = 0
+        size, most = 0, _FIRST_BYTES
         for start in range(0, len(indexes), _WINDOW):
             for located in self._located(indexes[start : start + _WINDOW]):
-                if window and (len(window) == _WINDOW or size + located.place.length > _WINDOW_BYTES):
+                if window and (len(window) == _WINDOW or size + located.place.length > most):
                     yield window
-                    window, size = [], 0
+                    window, size, most = [], 0, min(2 * most, _WINDOW_BYTES)
                 window.append(located)
                 size += located.place.length
         if window:
@@ -128,11 +131,11 @@ class SampleReader:
 
         table = self._samples.places
         rows = table.slice(indexes[0], 1) if len(indexes) == 1 else table.take(integers(indexes, pa.int64()))
-        columns = [rows[name].to_pylist() for name in (*Place._fields, "crc32")]
-        return [
-            Located(index, self._moved.get(index) or Place(*values[:-1]), values[-1])
-            for index, values in zip(indexes, zip(*columns, strict=True), strict=True)
-        ]
+        *columns, checksums = (plain_values(rows[name]) for name in (*Place._fields, "crc32"))
+        places: Iterable[Place] = map(Place, *columns)
+        if self._moved:
+            places = [self._moved.get(index, place) for index, place in zip(indexes, places, strict=True)]
+        return list(map(Located, indexes, places, checksums))
 
     def _look_again(self, index: int) -> Place:
         dataset = self._samples.target.dataset

@@ -95,7 +95,7 @@ def test_two_copies_of_a_lake_make_the_same_bytes(pets: Pets, tmp_path: Path, mo
     shutil.copytree(pets.maker.root, tmp_path / "copy")
     pets.lake.snapshot("pets")
     copy = client.open(str(tmp_path / "copy"))
-    monkeypatch.setattr("imagelake.client.tables._ROWS_AT_ONCE", 2_048)  # other batches, the same rows
+    monkeypatch.setattr("imagelake.client.connection._ROWS_AT_ONCE", 2_048)  # other batches, the same rows
     copy.snapshot("pets")
     assert _bytes(tmp_path / "copy" / "snapshots" / "pets" / "v3") == _bytes(_folder(pets, "v3"))
 

@@ -17,6 +17,7 @@ from imagelake.client.catalog import Target
 from imagelake.client.difference import Sides, side_tables, sides
 from imagelake.client.paired import Paired, paired
 from imagelake.client.pairing import GEOMETRY, Pair, pair
+from imagelake.client.rows import ENTITIES, tables_of
 from imagelake.client.tables import Tables
 from imagelake.client.text import Row
 
@@ -113,6 +114,7 @@ class Diff:
 
 def diff(tables: Tables, before: Target, after: Target, rows: bool = False, waiting: int | None = None) -> Diff:
     """What changed from one version or draft to another, of one dataset or two; `waiting` saves are only said."""
+    tables.open_together([*tables_of(before, ENTITIES), *tables_of(after, ENTITIES)])
     images, categories, splits = (sides(tables, before, after, e) for e in ("image", "category", "split"))
     listed = changes({"image": images, "annotation": Sides([], []), "category": categories, "split": splits})
     renames = _renames(listed)

@@ -12,7 +12,7 @@ from imagelake.client.catalog import Target, digest_of
 from imagelake.client.data.order import hash_order, members
 from imagelake.client.memory import release
 from imagelake.client.refs import nearest
-from imagelake.client.rows import DRAFTS, check_live, live
+from imagelake.client.rows import DRAFTS, check_live, fetch_version, live
 from imagelake.client.sample_tables import (
     choose,
     choose_listed,
@@ -26,6 +26,7 @@ from imagelake.client.tables import Tables
 from imagelake.client.text import select
 from imagelake.errors import IntegrityError, NotFound, UsageError
 from imagelake.storage.base import Storage
+from imagelake.tables import bronze
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -60,6 +61,7 @@ def load(
     NotFound when a split or an image key does not exist; IntegrityError when rows or bytes of the version are missing.
     """
     target = source.target
+    fetch_version(tables, target, bronze.BLOBS)
     chosen = choose_images(tables, target, selection, images, matching)
     part = None if selection.part is None else members(hash_order(chosen.rows), selection.part)
     if part is not None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from imagelake.client.catalog import History, Target
 from imagelake.client.tables import Tables
-from imagelake.client.text import beyond, name, outside, select, text, within
+from imagelake.client.text import Prune, beyond, name, outside, select, text, within
 from imagelake.errors import IntegrityError
 from imagelake.tables import gold, silver
 from imagelake.tables.spec import TableSpec
@@ -47,13 +47,33 @@ class EveryRow:
     is_live: str
 
 
+def tables_of(target: Target, entities: Sequence[str]) -> list[TableSpec]:
+    """The tables that the rows of entities are read from."""
+    if target.version is not None:
+        return [*(LOGS[entity] for entity in entities), gold.CLOSINGS]
+    return [DRAFTS[entity] for entity in entities if entity in DRAFTS] + [gold.SPLIT_LOG]
+
+
+def fetch_version(tables: Tables, target: Target, *others: TableSpec) -> None:
+    """Open the tables of all entities, and others, side by side, and fetch their files of the dataset likewise."""
+    specs = (*tables_of(target, ENTITIES), *others)
+    tables.open_together(specs)
+    prune = _until(target.version.number) if target.version else None
+    tables.fetch_together([file for spec in specs for file in tables.files(spec, target.dataset, prune)])
+
+
+def _until(number: int) -> Prune:
+    """Files that may hold rows which a version up to this number added."""
+    return lambda log: (log.get("min.added_in") or 0) <= number
+
+
 def every_row(tables: Tables, target: Target, entity: str, columns: Sequence[str]) -> EveryRow:
     """Columns and `row_index` of an entity's rows, live or not: see Tables.numbered."""
     if target.version is None:
         return EveryRow(tables.numbered(DRAFTS[entity], columns, target.dataset), "true")
     number = target.version.number
     wanted = tuple(dict.fromkeys((*columns, *_PLUMBING)))
-    log = tables.numbered(LOGS[entity], wanted, target.dataset, lambda f: (f.get("min.added_in") or 0) <= number)
+    log = tables.numbered(LOGS[entity], wanted, target.dataset, _until(number))
     condition = f"added_in <= {number} AND {within('publish_id', named(tables, target.history))}"
     return EveryRow(log, condition + _not_ended(tables, target.history, entity, number))
 
@@ -98,7 +118,7 @@ def published(
     """SQL, in brackets, for the rows of a version (number, recipe) by its dataset's history."""
     number, recipe = version
     wanted = tuple(dict.fromkeys((*columns, *_PLUMBING, *(("recipe",) if entity == "split" else ()))))
-    log = tables.relation(LOGS[entity], wanted, history.dataset, lambda f: (f.get("min.added_in") or 0) <= number)
+    log = tables.relation(LOGS[entity], wanted, history.dataset, _until(number))
     where = f"added_in <= {number}" + (f" AND recipe = {recipe}" if entity == "split" else "")
     where += f" AND {among}" if among else ""
     where += _not_ended(tables, history, entity, number)
@@ -168,9 +188,7 @@ def check_live(tables: Tables, target: Target, entity: str) -> None:
     if version is None or entity not in expected(target):
         return
     columns = ("added_in", "publish_id")
-    log = tables.relation(
-        LOGS[entity], columns, target.dataset, lambda f: (f.get("min.added_in") or 0) <= version.number
-    )
+    log = tables.relation(LOGS[entity], columns, target.dataset, _until(version.number))
     ends = closed(tables, target.history, entity, 0, version.number)
     left = tables.query(
         f"SELECT (SELECT count(*) FROM {log} SEMI JOIN {named(tables, target.history)} AS p USING (publish_id) "

@@ -67,6 +67,7 @@ def run(scope: Scope, query: str, resolve: Resolve) -> SqlResult:
     """Run a query; UsageError with DuckDB's message and what there is to select from when it cannot run."""
     con = scope.tables.con
     statement = read_statement(con, query)
+    views.open_tables(scope, statement.tables)
     for view in COLUMNS:
         if view in statement.tables:
             views.create(scope, view, statement.columns)

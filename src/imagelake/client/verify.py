@@ -16,7 +16,7 @@ from imagelake import digest
 from imagelake.client import catalog
 from imagelake.client.blobs import live_places
 from imagelake.client.catalog import Target
-from imagelake.client.rows import DRAFTS, KEYS, expected, live
+from imagelake.client.rows import DRAFTS, KEYS, expected, fetch_version, live
 from imagelake.client.tables import Tables
 from imagelake.client.text import Row, outside, select, within
 from imagelake.client.verify_draft import draft_problems
@@ -24,6 +24,7 @@ from imagelake.client.verify_rows import Problems, row_problems
 from imagelake.errors import ImagelakeError
 from imagelake.storage.base import Storage
 from imagelake.storage.places import Place, read_places
+from imagelake.tables import bronze
 
 _IMAGE = ("image_key", "content_hash", "width", "height", "orientation", "labelled", "attributes")
 _GEOMETRY = ("bbox", "polygons", "rle_size", "rle_counts", "keypoints")
@@ -103,6 +104,7 @@ class _Findings:
 
 def verify(tables: Tables, storage: Storage, target: Target, rows_only: bool = False, threads: int = 4) -> Verification:
     """Check a version or draft: row hashes, counts, digests, what holds between rows, unless `rows_only` all bytes."""
+    fetch_version(tables, target, bronze.BLOBS)
     found = _Findings()
     sets = {entity: _set_digest(tables, target, entity, found) for entity in DRAFTS}
     content = digest.content_digest(sets["image"], sets["annotation"], sets["category"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -63,6 +63,14 @@ def create(scope: Scope, view: str, used: frozenset[str] | None = None) -> None:
     queries that can see them.
     """
     scope.tables.con.execute(f"CREATE TEMP VIEW {name(view)} AS {rows(scope, view, used)}")
+
+
+def open_tables(scope: Scope, used: Collection[str]) -> None:
+    """Open what these views show of versions side by side; gold.versions first, as always."""
+    specs = [LOGS[entity] for view, entity in CONTENT.items() if view in used]
+    if specs and (scope.target is None or scope.target.version):
+        scope.tables.log(gold.VERSIONS)
+        scope.tables.open_together([*specs, gold.CLOSINGS])
 
 
 def rows(scope: Scope, view: str, used: frozenset[str] | None = None) -> str:

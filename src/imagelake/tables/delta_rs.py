@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from urllib.parse import unquote
 
 from deltalake import DeltaTable, Field, PostCommitHookProperties, Schema
@@ -20,7 +21,18 @@ ADDED = "imagelake.added"
 
 _TRIES = 10
 _VARIABLE = "SSL_CERT_FILE"
-_changing = threading.Lock()
+
+
+@dataclass
+class _Trust:
+    """How many threads need the authorities that the environment names now, and what it named before them."""
+
+    threads: int = 0
+    before: str | None = None
+
+
+_changing = threading.Condition()
+_trust = _Trust()
 
 
 def delta_table(storage: Storage, path: str) -> DeltaTable:
@@ -84,17 +96,31 @@ def place(storage: Storage, path: str) -> str:
 
 @contextmanager
 def _trusting(bundle: str | None) -> Iterator[None]:
-    """delta-rs takes authorities only from the environment, when it makes a client; others here keep theirs."""
+    """delta-rs takes authorities only from the environment, when it makes a client; others here keep theirs.
+
+    Threads that need the same go on side by side.
+    """
     if bundle is None:
         yield
         return
     with _changing:
-        before = os.environ.get(_VARIABLE)
-        os.environ[_VARIABLE] = bundle
-        try:
-            yield
-        finally:
-            if before is None:
-                del os.environ[_VARIABLE]
-            else:
-                os.environ[_VARIABLE] = before
+        _changing.wait_for(lambda: not _trust.threads or os.environ.get(_VARIABLE) == bundle)
+        if not _trust.threads:
+            _trust.before = os.environ.get(_VARIABLE)
+            os.environ[_VARIABLE] = bundle
+        _trust.threads += 1
+    try:
+        yield
+    finally:
+        with _changing:
+            _trust.threads -= 1
+            if not _trust.threads:
+                _restore(_trust.before)
+            _changing.notify_all()
+
+
+def _restore(before: str | None) -> None:
+    if before is None:
+        del os.environ[_VARIABLE]
+    else:
+        os.environ[_VARIABLE] = before

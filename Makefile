@@ -110,8 +110,8 @@ maven: java
 	@touch $@
 
 # Spark's jars in the cache; fetched anew only when the list changes
-.venv/jars: .venv/installed src/imagelake/jars.py | java
-	@$(BIN)/python -m imagelake.jars >/dev/null
+.venv/jars: .venv/installed src/imagelake/engine/jars.py | java
+	@$(BIN)/python -m imagelake.engine.jars >/dev/null
 	@touch $@
 
 # Java's archive of loaded classes: 20 s once, 3 s less at every start

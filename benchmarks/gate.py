@@ -18,22 +18,22 @@ from pyspark.sql import functions as F
 
 from benchmarks.harness.declare import Benchmark, Row
 from benchmarks.harness.process import median_seconds
-from imagelake.context import Context, system_clock
-from imagelake.dataset_settings import DatasetSettings
+from imagelake.config.dataset_settings import DatasetSettings
+from imagelake.config.settings import load
 from imagelake.gold.measures.measure import measure
 from imagelake.gold.measures.relations import draft_relations
 from imagelake.gold.plan import Uploads
-from imagelake.quality import expectations
-from imagelake.quality.dataset_rules import dataset_thresholds
+from imagelake.quality.dataset_checks import dataset_thresholds
+from imagelake.quality.expectations import validate
+from imagelake.quality.expectations.project import in_project
 from imagelake.quality.gate import judge
 from imagelake.quality.measures import Measures
-from imagelake.quality.project import in_project
-from imagelake.quality.suites.frames import frames_of
 from imagelake.quality.suites.judge import judge_tables
 from imagelake.quality.suites.state import TABLES
-from imagelake.runtime import open_context
-from imagelake.settings import load
-from imagelake.storage.lake import create_lake
+from imagelake.quality.suites.suite_frames import frames_of
+from imagelake.runs.context import Context, system_clock
+from imagelake.runs.open_run import open_context
+from imagelake.storage.open_lake import create_lake
 from imagelake.tables import silver
 from imagelake.tables.frames import collected
 from imagelake.tables.spec import TableSpec
@@ -121,7 +121,7 @@ def measure_all(folder: Path, rows: int) -> Iterator[Row]:
     ctx = open_context(settings, create_lake(str(root), system_clock))
     make(ctx, rows)
     start = time.perf_counter()
-    expectations.load()
+    validate.load()
     imported = time.perf_counter() - start
     chosen = DatasetSettings()
     versions = {spec.name: ctx.tables.version(spec) for spec in TABLES[:3]}
@@ -137,7 +137,7 @@ def measure_all(folder: Path, rows: int) -> Iterator[Row]:
     assert verdict.passed, verdict.problems
 
     def measures_suite() -> None:
-        in_project(ctx.storage, DATASET, lambda folder: expectations.check_measures(folder, DATASET, verdict, ()))
+        in_project(ctx.storage, DATASET, lambda folder: validate.check_measures(folder, DATASET, verdict, ()))
 
     def whole_tables() -> None:
         suites = judge_tables(ctx, DATASET).suites

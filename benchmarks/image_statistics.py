@@ -15,7 +15,7 @@ from PIL import Image
 
 from benchmarks.harness.declare import Benchmark, Row
 from benchmarks.near_duplicates import background, with_shapes
-from imagelake.bronze.image_statistics import image_statistics
+from imagelake.bronze.probe.image_statistics import image_statistics
 
 ROUNDS, SECONDS = 5, 0.3
 KINDS = (

@@ -35,12 +35,12 @@ from pyspark.sql import SparkSession
 from benchmarks.harness.declare import Benchmark, Row
 from benchmarks.harness.process import seconds as timed
 from benchmarks.harness.tree import descendants, pss
-from imagelake import pipeline
 from imagelake.bronze.request import IngestRequest
-from imagelake.context import Context, system_clock
-from imagelake.runtime import open_context
-from imagelake.settings import Settings, load
-from imagelake.storage.lake import create_lake
+from imagelake.config.settings import Settings, load
+from imagelake.runs import pipeline
+from imagelake.runs.context import Context, system_clock
+from imagelake.runs.open_run import open_context
+from imagelake.storage.open_lake import create_lake
 
 RUNS = 3
 """Of whole ingests, which take seconds to minutes each."""

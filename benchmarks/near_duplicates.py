@@ -29,7 +29,7 @@ import pyarrow as pa
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
 from benchmarks.harness.declare import Benchmark, Row
-from imagelake.bronze.image_statistics import image_statistics
+from imagelake.bronze.probe.image_statistics import image_statistics
 
 ROOT = Path(__file__).parents[1]
 

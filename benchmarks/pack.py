@@ -13,8 +13,8 @@ from pathlib import Path
 from benchmarks.harness.declare import Benchmark, Row
 from benchmarks.harness.pictures import Pictures, make_objects, write_packages
 from benchmarks.harness.process import RUNS
-from imagelake.bronze.blob import Blob
-from imagelake.storage.blobs import blob_path
+from imagelake.bronze.store.blob import Blob
+from imagelake.storage.blobs.local_writer import blob_path
 
 _PIECE = 8 << 20
 

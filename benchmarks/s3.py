@@ -38,15 +38,15 @@ from benchmarks.harness.declare import Benchmark, Row
 from benchmarks.harness.gateway import gateway
 from benchmarks.harness.process import seconds as timed
 from benchmarks.ingest import SETS, one_picture, pictures
-from imagelake import pipeline
 from imagelake.bronze.request import IngestRequest
 from imagelake.client.lake import Lake
-from imagelake.context import system_clock
-from imagelake.runtime import open_context
-from imagelake.settings import S3Settings
-from imagelake.storage.fetch import RANGE
-from imagelake.storage.lake import create_lake
-from imagelake.storage.s3_storage import S3Storage
+from imagelake.config.settings import S3Settings
+from imagelake.runs import pipeline
+from imagelake.runs.context import system_clock
+from imagelake.runs.open_run import open_context
+from imagelake.storage.open_lake import create_lake
+from imagelake.storage.s3.bucket_storage import S3Storage
+from imagelake.storage.s3.ranges import RANGE
 
 PROCESSES = 2
 LAKES = 4  # two commits take 1.7 to 3 seconds, which is more than what is measured

@@ -6,8 +6,8 @@ import os
 import sys
 from pathlib import Path
 
-from imagelake.settings import load
-from imagelake.storage.s3 import connect
+from imagelake.config.settings import load
+from imagelake.storage.s3.client import connect
 
 
 def main(name: str) -> None:

@@ -1,6 +1,6 @@
 """Spark job: what bronze has landed into silver. `spark-submit jobs/build.py D` is `imagelake build D`.
 
-Options and exit codes are those of the verb, imagelake.cli.write.build. What spark-submit has set up is kept.
+Options and exit codes are those of the verb, imagelake.cli.verbs.write.build. What spark-submit has set up is kept.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Spark job: the draft judged as publish would, also by suites of whole tables. `spark-submit jobs/gate.py D --full` is
 `imagelake gate D --full`.
 
-Options and exit codes are those of the verb, imagelake.cli.gate.gate. What spark-submit has set up is kept.
+Options and exit codes are those of the verb, imagelake.cli.verbs.gate.gate. What spark-submit has set up is kept.
 """
 
 from __future__ import annotations

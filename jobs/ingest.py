@@ -1,6 +1,6 @@
 """Spark job: an upload into bronze. `spark-submit jobs/ingest.py …` is `imagelake ingest …`.
 
-Options and exit codes are those of the verb, imagelake.cli.write.ingest. What spark-submit has set up is kept.
+Options and exit codes are those of the verb, imagelake.cli.verbs.write.ingest. What spark-submit has set up is kept.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Spark job: keep the lake in order, judge its tables. `spark-submit jobs/maintain.py` is `imagelake maintain`.
 
-Options and exit codes are those of the verb, imagelake.cli.maintain.maintain. What spark-submit has set up is kept.
+Options and exit codes are those of the verb, imagelake.cli.verbs.maintain.maintain. What spark-submit has set up
+is kept.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Spark job: the whole way in one session. `spark-submit jobs/pipeline.py --landing` is `imagelake run --landing`.
 
-Options and exit codes are those of the verb, imagelake.cli.write.run. What spark-submit has set up is kept.
+Options and exit codes are those of the verb, imagelake.cli.verbs.write.run. What spark-submit has set up is kept.
 """
 
 from __future__ import annotations

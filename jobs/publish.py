@@ -1,6 +1,6 @@
 """Spark job: the draft in silver as a version of gold. `spark-submit jobs/publish.py D` is `imagelake publish D`.
 
-Options and exit codes are those of the verb, imagelake.cli.write.publish. What spark-submit has set up is kept.
+Options and exit codes are those of the verb, imagelake.cli.verbs.write.publish. What spark-submit has set up is kept.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
     from tests.spark.helpers import RealUploads
 
-    from imagelake.settings import Settings
+    from imagelake.config.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 SPARK_TESTS = Path(__file__).parent / "spark"
@@ -98,8 +98,8 @@ def small_settings() -> Settings:
 
     It has what buckets need: the tests of both kinds of lakes share one Java process.
     """
-    from imagelake.jvm.conf import SMALL
-    from imagelake.settings import load
+    from imagelake.config.settings import load
+    from imagelake.engine.conf import SMALL
 
     chosen = [
         "lake=s3://nowhere/lake",
@@ -118,7 +118,7 @@ def small_settings() -> Settings:
 @pytest.fixture(scope="session")
 def spark(spark_settings: Settings) -> Iterator[SparkSession]:
     """The one session of a run."""
-    from imagelake.session import open_session
+    from imagelake.engine.session import open_session
 
     with pytest.MonkeyPatch.context() as patch:  # Java looks for credentials in the environment it was started in
         patch.setenv("AWS_ACCESS_KEY_ID", "lakeaccess")

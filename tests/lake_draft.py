@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from imagelake import digest
+from imagelake.core import digest
 from lake_tables import Row
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from deltalake import DeltaTable
 
-from imagelake import digest
+from imagelake.core import digest
 from imagelake.tables import ALL, bronze, gold, ops, silver
 from imagelake.tables.spec import TableSpec
 from lake_bytes import keep

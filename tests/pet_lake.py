@@ -6,7 +6,7 @@ import io
 
 from PIL import Image
 
-from imagelake.client import lake as client
+from imagelake.client import lake
 from imagelake.client.lake import Lake
 from lakes import LakeMaker
 
@@ -37,7 +37,7 @@ class Pets:
         maker.run("r2", "publish", "failed", "pets")
         maker.run("r3", "build", None, "pets")
         maker.flush()
-        self.lake: Lake = client.open(str(maker.root))
+        self.lake: Lake = lake.open(str(maker.root))
 
     def _put(self, key: str, split: str | None, name: str | None = None, **values: object) -> None:
         data = self.bytes[name or key[0]]

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 from deltalake import write_deltalake
 
-from imagelake import digest
+from imagelake.core import digest
 from imagelake.tables import bronze, gold
 from imagelake.tables.spec import TableSpec
 from lake_tables import arrow_schema

@@ -9,11 +9,11 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagelake.bronze.blob import Blob
+from imagelake.bronze.store.blob import Blob
 from imagelake.maintenance.packing.write import write_package
-from imagelake.storage.blobs import blob_path
+from imagelake.storage.blobs.local_writer import blob_path
+from imagelake.storage.blobs.zip_package import cut
 from imagelake.storage.local import LocalStorage
-from imagelake.storage.package import cut
 from imagelake.tables import bronze
 from lakes import LakeMaker
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from imagelake.client.data.sample import Annotation, Sample
+    from imagelake.client.data.samples import Samples
     from imagelake.client.lake import Lake, open
-    from imagelake.client.sample import Annotation, Sample
-    from imagelake.client.samples import Samples
     from imagelake.errors import (
         ConfigError,
         Conflict,
@@ -45,9 +45,9 @@ _ERRORS = (
 _HOMES = {
     "Lake": "imagelake.client.lake",
     "open": "imagelake.client.lake",
-    "Annotation": "imagelake.client.sample",
-    "Sample": "imagelake.client.sample",
-    "Samples": "imagelake.client.samples",
+    "Annotation": "imagelake.client.data.sample",
+    "Sample": "imagelake.client.data.sample",
+    "Samples": "imagelake.client.data.samples",
     **dict.fromkeys(_ERRORS, "imagelake.errors"),
 }
 

@@ -21,18 +21,18 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from imagelake.client import catalog, refs
-from imagelake.client.rows import UNASSIGNED
-from imagelake.client.tables import Tables
-from imagelake.dataset_settings import load_dataset_settings
+from imagelake.client.delta.tables import Tables
+from imagelake.client.delta.version_rows import UNASSIGNED
+from imagelake.config.dataset_settings import load_dataset_settings
+from imagelake.config.settings import DeltaSettings, S3Settings
 from imagelake.errors import IntegrityError, NotFound, UsageError
 from imagelake.gold.live import live, published
-from imagelake.quality.suites.frames import frames_of
 from imagelake.quality.suites.state import TABLES
-from imagelake.settings import DeltaSettings, S3Settings
-from imagelake.storage.lake import open_lake
-from imagelake.tables import deliveries, gold, silver
-from imagelake.tables.delta_rs import delta_table
-from imagelake.tables.store import DeltaStore
+from imagelake.quality.suites.suite_frames import frames_of
+from imagelake.storage.open_lake import open_lake
+from imagelake.tables import gold, silver, upload_rows
+from imagelake.tables.delta.delta_log import delta_table
+from imagelake.tables.delta.store import DeltaStore
 
 LAYERS = ("bronze", "silver", "gold")
 _NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
@@ -68,7 +68,7 @@ class _Placement:
 
 
 class Lakehouse:
-    """A lake seen from Spark. The session must have Delta (imagelake.session.open_session gives one)."""
+    """A lake seen from Spark. The session must have Delta (imagelake.engine.session.open_session gives one)."""
 
     def __init__(self, spark: SparkSession, lake: str, s3: S3Settings | None = None) -> None:
         self._spark = spark
@@ -194,7 +194,7 @@ class Lakehouse:
                 f"{suite!r} is no suite of a table", hint=f"{', '.join(f'{spec.name}.D' for spec in TABLES)}"
             )
         dataset = suite.rpartition(".")[2]
-        if not deliveries.newest(self._tables, dataset):
+        if not upload_rows.newest(self._tables, dataset):
             raise NotFound(f"there is no dataset {dataset!r} in this lake")
         return frames_of(self._tables, dataset, load_dataset_settings(self._storage, dataset))[table]
 

@@ -14,10 +14,10 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 from tests.servers.server import Server
 
+from imagelake.config.settings import S3Settings, Settings, load
 from imagelake.errors import ConfigError
-from imagelake.settings import S3Settings, Settings, load
-from imagelake.storage.s3 import connect
-from imagelake.storage.s3_storage import S3Storage
+from imagelake.storage.s3.bucket_storage import S3Storage
+from imagelake.storage.s3.client import connect
 
 ROOT = Path(__file__).parents[2]
 

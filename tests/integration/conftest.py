@@ -13,7 +13,7 @@ from tests.servers.server import Server
 
 import imagelake
 from imagelake.client.lake import Lake
-from imagelake.settings import load
+from imagelake.config.settings import load
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -19,11 +19,11 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 from pyspark.sql.functions import lit
 
-from imagelake import pipeline
 from imagelake.bronze.request import IngestRequest
-from imagelake.runtime import run_verb
-from imagelake.session import open_session
-from imagelake.settings import Settings
+from imagelake.config.settings import Settings
+from imagelake.engine.session import open_session
+from imagelake.runs import pipeline
+from imagelake.runs.open_run import run_verb
 
 ROOT = Path(__file__).parents[2]
 

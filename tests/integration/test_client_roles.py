@@ -11,9 +11,9 @@ from tests.servers.rgw import create_user
 
 from imagelake.client.lake import Lake
 from imagelake.errors import Conflict
-from imagelake.storage.presign import presigned_get
-from imagelake.storage.s3 import Keys
-from imagelake.storage.s3_storage import S3Storage
+from imagelake.storage.s3.bucket_storage import S3Storage
+from imagelake.storage.s3.client import Keys
+from imagelake.storage.s3.presign import presigned_get
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ from tests.servers.spark_cluster import bare_python, standalone
 from tests.spark.helpers import BCCD_DIGEST
 
 import imagelake
-from imagelake.client.views import COLUMNS
-from imagelake.jvm.conf import FAST_START, SMALL
+from imagelake.client.query.views import COLUMNS
+from imagelake.engine.conf import FAST_START, SMALL
 
 ROOT = Path(__file__).parents[2]
-JOB = ROOT / "jobs" / "pipeline.py"
+JOB = ROOT / "jobs" / "runs/pipeline.py"
 _JAVA = " ".join(FAST_START)
 HASTE = ["--driver-java-options", _JAVA, "--conf", f"spark.executor.extraJavaOptions={_JAVA}"]
 CHOSEN = {**SMALL, "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
@@ -55,8 +55,10 @@ def submitted(rgw_server, wheel, shared_data, tmp_path_factory) -> Submitted:
     bucket, folder = new_bucket(rgw_server), tmp_path_factory.mktemp("cluster")
     bucket.storage("drops").put_file(shared_data / "bccd-voc.zip", "bccd-voc.zip")
     python = str(bare_python(folder / "python"))
-    lacks = subprocess.run([python, "-c", "import imagelake.session"], cwd=folder, capture_output=True, text=True)
-    assert "No module named 'imagelake.session'" in lacks.stderr, "else the wheel would prove nothing"
+    lacks = subprocess.run(
+        [python, "-c", "import imagelake.engine.session"], cwd=folder, capture_output=True, text=True
+    )
+    assert "No module named 'imagelake.engine.session'" in lacks.stderr, "else the wheel would prove nothing"
     (folder / "events").mkdir()
     logged = {"spark.eventLog.enabled": "true", "spark.eventLog.dir": (folder / "events").as_uri()}
     logged |= {"spark.eventLog.compress": "false", "spark.cores.max": "2"}

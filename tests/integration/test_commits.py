@@ -10,7 +10,7 @@ from tests.integration.buckets import FAULTS, Bucket, add_with_rust, commits, id
 from tests.integration.racers import add
 from tests.servers.faults import Fault, Proxy, proxy
 
-from imagelake.session import open_session
+from imagelake.engine.session import open_session
 
 RUNS = 20
 

@@ -9,13 +9,13 @@ import pytest
 from tests.integration.buckets import Bucket, reach
 from tests.servers.plain import serving
 
-from imagelake import doctor_s3
-from imagelake.check import Check
 from imagelake.cli.main import main
+from imagelake.config.settings import S3Settings, Settings
+from imagelake.doctor import bucket as doctor_s3
+from imagelake.doctor.check import Check
 from imagelake.errors import ConfigError
-from imagelake.settings import S3Settings, Settings
-from imagelake.storage.s3_probe import require_conditions
-from imagelake.storage.s3_upload import Parts
+from imagelake.storage.s3.capabilities import require_conditions
+from imagelake.storage.s3.multipart import Parts
 
 
 def checks(bucket: Bucket, s3: S3Settings | None = None) -> dict[str, Check]:

@@ -12,7 +12,7 @@ from tests.integration.served import CAT, DOG, IMAGES, REF, ZIPPED, ask, picture
 
 from imagelake.client.lake import Lake
 from imagelake.errors import Conflict
-from imagelake.storage.labels import folder_of
+from imagelake.storage.label_paths import folder_of
 
 
 def again(lake: Lake) -> Lake:

@@ -10,18 +10,18 @@ from tests.integration.buckets import asked, rust, settings
 from tests.spark import helpers
 
 import imagelake
-from imagelake import pipeline
 from imagelake.bronze.request import IngestRequest
-from imagelake.context import system_clock
-from imagelake.landing import run_landing
 from imagelake.maintenance.compaction import compact_tables
 from imagelake.maintenance.partitions import survey_tables
 from imagelake.maintenance.suites import judge_datasets
 from imagelake.maintenance.unjudged import due
 from imagelake.maintenance.vacuum import vacuum_tables
-from imagelake.quality.project import project_path
-from imagelake.runtime import run_verb
-from imagelake.storage.lake import open_lake
+from imagelake.quality.expectations.project import project_path
+from imagelake.runs import pipeline
+from imagelake.runs.context import system_clock
+from imagelake.runs.landing import run_landing
+from imagelake.runs.open_run import run_verb
+from imagelake.storage.open_lake import open_lake
 from imagelake.tables import silver
 
 

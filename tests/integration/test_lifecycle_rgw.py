@@ -19,9 +19,9 @@ from tests.servers.server import Server
 
 import imagelake
 from imagelake.cli.main import main
-from imagelake.storage.lake import create_lake
-from imagelake.storage.lifecycle_s3 import BucketRules
-from imagelake.storage.s3_storage import S3Storage
+from imagelake.lifecycle.rules_in_bucket import BucketRules
+from imagelake.storage.open_lake import create_lake
+from imagelake.storage.s3.bucket_storage import S3Storage
 
 DAY = 5  # also how long the server works on rules before it starts anew: two seconds are too short on a busy machine
 PATIENCE = 120.0

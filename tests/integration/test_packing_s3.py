@@ -10,14 +10,14 @@ from tests.integration.buckets import settings
 from tests.spark import helpers
 
 import imagelake
-from imagelake import pipeline
 from imagelake.bronze.request import IngestRequest
-from imagelake.context import system_clock
 from imagelake.maintenance.packing.collect import collect_objects
 from imagelake.maintenance.packing.pack import pack_dataset, unpack_dataset
-from imagelake.runtime import run_verb
-from imagelake.storage.lake import open_lake
-from imagelake.writer import writing
+from imagelake.runs import pipeline
+from imagelake.runs.context import system_clock
+from imagelake.runs.open_run import run_verb
+from imagelake.runs.writer import writing
+from imagelake.storage.open_lake import open_lake
 
 pytestmark = pytest.mark.nightly
 

@@ -16,8 +16,8 @@ from tests.integration.racers import Racer, racing
 from tests.spark import helpers
 
 import imagelake
-from imagelake.context import system_clock
-from imagelake.storage.lake import create_lake
+from imagelake.runs.context import system_clock
+from imagelake.storage.open_lake import create_lake
 
 COUNT = 50
 

@@ -11,18 +11,18 @@ from tests.integration.buckets import Bucket, documented, new_bucket, reach, ref
 from tests.servers.rgw import create_user
 from tests.spark import helpers
 
-from imagelake import pipeline
 from imagelake.cli.main import main
 from imagelake.client.lake import Lake
-from imagelake.context import system_clock
+from imagelake.config.settings import Settings
 from imagelake.errors import IntegrityError
 from imagelake.gold.plan import PublishRequest
-from imagelake.landing import run_landing
-from imagelake.runtime import run_verb
-from imagelake.settings import Settings
-from imagelake.storage.lake import create_lake
-from imagelake.storage.s3 import Keys
-from imagelake.storage.s3_storage import S3Storage
+from imagelake.runs import pipeline
+from imagelake.runs.context import system_clock
+from imagelake.runs.landing import run_landing
+from imagelake.runs.open_run import run_verb
+from imagelake.storage.open_lake import create_lake
+from imagelake.storage.s3.bucket_storage import S3Storage
+from imagelake.storage.s3.client import Keys
 
 
 @pytest.fixture

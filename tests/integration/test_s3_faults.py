@@ -14,9 +14,9 @@ import pytest
 from tests.integration.buckets import FAULTS
 from tests.servers.faults import Fault, proxy
 
-from imagelake.settings import S3Settings
-from imagelake.storage.s3_probe import unfinished
-from imagelake.storage.s3_storage import S3Storage
+from imagelake.config.settings import S3Settings
+from imagelake.storage.s3.bucket_storage import S3Storage
+from imagelake.storage.s3.capabilities import unfinished
 
 RUNS = 20
 MIB = 1 << 20

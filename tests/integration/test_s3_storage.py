@@ -10,15 +10,15 @@ from datetime import timedelta
 
 import pytest
 
-from imagelake.context import system_clock
+from imagelake.config.settings import S3Settings
 from imagelake.errors import ConfigError, Conflict, ImagelakeError, IntegrityError, NotFound, UploadRejected
 from imagelake.maintenance.leftovers import remove_leftovers
-from imagelake.settings import S3Settings
+from imagelake.runs.context import system_clock
 from imagelake.storage import open_storage
 from imagelake.storage.local import LocalStorage
-from imagelake.storage.s3_probe import abort, keeps_conditions, unfinished
-from imagelake.storage.s3_storage import S3Storage
-from imagelake.storage.s3_upload import Parts
+from imagelake.storage.s3.bucket_storage import S3Storage
+from imagelake.storage.s3.capabilities import abort, keeps_conditions, unfinished
+from imagelake.storage.s3.multipart import Parts
 
 MIB = 1 << 20
 

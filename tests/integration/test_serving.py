@@ -13,10 +13,10 @@ from tests.integration.served import IMAGES, REF, ZIPPED, ask, picture
 
 from imagelake.cli.main import main
 from imagelake.errors import NotFound
-from imagelake.landing import waiting
-from imagelake.storage.blobs import blob_path
-from imagelake.storage.presign import presigned_get, presigned_put, put_headers
-from imagelake.storage.s3_probe import unfinished
+from imagelake.runs.landing import waiting
+from imagelake.storage.blobs.local_writer import blob_path
+from imagelake.storage.s3.capabilities import unfinished
+from imagelake.storage.s3.presign import presigned_get, presigned_put, put_headers
 
 SECRET = "lakesecret123"
 

@@ -27,8 +27,8 @@ TRAINING = """if True:
     import torch
     from torch.utils.data import DataLoader
     from imagelake.client.lake import Lake
-    from imagelake.settings import S3Settings
-    from imagelake.storage.s3_storage import S3Storage
+    from imagelake.config.settings import S3Settings
+    from imagelake.storage.s3.bucket_storage import S3Storage
 
     def collate(samples):
         pixels = [torch.frombuffer(bytearray(s.image().tobytes()), dtype=torch.uint8) for s in samples]

@@ -20,10 +20,10 @@ from tests.integration.buckets import ROOT, reach, upload_folder
 from tests.lakes import LakeMaker
 from tests.servers.faults import Fault, Proxy, proxy
 
-from imagelake.client.data.cache import BLOCK, CHUNK, Cache
+from imagelake.client.data.read.object_cache import BLOCK, CHUNK, Cache
 from imagelake.client.lake import Lake
 from imagelake.errors import ImagelakeError
-from imagelake.storage.s3_storage import S3Storage
+from imagelake.storage.s3.bucket_storage import S3Storage
 
 IMAGES = 300
 MEMBER = 60_000
@@ -31,8 +31,8 @@ MEMBER = 60_000
 TRAIN = """if True:
     import hashlib, sys
     from imagelake.client.lake import Lake
-    from imagelake.settings import S3Settings
-    from imagelake.storage.s3_storage import S3Storage
+    from imagelake.config.settings import S3Settings
+    from imagelake.storage.s3.bucket_storage import S3Storage
     bucket, settings = sys.argv[1], S3Settings.model_validate_json(sys.argv[2])
     samples = Lake(S3Storage(bucket, "", settings)).load("pets@v1")
     print("ready", flush=True)

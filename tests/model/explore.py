@@ -97,7 +97,7 @@ def session() -> Any:
     """A Spark session of this process alone."""
     from tests.conftest import small_settings
 
-    from imagelake.session import open_session
+    from imagelake.engine.session import open_session
 
     return quick(open_session(small_settings(), "imagelake model"))
 

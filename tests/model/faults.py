@@ -46,7 +46,7 @@ FAULTS = (
     Fault(
         "closing",
         "a document that is mended leaves its rejection open",
-        "silver/rejections.py",
+        "silver/rows/rejections.py",
         'F.col("_path").isNotNull() & own)',
         "F.lit(False))",
         5402,
@@ -54,7 +54,7 @@ FAULTS = (
     Fault(
         "group",
         "images of one group are put into splits one by one",
-        "gold/splits.py",
+        "gold/splits/assign.py",
         'Window.partitionBy("_root")',
         'Window.partitionBy("image_key")',
         5178,
@@ -78,7 +78,7 @@ FAULTS = (
     Fault(
         "negative",
         "an image all of whose labels are refused counts as one without objects",
-        "silver/units.py",
+        "silver/rows/units.py",
         '.join(refused.join(some, [*UNIT], "left_anti"), [*UNIT], "left_anti")',
         "",
         5042,
@@ -94,7 +94,7 @@ FAULTS = (
     Fault(
         "waiting",
         "of labels that waited the oldest delivery counts",
-        "silver/waiting.py",
+        "silver/rows/waiting.py",
         'F.max("_last").over(unit)',
         'F.min("_last").over(unit)',
         5021,
@@ -102,7 +102,7 @@ FAULTS = (
     Fault(
         "published-split",
         "an upload moves a published image to the split it names",
-        "silver/images.py",
+        "silver/rows/images.py",
         'F.when(there, F.col("_old_split")).otherwise(newest)',
         "newest",
         5193,
@@ -110,7 +110,7 @@ FAULTS = (
     Fault(
         "replace",
         "a replaced dataset keeps the rejections of what it was",
-        "silver/rejections.py",
+        "silver/rows/rejections.py",
         "closed = closed_by(delivery, others, F.lit(True), now)",
         "closed = closed_by(delivery, others, F.lit(False), now)",
         5209,
@@ -118,7 +118,7 @@ FAULTS = (
     Fault(
         "key-taken",
         "append puts other bytes under a key that is taken",
-        "silver/images.py",
+        "silver/rows/images.py",
         'if delivery.mode == "append" else F.lit(False)',
         'if delivery.mode == "replace" else F.lit(False)',
         5432,

@@ -20,15 +20,15 @@ from tests.model.uploads import Label
 from tests.spark import helpers
 
 import imagelake
-from imagelake import pipeline
 from imagelake.bronze.request import IngestRequest
-from imagelake.context import RunReport
 from imagelake.errors import ImagelakeError
-from imagelake.landing import run_landing
 from imagelake.maintenance.packing.collect import collect_objects
 from imagelake.maintenance.packing.pack import pack_dataset, unpack_dataset
+from imagelake.runs import pipeline
+from imagelake.runs.context import RunReport
+from imagelake.runs.landing import run_landing
+from imagelake.runs.writer import writing
 from imagelake.tables import bronze, gold, silver
-from imagelake.writer import writing
 
 STICKY = ("image.bytes_changed", "image.labels_rejected")
 _SAVE = re.compile(r"^([0-9a-f]{32}/)?\d{20}-[0-9a-f]+\.json$")

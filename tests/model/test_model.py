@@ -14,7 +14,7 @@ from tests.model.matching import match
 from tests.model.model import GATE, NOT_FOUND, USAGE, Dataset, Exit
 from tests.model.uploads import Document, Entry, Image, Label, Lines, Other, Record, Upload, image_keys, records
 
-from imagelake import digest
+from imagelake.core import digest
 
 CATEGORIES = (("cat", None), ("dog", None))
 GOOD, FLAT = (1.0, 1.0, 8.0, 8.0), (1.0, 1.0, 0.0, 8.0)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from imagelake.context import Context
+from imagelake.runs.context import Context
 from imagelake.tables import silver
 from imagelake.tables.spec import TableSpec
 

@@ -15,14 +15,14 @@ from pathlib import Path
 
 from tests.spark import helpers
 
-from imagelake import pipeline
 from imagelake.bronze.request import IngestRequest
-from imagelake.context import Context, RunReport
+from imagelake.engine.session import jvm_pid
 from imagelake.errors import ImagelakeError
 from imagelake.gold import publish
-from imagelake.runtime import open_context, run_verb
-from imagelake.session import jvm_pid
-from imagelake.storage.lake import open_lake
+from imagelake.runs import pipeline
+from imagelake.runs.context import Context, RunReport
+from imagelake.runs.open_run import open_context, run_verb
+from imagelake.storage.open_lake import open_lake
 from imagelake.tables import silver
 
 

@@ -10,10 +10,11 @@ from typing import Any
 
 from tests.spark import helpers
 
-from imagelake import digest, pipeline
-from imagelake.context import Context, RunReport
+from imagelake.core import digest
 from imagelake.gold.plan import PublishRequest
-from imagelake.tables import bronze, deliveries, gold, silver
+from imagelake.runs import pipeline
+from imagelake.runs.context import Context, RunReport
+from imagelake.tables import bronze, gold, silver, upload_rows
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def add(ctx: Context, dataset: str, pictures: Sequence[Picture], **upload: Any) 
 
 def upload_row(ctx: Context, dataset: str, *, images: int = 0, annotations: int = 0, **given: Any) -> int:
     """A row of bronze.uploads under the next sequence, built unless said otherwise; its sequence."""
-    sequence = max((row["sequence"] for row in deliveries.newest(ctx.tables, dataset)), default=0) + 1
+    sequence = max((row["sequence"] for row in upload_rows.newest(ctx.tables, dataset)), default=0) + 1
     none = dict.fromkeys(("read", "accepted", "unchanged", "rejected", "ignored", "removed"), 0)
     row = {
         "dataset": dataset,

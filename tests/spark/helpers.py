@@ -19,15 +19,15 @@ from typing import Any
 from PIL import Image
 from pyspark.sql import SparkSession
 
-from imagelake import pipeline
 from imagelake.bronze.request import IngestRequest
-from imagelake.context import Context, RunReport, system_clock
-from imagelake.settings import Settings, load
-from imagelake.storage.lake import create_lake, open_lake
-from imagelake.storage.lease_record import this_process
+from imagelake.config.settings import Settings, load
+from imagelake.runs import pipeline
+from imagelake.runs.context import Context, RunReport, system_clock
+from imagelake.storage.leases.lease_record import this_process
+from imagelake.storage.open_lake import create_lake, open_lake
 from imagelake.tables import ALL
+from imagelake.tables.delta.store import DeltaStore
 from imagelake.tables.spec import TableSpec
-from imagelake.tables.store import DeltaStore
 
 Box = tuple[float, float, float, float]
 

@@ -8,8 +8,8 @@ import pytest
 from tests.spark import helpers
 from tests.spark.drafts import boxes, coco, images, open_rules
 
-from imagelake import pipeline
-from imagelake.dataset_settings import settings_path
+from imagelake.config.dataset_settings import settings_path
+from imagelake.runs import pipeline
 from imagelake.tables import bronze, silver
 
 
@@ -164,7 +164,7 @@ def test_of_labels_that_wait_the_newest_count_and_replace_drops_them(ctx, add, s
 
 
 def test_the_same_upload_twice_in_one_night(ctx, tmp_path):
-    from imagelake.landing import run_landing
+    from imagelake.runs.landing import run_landing
 
     folder = tmp_path / "lake" / "landing" / "pets"
     folder.mkdir(parents=True)

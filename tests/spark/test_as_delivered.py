@@ -8,10 +8,10 @@ import pytest
 from tests.spark import helpers
 from tests.spark.drafts import annotations, boxes, coco, images, rejections
 
-from imagelake import pipeline
 from imagelake.bronze.request import IngestRequest
-from imagelake.dataset_settings import settings_path
+from imagelake.config.dataset_settings import settings_path
 from imagelake.errors import UploadRejected
+from imagelake.runs import pipeline
 
 
 @pytest.fixture

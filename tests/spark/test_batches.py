@@ -10,13 +10,13 @@ from tests.spark import helpers
 from tests.spark.drafts import annotations, boxes, coco, images, labelled, rejections
 
 import imagelake
-from imagelake import pipeline
 from imagelake.bronze.request import IngestRequest
 from imagelake.errors import Conflict
 from imagelake.gold import publish
-from imagelake.landing import run_landing
-from imagelake.tables import deliveries
-from imagelake.writer import writing
+from imagelake.runs import pipeline
+from imagelake.runs.landing import run_landing
+from imagelake.runs.writer import writing
+from imagelake.tables import upload_rows
 
 PICTURES = {f"p{n}.jpg": helpers.picture(n) for n in range(3)}
 
@@ -186,13 +186,13 @@ def test_sequence_numbers_are_given_one_by_one(spark, tmp_path):
     def racing(spec, rows, txn=None):
         if not raced:
             raced.append(True)
-            deliveries.deliver(other, [row | {"upload_id": "other"}])
+            upload_rows.deliver(other, [row | {"upload_id": "other"}])
         append(spec, rows, txn)
 
     ctx.tables.append_rows = racing
-    ours = deliveries.deliver(helpers.again(ctx), [row, row | {"upload_id": "b"}])
+    ours = upload_rows.deliver(helpers.again(ctx), [row, row | {"upload_id": "b"}])
     assert [r["sequence"] for r in ours] == [2, 3]
-    newest = deliveries.newest(ctx.tables, "pets")
+    newest = upload_rows.newest(ctx.tables, "pets")
     assert [(r["sequence"], r["upload_id"]) for r in newest] == [(1, "other"), (2, "a"), (3, "b")]
 
 

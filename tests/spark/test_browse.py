@@ -7,10 +7,10 @@ import zipfile
 
 from tests.spark import helpers
 
-from imagelake import pipeline
 from imagelake.bronze.request import IngestRequest
-from imagelake.context import Objects
-from imagelake.storage.blobs import blob_path
+from imagelake.runs import pipeline
+from imagelake.runs.context import Objects
+from imagelake.storage.blobs.local_writer import blob_path
 from imagelake.tables import bronze
 
 

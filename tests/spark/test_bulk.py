@@ -10,11 +10,13 @@ from tests.spark import helpers
 from tests.spark.drafts import coco, open_rules
 
 import imagelake
-from imagelake import pipeline
 from imagelake.bronze.request import IngestRequest
-from imagelake.gold.drafts import changed, draft, whole
-from imagelake.silver import draft_source, upload
-from imagelake.tables import gold, store
+from imagelake.gold.drafts import changed, draft, whole_draft
+from imagelake.runs import pipeline
+from imagelake.silver import draft_source
+from imagelake.silver.upload import silver_upload
+from imagelake.tables import gold
+from imagelake.tables.delta import store
 
 PICTURES = {f"{name}.jpg": helpers.picture(seed) for seed, name in enumerate("abcd")}
 UPLOADS = (
@@ -42,10 +44,10 @@ def versions(spark, folder, name, uploads) -> list[tuple[Any, ...]]:
 @pytest.mark.parametrize("many", [2, pytest.param(len(UPLOADS), marks=pytest.mark.nightly)])
 def test_spark_and_this_process_write_the_same_versions(spark, tmp_path, monkeypatch, many):
     few = versions(spark, tmp_path, "few", UPLOADS[:many])
-    for module in (changed, draft_source, store, upload):
+    for module in (changed, draft_source, store, silver_upload):
         monkeypatch.setattr(module, "FEW_ROWS", -1)
     for module in (draft, draft_source):
         monkeypatch.setattr(module, "FEW_DRAFT_ROWS", -1)
-    monkeypatch.setattr(whole, "MANY_ROWS", -1)
+    monkeypatch.setattr(whole_draft, "MANY_ROWS", -1)
     for one, other in zip(versions(spark, tmp_path, "many", UPLOADS[:many]), few, strict=True):
         assert one == other

@@ -11,8 +11,8 @@ import pytest
 from tests.spark import helpers
 
 import imagelake
-from imagelake import pipeline
 from imagelake.bronze.request import IngestRequest
+from imagelake.runs import pipeline
 from imagelake.tables import bronze, gold, silver
 
 ROOT = Path(__file__).parents[2]

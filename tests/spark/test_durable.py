@@ -11,12 +11,12 @@ from tests.syscalls import Call, traced
 
 APPENDS = """
 import sys
-from imagelake.context import system_clock
-from imagelake.session import open_session
-from imagelake.settings import load
-from imagelake.storage.lake import create_lake
+from imagelake.runs.context import system_clock
+from imagelake.engine.session import open_session
+from imagelake.config.settings import load
+from imagelake.storage.open_lake import create_lake
 from imagelake.tables import silver
-from imagelake.tables.store import DeltaStore
+from imagelake.tables.delta.store import DeltaStore
 
 settings = load(None, [f"lake={sys.argv[1]}", "spark.master=local[1]", "spark.shuffle_partitions=1"])
 lake = create_lake(settings.lake, system_clock)

@@ -9,7 +9,7 @@ import pytest
 from tests.spark import helpers, museum
 
 import imagelake
-from imagelake.dataset_settings import settings_path
+from imagelake.config.dataset_settings import settings_path
 from imagelake.quality.catalogue import BY_ID, FLAGGING, RULES
 from imagelake.tables import silver
 

@@ -8,7 +8,7 @@ from deltalake import DeltaTable
 from tests.spark import handmade, helpers
 from tests.spark.drafts import coco
 
-from imagelake import pipeline
+from imagelake.runs import pipeline
 from imagelake.tables import bronze, gold, ops, silver
 
 SETTINGS = b"""

@@ -11,7 +11,7 @@ from tests.spark.handmade import Picture
 
 import imagelake
 from imagelake.errors import GateFailed
-from imagelake.quality.project import docs_path
+from imagelake.quality.expectations.project import docs_path
 from imagelake.tables import ops
 
 COUNTS = """

@@ -8,8 +8,8 @@ import pytest
 from tests.spark import helpers
 
 import imagelake
-from imagelake import pipeline
-from imagelake.landing import run_landing
+from imagelake.runs import pipeline
+from imagelake.runs.landing import run_landing
 from imagelake.tables import silver
 
 

@@ -15,7 +15,7 @@ from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 from tests.unit.documents import ROOT, blocks
 
-from imagelake.client import lake as client
+from imagelake.client import lake
 from imagelake.errors import IntegrityError, NotFound, UsageError
 from imagelake.spark import Lakehouse
 from lakes import LakeMaker
@@ -33,7 +33,7 @@ def test_a_snapshot_is_what_the_client_reads(spark: SparkSession, pets: Pets) ->
     pets.maker.deliver("pets")
     pets.maker.state("pets", 3, "retired")
     pets.maker.flush()
-    lakehouse, reader = Lakehouse(spark, os.fspath(pets.maker.root)), client.open(str(pets.maker.root))
+    lakehouse, reader = Lakehouse(spark, os.fspath(pets.maker.root)), lake.open(str(pets.maker.root))
     for ref in ("pets", "pets@v1", "pets@best", "pets@draft"):
         snapshot = lakehouse.snapshot(ref)
         splits = reader.sql("select image_key, split from splits order by 1", at=ref).rows

@@ -7,8 +7,8 @@ import json
 from tests.spark import helpers
 
 import imagelake
-from imagelake.landing import run_landing
-from imagelake.runtime import run_verb
+from imagelake.runs.landing import run_landing
+from imagelake.runs.open_run import run_verb
 
 
 def night(lake):

@@ -8,7 +8,7 @@ import zipfile
 import pytest
 from tests.spark import helpers, museum
 
-from imagelake.silver import parse
+from imagelake.silver.upload import parse
 from imagelake.tables import silver
 
 TABLES = (silver.IMAGES, silver.ANNOTATIONS, silver.CATEGORIES, silver.REJECTIONS)

@@ -11,8 +11,8 @@ from pyspark.sql import SparkSession
 
 WRITER = """
 import sys
-from imagelake.session import open_session
-from imagelake.settings import load
+from imagelake.engine.session import open_session
+from imagelake.config.settings import load
 spark = open_session(load(None, ["spark.master=local[1]", "spark.shuffle_partitions=1"]), "writer")
 print("ready", flush=True)
 sys.stdin.readline()

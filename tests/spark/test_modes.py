@@ -10,8 +10,8 @@ import pytest
 from tests.spark import helpers
 
 import imagelake
-from imagelake import pipeline
 from imagelake.bronze.request import IngestRequest
+from imagelake.runs import pipeline
 from imagelake.tables import gold, silver
 
 

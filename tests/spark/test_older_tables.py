@@ -7,12 +7,12 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from imagelake.client.tables import Tables
-from imagelake.context import system_clock
-from imagelake.settings import load
-from imagelake.storage.lake import create_lake
+from imagelake.client.delta.tables import Tables
+from imagelake.config.settings import load
+from imagelake.runs.context import system_clock
+from imagelake.storage.open_lake import create_lake
 from imagelake.tables import silver
-from imagelake.tables.store import DeltaStore
+from imagelake.tables.delta.store import DeltaStore
 
 OLDER = replace(silver.CATEGORIES, columns=tuple(c for c in silver.CATEGORIES.columns if c.name != "attributes"))
 CAT, DOG = {"dataset": "pets", "name": "cat"}, {"dataset": "pets", "name": "dog", "attributes": "{}"}

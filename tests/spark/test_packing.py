@@ -15,14 +15,14 @@ from PIL import Image
 from tests.spark import helpers
 
 import imagelake
-from imagelake import pipeline
 from imagelake.bronze.request import IngestRequest
 from imagelake.errors import ImagelakeError
 from imagelake.gold.plan import PublishRequest
 from imagelake.maintenance.packing.collect import collect_objects
 from imagelake.maintenance.packing.pack import convert_dataset, pack_dataset
+from imagelake.runs import pipeline
+from imagelake.runs.writer import writing
 from imagelake.tables import bronze
-from imagelake.writer import writing
 
 BOUNDARIES = ("pack:payload", "pack:places", "pack:ended")
 

@@ -10,15 +10,15 @@ from tests.spark import handmade, helpers
 from tests.spark.handmade import Picture
 
 import imagelake
-from imagelake import pipeline
 from imagelake.bronze.request import IngestRequest
 from imagelake.errors import Conflict, GateFailed, NotFound, UsageError
 from imagelake.gold import publish
 from imagelake.gold.plan import PublishRequest
+from imagelake.runs import pipeline
+from imagelake.runs.writer import writing
 from imagelake.tables import gold, silver
-from imagelake.tables.builds import half_built
-from imagelake.tables.commit import Txn
-from imagelake.writer import writing
+from imagelake.tables.build_rows import half_built
+from imagelake.tables.delta.commit import Txn
 
 
 @pytest.fixture(scope="module")

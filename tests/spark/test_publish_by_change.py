@@ -11,11 +11,11 @@ from tests.spark import helpers
 from tests.spark.drafts import coco
 
 import imagelake
-from imagelake import pipeline
 from imagelake.bronze.request import IngestRequest
 from imagelake.gold.drafts import draft
-from imagelake.gold.drafts.whole import WholeDraft
+from imagelake.gold.drafts.whole_draft import WholeDraft
 from imagelake.gold.plan import PublishRequest
+from imagelake.runs import pipeline
 from imagelake.silver import draft_source
 from imagelake.tables import gold
 

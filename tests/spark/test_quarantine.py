@@ -9,9 +9,9 @@ from tests.spark import helpers
 from tests.spark.drafts import annotations, boxes, coco, images, labelled, open_rules, rejections, rows
 
 import imagelake
-from imagelake import pipeline
-from imagelake.dataset_settings import settings_path
+from imagelake.config.dataset_settings import settings_path
 from imagelake.errors import UsageError
+from imagelake.runs import pipeline
 from imagelake.tables import silver
 
 MASK = {"size": [5, 5], "counts": [0, 25]}

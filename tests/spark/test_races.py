@@ -19,12 +19,12 @@ import pytest
 from tests.spark import helpers
 
 import imagelake
-from imagelake import pipeline
 from imagelake.bronze.request import IngestRequest
-from imagelake.context import system_clock
-from imagelake.storage.lake import create_lake
+from imagelake.runs import pipeline
+from imagelake.runs.context import system_clock
+from imagelake.storage.open_lake import create_lake
 from imagelake.tables import bronze, gold, ops, silver
-from imagelake.tables.store import DeltaStore
+from imagelake.tables.delta.store import DeltaStore
 
 ROOT = Path(__file__).parents[2]
 ROUNDS = 4

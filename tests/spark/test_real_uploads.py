@@ -11,8 +11,8 @@ from tests.spark import helpers
 
 import imagelake
 import raw_uploads
-from imagelake import pipeline
 from imagelake.bronze.request import IngestRequest
+from imagelake.runs import pipeline
 from imagelake.tables import bronze, gold, ops, silver
 from report_statistics import counted, said
 

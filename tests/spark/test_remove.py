@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from tests.spark import helpers
 
-from imagelake import pipeline
 from imagelake.errors import NotFound
+from imagelake.runs import pipeline
 
 
 def test_keys_that_the_draft_lacks_refuse_a_removal_or_are_skipped_and_counted(spark, tmp_path):

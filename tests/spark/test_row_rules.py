@@ -6,8 +6,8 @@ import random
 
 from pyspark.sql import functions as F
 
-from imagelake.boxes import clip
-from imagelake.dataset_settings import DatasetSettings
+from imagelake.config.dataset_settings import DatasetSettings
+from imagelake.geometry.boxes import clip
 from imagelake.quality.apply import REJECT, with_problems
 from imagelake.quality.catalogue import RULES
 from imagelake.quality.rules import ANNOTATION_RULES, DUPLICATE_RULE, IMAGE_RULES

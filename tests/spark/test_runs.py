@@ -8,9 +8,9 @@ import pytest
 from tests.spark import helpers
 
 import imagelake
-from imagelake.context import RunReport
 from imagelake.errors import Locked
-from imagelake.runtime import run_verb
+from imagelake.runs.context import RunReport
+from imagelake.runs.open_run import run_verb
 from imagelake.tables import ops
 
 DONE = RunReport("pets", "built")

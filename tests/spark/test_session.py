@@ -12,12 +12,12 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from imagelake.session import jvm_pid, open_session
-from imagelake.settings import Settings
+from imagelake.config.settings import Settings
+from imagelake.engine.session import jvm_pid, open_session
 
 QUIET = """
-from imagelake.session import open_session, jvm_pid
-from imagelake.settings import load
+from imagelake.engine.session import open_session, jvm_pid
+from imagelake.config.settings import load
 spark = open_session(load(), "quiet")
 rows = spark.range(3).mapInArrow(lambda batches: batches, "id long")
 rows.write.format("delta").save({table!r})
@@ -25,9 +25,9 @@ print(spark.read.format("delta").load({table!r}).count())
 """
 
 LISTED = """
-from imagelake.jvm.expressions import interpreted
-from imagelake.session import open_session
-from imagelake.settings import load
+from imagelake.engine.expressions import interpreted
+from imagelake.engine.session import open_session
+from imagelake.config.settings import load
 settings = load()
 spark = open_session(settings, "listed")
 spark.range(3).createOrReplaceTempView("shown")
@@ -39,8 +39,8 @@ print(*[table.name for table in spark.catalog.listTables()])
 
 SUBMITTED = """
 import sys
-from imagelake.session import open_session
-from imagelake.settings import load
+from imagelake.engine.session import open_session
+from imagelake.config.settings import load
 spark = open_session(load(None, ["spark.shuffle_partitions=3"]), "never used")
 spark.range(3).mapInArrow(lambda batches: batches, "id long").write.format("delta").save(sys.argv[1])
 print(spark.conf.get("spark.sql.shuffle.partitions"), spark.sparkContext.master, spark.sparkContext.appName)
@@ -109,7 +109,7 @@ def test_nothing_of_spark_reaches_stdout_or_stderr_and_java_ends_with_the_progra
 
 def test_what_java_says_when_it_cannot_start_is_told() -> None:
     code = (
-        "from imagelake.session import open_session; from imagelake.settings import load\n"
+        "from imagelake.engine.session import open_session; from imagelake.config.settings import load\n"
         "from imagelake.errors import ConfigError\n"
         "try: open_session(load(None, ['spark.driver_memory=1x']), 'x')\n"
         "except ConfigError as error: print(error.message, '|', error.hint)"
@@ -121,7 +121,7 @@ def test_what_java_says_when_it_cannot_start_is_told() -> None:
 
 def test_a_machine_without_java_is_told_what_to_type() -> None:
     code = (
-        "from imagelake.session import open_session; from imagelake.settings import load\n"
+        "from imagelake.engine.session import open_session; from imagelake.config.settings import load\n"
         "try: open_session(load(), 'x')\n"
         "except Exception as error: print(type(error).__name__, error.hint)"
     )
@@ -133,7 +133,7 @@ def test_a_machine_without_java_is_told_what_to_type() -> None:
 def test_under_spark_submit_what_was_submitted_stays(tmp_path: Path, jars: str) -> None:
     program = tmp_path / "program.py"
     program.write_text(SUBMITTED)
-    given = ["--jars", run(sys.executable, "-m", "imagelake.jars").stdout.strip()] if jars == "given" else []
+    given = ["--jars", run(sys.executable, "-m", "imagelake.engine.jars").stdout.strip()] if jars == "given" else []
     submit = str(Path(sys.executable).parent / "spark-submit")
     options = ["--master", "local[1]", "--name", "theirs", "--conf", "spark.sql.shuffle.partitions=7", *given]
     done = run(submit, *options, str(program), (tmp_path / "t").as_uri(), PYSPARK_DRIVER_PYTHON=sys.executable)
@@ -144,7 +144,7 @@ def test_under_spark_submit_what_was_submitted_stays(tmp_path: Path, jars: str) 
 
 def test_settings_of_submit_arguments_stay(tmp_path: Path) -> None:
     code = (
-        "from imagelake.session import open_session; from imagelake.settings import load\n"
+        "from imagelake.engine.session import open_session; from imagelake.config.settings import load\n"
         "spark = open_session(load(), 'ours')\n"
         "print(spark.sparkContext.master, spark.conf.get('spark.sql.shuffle.partitions'), spark.sparkContext.appName)"
     )
@@ -155,7 +155,7 @@ def test_settings_of_submit_arguments_stay(tmp_path: Path) -> None:
 
 def test_a_stopped_session_can_be_opened_again() -> None:
     code = (
-        "from imagelake.session import open_session; from imagelake.settings import load\n"
+        "from imagelake.engine.session import open_session; from imagelake.config.settings import load\n"
         "for _ in range(2):\n"
         "    spark = open_session(load(None, ['spark.master=local[1]']), 'x')\n"
         "    print(spark.range(3).count())\n"

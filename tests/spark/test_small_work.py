@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from tests.spark import helpers
 
-from imagelake import pipeline
 from imagelake.bronze.request import IngestRequest
+from imagelake.runs import pipeline
 from imagelake.tables import ops
 from imagelake.tables.frames import counted, few_rows, settled
 

@@ -13,10 +13,10 @@ from tests.spark import handmade, helpers
 from tests.spark.handmade import Picture
 
 import imagelake
-from imagelake import pipeline
 from imagelake.bronze.request import IngestRequest
 from imagelake.errors import UsageError
-from imagelake.gold.splits import Assigned, Recipe, assign
+from imagelake.gold.splits.assign import Assigned, Recipe, assign
+from imagelake.runs import pipeline
 
 SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}
 HALVES = {"left": 0.5, "right": 0.5}

@@ -9,16 +9,16 @@ import pytest
 from tests.spark import handmade, helpers
 from tests.spark.handmade import Picture
 
-from imagelake import pipeline
 from imagelake.cli.main import main
-from imagelake.dataset_settings import DatasetSettings
+from imagelake.config.dataset_settings import DatasetSettings
 from imagelake.errors import ConfigError, NotFound
 from imagelake.maintenance.suites import judge_datasets
 from imagelake.maintenance.unjudged import due
-from imagelake.quality.expectations import check_tables
-from imagelake.quality.project import docs_path, project_path
+from imagelake.quality.expectations.project import docs_path, project_path
+from imagelake.quality.expectations.validate import check_tables
 from imagelake.quality.suites.state import TABLES
-from imagelake.quality.suites.tables import table_suite
+from imagelake.quality.suites.table_suites import table_suite
+from imagelake.runs import pipeline
 from imagelake.spark import Lakehouse
 from imagelake.tables import ops, silver
 

@@ -18,18 +18,18 @@ from tests.spark import helpers
 from tests.spark.test_races import driver, wait_until_stopped
 
 import imagelake
-from imagelake import pipeline
 from imagelake.bronze.request import IngestRequest
 from imagelake.cli.main import main
-from imagelake.context import system_clock
+from imagelake.config.settings import LeaseSettings
 from imagelake.maintenance.compaction import compact_tables
 from imagelake.maintenance.partitions import CrowdedPartition, survey_tables
 from imagelake.maintenance.vacuum import vacuum_tables
-from imagelake.settings import LeaseSettings
-from imagelake.storage.lease import acquire
-from imagelake.storage.lease_record import this_process
+from imagelake.runs import pipeline
+from imagelake.runs.context import system_clock
+from imagelake.storage.leases.lease import acquire
+from imagelake.storage.leases.lease_record import this_process
 from imagelake.tables import bronze, gold, ops, silver
-from imagelake.tables.store import DeltaStore
+from imagelake.tables.delta.store import DeltaStore
 
 MANY = 12
 NOTHING = timedelta(0)

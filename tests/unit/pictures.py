@@ -9,9 +9,9 @@ from typing import Any
 
 from PIL import Image
 
-from imagelake.bronze.probe import ProbeLimits, describe, probe_members
-from imagelake.settings import IngestSettings
-from imagelake.storage.source_open import open_source
+from imagelake.bronze.probe.probe_files import ProbeLimits, describe, probe_members
+from imagelake.config.settings import IngestSettings
+from imagelake.uploads.open_source import open_source
 
 LIMITS = ProbeLimits(seconds=5)
 _SIZ_FIELDS = ("x", "y", "xo", "yo", "xt", "yt", "xto", "yto")

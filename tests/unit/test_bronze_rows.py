@@ -12,16 +12,17 @@ import pyarrow.compute as pc
 import pytest
 from pictures import encoded, ftyp, tiff
 
-from imagelake.bronze import probe_image, rows
-from imagelake.bronze.probe import FACTS, ProbeLimits, describe, probe_members
-from imagelake.bronze.probe_unread import UNSUPPORTED
-from imagelake.context import Counts
+from imagelake.bronze import bronze_rows
+from imagelake.bronze.probe import probe_image
+from imagelake.bronze.probe.probe_files import FACTS, ProbeLimits, describe, probe_members
+from imagelake.bronze.probe.probe_unread import UNSUPPORTED
+from imagelake.config.settings import load
 from imagelake.formats.detect import choose
-from imagelake.settings import load
-from imagelake.storage.source_open import open_source
+from imagelake.runs.context import Counts
+from imagelake.uploads.open_source import open_source
 
 if TYPE_CHECKING:
-    from imagelake.context import Context
+    from imagelake.runs.context import Context
 
 VOC = b"<annotation><filename>a.jpg</filename><object><name>cat</name></object></annotation>"
 COCO = {
@@ -44,7 +45,7 @@ def landed(tmp_path: Path, files: dict[str, bytes], problems: dict[str, str]) ->
         for m in source.members
     ]
     table = pa.Table.from_pylist(facts, schema=FACTS)
-    return rows.files(cast("Context", None), "d", "attempt", source, choose(source.tree, None), table)
+    return bronze_rows.files(cast("Context", None), "d", "attempt", source, choose(source.tree, None), table)
 
 
 def roles(table: pa.Table) -> dict[str, str]:
@@ -74,7 +75,7 @@ def test_files_in_folders_of_masks_have_a_role_of_their_own_and_count_as_ignored
         "SegmentationClass/README.txt": "meta",
         "SegmentationClass/palette.dat": "unknown",
     }
-    assert rows.landed_counts(table) == Counts(read=8, accepted=4, rejected=1, ignored=3)
+    assert bronze_rows.landed_counts(table) == Counts(read=8, accepted=4, rejected=1, ignored=3)
 
 
 def test_what_a_document_names_as_a_mask_has_that_role(tmp_path: Path) -> None:
@@ -100,7 +101,7 @@ def probed(tmp_path: Path, files: dict[str, bytes], requested: str | None = "ima
         (tmp_path / "up" / path).write_bytes(data)
     source = open_source(str(tmp_path / "up"), load().ingest)
     facts = pa.Table.from_batches(probe_members([describe(source, source.members)], ProbeLimits()))
-    return rows.files(context(), "d", "attempt", source, choose(source.tree, requested), facts)
+    return bronze_rows.files(context(), "d", "attempt", source, choose(source.tree, requested), facts)
 
 
 def context() -> Context:
@@ -142,7 +143,7 @@ def test_a_picture_is_a_picture_whatever_its_name_and_a_paper_a_paper(tmp_path: 
         "meta.bin": "meta",
         "SegmentationClass/license.png": "mask",
     }
-    assert rows.landed_counts(table) == Counts(read=14, accepted=12, rejected=1, ignored=1)
+    assert bronze_rows.landed_counts(table) == Counts(read=14, accepted=12, rejected=1, ignored=1)
 
 
 def test_hidden_folders_are_ignored_and_counted(tmp_path: Path) -> None:
@@ -161,7 +162,7 @@ def test_hidden_folders_are_ignored_and_counted(tmp_path: Path) -> None:
         "images/b.png": "image",
     }
     assert set(table.filter(pc.equal(table["role"], "ignored"))["problem"].to_pylist()) == {"junk"}
-    assert rows.landed_counts(table) == Counts(read=6, accepted=2, rejected=0, ignored=4)
+    assert bronze_rows.landed_counts(table) == Counts(read=6, accepted=2, rejected=0, ignored=4)
 
 
 def test_an_upload_that_lies_in_a_hidden_folder_is_no_junk(tmp_path: Path) -> None:
@@ -188,7 +189,7 @@ def test_a_picture_of_a_kind_that_is_not_read_is_a_rejected_image(
     }
     assert set(table["problem_rule"].to_pylist()) == {UNSUPPORTED}
     assert table["media_type"].to_pylist().count("image/heic") == 2
-    assert rows.landed_counts(table) == Counts(read=4, accepted=0, rejected=3, ignored=1)
+    assert bronze_rows.landed_counts(table) == Counts(read=4, accepted=0, rejected=3, ignored=1)
 
 
 def test_a_raw_file_beside_its_developed_picture_takes_no_label_from_it(tmp_path: Path) -> None:
@@ -209,19 +210,19 @@ def test_a_raw_file_beside_its_developed_picture_takes_no_label_from_it(tmp_path
         "images/sub/a.dng": "image",
         "labels/a.txt": "annotation",
     }
-    assert rows.landed_counts(table) == Counts(read=6, accepted=2, rejected=4, ignored=0)
+    assert bronze_rows.landed_counts(table) == Counts(read=6, accepted=2, rejected=4, ignored=0)
 
 
 def test_where_labels_name_files_whole_a_raw_file_is_a_rejected_image(tmp_path: Path) -> None:
     table = probed(tmp_path, {"cats/a.dng": RAW, "cats/a.jpg": encoded("JPEG"), "dogs/b.jpg": encoded("JPEG")}, None)
     assert set(roles(table).values()) == {"image"}
-    assert rows.landed_counts(table) == Counts(read=3, accepted=2, rejected=1, ignored=0)
+    assert bronze_rows.landed_counts(table) == Counts(read=3, accepted=2, rejected=1, ignored=0)
 
 
 def test_the_same_files_are_another_upload_once_their_kind_is_read() -> None:
     row = {"path": "a.heic", "uri": "u", "stored": 1, "codec": "stored", "content_hash": "12"}
     before, after, other = (
-        rows.upload_id(pa.Table.from_pylist([{**row, "problem_rule": rule}], schema=FACTS))
+        bronze_rows.upload_id(pa.Table.from_pylist([{**row, "problem_rule": rule}], schema=FACTS))
         for rule in (UNSUPPORTED, None, "image.unreadable")
     )
     assert before != after == other

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagelake.quality.categories import root_names, similar_names
+from imagelake.quality.category_names import root_names, similar_names
 
 NAMES = st.text(st.sampled_from("aAbBß \t\u00e9e\u0301E"), min_size=1, max_size=4)
 PARENTS = st.dictionaries(NAMES, st.none() | NAMES, max_size=8)

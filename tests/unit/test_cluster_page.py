@@ -27,8 +27,9 @@ from docker_files import (
 )
 from documents import ROOT, blocks, check
 
-from imagelake import errors, settings
-from imagelake.jvm import conf
+from imagelake import errors
+from imagelake.config import settings
+from imagelake.engine import conf
 
 MANIFESTS: list[dict[str, Any]] = list(yaml.safe_load_all((ROOT / "docs/kubernetes/cronjob.yaml").read_text("utf-8")))
 
@@ -176,7 +177,14 @@ def test_settings_of_executors_that_the_page_names_exist() -> None:
     assert [name for name in sorted(named) if not is_spark_setting(name)] == []
 
 
-IN_WORKERS = ("bronze.facts", "bronze.keeping", "silver.frames", "silver.parse", "gold.digests", "storage.s3")
+IN_WORKERS = (
+    "bronze.probe.probe_results",
+    "bronze.store.write_blobs",
+    "silver.image_frames",
+    "silver.upload.parse",
+    "gold.digests",
+    "storage.s3.client",
+)
 LOADED = "import importlib, sys\nfor n in sys.argv[1:]: importlib.import_module(f'imagelake.{n}')\nprint(*sys.modules)"
 
 

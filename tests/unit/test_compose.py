@@ -15,8 +15,8 @@ import pytest
 from docker_files import COMPOSE, DOCKER, ENVIRON, IMAGE, SERVICES, all_of, in_image
 from documents import ROOT, check
 
-from imagelake import settings
-from imagelake.storage.s3 import connect
+from imagelake.config import settings
+from imagelake.storage.s3.client import connect
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES))

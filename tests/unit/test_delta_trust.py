@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from imagelake.storage.base import Storage
-from imagelake.tables import delta_rs
+from imagelake.tables.delta import delta_log
 
 SECONDS = 20
 
@@ -31,7 +31,7 @@ def _others(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _open(lake: Lake) -> Any:
-    return delta_rs.delta_table(cast(Storage, lake), "tables/t")
+    return delta_log.delta_table(cast(Storage, lake), "tables/t")
 
 
 def test_tables_of_one_lake_are_opened_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,7 +41,7 @@ def test_tables_of_one_lake_are_opened_side_by_side(monkeypatch: pytest.MonkeyPa
         together.wait()
         return os.environ["SSL_CERT_FILE"]
 
-    monkeypatch.setattr(delta_rs, "DeltaTable", opened)
+    monkeypatch.setattr(delta_log, "DeltaTable", opened)
     with ThreadPoolExecutor(3) as pool:
         assert set(pool.map(_open, [Lake("/of/lake.pem")] * 3)) == {"/of/lake.pem"}
     assert os.environ["SSL_CERT_FILE"] == "/of/others.pem"
@@ -54,7 +54,7 @@ def test_each_lake_is_opened_with_its_own_authorities(monkeypatch: pytest.Monkey
         assert os.environ["SSL_CERT_FILE"] == before
         return before
 
-    monkeypatch.setattr(delta_rs, "DeltaTable", opened)
+    monkeypatch.setattr(delta_log, "DeltaTable", opened)
     lakes = [Lake(f"/of/{number % 3}.pem") for number in range(60)]
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(_open, lakes)) == [lake.ca_bundle for lake in lakes]

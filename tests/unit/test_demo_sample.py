@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from imagelake.demo import sample
+from imagelake.demo import sample_dataset
 from imagelake.demo.picture import CLASSES, HEIGHT, WIDTH, draw
 
 
 @pytest.fixture(scope="module")
 def uploads(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("sample")
-    return sample.first_upload(folder), sample.second_upload(folder)
+    return sample_dataset.first_upload(folder), sample_dataset.second_upload(folder)
 
 
 def documents(path: Path) -> dict[str, dict]:
@@ -31,7 +31,7 @@ def pictures(path: Path) -> dict[str, bytes]:
 
 
 def test_the_same_bytes_come_every_time(uploads: tuple[Path, Path], tmp_path: Path) -> None:
-    again = (sample.first_upload(tmp_path), sample.second_upload(tmp_path))
+    again = (sample_dataset.first_upload(tmp_path), sample_dataset.second_upload(tmp_path))
     for one, two in zip(uploads, again, strict=True):
         assert hashlib.sha256(one.read_bytes()).digest() == hashlib.sha256(two.read_bytes()).digest()
 
@@ -82,7 +82,7 @@ def test_the_second_upload_corrects_one_label_and_nothing_else_of_its_picture(up
 
 
 def test_the_removed_picture_is_in_test(uploads: tuple[Path, Path]) -> None:
-    assert f"shapes/images/test/{sample.REMOVED}" in pictures(uploads[0])
+    assert f"shapes/images/test/{sample_dataset.REMOVED}" in pictures(uploads[0])
 
 
 @pytest.mark.parametrize("number", range(1, 66, 7))

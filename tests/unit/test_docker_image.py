@@ -13,9 +13,9 @@ import pytest
 from docker_files import DOCKER, INSTALLED, PAGE, PROJECT, SERVICES, all_of, constants, copied, in_image, name_of, steps
 from documents import ROOT
 
-from imagelake import settings
-from imagelake.jvm import conf
-from imagelake.jvm.submitted import submitted
+from imagelake.config import settings
+from imagelake.engine import conf
+from imagelake.engine.submit_conf import submitted
 
 
 def test_the_dockerfile_has_known_instructions_and_defined_stages() -> None:

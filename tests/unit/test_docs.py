@@ -13,12 +13,12 @@ from pydantic import BaseModel
 
 import imagelake
 from imagelake import errors
+from imagelake.client.data.sample import Annotation, Sample
+from imagelake.client.data.samples import Samples
 from imagelake.client.data.stream import Stream
 from imagelake.client.lake import Lake
-from imagelake.client.sample import Annotation, Sample
-from imagelake.client.samples import Samples
-from imagelake.dataset_settings import DatasetSettings
-from imagelake.settings import validate
+from imagelake.config.dataset_settings import DatasetSettings
+from imagelake.config.settings import validate
 
 REFERENCE = ROOT / "docs/reference.md"
 OPERATE = ROOT / "docs/operate.md"
@@ -118,7 +118,7 @@ def test_every_setting_of_a_dataset_is_shown_with_its_default() -> None:
 
 
 def test_a_ready_file_is_shown_as_the_landing_folder_takes_it() -> None:
-    from imagelake.landing import ReadyOptions
+    from imagelake.runs.landing import ReadyOptions
 
     (block,) = blocks(OPERATE, "json")
     assert set(json.loads(block)) == set(ReadyOptions.model_fields)

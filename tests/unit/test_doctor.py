@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import tomllib
 
-from imagelake import doctor
-from imagelake.context import system_clock
-from imagelake.doctor import Check, checks
+from imagelake.config.settings import load
+from imagelake.doctor import machine
+from imagelake.doctor.machine import Check, checks
+from imagelake.engine import java
 from imagelake.errors import ConfigError
-from imagelake.jvm import java
-from imagelake.settings import load
-from imagelake.storage.lake import create_lake
+from imagelake.runs.context import system_clock
+from imagelake.storage.open_lake import create_lake
 
 ROOT = Path(__file__).parents[2]
 
@@ -89,7 +89,7 @@ def test_workers_without_the_package_are_found_out(tmp_path: Path) -> None:
 def test_without_the_engine_the_client_is_said_to_be_all_there_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "_version", lambda name: None)
+    monkeypatch.setattr(machine, "_version", lambda name: None)
     checked = found(tmp_path)
     assert checked["engine"].ok
     assert "not installed" in checked["engine"].message
@@ -98,7 +98,7 @@ def test_without_the_engine_the_client_is_said_to_be_all_there_is(
 
 
 def test_an_engine_of_another_version_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "_version", lambda name: {"pyspark": "4.1.2", "msgspec": None}.get(name, "4.4.0"))
+    monkeypatch.setattr(machine, "_version", lambda name: {"pyspark": "4.1.2", "msgspec": None}.get(name, "4.4.0"))
     engine = found(tmp_path)["engine"]
     assert not engine.ok
     assert "pyspark is 4.1.2, needed is 4.2.0" in engine.message
@@ -107,16 +107,16 @@ def test_an_engine_of_another_version_is_named(tmp_path: Path, monkeypatch: pyte
 
 def test_the_engine_checked_for_is_the_one_declared() -> None:
     extra = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["spark"]
-    assert {line.partition("=")[0].partition(">")[0] for line in extra} == set(doctor._ENGINE)
+    assert {line.partition("=")[0].partition(">")[0] for line in extra} == set(machine._ENGINE)
     assert {line for line in extra if "==" in line} == {
-        f"{name}=={version}" for name, version in doctor._ENGINE.items() if version.count(".") == 2
+        f"{name}=={version}" for name, version in machine._ENGINE.items() if version.count(".") == 2
     }
 
 
 def test_it_runs_where_pyspark_cannot_be_imported(tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['pyspark'] = None\n"
-        "from imagelake.doctor import checks; from imagelake.settings import load\n"
+        "from imagelake.doctor.machine import checks; from imagelake.config.settings import load\n"
         f"print(len(checks(load(None, ['lake={tmp_path}']))))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

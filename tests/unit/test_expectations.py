@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from imagelake.dataset_settings import GateSettings, RuleThreshold
+from imagelake.config.dataset_settings import GateSettings, RuleThreshold
 from imagelake.errors import ConfigError
-from imagelake.quality.expectations import check_measures
+from imagelake.quality.expectations.project import KEPT, docs_path, in_project, project_path
+from imagelake.quality.expectations.validate import check_measures
 from imagelake.quality.gate import SuiteResult, Verdict, judge
 from imagelake.quality.measures import Measures
-from imagelake.quality.project import KEPT, docs_path, in_project, project_path
 from imagelake.quality.suites.own import MEASURES, own_suites
 from imagelake.quality.thresholds import Threshold
 from imagelake.storage.local import LocalStorage

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from imagelake.dataset_settings import DatasetSettings, GateSettings, RuleThreshold
+from imagelake.config.dataset_settings import DatasetSettings, GateSettings, RuleThreshold
 from imagelake.errors import ConfigError
-from imagelake.quality.dataset_rules import dataset_thresholds
+from imagelake.quality.dataset_checks import dataset_thresholds
 from imagelake.quality.gate import SuiteResult, Verdict, judge
 from imagelake.quality.measures import Measures, UploadRows
 from imagelake.quality.statistics import Statistics, Tally

@@ -13,8 +13,8 @@ import pytest
 from pictures import LIMITS, encoded, one, probed
 from PIL import Image, ImageFilter, ImageOps
 
-from imagelake.bronze.image_statistics import image_statistics, perceptual_hash
-from imagelake.bronze.probe import ProbeLimits
+from imagelake.bronze.probe.image_statistics import image_statistics, perceptual_hash
+from imagelake.bronze.probe.probe_files import ProbeLimits
 from imagelake.tables.bronze import STATISTICS
 
 MEASURED = tuple(column.name for column in STATISTICS if column.name != "bit_depth")

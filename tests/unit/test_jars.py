@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 import tomllib
 
-from imagelake import jars
+from imagelake.config.settings import SparkSettings
+from imagelake.engine import jars
+from imagelake.engine.jars import LOG_STORE, Jar, log_store, missing, needed, resolve
 from imagelake.errors import ConfigError
-from imagelake.jars import LOG_STORE, Jar, log_store, missing, needed, resolve
-from imagelake.settings import SparkSettings
 
 ROOT = Path(__file__).parents[2]
 
@@ -162,7 +162,7 @@ def test_our_own_jar_is_in_the_package_and_small() -> None:
 
 
 def test_looking_for_jars_needs_no_spark() -> None:
-    code = "import sys; import imagelake.jars; sys.exit('pyspark' in sys.modules)"
+    code = "import sys; import imagelake.engine.jars; sys.exit('pyspark' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
@@ -173,7 +173,7 @@ def test_the_wheel_holds_the_jar_and_the_settings_but_no_java_source(tmp_path: P
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         held = set(archive.namelist())
-    assert {"imagelake/jvm/imagelake-logstore.jar", "imagelake/base.yaml", "imagelake/session.py"} <= held
+    assert {"imagelake/jvm/imagelake-logstore.jar", "imagelake/base.yaml", "imagelake/engine/session.py"} <= held
     assert [name for name in held if name.endswith((".java", ".xml", ".class"))] == []
 
 
@@ -182,8 +182,8 @@ def test_out_of_a_zipped_package_java_gets_our_jar_as_a_file(tmp_path: Path) -> 
     code = f"""if True:
         import sys
         sys.path.insert(0, {package!r})
-        from imagelake.jars import log_store, needed
-        from imagelake.settings import SparkSettings
+        from imagelake.engine.jars import log_store, needed
+        from imagelake.config.settings import SparkSettings
         print(len(needed(s3=True)), *{{log_store(SparkSettings(jar_cache={str(tmp_path / "cache")!r})) for _ in "12"}})
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

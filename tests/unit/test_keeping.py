@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from imagelake.bronze import keeping_read
-from imagelake.bronze.blob import Blob
-from imagelake.bronze.keeping import keep_blobs
+from imagelake.bronze.store import read_blobs
+from imagelake.bronze.store.blob import Blob
+from imagelake.bronze.store.write_blobs import keep_blobs
+from imagelake.config.settings import IngestSettings
 from imagelake.errors import ImagelakeError
-from imagelake.settings import IngestSettings
-from imagelake.storage.archive import read_archive
 from imagelake.storage.local import LocalStorage
+from imagelake.uploads.archive import read_archive
 
 FILES = {f"{number}.txt": f"text {number} ".encode() * (number + 1) for number in range(6)}
 
@@ -33,7 +33,7 @@ def read_back(lake: Path, found: list[tuple[str, str, int]], blobs: list[Blob]) 
 def test_each_blob_can_be_read_back_from_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packed: bool
 ) -> None:
-    monkeypatch.setattr(keeping_read, "WHOLE", 40)
+    monkeypatch.setattr(read_blobs, "WHOLE", 40)
     blobs = [loose(tmp_path, name, data) for name, data in FILES.items()]
     found = list(keep_blobs(blobs, LocalStorage(tmp_path / "lake"), 700 if packed else None, None))
     back = read_back(tmp_path / "lake", found, blobs)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from imagelake.keys import (
+from imagelake.core.upload_paths import (
     IMAGE_SUFFIXES,
     KeyParts,
     folder_split,

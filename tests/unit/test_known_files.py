@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from imagelake.bronze import facts
-from imagelake.bronze.probe_unread import UNSUPPORTED
-from imagelake.context import system_clock
-from imagelake.settings import load
-from imagelake.storage.lake import create_lake
-from imagelake.storage.source_open import open_source
+from imagelake.bronze.probe import probe_results
+from imagelake.bronze.probe.probe_unread import UNSUPPORTED
+from imagelake.config.settings import load
+from imagelake.runs.context import system_clock
+from imagelake.storage.open_lake import create_lake
 from imagelake.tables import bronze
+from imagelake.uploads.open_source import open_source
 from lake_tables import create_table, write_rows
 
 if TYPE_CHECKING:
-    from imagelake.context import Context
+    from imagelake.runs.context import Context
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def test_a_picture_is_looked_at_again_once_its_kind_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, readable: set[str], reused: set[str]
 ) -> None:
-    monkeypatch.setattr(facts, "READABLE", frozenset(readable))
+    monkeypatch.setattr(probe_results, "READABLE", frozenset(readable))
     seen = {
         "a.jpg": ("image/jpeg", None),
         "b.heic": ("image/heic", UNSUPPORTED),
@@ -51,7 +51,7 @@ def test_a_picture_is_looked_at_again_once_its_kind_is_read(
         }
         for m in source.members
     ]
-    found = facts.known_files(context(tmp_path / "lake", rows), "d", source)
+    found = probe_results.known_files(context(tmp_path / "lake", rows), "d", source)
     assert set(found["path"].to_pylist()) == reused
 
 
@@ -65,7 +65,7 @@ def context(lake: Path, *nights: list[dict[str, Any]]) -> Context:
 
 
 def test_of_many_nights_each_file_is_found_once_as_it_is_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(facts, "BATCH", 2)
+    monkeypatch.setattr(probe_results, "BATCH", 2)
     for number in range(9):
         folder = tmp_path / "up" / str(number % 3)
         folder.mkdir(parents=True, exist_ok=True)
@@ -85,9 +85,9 @@ def test_of_many_nights_each_file_is_found_once_as_it_is_now(tmp_path: Path, mon
             for number, m in enumerate(source.members)
         ]
 
-    found = facts.known_files(context(tmp_path / "lake", night(1), night(1), night(4)[:3]), "d", source)
+    found = probe_results.known_files(context(tmp_path / "lake", night(1), night(1), night(4)[:3]), "d", source)
     assert sorted(found["path"].to_pylist()) == sorted(m.path for m in source.members)
     assert found["content_hash"].to_pylist() == [f"hash of {path}" for path in found["path"].to_pylist()]
-    changed = facts.known_files(context(tmp_path / "other", night(1), night(1), night(4, "e")), "d", source)
+    changed = probe_results.known_files(context(tmp_path / "other", night(1), night(1), night(4, "e")), "d", source)
     assert sorted(changed["path"].to_pylist()) == sorted(m.path for n, m in enumerate(source.members) if n != 1)
-    assert len(facts.known_files(context(tmp_path / "empty"), "d", source)) == 0
+    assert len(probe_results.known_files(context(tmp_path / "empty"), "d", source)) == 0

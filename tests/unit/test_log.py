@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from imagelake import log
+from imagelake.config.settings import LogSettings
+from imagelake.core import log
 from imagelake.errors import ConfigError
-from imagelake.settings import LogSettings
 
 
 @pytest.fixture(autouse=True)

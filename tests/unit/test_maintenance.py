@@ -16,16 +16,16 @@ from tests.servers.moto import moto
 from tests.servers.server import Server
 
 from imagelake.cli.main import main
-from imagelake.context import system_clock
+from imagelake.config.settings import LeaseSettings, S3Settings
 from imagelake.maintenance.leftovers import GRACE, remove_run_locks
-from imagelake.settings import LeaseSettings, S3Settings
+from imagelake.runs.context import system_clock
 from imagelake.storage.base import Storage
-from imagelake.storage.lake import create_lake
-from imagelake.storage.lease import acquire, live_runs
-from imagelake.storage.lease_record import Holder, LeaseRecord, encode_record, this_process
+from imagelake.storage.leases.lease import acquire, live_runs
+from imagelake.storage.leases.lease_record import Holder, LeaseRecord, encode_record, this_process
+from imagelake.storage.leases.process import Process, machine_id, process
 from imagelake.storage.local import LocalStorage
-from imagelake.storage.process import Process, machine_id, process
-from imagelake.storage.s3_storage import S3Storage
+from imagelake.storage.open_lake import create_lake
+from imagelake.storage.s3.bucket_storage import S3Storage
 
 SETTINGS = LeaseSettings(ttl_seconds=60, wait_seconds=0)
 DAYS_AGO = (system_clock() - GRACE - timedelta(hours=1)).timestamp()

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from imagelake.cli.main import main
-from imagelake.dataset_settings import DatasetSettings
-from imagelake.maintenance.packing.plan import PackPlan, plan_objects, plan_pack, survey_blobs
-from imagelake.settings import PackSettings
+from imagelake.config.dataset_settings import DatasetSettings
+from imagelake.config.settings import PackSettings
+from imagelake.maintenance.packing.package_plan import PackPlan, plan_objects, plan_pack, survey_blobs
 from imagelake.storage import open_storage
 from lakes import LakeMaker
 

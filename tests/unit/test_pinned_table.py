@@ -9,13 +9,13 @@ import pyarrow.compute as pc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imagelake.settings import DeltaSettings
+from imagelake.config.settings import DeltaSettings
 from imagelake.storage.local import LocalStorage
 from imagelake.tables import silver
-from imagelake.tables.pinned import PinnedTable, is_in
-from imagelake.tables.store import DeltaStore
-from imagelake.tables.types import table_of
-from imagelake.tables.upsert import CHANGE
+from imagelake.tables.delta.pinned import PinnedTable, is_in
+from imagelake.tables.delta.store import DeltaStore
+from imagelake.tables.delta.types import table_of
+from imagelake.tables.delta.upsert import CHANGE
 
 KEYS = st.sampled_from("abcdefgh")
 ROWS = st.dictionaries(KEYS, st.integers(0, 3), max_size=6)

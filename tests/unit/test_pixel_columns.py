@@ -9,15 +9,15 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagelake import digest
-from imagelake.digest_columns import annotation_hashes, geometry_column, hashes
-from imagelake.formats import geometry
+from imagelake.core import digest
+from imagelake.core.digest_columns import annotation_hashes, geometry_column, hashes
+from imagelake.geometry import outlines
 from imagelake.quality.catalogue import WAITING
-from imagelake.silver.frames import BatchRows
-from imagelake.silver.pixels.columns import to_pixel_columns
-from imagelake.silver.pixels.rows import ADDED, to_pixels
-from imagelake.silver.records import SCHEMA
-from imagelake.silver.space import ASSUMED, ORIENTED, RAW, SAME
+from imagelake.silver.image_frames import BatchRows
+from imagelake.silver.pixels.pixel_columns import to_pixel_columns
+from imagelake.silver.pixels.pixel_rows import ADDED, to_pixels
+from imagelake.silver.upload.parsed_records import SCHEMA
+from imagelake.silver.upload.space import ASSUMED, ORIENTED, RAW, SAME
 
 OTHERS = pa.schema(
     [
@@ -74,7 +74,7 @@ def rows(draw: st.DrawFn) -> dict[str, Any]:
     if outline == "mask":
         height, width, filled = draw(MASK)
         filled = min(filled, height * width)
-        row |= {"rle_size": [height, width], "rle_counts": geometry.rle_encode([filled, height * width - filled])}
+        row |= {"rle_size": [height, width], "rle_counts": outlines.rle_encode([filled, height * width - filled])}
     if draw(st.integers(0, 4)) == 0:
         rule = draw(st.sampled_from(["annotation.image_orphan", sorted(WAITING)[0]]))
         row["_reject"] = {"rule": rule, "message": "m"}

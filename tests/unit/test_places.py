@@ -8,7 +8,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagelake.tables.places import live_rows
+from imagelake.tables.blob_states import live_rows
 
 ROW = st.tuples(
     st.sampled_from("DE"), st.sampled_from("abc"), st.sampled_from(["x", "y"]), st.integers(0, 1), st.booleans()

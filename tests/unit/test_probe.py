@@ -14,9 +14,9 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from imagelake.bronze.probe import DESCRIPTORS, FACTS, ProbeLimits, describe, probe_members
-from imagelake.settings import IngestSettings
-from imagelake.storage.source_open import open_source
+from imagelake.bronze.probe.probe_files import DESCRIPTORS, FACTS, ProbeLimits, describe, probe_members
+from imagelake.config.settings import IngestSettings
+from imagelake.uploads.open_source import open_source
 
 LIMITS = ProbeLimits(seconds=5)
 ORIENTATION = 0x0112
@@ -224,7 +224,8 @@ def test_an_empty_batch_gives_an_empty_batch() -> None:
 
 
 def test_probing_needs_neither_spark_nor_the_settings_library() -> None:
-    code = "import sys, imagelake.bronze.probe; print([m for m in ('pyspark', 'pydantic', 'yaml') if m in sys.modules])"
+    heavy = "('pyspark', 'pydantic', 'yaml')"
+    code = f"import sys, imagelake.bronze.probe.probe_files; print([m for m in {heavy} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
 

@@ -9,8 +9,8 @@ import pytest
 from pictures import box, codestream, encoded, ftyp, one, probed, rules
 from PIL import Image
 
-from imagelake.bronze.probe import ProbeLimits
-from imagelake.bronze.probe_kinds import HEAD, media_type
+from imagelake.bronze.probe.media_kinds import HEAD, media_type
+from imagelake.bronze.probe.probe_files import ProbeLimits
 
 ORIENTATION = 0x0112
 

@@ -10,8 +10,8 @@ import pytest
 from pictures import encoded, ftyp, one, probed, rules
 from PIL import Image
 
-from imagelake import heif
-from imagelake.bronze.probe import ProbeLimits
+from imagelake.bronze.probe.probe_files import ProbeLimits
+from imagelake.core import heif
 
 pytest.importorskip("pillow_heif", reason="needs the extra heic")
 heif.register()

@@ -17,13 +17,13 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from imagelake.bronze import probe_child, prober
-from imagelake.bronze.probe import FACTS, ImageFacts, ProbeLimits, describe, inspect_image, probe_members
-from imagelake.bronze.probe_file import Examiner, Item
-from imagelake.bronze.probe_read import Ranges
+from imagelake.bronze.probe import sandbox, sandbox_child
+from imagelake.bronze.probe.probe_file import Examiner, Item
+from imagelake.bronze.probe.probe_files import FACTS, ImageFacts, ProbeLimits, describe, inspect_image, probe_members
+from imagelake.bronze.probe.readers import Ranges
+from imagelake.config.settings import IngestSettings
 from imagelake.errors import ConfigError, ImagelakeError
-from imagelake.settings import IngestSettings
-from imagelake.storage.source_open import open_source
+from imagelake.uploads.open_source import open_source
 
 LIMITS = ProbeLimits(seconds=5)
 GOOD = b"\xff\xd8\xff good"
@@ -283,15 +283,15 @@ def test_a_disk_that_stands_still_fails_the_task_and_no_file(tmp_path: Path, mon
         def open(self, uri: str) -> None:
             time.sleep(600)
 
-    monkeypatch.setattr(prober, "_STALL_SECONDS", 0.3)
+    monkeypatch.setattr(sandbox, "_STALL_SECONDS", 0.3)
     item = Item("a.jpg", tmp_path.as_uri(), None, 0, 1, 1, 1, "stored", None, False)
     with pytest.raises(ImagelakeError, match=r"has made no headway for 0\.3 s"):
-        prober.probe([item], Examiner(ProbeLimits(seconds=0.1), inspect_image, Stuck()))
+        sandbox.probe([item], Examiner(ProbeLimits(seconds=0.1), inspect_image, Stuck()))
 
 
 def test_a_process_that_never_begins_is_reported_and_not_tried_for_ever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(probe_child, "_isolate", lambda _: os._exit(1))
+    monkeypatch.setattr(sandbox_child, "_isolate", lambda _: os._exit(1))
     with pytest.raises(ConfigError, match="ends before it has begun"):
         probed(tmp_path, {"a.txt": b"1"})

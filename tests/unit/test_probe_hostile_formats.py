@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pictures import Facts, box, codestream, encoded, one, probed, rules
 
-from imagelake.bronze.probe import ProbeLimits
+from imagelake.bronze.probe.probe_files import ProbeLimits
 
 GOOD = encoded("JPEG")
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from pictures import encoded, ftyp, one, probed, rules, tiff
 
-from imagelake.bronze import probe_image
-from imagelake.bronze.probe import ProbeLimits
-from imagelake.bronze.probe_kinds import CAMERA_RAW
-from imagelake.bronze.probe_unread import UNSUPPORTED
+from imagelake.bronze.probe import probe_image
+from imagelake.bronze.probe.media_kinds import CAMERA_RAW
+from imagelake.bronze.probe.probe_files import ProbeLimits
+from imagelake.bronze.probe.probe_unread import UNSUPPORTED
 
 BINARY = bytes(range(256)) * 4
 DNG, SUB_IFDS, SUBFILE, WIDTH, HEIGHT = 50706, 330, 254, 256, 257

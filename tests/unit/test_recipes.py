@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from imagelake.dataset_settings import DatasetSettings, SplitSettings
+from imagelake.config.dataset_settings import DatasetSettings, SplitSettings
 from imagelake.errors import UsageError
 from imagelake.gold.live import Published
 from imagelake.gold.plan import PublishRequest
-from imagelake.gold.recipes import choose_recipe, history, settings_that_differ
-from imagelake.gold.splits import Recipe
-from imagelake.gold.stratify import placer
-from imagelake.gold.uploads import uploads_since
+from imagelake.gold.splits.assign import Recipe
+from imagelake.gold.splits.recipes import choose_recipe, history, settings_that_differ
+from imagelake.gold.splits.stratify import placer
+from imagelake.gold.version_uploads import uploads_since
 
 SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}
 NIGHT = datetime(2026, 1, 1, tzinfo=timezone.utc)

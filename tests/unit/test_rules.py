@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from imagelake.dataset_settings import DatasetSettings
+from imagelake.config.dataset_settings import DatasetSettings
 from imagelake.errors import ConfigError
 from imagelake.quality.catalogue import BY_ID, FLAGGING, OFF, REFUSING, RULES
 from imagelake.quality.severities import severities
@@ -181,6 +181,6 @@ def test_an_unknown_rule_is_named_with_the_nearest_one() -> None:
 
 def test_the_list_needs_no_spark() -> None:
     code = "import sys\nfor name in ('pyspark', 'py4j', 'delta'): sys.modules[name] = None\n"
-    code += "import imagelake.quality.catalogue, imagelake.quality.categories"
+    code += "import imagelake.quality.catalogue, imagelake.quality.category_names"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imagelake.config.settings import load
+from imagelake.engine.conf import Launch, spark_conf
+from imagelake.engine.submit_conf import submitted
 from imagelake.errors import ConfigError
-from imagelake.jvm.conf import Launch, spark_conf
-from imagelake.jvm.submitted import submitted
-from imagelake.settings import load
 
 LAUNCH = Launch(Path("/scratch"))
 JARS = (Path("/jars/a.jar"), Path("/jars/b.jar"))

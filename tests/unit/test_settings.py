@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from imagelake.config.settings import MASK, Settings, load, masked, parse_yaml
 from imagelake.errors import ConfigError
-from imagelake.settings import MASK, Settings, load, masked, parse_yaml
 
 ROOT = Path(__file__).parents[2]
 BARE: dict[str, str] = {}

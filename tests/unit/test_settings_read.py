@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from imagelake.dataset_settings import DatasetSettings
-from imagelake.settings import Settings
+from imagelake.config.dataset_settings import DatasetSettings
+from imagelake.config.settings import Settings
 
 SRC = Path(__file__).parents[2] / "src" / "imagelake"
 

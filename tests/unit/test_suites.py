@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from imagelake.dataset_settings import DatasetSettings, GateSettings, RuleThreshold
+from imagelake.config.dataset_settings import DatasetSettings, GateSettings, RuleThreshold
 from imagelake.errors import ConfigError
 from imagelake.quality.catalogue import BY_ID
 from imagelake.quality.suites.checks import BY_RULE, checks
 from imagelake.quality.suites.expected import Expected
 from imagelake.quality.suites.own import own_suites
 from imagelake.quality.suites.state import TABLES, silver_states
-from imagelake.quality.suites.tables import table_suite
+from imagelake.quality.suites.table_suites import table_suite
 from imagelake.storage.local import LocalStorage
 from imagelake.tables import silver
 from imagelake.tables.spec import TableSpec

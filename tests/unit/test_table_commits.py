@@ -15,15 +15,15 @@ from deltalake import DeltaTable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imagelake.config.settings import DeltaSettings
 from imagelake.errors import LakeFormatError
-from imagelake.settings import DeltaSettings
 from imagelake.storage.local import LocalStorage
 from imagelake.tables import bronze, ops, silver
-from imagelake.tables.commit import DataFile, FileChange, Txn, commit
+from imagelake.tables.delta.commit import DataFile, FileChange, Txn, commit
+from imagelake.tables.delta.store import DeltaStore
+from imagelake.tables.delta.types import table_of
+from imagelake.tables.delta.upsert import CHANGE, TooManyRows, upsert
 from imagelake.tables.spec import TableSpec
-from imagelake.tables.store import DeltaStore
-from imagelake.tables.types import table_of
-from imagelake.tables.upsert import CHANGE, TooManyRows, upsert
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, timezone.utc)
 
@@ -188,7 +188,7 @@ def test_only_files_that_hold_a_changed_image_are_written_anew(storage: LocalSto
 def test_more_rows_than_one_process_should_write_anew_are_left_alone(
     storage: LocalStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("imagelake.tables.upsert.MOST_ROWS", 1)
+    monkeypatch.setattr("imagelake.tables.delta.upsert.MOST_ROWS", 1)
     store = store_of(storage, silver.CATEGORIES)
     store.append_rows(silver.CATEGORIES, [category("a"), category("b")])
     with pytest.raises(TooManyRows):

@@ -17,20 +17,20 @@ from tests.servers.server import Server
 
 from imagelake.cli.main import main
 from imagelake.client.lake import Lake
-from imagelake.context import system_clock
+from imagelake.config.settings import LeaseSettings, S3Settings
 from imagelake.errors import ConfigError
 from imagelake.maintenance.leftovers import GRACE
 from imagelake.maintenance.partitions import survey_tables
 from imagelake.maintenance.vacuum import parse_retention, vacuum_tables
-from imagelake.settings import LeaseSettings, S3Settings
+from imagelake.runs.context import system_clock
 from imagelake.storage.base import Storage
-from imagelake.storage.lake import open_lake
-from imagelake.storage.lease import acquire
-from imagelake.storage.lease_record import this_process
+from imagelake.storage.leases.lease import acquire
+from imagelake.storage.leases.lease_record import this_process
 from imagelake.storage.local import LocalStorage
-from imagelake.storage.s3_storage import S3Storage
+from imagelake.storage.open_lake import open_lake
+from imagelake.storage.s3.bucket_storage import S3Storage
 from imagelake.tables import silver
-from imagelake.tables.delta_rs import delta_table
+from imagelake.tables.delta.delta_log import delta_table
 from lake_tables import replace_rows
 
 NOTHING = timedelta(0)

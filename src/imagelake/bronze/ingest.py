@@ -12,27 +12,26 @@ from dataclasses import asdict, dataclass, replace
 
 import pyarrow as pa
 
-from imagelake.bronze import places
-from imagelake.bronze import rows as rows_of
-from imagelake.bronze.facts import archive_facts, known_files, loose_facts
-from imagelake.bronze.known import Past
-from imagelake.bronze.outcome import Prepared, commit, landed, rejected
-from imagelake.bronze.probe import FACTS
+from imagelake.bronze import bronze_rows, locations
+from imagelake.bronze.probe.probe_files import FACTS
+from imagelake.bronze.probe.probe_results import archive_facts, known_files, loose_facts
 from imagelake.bronze.request import IngestRequest
-from imagelake.context import Context, RunReport
-from imagelake.dataset_settings import load_dataset_settings
+from imagelake.bronze.seen_files import Past
+from imagelake.bronze.upload_outcome import Prepared, commit, landed, rejected
+from imagelake.config.dataset_settings import load_dataset_settings
+from imagelake.core.modes import MODES
+from imagelake.core.upload_paths import check_dataset_id
 from imagelake.errors import UploadRejected, UsageError
 from imagelake.formats import reader
 from imagelake.formats.detect import Choice, choose
-from imagelake.keys import check_dataset_id
-from imagelake.modes import MODES
-from imagelake.storage.archived import Archived
-from imagelake.storage.keep import receive
-from imagelake.storage.labels import dataset_folder
-from imagelake.storage.lease import Lease
-from imagelake.storage.source import Source
-from imagelake.storage.source_open import open_source
-from imagelake.tables.saves import FORMAT, saves
+from imagelake.runs.context import Context, RunReport
+from imagelake.storage.label_paths import dataset_folder
+from imagelake.storage.leases.lease import Lease
+from imagelake.tables.saved_labels import FORMAT, saves
+from imagelake.uploads.archive_copy import receive
+from imagelake.uploads.archived import Archived
+from imagelake.uploads.open_source import open_source
+from imagelake.uploads.source import Source
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +92,7 @@ def _saved(ctx: Context, dataset: str) -> list[IngestRequest]:
 def _ingest(ctx: Context, request: IngestRequest, past: Past) -> RunReport | Prepared:
     ctx.progress(f"looking at {request.upload}")
     source = open_source(request.upload, ctx.settings.ingest, ctx.settings.s3, request.only)
-    stamp = rows_of.trusted_stamp(ctx, source.stamp)
+    stamp = bronze_rows.trusted_stamp(ctx, source.stamp)
     origin = {"source": source.uri, "source_stamp": stamp}
     if stamp is not None and not request.rehash:
         seen = past.find(request, source=source.uri, source_stamp=stamp)
@@ -103,7 +102,7 @@ def _ingest(ctx: Context, request: IngestRequest, past: Past) -> RunReport | Pre
     reused = FACTS.empty_table() if doubted else known_files(ctx, request.dataset, source)
     if source.kind == "folder" and len(reused) == len(source.members):
         # nothing of it is read, not even the documents that tell its format
-        seen = past.find(request, upload_id=rows_of.upload_id(reused))
+        seen = past.find(request, upload_id=bronze_rows.upload_id(reused))
         if seen is not None:
             return past.answer(ctx, request, seen, origin)
     if source.kind != "zip":
@@ -122,22 +121,22 @@ def _take(ctx: Context, request: IngestRequest, past: Past, upload: _Upload) -> 
     """Hash and probe, and store the bytes that are new; or report that all of it is known."""
     source, choice, archived = upload.source, upload.choice, upload.archived
     facts = _facts(ctx, source, upload.reused)
-    rows_of.check_usable(facts, choice)
-    upload_id = rows_of.upload_id(facts)
+    bronze_rows.check_usable(facts, choice)
+    upload_id = bronze_rows.upload_id(facts)
     seen = past.find(request, upload_id=upload_id)
     if seen is not None:
         return past.answer(ctx, request, seen, upload.origin)
     attempt_id = uuid.uuid4().hex
     ctx.progress("keeping the bytes")
-    held = places.held(ctx, request.dataset, facts, past.blobs)
+    held = locations.held(ctx, request.dataset, facts, past.blobs)
     single = load_dataset_settings(ctx.storage, request.dataset).browse
     if archived is not None:
-        kept, kept_uri = places.keep_zip(ctx, archived, upload_id, facts, held, single)
+        kept, kept_uri = locations.keep_zip(ctx, archived, upload_id, facts, held, single)
     else:
-        kept, kept_uri = places.keep_files(ctx, facts, held, single), None
+        kept, kept_uri = locations.keep_files(ctx, facts, held, single), None
     if single:
-        kept = pa.concat_tables([kept, places.make_objects(ctx, request.dataset, facts["content_hash"], held)])
-    files = rows_of.files(ctx, request.dataset, attempt_id, source, choice, facts)
+        kept = pa.concat_tables([kept, locations.make_objects(ctx, request.dataset, facts["content_hash"], held)])
+    files = bronze_rows.files(ctx, request.dataset, attempt_id, source, choice, facts)
     row = {
         "dataset": request.dataset,
         "upload_id": upload_id,
@@ -147,16 +146,16 @@ def _take(ctx: Context, request: IngestRequest, past: Past, upload: _Upload) -> 
         "requested_format": request.format,
         "format": choice.reader,
         "reader_version": reader(choice.reader).version,
-        "detection": rows_of.recognition(files, choice, source.wrapper),
+        "detection": bronze_rows.recognition(files, choice, source.wrapper),
         **upload.origin,
         "kept_uri": kept_uri,
         "bytes": source.bytes,
-        "files": asdict(rows_of.landed_counts(files)),
+        "files": asdict(bronze_rows.landed_counts(files)),
         "note": request.note,
         "dropped_at": request.dropped_at,
     }
-    objects = places.objects(kept) if single else None
-    blobs = places.rows(ctx, request.dataset, attempt_id, kept, held)
+    objects = locations.objects(kept) if single else None
+    blobs = locations.rows(ctx, request.dataset, attempt_id, kept, held)
     past.blobs.append(blobs)
     return Prepared(row, files, blobs, objects=objects)
 

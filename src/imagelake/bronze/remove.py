@@ -11,10 +11,10 @@ from typing import Any
 
 from pyspark.sql import functions as F
 
-from imagelake.context import Context, Counts, RunReport
+from imagelake.core.upload_paths import check_dataset_id
 from imagelake.errors import NotFound
-from imagelake.keys import check_dataset_id
-from imagelake.tables import bronze, deliveries, silver
+from imagelake.runs.context import Context, Counts, RunReport
+from imagelake.tables import bronze, silver, upload_rows
 
 _MOST_NAMED = 10
 
@@ -75,7 +75,7 @@ def _deliver(ctx: Context, dataset: str, image_keys: Sequence[str], note: str | 
         "files": asdict(Counts(read=1, accepted=1)),
         "note": note,
     }
-    (row,) = deliveries.deliver(ctx, [delivery])
+    (row,) = upload_rows.deliver(ctx, [delivery])
     return row
 
 

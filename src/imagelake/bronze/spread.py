@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from imagelake import errors
-from imagelake.context import Context
+from imagelake.runs.context import Context
 
 _OURS = re.compile(r"^imagelake\.(?:[a-z0-9_]+\.)*(?P<kind>[A-Za-z]+): (?P<message>.+)$", re.MULTILINE)
 _MEGABYTE = 1 << 20

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from imagelake.cli import demo, gate, get, lifecycle, look, maintain, quarantine, report, serve, settings, write
 from imagelake.cli.flags import Flags
 from imagelake.cli.shell import Shell
+from imagelake.cli.verbs import demo, gate, get, lifecycle, look, maintain, quarantine, report, serve, settings, write
 
 _EPILOG = "--lake, --conf, --set, --json, -q and -v may stand anywhere on the line: imagelake --help"
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagelake.errors import UsageError
-from imagelake.storage.s3_uri import is_s3
+from imagelake.storage.uri import is_s3
 
 if TYPE_CHECKING:
-    from imagelake.settings import S3Settings, Settings
+    from imagelake.config.settings import S3Settings, Settings
 
 DEFAULT_LAKE = "./lake"
 """The default of conf/base.yaml: verbs that only read need no other setting, so they do not load them."""
@@ -64,7 +64,7 @@ def _value(flag: str, word: str | None) -> str:
 
 def load_settings(flags: Flags) -> Settings:
     """The machine settings under these flags: base, --conf, --set, and --lake over all of them."""
-    from imagelake import settings
+    from imagelake.config import settings
 
     named = [f"lake={json.dumps(flags.lake)}"] if flags.lake else []
     return settings.load(flags.conf, [*flags.overrides, *named])

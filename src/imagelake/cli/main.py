@@ -1,6 +1,6 @@
 """The entry of the command line: `imagelake …`, `python -m imagelake …`, and the jobs.
 
-main → the verb of that name in cli/write.py (engine) or cli/look.py (no JVM) → a stage's run, or the client
+main → the verb of that name in cli/verbs/write.py (engine) or cli/verbs/look.py (no JVM) → a stage's run, or the client
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from imagelake.modes import Mode
+from imagelake.core.modes import Mode
 
 Dataset = Annotated[str, typer.Argument(metavar="D", help="Dataset id.")]
 Ref = Annotated[str, typer.Argument(metavar="REF", help="D, D@v3, D@v3.2, D@alias, D@latest or D@draft.")]

@@ -13,7 +13,7 @@ from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any, TextIO
 
 from imagelake.cli.flags import Flags
-from imagelake.cli.text import safe
+from imagelake.cli.plain import safe
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from imagelake.client.delta.tables import Tables
 from imagelake.client.refs import Ref, nearest, version_name
-from imagelake.client.tables import Tables
-from imagelake.client.text import Row, holding, text
+from imagelake.client.sql_text import Row, holding, text
 from imagelake.errors import IntegrityError, NotFound
 from imagelake.tables import bronze, gold, silver
 

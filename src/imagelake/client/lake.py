@@ -11,28 +11,28 @@ from typing import TYPE_CHECKING, Any
 
 from imagelake.client.opened import OpenLake, target_of
 from imagelake.client.refs import parse_ref
-from imagelake.storage.lake import open_lake
+from imagelake.storage.open_lake import open_lake
 
 if TYPE_CHECKING:
     from imagelake.client.data.order import Even
-    from imagelake.client.diff import Diff
-    from imagelake.client.label_pages import Page
-    from imagelake.client.listing import Datasets
+    from imagelake.client.data.sample import Annotation
+    from imagelake.client.data.samples import Samples
+    from imagelake.client.diff.diff import Diff
+    from imagelake.client.inspect.listing import Datasets
+    from imagelake.client.inspect.runs import Runs
+    from imagelake.client.inspect.show import VersionDetails, Versions
+    from imagelake.client.inspect.table_history import TableHistory
+    from imagelake.client.inspect.verify import Verification
+    from imagelake.client.labelling.label_pages import Page
     from imagelake.client.quarantine.export import Export
-    from imagelake.client.quarantine.rejections import Rejections
-    from imagelake.client.runs import Runs
-    from imagelake.client.sample import Annotation
-    from imagelake.client.samples import Samples
-    from imagelake.client.show import VersionDetails, Versions
-    from imagelake.client.sql import SqlResult
-    from imagelake.client.table_history import TableHistory
-    from imagelake.client.tickets import UploadTicket
-    from imagelake.client.urls import Urls
-    from imagelake.client.verify import Verification
+    from imagelake.client.quarantine.list_rejections import Rejections
+    from imagelake.client.query.sql import SqlResult
+    from imagelake.client.serve.tickets import UploadTicket
+    from imagelake.client.serve.urls import Urls
+    from imagelake.config.settings import S3Settings
     from imagelake.exports.get import Exported
     from imagelake.exports.parquet.snapshot import ParquetSnapshot
-    from imagelake.report.build import Report
-    from imagelake.settings import S3Settings
+    from imagelake.report.build_report import Report
 
 # Each method imports what it needs: a verb is a process of its own, and most need neither Arrow nor Pillow.
 
@@ -61,10 +61,10 @@ class Lake(OpenLake):
     def show(self, what: str | None = None) -> Datasets | Versions | VersionDetails:
         """Every dataset; with a dataset id its versions; with a reference (D@…) one version."""
         if what is None:
-            from imagelake.client import listing
+            from imagelake.client.inspect import listing
 
             return listing.datasets(self._tables(), self.storage)
-        from imagelake.client import show
+        from imagelake.client.inspect import show
 
         if "@" not in what:
             return show.versions(self._tables(), self.storage, what)
@@ -72,20 +72,20 @@ class Lake(OpenLake):
 
     def runs(self) -> Runs:
         """What ran, newest first."""
-        from imagelake.client import runs
+        from imagelake.client.inspect import runs
 
         return runs.runs(self._tables(), self._live_runs())
 
     def table(self, name: str) -> TableHistory:
         """A table's commits and how far back it can be read, by name such as gold.image_log."""
-        from imagelake.client import table_history
+        from imagelake.client.inspect import table_history
 
         return table_history.table_history(self._tables(), name, datetime.now(timezone.utc))
 
     def diff(self, before: str, after: str, rows: bool = False) -> Diff:
         """What changed from one version to another; with `rows` its document lists every change."""
-        from imagelake.client import diff
-        from imagelake.client.waiting import waiting_in
+        from imagelake.client.diff import diff
+        from imagelake.client.inspect.waiting_saves import waiting_in
 
         tables = self._tables()
         drafts = {ref.dataset for ref in map(parse_ref, (before, after)) if ref.is_draft}
@@ -108,7 +108,8 @@ class Lake(OpenLake):
         `rules` and `paths` are names or patterns (`annotation.*`, `train/*`), `upload` is the beginning of an upload
         id, `entities` are of file, image, annotation, category. `limit` bounds the rows; the counts are of all.
         """
-        from imagelake.client.quarantine import chosen, rejections
+        from imagelake.client.quarantine import chosen
+        from imagelake.client.quarantine import list_rejections as rejections
 
         conditions = chosen.Chosen(rules, paths, upload, entities, closed)
         return rejections.rejections(self._tables(), dataset, conditions, limit)
@@ -134,13 +135,13 @@ class Lake(OpenLake):
 
     def report(self, ref: str) -> Report:
         """One HTML page about a version or draft, or about what differs between two, written `D@v2..D@v3`."""
-        from imagelake.report import build
+        from imagelake.report import build_report
 
-        return build.report(self._tables(), self.storage, ref)
+        return build_report.report(self._tables(), self.storage, ref)
 
     def sql(self, query: str, at: str | None = None) -> SqlResult:
-        """One SELECT over the views of imagelake.client.sql; they show version `at`, else every dataset's newest."""
-        from imagelake.client import sql, views
+        """One SELECT over the views (docs/reference.md); they show version `at`, else every dataset's newest."""
+        from imagelake.client.query import sql, views
 
         tables = self._tables()
         target = None if at is None else target_of(tables, at)
@@ -148,7 +149,7 @@ class Lake(OpenLake):
 
     def verify(self, ref: str, *, rows_only: bool = False) -> Verification:
         """Compute a version's digest anew from its rows and, unless `rows_only`, the hash of every image's bytes."""
-        from imagelake.client import verify
+        from imagelake.client.inspect import verify
 
         tables = self._tables()
         return verify.verify(tables, self.storage, target_of(tables, ref), rows_only)
@@ -174,7 +175,7 @@ class Lake(OpenLake):
         pad repeats samples, drop leaves some out, none is uneven. `Samples.ref` loads the same again, and refuses any
         other digest.
         """
-        from imagelake.client import load
+        from imagelake.client.data import load
         from imagelake.client.data.order import Part
         from imagelake.client.selection import Selection
 
@@ -202,14 +203,14 @@ class Lake(OpenLake):
         that cannot tell unlabelled images from images without objects leave them out, counted, unless `unlabelled`.
         `progress` is told how many images of how many are written.
         """
-        from imagelake.client import load
+        from imagelake.client.data import load
         from imagelake.client.selection import Selection
-        from imagelake.exports import content, formats, get
+        from imagelake.exports import export_content, formats, get
 
         layout = formats.format_of(format, partition_by)
         asked = Selection(split, where, None, sample, unlabelled or layout.has_unlabelled, layout.oriented)
         samples = self._selected(load.load, ref, asked, images)
-        return get.export(content.content_of(self.storage, samples), layout, Path(folder), progress)
+        return get.export(export_content.content_of(self.storage, samples), layout, Path(folder), progress)
 
     def snapshot(self, ref: str) -> ParquetSnapshot:
         """A version as plain Parquet files in the lake, for pandas, Polars, DuckDB and Spark; see docs/snapshots.md.
@@ -236,9 +237,9 @@ class Lake(OpenLake):
 
         They live `expires` seconds, at most seven days. UsageError for a lake in a folder.
         """
-        from imagelake.client import urls
         from imagelake.client.selection import Selection
-        from imagelake.storage.presign import check_seconds, require_urls
+        from imagelake.client.serve import urls
+        from imagelake.storage.s3.presign import check_seconds, require_urls
 
         require_urls(self.storage)
         check_seconds(expires)
@@ -252,7 +253,7 @@ class Lake(OpenLake):
 
         A draft's labels are shown with the waiting saves; `where` knows only what is in the draft already.
         """
-        from imagelake.client import label_pages
+        from imagelake.client.labelling import label_pages
 
         wanted = label_pages.Wanted(where, after, limit, expires)
         return label_pages.page(self._warm(), parse_ref(ref), wanted, self._matching)
@@ -271,7 +272,7 @@ class Lake(OpenLake):
 
         Conflict, and nothing is saved, when the labels have not the etag `base` any more.
         """
-        from imagelake.client import labelling
+        from imagelake.client.labelling import save_labels as labelling
 
         return labelling.save(self._warm(), parse_ref(ref), key, labelling.Labels(annotations, by, base, kinds))
 
@@ -279,6 +280,6 @@ class Lake(OpenLake):
         self, name: str, *, size: int, parts: int = 1, content_type: str | None = None, expires: int = 3600
     ) -> UploadTicket:
         """URLs to put one file of that size, `<dataset>/<file>`, under landing/, at once or in parts."""
-        from imagelake.client import tickets
+        from imagelake.client.serve import tickets
 
         return tickets.ticket(self.storage, tickets.Offer(name, size, parts, content_type, expires))

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from imagelake.client import catalog
 from imagelake.client.catalog import Target
+from imagelake.client.delta.tables import Tables
 from imagelake.client.refs import parse_ref
-from imagelake.client.tables import Tables
 from imagelake.errors import UsageError
 from imagelake.storage.base import Storage
 
 if TYPE_CHECKING:
+    from imagelake.client.labelling.warm import Warm
     from imagelake.client.selection import Selection
-    from imagelake.client.warm import Warm
 
 T = TypeVar("T")
 
@@ -47,7 +47,7 @@ class OpenLake:
 
     def _selected(self, read: Callable[..., T], ref: str, asked: Selection, images: Collection[str] | None) -> T:
         """What `read` makes of a selection: that of a reference together with the one that was asked for."""
-        from imagelake.client.load import Source
+        from imagelake.client.data.load import Source
         from imagelake.client.selection import keys_digest, parse_selection
 
         base, _, query = ref.partition("?")
@@ -59,7 +59,7 @@ class OpenLake:
 
     def _warm(self) -> Warm:
         """What this lake keeps between pages and saves: made when first needed, in every process anew."""
-        from imagelake.client.warm import Warm
+        from imagelake.client.labelling.warm import Warm
 
         held: Warm | None = self.__dict__.get("_held")
         if held is None or held.pid != os.getpid():
@@ -67,13 +67,13 @@ class OpenLake:
         return held
 
     def _matching(self, tables: Tables, target: Target, condition: str) -> Iterable[str]:
-        from imagelake.client import sql, views
+        from imagelake.client.query import sql, views
 
         scope = views.Scope(tables, target, self._live_runs)
         return (row[0] for row in sql.run(scope, _keys_where(condition), lambda ref: target_of(tables, ref)).rows)
 
     def _live_runs(self) -> frozenset[str]:
-        from imagelake.storage.lease import live_runs
+        from imagelake.storage.leases.lease import live_runs
 
         return live_runs(self.storage, lambda: datetime.now(timezone.utc))
 

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from imagelake.core.upload_paths import check_dataset_id
 from imagelake.errors import UsageError
-from imagelake.keys import check_dataset_id
 
 _VERSION = re.compile(r"^v([0-9]{1,18})(?:\.([0-9]{1,9}))?$")
 _ALIAS = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")

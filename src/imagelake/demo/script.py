@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from imagelake import pipeline
 from imagelake.bronze.request import IngestRequest
 from imagelake.client import lake
-from imagelake.context import Context, RunReport
-from imagelake.demo import sample
+from imagelake.demo import sample_dataset
 from imagelake.gold.plan import PublishRequest
+from imagelake.runs import pipeline
+from imagelake.runs.context import Context, RunReport
 
 PER_CLASS = "select category, count(*) as objects from annotations group by category order by objects desc, category"
 _AUTHOR = "demo"
@@ -42,18 +42,18 @@ Step = Ran | Answered
 
 def sample_steps(ctx: Context) -> Iterator[Step]:
     """The whole way on the generated sample: two uploads, two versions, their difference."""
-    d = sample.DATASET
+    d = sample_dataset.DATASET
     with tempfile.TemporaryDirectory(prefix="imagelake-demo-") as folder:
         ctx.progress("drawing 60 pictures")
-        first = IngestRequest(d, str(sample.first_upload(Path(folder))), note="the first pictures")
+        first = IngestRequest(d, str(sample_dataset.first_upload(Path(folder))), note="the first pictures")
         yield Ran("An upload of 60 pictures: taken in, checked, published", pipeline.run_upload(ctx, first))
-        second = IngestRequest(d, str(sample.second_upload(Path(folder))), note="more pictures, a label mended")
+        second = IngestRequest(d, str(sample_dataset.second_upload(Path(folder))), note="more pictures, a label mended")
         landed = pipeline.land_upload(ctx, second)
-    removed = pipeline.remove_images(ctx, d, [sample.REMOVED], "out of the demo")
+    removed = pipeline.remove_images(ctx, d, [sample_dataset.REMOVED], "out of the demo")
     built = {report.sequence: report for report in ctx.reports}
     ctx.reports.clear()  # what is yielded is what is recorded of the run
     yield Ran("A second upload: 5 new pictures and one mended label", built.get(landed.sequence, landed))
-    yield Ran(f"One picture taken out: {sample.REMOVED}", removed)
+    yield Ran(f"One picture taken out: {sample_dataset.REMOVED}", removed)
     request = PublishRequest(d, note="five more, one mended, one removed", author=_AUTHOR)
     yield Ran("The draft published as the next version", pipeline.publish_draft(ctx, request))
     with lake.open(ctx.storage.root, ctx.settings.s3) as opened:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from pyspark import SparkContext
 
-from imagelake.context import system_clock
+from imagelake.config.settings import Settings, load
 from imagelake.demo.script import sample_steps
-from imagelake.jvm import java
-from imagelake.jvm.archive import archive_path
-from imagelake.runtime import open_context
-from imagelake.settings import Settings, load
-from imagelake.storage.lake import create_lake
+from imagelake.engine import java
+from imagelake.engine.class_archive import archive_path
+from imagelake.runs.context import system_clock
+from imagelake.runs.open_run import open_context
+from imagelake.storage.open_lake import create_lake
 
 _DUMP_SECONDS = 180
 

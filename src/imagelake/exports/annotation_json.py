@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from imagelake.client.sample import Annotation
+from imagelake.client.data.sample import Annotation
 from imagelake.exports.base import Category
 from imagelake.exports.entries import Entry
 

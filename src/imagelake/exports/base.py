@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
-    from imagelake.client.samples import Samples
+    from imagelake.client.data.samples import Samples
     from imagelake.exports.folder import Folder
 
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from imagelake.client.sample import Annotation, annotation
-from imagelake.client.sample_tables import turned_row
-from imagelake.client.text import Row
-from imagelake.client.turn import Turn
+from imagelake.client.data.sample import Annotation, annotation
+from imagelake.client.data.sample_tables import turned_row
+from imagelake.client.sql_text import Row
+from imagelake.geometry.turn import Turn
 
 if TYPE_CHECKING:
-    from imagelake.client.samples import Samples
+    from imagelake.client.data.samples import Samples
     from imagelake.exports.folder import Folder
 
 _AT_ONCE = 1000

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from imagelake.client.reading import in_storage_order, read_samples
+from imagelake.client.data.read.stored_bytes import in_storage_order, read_samples
 from imagelake.errors import UsageError
 from imagelake.storage.base import TEMP_PREFIX
 
 if TYPE_CHECKING:
-    from imagelake.client.samples import Samples
+    from imagelake.client.data.samples import Samples
 
 Progress = Callable[[int, int], None]
 """Told how many images of how many are done."""

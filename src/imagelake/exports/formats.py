@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from imagelake.client.refs import nearest
 from imagelake.errors import UsageError
 from imagelake.exports.base import Format
-from imagelake.exports.images import Files
 from imagelake.exports.layouts.coco import Coco
 from imagelake.exports.layouts.croissant import Croissant
 from imagelake.exports.layouts.cvat import Cvat
@@ -19,6 +18,7 @@ from imagelake.exports.layouts.webdataset import WebDataset
 from imagelake.exports.layouts.yolo import Yolo, YoloPose, YoloSegment
 from imagelake.exports.parquet.keys import partition_keys
 from imagelake.exports.parquet.layout import Parquet
+from imagelake.exports.stored_images import Files
 
 FORMATS: tuple[Format, ...] = (
     Files(),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imagelake.client.load import Source
-from imagelake.client.tables import Tables
-from imagelake.client.urls import object_urls
+from imagelake.client.data.load import Source
+from imagelake.client.delta.tables import Tables
+from imagelake.client.serve.urls import object_urls
 from imagelake.storage.local import LocalStorage
-from imagelake.storage.presign import MOST_SECONDS, Url
+from imagelake.storage.s3.presign import MOST_SECONDS, Url
 
 if TYPE_CHECKING:
-    from imagelake.client.samples import Samples
+    from imagelake.client.data.samples import Samples
 
 
 def image_urls(samples: Samples, expires: int = MOST_SECONDS) -> dict[str, Url]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from imagelake.client.sample import Annotation
+from imagelake.client.data.sample import Annotation
 from imagelake.exports.entries import Entry
 
 _TRIPLE = 3

@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from imagelake.config.settings import S3Settings
 from imagelake.errors import UsageError
-from imagelake.settings import S3Settings
 from imagelake.storage import open_storage
 from imagelake.storage.base import Storage
 from imagelake.storage.local import LocalStorage, path_from_uri
-from imagelake.storage.names import shown
-from imagelake.storage.s3_uri import is_s3, split
+from imagelake.storage.uri import is_s3, split
+from imagelake.uploads.file_names import shown
 
 if TYPE_CHECKING:
-    from imagelake.storage.s3 import Keys
+    from imagelake.storage.s3.client import Keys
 
 _ALLOWED = "name a local path, a file:// or an s3:// URI of a file"
 
@@ -35,7 +35,7 @@ class Options:
 
     def client(self) -> Any:
         """The boto3 client of this process, made on first use and shared by its threads."""
-        from imagelake.storage.s3 import connect
+        from imagelake.storage.s3.client import connect
 
         return connect(self.s3, self.credentials)
 
@@ -43,7 +43,7 @@ class Options:
         """The storage at a root; ConfigError for a scheme that is not read."""
         if not is_s3(uri):
             return open_storage(uri)
-        from imagelake.storage.s3_storage import S3Storage
+        from imagelake.storage.s3.bucket_storage import S3Storage
 
         return S3Storage(*split(uri), self.s3, self.credentials)
 
@@ -53,7 +53,7 @@ class Options:
     def _shipped(self) -> Keys | None:
         if not self.s3.ship_credentials:
             return None
-        from imagelake.storage.s3 import frozen_credentials
+        from imagelake.storage.s3.client import frozen_credentials
 
         return frozen_credentials(self.client())
 

@@ -10,12 +10,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from imagelake.core.ray_source import Task, datasource
 from imagelake.errors import UsageError
 from imagelake.files.access import DEFAULTS, Options
 from imagelake.files.fetch_rows import BLOB, SIZE, check_no_error_column, fetch_rows
 from imagelake.files.row_frames import Frame, as_frame
 from imagelake.files.uri_columns import uri_columns
-from imagelake.ray_source import Task, datasource
 
 SAMPLE_ROWS = 256
 """Rows whose sizes are asked for to estimate those of all: a request for each file."""

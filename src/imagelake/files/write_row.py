@@ -15,7 +15,7 @@ from imagelake.errors import UploadRejected, UsageError
 from imagelake.files.access import DEFAULTS, Options
 from imagelake.files.row_frames import ID
 from imagelake.storage.base import TEMP_PREFIX, Storage
-from imagelake.storage.names import check_path, shown
+from imagelake.uploads.file_names import check_path, shown
 
 FileSource = bytes | bytearray | memoryview | Path | BinaryIO
 """What a file can be written from."""

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from imagelake.core.wording import listed, tallied
 from imagelake.errors import UploadRejected
 from imagelake.formats import FORMAT_NAMES, READERS, reader
 from imagelake.formats.base import BY_NAME_SCORE, Detection, Tree, Unread
 from imagelake.formats.unread.kinds import other_labels
 from imagelake.formats.unread.masks import MASKS
 from imagelake.formats.unread.tables import CSV_OF_CLASSES
-from imagelake.wording import listed, tallied
 
 _WITHOUT_DOCUMENTS = frozenset(("imagefolder", "images"))
 """Formats any tree of images has; they count only where no annotation document is."""

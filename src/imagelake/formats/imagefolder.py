@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
+from imagelake.core.upload_paths import KeyParts, folder_split, is_dataset_image, take_apart
+from imagelake.core.wording import listed
 from imagelake.formats.base import Detection, Tree, Unit, present
 from imagelake.formats.lists.find import ImagePlaces, list_members, list_unit, split_lists, wording_of
 from imagelake.formats.lists.members import Wording, seen_lists
@@ -15,8 +17,6 @@ from imagelake.formats.names import category_name
 from imagelake.formats.paths import ancestors, folder_of
 from imagelake.formats.records import AnnotationRecord, ImageRecord, Record
 from imagelake.formats.small_documents import too_large, too_large_issues
-from imagelake.keys import KeyParts, folder_split, is_dataset_image, take_apart
-from imagelake.wording import listed
 
 KIND = "class"
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from imagelake.digest import nfc
+from imagelake.core.digest import nfc
 from imagelake.formats.base import Detection, Tree, Unit, present, read_or_none
 from imagelake.formats.coco import shapes, values
 from imagelake.formats.names import category_name
@@ -24,7 +24,7 @@ from imagelake.formats.small_documents import (
     too_large_issues,
     unreadable_issue,
 )
-from imagelake.storage.labels import MAGIC, SCHEMA, by_folder, key_hash
+from imagelake.storage.label_paths import MAGIC, SCHEMA, by_folder, key_hash
 
 SCORE, _DAMAGED_SCORE = 95, 40
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from imagelake.keys import IMAGE_SUFFIXES
+from imagelake.core.upload_paths import IMAGE_SUFFIXES
 
 SUFFIXES = "|".join(re.escape(suffix) for suffix in sorted(IMAGE_SUFFIXES, key=lambda s: (-len(s), s)))
 """The suffixes of images as alternatives of a pattern, long ones first."""

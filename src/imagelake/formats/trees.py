@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from imagelake.digest import nfc
+from imagelake.core.digest import nfc
 
 
 class DictTree:

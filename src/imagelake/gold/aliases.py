@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from imagelake.context import Context
 from imagelake.errors import Conflict, UsageError
+from imagelake.runs.context import Context
 from imagelake.tables import gold
-from imagelake.tables.commit import Txn
+from imagelake.tables.delta.commit import Txn
 
 ALIAS = re.compile(r"^[a-z][a-z0-9_-]{0,62}$")
 _RESERVED = re.compile(r"^(latest|draft|v\d.*)$")

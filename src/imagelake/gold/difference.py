@@ -12,8 +12,8 @@ from pyspark.sql import functions as F
 
 from imagelake.gold.live import LOGS
 from imagelake.tables import gold
+from imagelake.tables.delta.types import arrow_schema, with_all_columns
 from imagelake.tables.frames import Counted, Held, counted
-from imagelake.tables.types import arrow_schema, with_all_columns
 
 _CHANGE, _ADDED, _REMOVED, _CHANGED = "_change", "added", "removed", "changed"
 

@@ -16,8 +16,8 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from imagelake import digest
-from imagelake.digest import MODULUS, SetDigest
+from imagelake.core import digest
+from imagelake.core.digest import MODULUS, SetDigest
 from imagelake.gold.content import Content
 from imagelake.gold.difference import OLD, Difference
 from imagelake.tables.frames import Counted, Held, is_on_driver

@@ -10,8 +10,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from imagelake.tables import gold
+from imagelake.tables.delta.store import DeltaStore
 from imagelake.tables.spec import TableSpec
-from imagelake.tables.store import DeltaStore
 
 LOGS: dict[str, TableSpec] = {
     "image": gold.IMAGE_LOG,

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import uuid
 
-from imagelake.context import Context
-from imagelake.dataset_settings import DatasetSettings
+from imagelake.config.dataset_settings import DatasetSettings
 from imagelake.errors import NotFound
 from imagelake.gold.difference import Attempt
 from imagelake.gold.drafts.draft import draft_of
-from imagelake.gold.drafts.whole import WholeDraft
-from imagelake.gold.gate import judged
+from imagelake.gold.drafts.whole_draft import WholeDraft
 from imagelake.gold.live import Published
-from imagelake.gold.measures.statistics import count_statistics
+from imagelake.gold.measures.version_statistics import count_statistics
 from imagelake.gold.plan import Candidate, Current, Plan, PublishRequest, Remarks, Uploads
-from imagelake.gold.recipes import FIRST, choose_recipe, history, settings_that_differ
-from imagelake.gold.uploads import uploads_since
+from imagelake.gold.run_gate import judged
+from imagelake.gold.splits.recipes import FIRST, choose_recipe, history, settings_that_differ
+from imagelake.gold.version_uploads import uploads_since
 from imagelake.quality.gate import Verdict
-from imagelake.tables import deliveries
-from imagelake.tables.builds import SILVER, app_id
+from imagelake.runs.context import Context
+from imagelake.tables import upload_rows
+from imagelake.tables.build_rows import SILVER, app_id
 
 
 def make_plan(ctx: Context, request: PublishRequest, settings: DatasetSettings, known: Published) -> Plan | Current:
@@ -38,7 +38,7 @@ def _content_plan(ctx: Context, request: PublishRequest, settings: DatasetSettin
     attempt = Attempt(request.dataset, known.number + 1, uuid.uuid4().hex)
     ctx.progress(f"comparing the draft of {request.dataset} with version {known.number}")
     # before the rows are pinned: an upload that ends in between belongs to the next version
-    uploads = uploads_since(known.newest, deliveries.newest(ctx.tables, request.dataset))
+    uploads = uploads_since(known.newest, upload_rows.newest(ctx.tables, request.dataset))
     if not uploads.built and _is_published(ctx, known):
         return Current(known.number, FIRST, said)
     draft = draft_of(ctx, known, recipe)

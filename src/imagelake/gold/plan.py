@@ -9,7 +9,7 @@ from typing import Any
 from imagelake.gold.difference import Attempt, Difference
 from imagelake.gold.digests import Digests
 from imagelake.gold.measures.relations import Relations
-from imagelake.gold.splits import Recipe
+from imagelake.gold.splits.assign import Recipe
 from imagelake.quality.gate import Verdict
 from imagelake.quality.statistics import Statistics
 

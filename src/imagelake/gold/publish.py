@@ -11,8 +11,7 @@ import logging
 from contextlib import nullcontext
 from functools import partial
 
-from imagelake.context import Context, RunReport
-from imagelake.dataset_settings import DatasetSettings, load_dataset_settings
+from imagelake.config.dataset_settings import DatasetSettings, load_dataset_settings
 from imagelake.errors import Conflict, NotFound
 from imagelake.gold.aliases import check_alias, set_alias
 from imagelake.gold.drafts.draft import is_small
@@ -20,10 +19,11 @@ from imagelake.gold.live import LOGS, Published, published
 from imagelake.gold.make_plan import make_plan
 from imagelake.gold.plan import Current, Plan, PublishRequest, Remarks
 from imagelake.gold.version_row import version_row
-from imagelake.storage.lease import Lease
-from imagelake.tables import deliveries, gold
-from imagelake.tables.builds import half_built
-from imagelake.tables.commit import Txn
+from imagelake.runs.context import Context, RunReport
+from imagelake.storage.leases.lease import Lease
+from imagelake.tables import gold, upload_rows
+from imagelake.tables.build_rows import half_built
+from imagelake.tables.delta.commit import Txn
 from imagelake.tables.frames import Counted, Held, all_of, few_rows, together
 from imagelake.tables.spec import TableSpec
 
@@ -65,7 +65,7 @@ def _published(ctx: Context, request: PublishRequest, settings: DatasetSettings,
 
 def check_whole(ctx: Context, dataset: str) -> None:
     """NotFound for a dataset without any upload, Conflict for a draft that an interrupted build left half-written."""
-    if not deliveries.newest(ctx.tables, dataset) and not published(ctx.tables, dataset).rows:
+    if not upload_rows.newest(ctx.tables, dataset) and not published(ctx.tables, dataset).rows:
         raise NotFound(f"there is no dataset {dataset!r} in this lake", hint="imagelake show lists those there are")
     if half_built(ctx.tables, dataset):
         raise Conflict(

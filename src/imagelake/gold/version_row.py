@@ -6,13 +6,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from imagelake import digest
-from imagelake.context import Context
-from imagelake.dataset_settings import DatasetSettings
+from imagelake.config.dataset_settings import DatasetSettings
+from imagelake.core import digest
 from imagelake.gold.difference import Difference
 from imagelake.gold.live import LOGS, Published
-from imagelake.gold.measures.statistics import as_json
+from imagelake.gold.measures.version_statistics import as_json
 from imagelake.gold.plan import CONTRADICTS, Plan, PublishRequest
+from imagelake.runs.context import Context
 from imagelake.tables import gold
 
 _PLURAL = {"image": "images", "annotation": "annotations", "category": "categories", "split": "splits"}

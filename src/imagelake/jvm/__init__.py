@@ -1,1 +1,1 @@
-"""Java: finding it, starting it, and the log store that runs in it (source in src/, jar beside this file)."""
+"""Java code: the log store that Delta uses (source in src/, jar beside this file)."""

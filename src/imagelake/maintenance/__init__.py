@@ -1,1 +1,1 @@
-"""Keeping a lake in order: what killed runs left behind."""
+"""`maintain`: leftovers of killed runs, compaction, vacuum, packages, suites; each part is a file."""

@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 
-from imagelake.context import Context, RunReport
 from imagelake.errors import Conflict, Locked
 from imagelake.maintenance.partitions import MOST_BYTES, ChangedTable, CrowdedPartition, Survey, TableFiles
-from imagelake.storage.lease import Lease, acquire
+from imagelake.runs.context import Context, RunReport
+from imagelake.storage.leases.lease import Lease, acquire
+from imagelake.tables.delta.upkeep import Rewritten, compact
 from imagelake.tables.spec import TableSpec
-from imagelake.tables.upkeep import Rewritten, compact
 
 _MOST_DATASETS = 50
 """Datasets compacted by one commit a table: a lease is a file and a thread each."""

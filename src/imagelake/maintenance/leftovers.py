@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any, cast
 
-from imagelake.context import Clock
+from imagelake.runs.context import Clock
 from imagelake.storage.base import TEMP_PREFIX, Stat, Storage
-from imagelake.storage.lease_record import decode_record, has_ended
+from imagelake.storage.leases.lease_record import decode_record, has_ended
+from imagelake.storage.leases.lock_record import lock_paths, open_register
 from imagelake.storage.local import LocalStorage
-from imagelake.storage.register import lock_paths, open_register
 
 GRACE = timedelta(hours=24)
 """Younger ones may belong to a run that is still at work."""
@@ -38,8 +38,8 @@ def remove_leftovers(storage: Storage, clock: Clock) -> Leftovers:
     before = clock() - GRACE
     if isinstance(storage, LocalStorage):
         return Leftovers((), tuple(_local_files(storage, before)))
-    from imagelake.storage.s3_probe import abort, unfinished
-    from imagelake.storage.s3_storage import S3Storage
+    from imagelake.storage.s3.bucket_storage import S3Storage
+    from imagelake.storage.s3.capabilities import abort, unfinished
 
     bucket = cast(S3Storage, storage)
     stale = [upload for upload in unfinished(bucket) if upload.begun < before]

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from imagelake.storage.base import Storage
 from imagelake.tables import ALL
-from imagelake.tables.delta_rs import delta_table, is_delta_table
+from imagelake.tables.delta.delta_log import delta_table, is_delta_table
 from imagelake.tables.spec import TableSpec
 
 MEBIBYTE = 1 << 20

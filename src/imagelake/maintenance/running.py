@@ -8,12 +8,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from imagelake.context import Clock
 from imagelake.errors import NotFound
 from imagelake.maintenance.leftovers import GRACE
+from imagelake.runs.context import Clock
 from imagelake.storage.base import Stat, Storage
-from imagelake.storage.lease_record import decode_record, has_ended
-from imagelake.storage.register import open_register
+from imagelake.storage.leases.lease_record import decode_record, has_ended
+from imagelake.storage.leases.lock_record import open_register
 
 _LEASE = re.compile(r"^locks/(?P<name>[^/]+)\.json$")
 _PLAN = re.compile(r"^locks/build-[^/]+\.plan$")

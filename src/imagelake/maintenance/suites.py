@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from imagelake.context import Context, RunReport
 from imagelake.errors import Conflict, GateFailed, ImagelakeError
 from imagelake.quality.record import judgement_rows
 from imagelake.quality.suites.judge import Judged, judge_tables
+from imagelake.runs.context import Context, RunReport
+from imagelake.runs.writer import writing
 from imagelake.tables import ops
-from imagelake.tables.builds import half_built
-from imagelake.writer import writing
+from imagelake.tables.build_rows import half_built
 
 log = logging.getLogger(__name__)
 

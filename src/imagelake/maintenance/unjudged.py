@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from imagelake.quality.suites.state import silver_states
 from imagelake.storage.base import Storage
 from imagelake.tables import ops
-from imagelake.tables.delta_rs import delta_table, is_delta_table
+from imagelake.tables.delta.delta_log import delta_table, is_delta_table
 
 _COLUMNS = ("dataset", "judged", "verdict", "message", "at")
 

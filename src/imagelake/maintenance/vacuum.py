@@ -16,14 +16,14 @@ from datetime import datetime, timedelta, timezone
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
-from imagelake.context import Clock
 from imagelake.errors import ConfigError
 from imagelake.maintenance.leftovers import GRACE
 from imagelake.maintenance.partitions import ChangedTable, TableFiles
 from imagelake.maintenance.running import Work, work_of
+from imagelake.runs.context import Clock
 from imagelake.storage.base import Stat, Storage
 from imagelake.tables import ALL
-from imagelake.tables.delta_rs import delta_table, is_delta_table
+from imagelake.tables.delta.delta_log import delta_table, is_delta_table
 from imagelake.tables.spec import TableSpec
 
 _INTERVAL = re.compile(r"(\d+) (week|day|hour|minute|second)s?")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from imagelake.dataset_settings import GateSettings
+from imagelake.config.dataset_settings import GateSettings
 from imagelake.quality.catalogue import FLAGGING
 from imagelake.quality.measures import Measures
 from imagelake.quality.thresholds import Threshold, thresholds

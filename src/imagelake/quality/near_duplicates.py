@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from imagelake.quality.catalogue import LOW_INFORMATION
-from imagelake.tables.database import database
+from imagelake.tables.delta.database import database
 
 HASH_BITS = 64
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from imagelake.keys import SUFFIX_TYPES
+from imagelake.core.upload_paths import SUFFIX_TYPES
 from imagelake.quality.catalogue import (
     BLURRY,
     BRIGHT,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 
-from imagelake.dataset_settings import DatasetSettings
+from imagelake.config.dataset_settings import DatasetSettings
 from imagelake.errors import ConfigError
 from imagelake.quality.catalogue import BY_ID, REFUSING, RULES, Rule
 

@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from imagelake.dataset_settings import GateSettings
+from imagelake.config.dataset_settings import GateSettings
+from imagelake.core.wording import listed
 from imagelake.quality.measures import Measures, UploadRows, share
 from imagelake.quality.severities import rule_named
-from imagelake.wording import listed
 
 _SHORT_ID = 8
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from imagelake.client.text import Row, texts
+from imagelake.client.sql_text import Row, texts
 from imagelake.report.pictures.scene import Scene, scene, shapes, turn_of
 from imagelake.report.scope import Scope
 from imagelake.report.sketch import Material, Sketch

@@ -14,12 +14,11 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from imagelake.plain_text import safe
-from imagelake.report.changes import since_parent
+from imagelake.core.plain_text import safe
 from imagelake.report.checks.fired import fired
 from imagelake.report.checks.flagged import flagged
-from imagelake.report.checks.gate import gate
-from imagelake.report.checks.refused import refused
+from imagelake.report.checks.gate_section import gate
+from imagelake.report.checks.refused_images import refused
 from imagelake.report.checks.verdict import Verdict
 from imagelake.report.contact import contact
 from imagelake.report.pictures.album import Album
@@ -28,6 +27,7 @@ from imagelake.report.scope import Scope
 from imagelake.report.sketch import Material, Sketch, finished, samples
 from imagelake.report.statistics.distributions import distributions
 from imagelake.report.statistics.duplicates import duplicates
+from imagelake.report.version_changes import since_parent
 
 TEMPLATES = Path(__file__).parent / "templates"
 _LONGEST, _LONGEST_NAME = 400, 100

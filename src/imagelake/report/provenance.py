@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from imagelake.client import catalog
-from imagelake.client.text import Row, select
-from imagelake.client.uploads import furthest
+from imagelake.client.inspect.upload_states import furthest
+from imagelake.client.sql_text import Row, select
 from imagelake.report.scope import Scope, version_of
 
 MOST_UPLOADS = 50

@@ -11,10 +11,10 @@ from typing import Any
 
 from imagelake.client import catalog
 from imagelake.client.catalog import Target
-from imagelake.client.rows import DRAFTS, check_count, count, live
-from imagelake.client.tables import Tables
-from imagelake.client.text import Row, any_of, select, text, texts
-from imagelake.dataset_settings import load_dataset_settings
+from imagelake.client.delta.tables import Tables
+from imagelake.client.delta.version_rows import DRAFTS, check_count, count, live
+from imagelake.client.sql_text import Row, any_of, select, text, texts
+from imagelake.config.dataset_settings import load_dataset_settings
 from imagelake.errors import IntegrityError
 from imagelake.storage.base import Storage
 from imagelake.tables import ops

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from imagelake.client.catalog import Target
-from imagelake.client.rows import live
-from imagelake.client.tables import Tables
-from imagelake.client.text import Row, select
+from imagelake.client.delta.tables import Tables
+from imagelake.client.delta.version_rows import live
+from imagelake.client.sql_text import Row, select
 from imagelake.report.pictures.album import Album
 
 MOST_DRAWN = 100

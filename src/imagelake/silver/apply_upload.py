@@ -10,17 +10,17 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from imagelake.context import Context
-from imagelake.dataset_settings import DatasetSettings
-from imagelake.silver import categories as cat
-from imagelake.silver import images as img
-from imagelake.silver import rejections as rej
-from imagelake.silver.answered import StandIns, answered, read_receipt, stand_ins
-from imagelake.silver.delivery import Delivery
-from imagelake.silver.judge_labels import JudgedLabels, judge_labels
-from imagelake.silver.match_images import FOUND, MISSING
-from imagelake.silver.read_upload import ParsedUpload, UploadRecords, read_upload
-from imagelake.silver.units import UNIT, changed_units
+from imagelake.config.dataset_settings import DatasetSettings
+from imagelake.runs.context import Context
+from imagelake.silver.rows import categories as cat
+from imagelake.silver.rows import images as img
+from imagelake.silver.rows import rejections as rej
+from imagelake.silver.rows.judge_labels import JudgedLabels, judge_labels
+from imagelake.silver.rows.match_images import FOUND, MISSING
+from imagelake.silver.rows.units import UNIT, changed_units
+from imagelake.silver.upload.answered import StandIns, answered, read_receipt, stand_ins
+from imagelake.silver.upload.delivery import Delivery
+from imagelake.silver.upload.read_upload import ParsedUpload, UploadRecords, read_upload
 from imagelake.tables.frames import all_settled, distinct_values, is_empty, is_on_driver, settled
 
 

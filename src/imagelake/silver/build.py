@@ -16,31 +16,31 @@ from typing import Any
 
 from pyspark.sql import functions as F
 
-from imagelake.context import Before, Context, Counts, RunReport
-from imagelake.dataset_settings import load_dataset_settings
+from imagelake.config.dataset_settings import load_dataset_settings
 from imagelake.errors import ImagelakeError, NotFound, UploadRejected, UsageError
 from imagelake.formats import reader
 from imagelake.quality.rules import RULES_VERSION
 from imagelake.quality.severities import severities
+from imagelake.runs.context import Before, Context, Counts, RunReport
 from imagelake.silver import build_plan, seen_before
 from imagelake.silver.apply_upload import Rules, apply, remove
 from imagelake.silver.build_plan import BuildPlan
 from imagelake.silver.changes import changes
 from imagelake.silver.counts import count_removal, count_upload
-from imagelake.silver.delivery import Delivery
 from imagelake.silver.draft_source import DraftSource, are_small, source_of
 from imagelake.silver.published import published_index
-from imagelake.silver.read_upload import ParsedUpload, parse_upload
-from imagelake.silver.records import DDL
-from imagelake.silver.upload import files_of
-from imagelake.silver.upload_counts import UploadCounts, count_as_before, judged, with_recognition
-from imagelake.storage.lease import Lease
-from imagelake.tables import bronze, deliveries, silver
-from imagelake.tables.builds import SILVER, app_id
-from imagelake.tables.commit import Txn
+from imagelake.silver.upload.delivery import Delivery
+from imagelake.silver.upload.parsed_records import DDL
+from imagelake.silver.upload.read_upload import ParsedUpload, parse_upload
+from imagelake.silver.upload.silver_upload import files_of
+from imagelake.silver.upload.upload_counts import UploadCounts, count_as_before, judged, with_recognition
+from imagelake.storage.leases.lease import Lease
+from imagelake.tables import bronze, silver, upload_rows
+from imagelake.tables.build_rows import SILVER, app_id
+from imagelake.tables.delta.commit import Txn
+from imagelake.tables.delta.store import TableChanges
 from imagelake.tables.frames import few_rows
-from imagelake.tables.saves import remove_delivered
-from imagelake.tables.store import TableChanges
+from imagelake.tables.saved_labels import remove_delivered
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class _Batch:
 def run(ctx: Context, dataset: str, lease: Lease) -> tuple[RunReport, ...]:
     """Build every upload of the dataset that waits, in order; first what an earlier build has begun."""
     reports: list[RunReport] = []
-    while pending := deliveries.pending(ctx.tables, dataset):
+    while pending := upload_rows.pending(ctx.tables, dataset):
         plan = build_plan.unfinished(ctx, dataset, pending)
         batch = [Delivery(row) for row in pending if plan is None or row["sequence"] in plan.sequences]
         with few_rows(ctx.spark) if are_small(ctx, dataset, batch) else nullcontext():
@@ -87,7 +87,7 @@ def land_again(ctx: Context, dataset: str, upload_id: str, *, again: bool = Fals
     With `again` also where newer uploads have changed what it brings. upload_id: its beginning will do. NotFound when
     there is no such upload, UsageError when several begin so.
     """
-    rows = [r for r in deliveries.newest(ctx.tables, dataset) if (r["upload_id"] or "").startswith(upload_id)]
+    rows = [r for r in upload_rows.newest(ctx.tables, dataset) if (r["upload_id"] or "").startswith(upload_id)]
     if not rows:
         raise NotFound(f"{dataset} has no upload {upload_id}", hint='imagelake sql "select * from uploads" lists them')
     ids = sorted({row["upload_id"] for row in rows})
@@ -96,13 +96,13 @@ def land_again(ctx: Context, dataset: str, upload_id: str, *, again: bool = Fals
             f"{len(ids)} uploads of {dataset} begin with {upload_id!r}", hint=f"{', '.join(i[:12] for i in ids[:5])}, …"
         )
     blank = dict.fromkeys(("problem", "problem_rule", "settings", "supersedes", "confirms"))
-    (row,) = deliveries.deliver(ctx, [{**rows[-1], **blank, "state": deliveries.LANDED, "again": again}])
+    (row,) = upload_rows.deliver(ctx, [{**rows[-1], **blank, "state": upload_rows.LANDED, "again": again}])
     return int(row["sequence"]), _before(rows)
 
 
 def _before(rows: Sequence[Mapping[str, Any]]) -> Before | None:
     """How an upload ended when it was last built; None for one that has not been."""
-    ended = [row for row in rows if row["state"] != deliveries.LANDED]
+    ended = [row for row in rows if row["state"] != upload_rows.LANDED]
     if not ended:
         return None
     row = ended[-1]
@@ -114,7 +114,7 @@ def _build(
     ctx: Context, dataset: str, uploads: Sequence[Delivery], begun: BuildPlan | None, lease: Lease
 ) -> list[RunReport]:
     plan = begun or _new_plan(ctx, dataset, uploads)
-    rows = deliveries.newest(ctx.tables, dataset)
+    rows = upload_rows.newest(ctx.tables, dataset)
     batch = _Batch(rows, _rules(ctx, dataset, plan, rows), source_of(ctx, dataset, plan, uploads))
     for upload in uploads:
         ctx.progress(f"reading the annotations of {dataset}, upload {upload.sequence}")
@@ -229,7 +229,7 @@ def _has(ctx: Context, change: TableChanges, txn: Txn) -> bool:
 
 def _fence(ctx: Context, dataset: str, lease: Lease) -> None:
     """After a builder was overtaken asleep, every table gets the newest number: what it computed is refused."""
-    number = max((r["sequence"] for r in deliveries.newest(ctx.tables, dataset)), default=0)
+    number = max((r["sequence"] for r in upload_rows.newest(ctx.tables, dataset)), default=0)
     for spec in SILVER:
         if number > (ctx.tables.transaction(spec, app_id(dataset)) or 0):
             lease.check()
@@ -243,7 +243,7 @@ def _mark(ctx: Context, txn: Txn, batch: _Batch, plan: BuildPlan) -> None:
     ctx.tables.append_rows(bronze.UPLOADS, rows, txn)
     ctx.reached("build:done")
     for ended in batch.ended:
-        if ended.state in (*deliveries.DONE, "superseded"):
+        if ended.state in (*upload_rows.DONE, "superseded"):
             remove_delivered(ctx, ended.delivery.row)
 
 

@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from imagelake.context import Context
-from imagelake.dataset_settings import DatasetSettings
+from imagelake.config.dataset_settings import DatasetSettings
+from imagelake.runs.context import Context
 from imagelake.tables.spec import TableSpec
 
 _NAME = re.compile(r"\.(\d{1,18})\.plan$")

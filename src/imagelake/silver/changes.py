@@ -11,17 +11,17 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from imagelake.context import Context
+from imagelake.runs.context import Context
 from imagelake.silver.apply_upload import Draft
-from imagelake.silver.categories import COMPARED as OF_CATEGORIES
-from imagelake.silver.frames import same
-from imagelake.silver.images import STICKY
+from imagelake.silver.image_frames import same
+from imagelake.silver.rows.categories import COMPARED as OF_CATEGORIES
+from imagelake.silver.rows.images import STICKY
 from imagelake.tables import silver
+from imagelake.tables.delta.store import TableChanges
+from imagelake.tables.delta.types import arrow_schema, table_of
+from imagelake.tables.delta.upsert import CHANGE
 from imagelake.tables.frames import Counted, counted, frame_of, held, is_empty, is_on_driver, together
 from imagelake.tables.spec import TableSpec
-from imagelake.tables.store import TableChanges
-from imagelake.tables.types import arrow_schema, table_of
-from imagelake.tables.upsert import CHANGE
 
 Rows = Sequence[Mapping[str, Any]]
 

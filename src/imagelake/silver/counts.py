@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from imagelake.context import Counts
-from imagelake.silver.annotations import BOX_SAVED
+from imagelake.core.wording import NAMED, listed
+from imagelake.runs.context import Counts
 from imagelake.silver.apply_upload import Applied, Draft
-from imagelake.silver.images import LABELS_REJECTED
-from imagelake.silver.match_images import FOUND
-from imagelake.silver.upload_counts import UploadCounts
+from imagelake.silver.rows.annotations import BOX_SAVED
+from imagelake.silver.rows.images import LABELS_REJECTED
+from imagelake.silver.rows.match_images import FOUND
+from imagelake.silver.upload.upload_counts import UploadCounts
 from imagelake.tables.frames import SEPARATOR, tally_joined
-from imagelake.wording import NAMED, listed
 
 _FLAG, _CHANGED, _CAME, _CONTRADICTS, _SPLIT = "flag ", "changed of ", "came of ", "contradicts ", "split "
 """Labels of the one query that counts everything: they end in a rule, an upload id, a name, or a split."""

@@ -12,20 +12,20 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from imagelake.context import Context
 from imagelake.quality.catalogue import WAITING
+from imagelake.runs.context import Context
 from imagelake.silver.apply_upload import Draft
 from imagelake.silver.build_plan import BuildPlan
 from imagelake.silver.changes import category_changes, changes, row_changes
-from imagelake.silver.delivery import Delivery
 from imagelake.silver.published import published_splits, published_splits_of
-from imagelake.silver.read_upload import ParsedUpload
 from imagelake.silver.touched import Touched, touched_by
+from imagelake.silver.upload.delivery import Delivery
+from imagelake.silver.upload.read_upload import ParsedUpload
 from imagelake.tables import bronze, silver
+from imagelake.tables.delta.pinned import PinnedTable, either, is_in
+from imagelake.tables.delta.store import TableChanges
+from imagelake.tables.delta.upsert import CHANGE
 from imagelake.tables.frames import FEW_ROWS, collected
-from imagelake.tables.pinned import PinnedTable, either, is_in
-from imagelake.tables.store import TableChanges
-from imagelake.tables.upsert import CHANGE
 
 FEW_DRAFT_ROWS = FEW_ROWS
 """Rows of a draft up to which it is read whole whatever comes."""

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from imagelake.context import Context
+from imagelake.runs.context import Context
 from imagelake.tables import gold
+from imagelake.tables.delta.pinned import Mask, PinnedTable
 from imagelake.tables.frames import settled
-from imagelake.tables.pinned import Mask, PinnedTable
 
 _RECIPE = 1
 

@@ -8,13 +8,13 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from imagelake.context import Context
 from imagelake.quality.catalogue import WAITING
+from imagelake.runs.context import Context
 from imagelake.silver.apply_upload import Applied
-from imagelake.silver.delivery import Delivery
-from imagelake.silver.units import UNIT
+from imagelake.silver.rows.units import UNIT
+from imagelake.silver.upload.delivery import Delivery
 from imagelake.tables import silver
-from imagelake.tables.deliveries import DONE, covers
+from imagelake.tables.upload_rows import DONE, covers
 
 _LISTED = 5
 _IN_THE_WAY = ("image.key_taken", "image.unlisted")

@@ -12,12 +12,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from imagelake import keys
-from imagelake.silver.delivery import Delivery
-from imagelake.silver.match_images import draft_names, waited_name
-from imagelake.silver.read_upload import ParsedUpload
+from imagelake.core import upload_paths
+from imagelake.silver.rows.match_images import draft_names, waited_name
+from imagelake.silver.upload.delivery import Delivery
+from imagelake.silver.upload.read_upload import ParsedUpload
+from imagelake.tables.delta.pinned import Mask, is_in
 from imagelake.tables.frames import collected
-from imagelake.tables.pinned import Mask, is_in
 
 _SUFFIX = r"\.[^./]*$"
 _RECORD = ("document", "file", "by_stem", "absolute")
@@ -93,7 +93,7 @@ def touched_by(delivery: Delivery, parsed: ParsedUpload, by_name: bool) -> Touch
 
 
 def _names_of(path: str) -> Iterable[str]:
-    parts = keys.take_apart(path)
+    parts = upload_paths.take_apart(path)
     return (path, parts.split_key, parts.key)
 
 

@@ -1,4 +1,7 @@
-"""Where bytes are: storages, the lake's mark, archives, uploads as sources, leases."""
+"""Where bytes are: `base` is the protocol, `local` a folder, `s3/` a bucket, `open_lake` a lake's mark.
+
+`zip/` reads archives, `blobs/` writes and finds the bytes of images, `leases/` keeps two writers apart.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,11 @@ from typing import TYPE_CHECKING, cast
 
 from imagelake.storage.base import Storage
 from imagelake.storage.local import LocalStorage, path_from_uri
-from imagelake.storage.s3_uri import is_s3, split
+from imagelake.storage.uri import is_s3, split
 
 if TYPE_CHECKING:
-    from imagelake.settings import S3Settings
-    from imagelake.storage.s3_storage import S3Storage
+    from imagelake.config.settings import S3Settings
+    from imagelake.storage.s3.bucket_storage import S3Storage
 
 
 def open_storage(uri: str, s3: S3Settings | None = None) -> Storage:
@@ -21,8 +24,8 @@ def open_storage(uri: str, s3: S3Settings | None = None) -> Storage:
     if not is_s3(uri):
         return LocalStorage(path_from_uri(uri))
     # a local lake needs neither boto3 nor the settings, which take half a second to load
-    from imagelake.settings import S3Settings
-    from imagelake.storage.s3_storage import S3Storage
+    from imagelake.config.settings import S3Settings
+    from imagelake.storage.s3.bucket_storage import S3Storage
 
     return S3Storage(*split(uri), s3 or S3Settings())
 

@@ -30,7 +30,7 @@ IMAGE_COLUMNS = (
     Column("source_id", "string", "the image's id in its document"),
     Column("upload_id", "string", "the upload that last changed this row"),
     Column("delivery", "bigint", "its sequence number"),
-    Column("row_hash", "binary", "sha256 of the canonical encoding (imagelake.digest)"),
+    Column("row_hash", "binary", "sha256 of the canonical encoding (imagelake.core.digest)"),
 )
 
 IMAGES = TableSpec(
@@ -66,7 +66,7 @@ ANNOTATION_COLUMNS = (
     Column("source_document", "string", "the document, a path in the upload"),
     Column("upload_id", "string", "the upload that last changed this row"),
     Column("delivery", "bigint", "its sequence number"),
-    Column("row_hash", "binary", "sha256 of the canonical encoding (imagelake.digest)"),
+    Column("row_hash", "binary", "sha256 of the canonical encoding (imagelake.core.digest)"),
 )
 
 ANNOTATIONS = TableSpec(
@@ -87,7 +87,7 @@ CATEGORY_COLUMNS = (
     Column("attributes", "string", "JSON object with sorted keys"),
     Column("upload_id", "string", "the upload that last changed this row"),
     Column("delivery", "bigint", "its sequence number"),
-    Column("row_hash", "binary", "sha256 of the canonical encoding (imagelake.digest)"),
+    Column("row_hash", "binary", "sha256 of the canonical encoding (imagelake.core.digest)"),
 )
 
 CATEGORIES = TableSpec(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from imagelake.cli.main import main
-from imagelake.context import Counts, RunReport
+from imagelake.runs.context import Counts, RunReport
 
 
 @dataclass(frozen=True)
@@ -129,10 +129,10 @@ class Engine:
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch, client: Client) -> Engine:
     fake = Engine()
-    monkeypatch.setattr("imagelake.runtime.run_verb", fake.run_verb)
+    monkeypatch.setattr("imagelake.runs.open_run.run_verb", fake.run_verb)
     for name in ("land_upload", "run_upload", "publish_draft", "remove_images"):
-        fake.stand_in(monkeypatch, f"pipeline.{name}", "report")
-    for name in ("pipeline.build_dataset", "landing.run_landing"):
+        fake.stand_in(monkeypatch, f"runs.pipeline.{name}", "report")
+    for name in ("runs.pipeline.build_dataset", "runs.landing.run_landing"):
         fake.stand_in(monkeypatch, name, "batch")
     return fake
 

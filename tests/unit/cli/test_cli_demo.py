@@ -35,7 +35,7 @@ def answers(client, monkeypatch):
         "latest": None,
     }
     for upload in ("first_upload", "second_upload"):
-        monkeypatch.setattr(f"imagelake.demo.sample.{upload}", lambda folder: folder / "shapes.zip")
+        monkeypatch.setattr(f"imagelake.demo.sample_dataset.{upload}", lambda folder: folder / "shapes.zip")
     return client
 
 
@@ -99,7 +99,7 @@ def test_a_demo_of_nothing_is_not_found(cli, engine) -> None:
     [("Pets.zip", "pets"), ("a b__c.tar.zip", "a-b-c-tar"), ("äöü.zip", "upload"), ("x" * 80, "x" * 63)],
 )
 def test_a_dataset_id_is_made_from_the_name(name: str, wanted: str, tmp_path) -> None:
-    from imagelake.keys import DATASET_ID
+    from imagelake.core.upload_paths import DATASET_ID
 
     path = tmp_path / name
     path.write_bytes(b"")

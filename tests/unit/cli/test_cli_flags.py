@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagelake.cli.flags import DEFAULT_LAKE, Flags, command, hoist, lake_of
+from imagelake.config.settings import load
 from imagelake.errors import UsageError
-from imagelake.settings import load
 
 VERB = ["run", "up.zip", "--dataset", "pets", "--note", "a note"]
 GLOBALS = [

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from imagelake.cli.main import main
-from imagelake.context import RunReport, system_clock
-from imagelake.dataset_settings import GateSettings
+from imagelake.config.dataset_settings import GateSettings
 from imagelake.errors import NotFound
 from imagelake.maintenance.unjudged import Due, LastJudgement
 from imagelake.quality.gate import judge
 from imagelake.quality.measures import Measures
-from imagelake.storage.lake import create_lake
+from imagelake.runs.context import RunReport, system_clock
+from imagelake.storage.open_lake import create_lake
 
 PASSED = judge(Measures(images=10, annotated=10), GateSettings())
 REFUSED = judge(Measures(images=10, annotated=2), GateSettings(max_unannotated_images_share=0.1))
@@ -23,7 +23,7 @@ REFUSED = judge(Measures(images=10, annotated=2), GateSettings(max_unannotated_i
 @pytest.fixture
 def gate(engine: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     engine.verdict = PASSED
-    engine.stand_in(monkeypatch, "pipeline.gate_draft", "verdict")
+    engine.stand_in(monkeypatch, "runs.pipeline.gate_draft", "verdict")
     return engine
 
 

@@ -13,17 +13,17 @@ import pytest
 from tests.servers.moto import moto
 from tests.servers.server import Server
 
+from imagelake.config.lifecycle_settings import LifecycleSettings
+from imagelake.config.settings import LeaseSettings, S3Settings
 from imagelake.errors import ConfigError
-from imagelake.lifecycle_settings import LifecycleSettings
-from imagelake.settings import LeaseSettings, S3Settings
-from imagelake.storage import lifecycle_estimate
-from imagelake.storage.lake import create_lake
-from imagelake.storage.lifecycle import Place, wanted
-from imagelake.storage.lifecycle_apply import Turns, apply
-from imagelake.storage.lifecycle_backends import BACKENDS
-from imagelake.storage.lifecycle_s3 import BucketRules
-from imagelake.storage.s3 import NotSupported
-from imagelake.storage.s3_storage import S3Storage
+from imagelake.lifecycle import estimate
+from imagelake.lifecycle.apply_rules import Turns, apply
+from imagelake.lifecycle.backends import BACKENDS
+from imagelake.lifecycle.bucket_rules import Place, wanted
+from imagelake.lifecycle.rules_in_bucket import BucketRules
+from imagelake.storage.open_lake import create_lake
+from imagelake.storage.s3.bucket_storage import S3Storage
+from imagelake.storage.s3.client import NotSupported
 
 _BUCKETS = itertools.count(1)
 THEIRS = {
@@ -116,7 +116,7 @@ def test_what_is_off_any_more_is_removed_and_drift_is_told(ask, lake) -> None:
 
 
 def test_the_estimate_counts_what_expires_moves_and_is_too_small(ask, lake, monkeypatch) -> None:
-    monkeypatch.setattr("imagelake.context.system_clock", lambda: now() + timedelta(days=45))
+    monkeypatch.setattr("imagelake.runs.context.system_clock", lambda: now() + timedelta(days=45))
     for i in range(3):
         lake.put(f"landing/.done/pets/{i}.zip", b"x" * 1000)
         lake.put(f"blobs/zip/{i}.zip", b"x" * 200_000)
@@ -139,7 +139,7 @@ def test_the_estimate_counts_what_expires_moves_and_is_too_small(ask, lake, monk
 
 
 def test_a_listing_ends_somewhere_and_says_so(ask, lake, monkeypatch) -> None:
-    monkeypatch.setattr(lifecycle_estimate, "MOST_LISTED", 2)
+    monkeypatch.setattr(estimate, "MOST_LISTED", 2)
     for i in range(3):
         lake.put(f"landing/.done/pets/{i}.zip", b"x")
     done = ask("plan", "--json").document["rules"][0]["estimate"]
@@ -201,7 +201,7 @@ def test_a_rule_of_ones_own_is_refused_where_a_table_or_another_lake_lies(ask, l
 
 
 def test_the_library_refuses_to_let_a_table_or_another_lake_expire(lake, monkeypatch) -> None:
-    monkeypatch.setattr(lifecycle_estimate, "MOST_LISTED", 2)
+    monkeypatch.setattr(estimate, "MOST_LISTED", 2)
     place = Place(lake.bucket, lake.prefix, "1" * 32)
     extra = LifecycleSettings(rules=[{"prefix": "exports/", "expire_days": 1}])
     asked = wanted(extra, place, BACKENDS["moto"])
@@ -246,8 +246,8 @@ def test_where_there_is_no_lake_or_no_bucket(cli, lake, tmp_path) -> None:
 
 def test_another_applier_at_work_is_named(ask, lake) -> None:
     turns = Turns(LeaseSettings(ttl_seconds=600, wait_seconds=0), now, "somebody")
-    from imagelake.storage.lease import acquire
-    from imagelake.storage.lease_record import this_process
+    from imagelake.storage.leases.lease import acquire
+    from imagelake.storage.leases.lease_record import this_process
 
     meeting = S3Storage(lake.bucket, ".imagelake", lake.settings)
     with acquire(meeting, "lifecycle", this_process("somebody"), turns.settings, now):

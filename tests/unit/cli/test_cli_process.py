@@ -20,7 +20,8 @@ def test_with_json_everything_else_goes_to_stderr() -> None:
     """A JVM inherits descriptor 1; libraries print. The document must stay alone all the same."""
     code = """if True:
         import os, sys
-        from imagelake.cli import look, main
+        from imagelake.cli import main
+        from imagelake.cli.verbs import look
         def noisy(context):
             print("printed")
             os.write(1, b"from a descriptor\\n")

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from imagelake.cli.main import main
-from imagelake.context import system_clock
-from imagelake.dataset_settings import load_dataset_settings
-from imagelake.storage.lake import create_lake, open_lake
+from imagelake.config.dataset_settings import load_dataset_settings
+from imagelake.runs.context import system_clock
+from imagelake.storage.open_lake import create_lake, open_lake
 
 
 @pytest.fixture

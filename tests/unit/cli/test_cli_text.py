@@ -6,9 +6,9 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagelake.cli.grid import grid
+from imagelake.cli.plain import safe
+from imagelake.cli.render.grid import grid
 from imagelake.cli.shell import console, plain, write_json
-from imagelake.cli.text import safe
 
 HOSTILE = "a\x1b[31mred\x1b]0;title\x07\x9b2J\r\nb\u202egpj.exe\u2066\u2028[red]x[/red] :smile:"
 

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from conftest import REPORT
 from imagelake.bronze.request import IngestRequest
-from imagelake.cli.reports import worst
-from imagelake.cli.write import parse_shares, parse_target
-from imagelake.context import Before, Counts, RunReport
+from imagelake.cli.render.reports import worst
+from imagelake.cli.verbs.write import parse_shares, parse_target
 from imagelake.errors import UsageError
 from imagelake.gold.plan import PublishRequest
+from imagelake.runs.context import Before, Counts, RunReport
 
 KEYS = {
     "dataset",

@@ -14,21 +14,21 @@ import pytest
 from tests.lakes import LakeMaker
 
 from imagelake.cli.main import main
-from imagelake.context import system_clock
+from imagelake.config.settings import load
 from imagelake.errors import Conflict
 from imagelake.maintenance import compaction
 from imagelake.maintenance.compaction import Compaction, compact_tables
 from imagelake.maintenance.partitions import MOST_BYTES, CrowdedPartition, TableFiles, survey_tables
-from imagelake.settings import load
+from imagelake.runs.context import system_clock
 from imagelake.storage.base import Storage
-from imagelake.storage.lake import create_lake, open_lake
-from imagelake.storage.lease import acquire, live_runs
-from imagelake.storage.lease_record import Holder, LeaseRecord, encode_record, this_process
+from imagelake.storage.leases.lease import acquire, live_runs
+from imagelake.storage.leases.lease_record import Holder, LeaseRecord, encode_record, this_process
+from imagelake.storage.open_lake import create_lake, open_lake
 from imagelake.tables import bronze, gold, ops, silver
-from imagelake.tables.upkeep import Rewritten
+from imagelake.tables.delta.upkeep import Rewritten
 
 if TYPE_CHECKING:
-    from imagelake.context import Context
+    from imagelake.runs.context import Context
 
 MANY = 10
 REWRITTEN = Rewritten(files_removed=9, files_added=1, bytes_removed=900, bytes_added=100)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from imagelake.client import lake as client
+from imagelake.client import lake
 from lakes import LakeMaker
 from pet_lake import Pets
 
@@ -27,5 +27,5 @@ def pets(original: Pets, tmp_path: Path) -> Pets:
     mine = copy.deepcopy(original)
     mine.maker.root = tmp_path / "pets"
     shutil.copytree(original.maker.root, mine.maker.root)
-    mine.lake = client.open(str(mine.maker.root))
+    mine.lake = lake.open(str(mine.maker.root))
     return mine

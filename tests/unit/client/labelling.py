@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from imagelake.client.label_pages import PageImage
+from imagelake.client.labelling.label_pages import PageImage
 from imagelake.client.lake import Lake
-from imagelake.storage.labels import folder_of
+from imagelake.storage.label_paths import folder_of
 
 REF = "pets@draft"
 CAT = {"kind": "box", "category": "cat", "bbox": [1.0, 1.0, 3.0, 2.0]}

@@ -7,11 +7,11 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from imagelake.core.upload_paths import is_dataset_image, take_apart
 from imagelake.formats import reader
 from imagelake.formats.detect import choose
 from imagelake.formats.records import Issue, Record
 from imagelake.formats.trees import DictTree
-from imagelake.keys import is_dataset_image, take_apart
 from imagelake.tables import bronze
 from lakes import LakeMaker
 

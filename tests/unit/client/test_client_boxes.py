@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 import imagelake
-from imagelake.client.samples import Samples
-from imagelake.client.tables import Tables
-from imagelake.client.turn import write_runs
+from imagelake.client.data.samples import Samples
+from imagelake.client.delta.tables import Tables
+from imagelake.geometry.turn import write_runs
 from imagelake.tables import silver
 from lake_tables import write_rows
 from lakes import LakeMaker
@@ -29,8 +29,8 @@ KINDS: list[dict[str, Any]] = [
 
 
 def _column_by_column(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("imagelake.client.boxes._FEW_IMAGES", 0)
-    patch.setattr("imagelake.client.boxes._FEW_OF", 1_000)
+    patch.setattr("imagelake.client.data.box_rows._FEW_IMAGES", 0)
+    patch.setattr("imagelake.client.data.box_rows._FEW_OF", 1_000)
 
 
 def _content(samples: Samples) -> tuple[Any, ...]:

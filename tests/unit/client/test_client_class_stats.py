@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from imagelake.client import lake as client
+from imagelake.client.delta.tables import Tables
 from imagelake.client.lake import Lake
-from imagelake.client.tables import Tables
 from imagelake.tables import gold
 from lakes import LakeMaker
 from pet_lake import Pets

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import imagelake
-from imagelake.client.pairing import overlap, pair
-from imagelake.client.tables import Tables
-from imagelake.client.text import Row
+from imagelake.client.delta.tables import Tables
+from imagelake.client.diff.pairing import overlap, pair
+from imagelake.client.sql_text import Row
 from imagelake.errors import NotFound
 from imagelake.tables import gold
 from lakes import LakeMaker

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from imagelake.client.tables import Tables
+from imagelake.client.delta.tables import Tables
 from pet_lake import Pets
 
 SECONDS = 20

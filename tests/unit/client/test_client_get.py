@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from imagelake.client.samples import Samples
+from imagelake.client.data.samples import Samples
 from imagelake.errors import IntegrityError, NotFound, UsageError
-from imagelake.exports import folder as folders
-from imagelake.exports import get
+from imagelake.exports import folder, get
 from pet_lake import Pets
 
 
@@ -64,8 +63,8 @@ def test_an_interrupted_export_is_not_taken_for_a_whole_one(
                 raise OSError("the network is gone")
             yield pair
 
-    read = folders.read_samples
-    monkeypatch.setattr(folders, "read_samples", broken)
+    read = folder.read_samples
+    monkeypatch.setattr(folder, "read_samples", broken)
     with pytest.raises(OSError, match="gone"):
         pets.lake.get("pets@v1", tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -75,7 +74,7 @@ def test_an_interrupted_export_is_not_taken_for_a_whole_one(
         reads.extend(indexes)
         return read(samples, indexes)
 
-    monkeypatch.setattr(folders, "read_samples", counted)
+    monkeypatch.setattr(folder, "read_samples", counted)
     pets.lake.get("pets@v1", tmp_path / "out")
     assert len(reads) == 2, "what was there already is not read again"
     assert set(_images(tmp_path / "out")) == {"a.png", "b.png", "c.png", "d.png"}
@@ -99,7 +98,7 @@ def test_an_export_that_lacked_nothing_but_its_record_is_finished(
         reads.extend(indexes)
         return iter(())
 
-    monkeypatch.setattr(folders, "read_samples", counted)
+    monkeypatch.setattr(folder, "read_samples", counted)
     assert pets.lake.get("pets@v1", tmp_path / "out").is_new
     assert reads == []
     assert set(_images(tmp_path / "out")) == {"a.png", "b.png", "c.png", "d.png"}

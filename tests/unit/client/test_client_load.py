@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagelake.client.samples import Samples
+from imagelake.client.data.samples import Samples
 from imagelake.client.selection import Selection, in_sample, parse_selection
 from imagelake.errors import IntegrityError, NotFound, UsageError
 from pet_lake import Pets

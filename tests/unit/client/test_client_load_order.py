@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import imagelake
-from imagelake.client.tables import Tables
+from imagelake.client.delta.tables import Tables
 from imagelake.errors import IntegrityError
 from imagelake.tables import gold
 from lake_tables import write_rows
@@ -48,7 +48,7 @@ def _lake(maker: LakeMaker, keys: dict[str, list[str]]) -> imagelake.Lake:
 def test_annotations_lie_in_the_order_of_their_keys(
     maker: LakeMaker, keys: list[str], ref: str, few: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("imagelake.client.boxes._FEW_IMAGES", few)
+    monkeypatch.setattr("imagelake.client.data.box_rows._FEW_IMAGES", few)
     images = {image: [f"{key}{suffix}" for key in keys] for image, suffix in (("b", "b"), ("a", "a"), ("c", "c"))}
     samples = _lake(maker, {**images, "empty": []}).load(ref)
     table = samples.annotations.select(["image_key", "annotation_key", "bbox"]).to_pylist()

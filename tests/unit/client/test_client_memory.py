@@ -6,7 +6,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagelake.client.memory import plain_values
+from imagelake.client.delta.arrow_columns import plain_values
 
 TEXTS = st.lists(st.none() | st.text(max_size=3), max_size=20)
 NUMBERS = st.lists(st.none() | st.integers(-(2**63), 2**63 - 1), max_size=20)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from labelling import CAT, REF, boxes, image, put
 
-from imagelake.client.label_pages import Page
+from imagelake.client.labelling.label_pages import Page
 from imagelake.client.lake import Lake
 from imagelake.errors import NotFound, UsageError
 from imagelake.storage.local import LocalStorage
@@ -116,9 +116,9 @@ def test_an_open_lake_looks_at_tables_again_only_when_they_have_changed(
     pets: Pets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pets.lake.images(REF)
-    from imagelake.tables import delta_rs
+    from imagelake.tables.delta import delta_log
 
-    monkeypatch.setattr(delta_rs, "delta_table", lambda *_: pytest.fail("a table was opened anew"))
+    monkeypatch.setattr(delta_log, "delta_table", lambda *_: pytest.fail("a table was opened anew"))
     assert len(pets.lake.images(REF).images) == 5
     put(pets.lake, [CAT])
 

@@ -9,11 +9,11 @@ from collections import Counter
 import pytest
 
 import imagelake
-from imagelake.client import diff as client_diff
 from imagelake.client.catalog import resolve
-from imagelake.client.difference import sides
+from imagelake.client.delta.tables import Tables
+from imagelake.client.diff import diff as client_diff
+from imagelake.client.diff.row_difference import sides
 from imagelake.client.refs import parse_ref
-from imagelake.client.tables import Tables
 from lakes import LakeMaker
 
 ENTITIES = ("image", "annotation", "category", "split")

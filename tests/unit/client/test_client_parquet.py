@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagelake.cli.main import main
-from imagelake.client import lake as client
+from imagelake.client import lake
 from imagelake.client.lake import Lake
 from imagelake.errors import Conflict, NotFound, UsageError
 from imagelake.exports.parquet import layout
@@ -64,7 +64,7 @@ def zoo(tmp_path: Path) -> Lake:
         row["at"] = days[row["sequence"]] if row["state"] == "landed" else datetime(2026, 5, 5, tzinfo=timezone.utc)
     maker.publish("zoo")
     maker.flush()
-    return client.open(str(maker.root))
+    return lake.open(str(maker.root))
 
 
 def test_a_whole_version_is_the_bytes_of_its_snapshot(pets: Pets, tmp_path: Path) -> None:
@@ -258,7 +258,7 @@ def test_any_category_comes_back_from_its_folder(
     maker.deliver("pets")
     maker.publish("pets")
     maker.flush()
-    client.open(str(maker.root)).get("pets", root / "out", format="parquet", partition_by="category")
+    lake.open(str(maker.root)).get("pets", root / "out", format="parquet", partition_by="category")
     assert {row[0] for row in _query(root / "out/annotations", "select category from {}")} == set(names)
     rows = _hive(root / "out/annotations", "category").to_table(columns=["category"])
     assert set(rows["category"].to_pylist()) == set(names)
@@ -272,7 +272,7 @@ def test_values_that_no_folder_can_bear_are_refused_by_name(maker: LakeMaker, tm
     maker.publish("pets")
     maker.flush()
     with pytest.raises(UsageError, match="more than 255 bytes"):
-        client.open(str(maker.root)).get("pets", tmp_path / "out", format="parquet", partition_by="category")
+        lake.open(str(maker.root)).get("pets", tmp_path / "out", format="parquet", partition_by="category")
     with pytest.raises(UsageError, match="without a value"):
         escape(NULL)
 

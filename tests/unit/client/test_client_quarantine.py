@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from tests.unit.client.refused_uploads import deliver, read_folder, records, refuse, refuse_picture
 
-from imagelake import receipt
 from imagelake.client import lake as client
 from imagelake.client.quarantine import sheet
+from imagelake.core import receipt
 from imagelake.errors import NotFound, UsageError
 from imagelake.formats.detect import choose
 from imagelake.formats.records import AnnotationRecord, CategoryRecord, ImageRecord, Issue

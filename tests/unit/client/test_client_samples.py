@@ -10,9 +10,9 @@ import pytest
 from PIL import Image, ImageOps
 
 import imagelake
-from imagelake import heif
-from imagelake.client.turn import write_runs
+from imagelake.core import heif
 from imagelake.errors import ConfigError, IntegrityError
+from imagelake.geometry.turn import write_runs
 from imagelake.tables import bronze
 from lake_tables import write_rows
 from lakes import LakeMaker

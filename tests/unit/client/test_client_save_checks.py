@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from labelling import CAT, REF, boxes, files, image, put
 
-from imagelake.client.label_check import FAR, KINDS
+from imagelake.client.labelling.label_check import FAR, KINDS
 from imagelake.errors import LakeFormatError, NotFound, UsageError
-from imagelake.formats import labels as reader
-from imagelake.storage.labels import MAGIC, folder_of, save_name
+from imagelake.formats import labels
+from imagelake.storage.label_paths import MAGIC, folder_of, save_name
 from pet_lake import Pets
 
 BAD: list[tuple[Any, str]] = [
@@ -160,4 +160,4 @@ def test_the_limits_are_those_of_the_row_rules() -> None:
     from imagelake.quality import rules
 
     assert FAR == rules.FAR
-    assert KINDS == reader.KINDS
+    assert KINDS == labels.KINDS

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 import pytest
 from labelling import CAT, DOG, boxes, files, image, put
 
-from imagelake.client import saves
+from imagelake.client.labelling import saves
 from imagelake.client.lake import Lake
 from imagelake.errors import Conflict, IntegrityError
-from imagelake.storage.labels import folder_of, save_name
+from imagelake.storage.label_paths import folder_of, save_name
 from imagelake.storage.local import LocalStorage
 from pet_lake import Pets
 

@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from labelling import CAT, DOG, REF, boxes, files, image, put
 
-from imagelake.client import saves
-from imagelake.client.label_check import KINDS, Refusal, checked
-from imagelake.client.label_rows import clip, saved_rows
+from imagelake.client.labelling import saves
+from imagelake.client.labelling.label_check import KINDS, Refusal, checked
+from imagelake.client.labelling.label_rows import clip, saved_rows
+from imagelake.client.labelling.saves import Save
 from imagelake.client.lake import Lake
-from imagelake.client.saves import Save
 from imagelake.errors import Conflict
-from imagelake.formats import labels as reader
-from imagelake.storage.labels import MAGIC, folder_of, save_name
+from imagelake.formats import labels
+from imagelake.storage.label_paths import MAGIC, folder_of, save_name
 from imagelake.storage.local import LocalStorage
 from pet_lake import Pets
 
@@ -135,8 +135,8 @@ ANNOTATION = st.one_of(
 @given(st.lists(ANNOTATION, max_size=4))
 def test_a_save_has_the_hashes_that_the_build_will_give_its_rows(given_: list[Any]) -> None:
     from imagelake.formats.records import AnnotationRecord
-    from imagelake.silver.pixels.rows import to_pixels
-    from imagelake.silver.records import to_row
+    from imagelake.silver.pixels.pixel_rows import to_pixels
+    from imagelake.silver.upload.parsed_records import to_row
 
     entries = []
     for annotation in given_:
@@ -146,7 +146,7 @@ def test_a_save_has_the_hashes_that_the_build_will_give_its_rows(given_: list[An
             continue
     save = Save("x/a.png", *SIZE, "ann", "2030", "base", tuple(sorted(KINDS)), tuple(entries))
     folder = folder_of("pets", "x/a.png").partition("/")[2].partition("/")[2]
-    records = list(reader._records(f"{folder}/{save_name(1, 'ab')}", save.to_bytes()))
+    records = list(labels._records(f"{folder}/{save_name(1, 'ab')}", save.to_bytes()))
     again = saves.decode(save.to_bytes(), f"labels/pets/{folder}/{save_name(1, 'ab')}")
     assert again == save
     built = [r for r in records if isinstance(r, AnnotationRecord)]
@@ -168,6 +168,6 @@ def test_a_save_has_the_hashes_that_the_build_will_give_its_rows(given_: list[An
 
 @given(BOX)
 def test_boxes_are_cut_as_the_build_cuts_them(box: Any) -> None:
-    from imagelake.silver.pixels.rows import clip as theirs
+    from imagelake.silver.pixels.pixel_rows import clip as theirs
 
     assert clip(tuple(box), *SIZE) == theirs(tuple(box), *SIZE)

@@ -5,8 +5,8 @@ from datetime import datetime, timezone
 import pytest
 
 import imagelake
-from imagelake.client import runs
-from imagelake.client.tables import Tables
+from imagelake.client.delta.tables import Tables
+from imagelake.client.inspect import runs
 from imagelake.errors import NotFound, UsageError
 from imagelake.storage.local import LocalStorage
 from imagelake.tables import gold, ops
@@ -159,7 +159,7 @@ def test_a_table_tells_its_commits_and_how_far_back_it_reaches(pets: Pets) -> No
 
 
 def test_versions_past_the_retention_are_out_of_reach_but_the_newest_never_is(pets: Pets) -> None:
-    from imagelake.client.table_history import table_history
+    from imagelake.client.inspect.table_history import table_history
 
     far = datetime(2999, 1, 1, tzinfo=timezone.utc)
     assert table_history(Tables(LocalStorage(pets.maker.root)), "gold.versions", far).oldest_version == 3

@@ -14,10 +14,10 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from imagelake.client import lake as client
-from imagelake.client.views import COLUMNS
+from imagelake.client import lake
+from imagelake.client.query.views import COLUMNS
 from imagelake.errors import ConfigError, IntegrityError, NotFound, UsageError
-from imagelake.exports.parquet import files
+from imagelake.exports.parquet import parquet_files
 from imagelake.storage.local import LocalStorage
 from pet_lake import Pets
 
@@ -77,7 +77,7 @@ def test_what_it_says_of_its_files_is_true(pets: Pets) -> None:
 def test_the_same_call_again_writes_nothing(pets: Pets, monkeypatch: pytest.MonkeyPatch) -> None:
     made = pets.lake.snapshot("pets@v1")
     before = {path: path.stat().st_mtime_ns for path in _folder(pets, "v1").iterdir()}
-    monkeypatch.setattr(files, "write", lambda *_: pytest.fail("rows were written again"))
+    monkeypatch.setattr(parquet_files, "write", lambda *_: pytest.fail("rows were written again"))
     assert pets.lake.snapshot("pets@v1.1") == replace(made, is_new=False)
     assert {path: path.stat().st_mtime_ns for path in _folder(pets, "v1").iterdir()} == before
 
@@ -94,8 +94,8 @@ def test_only_the_snapshot_is_written(pets: Pets) -> None:
 def test_two_copies_of_a_lake_make_the_same_bytes(pets: Pets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(pets.maker.root, tmp_path / "copy")
     pets.lake.snapshot("pets")
-    copy = client.open(str(tmp_path / "copy"))
-    monkeypatch.setattr("imagelake.client.connection._ROWS_AT_ONCE", 2_048)  # other batches, the same rows
+    copy = lake.open(str(tmp_path / "copy"))
+    monkeypatch.setattr("imagelake.client.delta.connection._ROWS_AT_ONCE", 2_048)  # other batches, the same rows
     copy.snapshot("pets")
     assert _bytes(tmp_path / "copy" / "snapshots" / "pets" / "v3") == _bytes(_folder(pets, "v3"))
 
@@ -134,16 +134,16 @@ def test_a_file_of_another_release_of_the_writer_is_taken_as_it_is(pets: Pets, m
     pets.lake.snapshot("pets@v1")
     whole = _bytes(_folder(pets, "v1"))
     (_folder(pets, "v1") / "snapshot.json").unlink()
-    footer = files.footer
+    footer = parquet_files.footer
     releases = iter(("29.0.0", "26.0.0") * 4)  # ours first, then what is there
 
-    def of_two_releases(stream: Any) -> files.Footer:
+    def of_two_releases(stream: Any) -> parquet_files.Footer:
         found = footer(stream)
         assert found is not None
         return replace(found, created_by=f"parquet-cpp-arrow version {next(releases)}")
 
-    monkeypatch.setattr(files, "footer", of_two_releases)
-    monkeypatch.setattr(files, "_LEVEL", 9)  # other bytes of the same rows
+    monkeypatch.setattr(parquet_files, "footer", of_two_releases)
+    monkeypatch.setattr(parquet_files, "_LEVEL", 9)  # other bytes of the same rows
     again = pets.lake.snapshot("pets@v1")
     assert _bytes(_folder(pets, "v1")) == whole
     assert {file.sha256 for file in again.files} == {
@@ -218,6 +218,6 @@ def test_who_may_not_write_is_told_which_right_is_missing(
 
 
 def test_row_groups_are_of_one_size(pets: Pets, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "ROW_GROUP", 2)
+    monkeypatch.setattr(parquet_files, "ROW_GROUP", 2)
     metadata = pq.read_metadata(pets.lake.snapshot("pets").images)
     assert [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)] == [2, 2, 1]

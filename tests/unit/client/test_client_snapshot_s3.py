@@ -16,9 +16,9 @@ from tests.servers.faults import Fault, Proxy, Request, proxy
 from tests.servers.moto import moto
 
 from imagelake.client.lake import Lake
+from imagelake.config.settings import S3Settings
 from imagelake.errors import ConfigError
-from imagelake.settings import S3Settings
-from imagelake.storage.s3_storage import S3Storage
+from imagelake.storage.s3.bucket_storage import S3Storage
 from lakes import LakeMaker
 from pet_lake import Pets
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import imagelake
 from imagelake.client.data.order import Part, Worker, members, parse_part, shuffled
 from imagelake.client.data.ray_samples import read_tasks
-from imagelake.client.samples import Samples
+from imagelake.client.data.samples import Samples
 from imagelake.errors import UsageError
 from lakes import LakeMaker
 from pet_lake import Pets

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from imagelake.client.turn import Turn, read_runs, write_runs
 from imagelake.errors import IntegrityError
+from imagelake.geometry.turn import Turn, read_runs, write_runs
 
 orientations = st.integers(1, 8)
 sizes = st.tuples(st.integers(1, 9), st.integers(1, 9))

@@ -8,17 +8,17 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from imagelake.bronze import probe_image
-from imagelake.client.label_pages import Page, PageImage
+from imagelake.bronze.probe import probe_image
+from imagelake.client.labelling.label_pages import Page, PageImage
 from imagelake.client.lake import Lake
-from imagelake.client.tickets import LEAST_PART, MOST_AT_ONCE, MOST_BYTES, Offer, UploadTicket, ticket
-from imagelake.client.urls import UrlRow, Urls
+from imagelake.client.serve.tickets import LEAST_PART, MOST_AT_ONCE, MOST_BYTES, Offer, UploadTicket, ticket
+from imagelake.client.serve.urls import UrlRow, Urls
+from imagelake.config.settings import S3Settings
+from imagelake.core.upload_paths import IMAGE_TYPES, SUFFIX_TYPES
 from imagelake.errors import ConfigError, UsageError
-from imagelake.keys import IMAGE_TYPES, SUFFIX_TYPES
-from imagelake.settings import S3Settings
-from imagelake.storage import presign
-from imagelake.storage.presign import MOST_SECONDS, Url, presigned_get, presigned_gets, presigned_put
-from imagelake.storage.s3_storage import S3Storage
+from imagelake.storage.s3 import presign
+from imagelake.storage.s3.bucket_storage import S3Storage
+from imagelake.storage.s3.presign import MOST_SECONDS, Url, presigned_get, presigned_gets, presigned_put
 from pet_lake import Pets
 
 SECRET = "canary-secret-0123456789"
@@ -247,8 +247,8 @@ def test_parts_cover_the_file_exactly(storage: S3Storage, monkeypatch: pytest.Mo
         lengths[:] = found
         return presign.presigned_parts(bucket, path, upload, found, seconds)
 
-    monkeypatch.setattr("imagelake.client.tickets.begin_parts", lambda *_: "2~id")
-    monkeypatch.setattr("imagelake.client.tickets.presigned_parts", parts)
+    monkeypatch.setattr("imagelake.client.serve.tickets.begin_parts", lambda *_: "2~id")
+    monkeypatch.setattr("imagelake.client.serve.tickets.presigned_parts", parts)
     for size, wanted in ((11 << 20, 2), ((11 << 20) + 1, 2), (MOST_BYTES, 1024), (99_999_999, 7)):
         found: UploadTicket = ticket(storage, Offer("pets/a.zip", size, wanted))
         assert sum(lengths) == size

@@ -125,7 +125,7 @@ sides = st.tuples(st.integers(1, 5000), st.floats(0, 1), st.floats(1e-6, 1))
 def test_a_box_that_was_cut_to_its_image_lies_inside_it(
     tmp_path_factory: pytest.TempPathFactory, across: Any, down: Any
 ) -> None:
-    from imagelake.boxes import clip
+    from imagelake.geometry.boxes import clip
 
     maker = LakeMaker(tmp_path_factory.mktemp("cut") / "lake")
     (width, left, wide), (height, top, high) = across, down

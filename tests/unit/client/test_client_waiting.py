@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from labelling import CAT, DOG, put
 
+from imagelake.client.delta.tables import Tables
+from imagelake.client.inspect.waiting_saves import waiting_saves
 from imagelake.client.lake import Lake
-from imagelake.client.tables import Tables
-from imagelake.client.waiting import waiting_saves
 from imagelake.storage.local import LocalStorage
 from imagelake.tables import bronze
 from pet_lake import Pets

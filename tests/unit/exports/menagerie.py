@@ -6,9 +6,9 @@ import json
 import random
 from typing import Any
 
-from imagelake.client import lake as client
+from imagelake.client import lake
 from imagelake.client.lake import Lake
-from imagelake.formats.geometry import rle_encode
+from imagelake.geometry.outlines import rle_encode
 from lakes import LakeMaker
 
 WIDTH, HEIGHT = 40, 30
@@ -39,7 +39,7 @@ def menagerie(maker: LakeMaker, seed: int, images: int = 25) -> Lake:
     maker.deliver("d")
     maker.publish("d")
     maker.flush()
-    return client.open(str(maker.root))
+    return lake.open(str(maker.root))
 
 
 def annotate(maker: LakeMaker, key: str, image_class: str, chance: random.Random) -> None:

@@ -17,9 +17,9 @@ from imagelake.client import lake as client
 from imagelake.client.lake import Lake
 from imagelake.exports.layouts import coco
 from imagelake.formats.coco import records as reading
-from imagelake.formats.geometry import rle_encode
 from imagelake.formats.records import Issue
 from imagelake.formats.trees import FolderTree
+from imagelake.geometry.outlines import rle_encode
 from lakes import LakeMaker
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "coco"

@@ -17,7 +17,7 @@ from zoo import HOSTILE, zoo
 from imagelake.client import lake as client
 from imagelake.errors import IntegrityError
 from imagelake.exports.layouts.cvat.masks import row_mask
-from imagelake.formats.geometry import rle_encode
+from imagelake.geometry.outlines import rle_encode
 from lakes import LakeMaker
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from imagelake.client import lake as client
+from imagelake.client import lake
 from imagelake.exports import entries as module
 from imagelake.exports.entries import Entry, entries, entry
-from imagelake.formats.geometry import rle_encode
+from imagelake.geometry.outlines import rle_encode
 from lakes import LakeMaker
 
 
@@ -31,7 +31,7 @@ def test_entries_are_the_samples_in_their_space(maker: LakeMaker, small_slices: 
     maker.deliver("d")
     maker.publish("d")
     maker.flush()
-    samples = client.open(str(maker.root)).load("d", oriented=oriented)
+    samples = lake.open(str(maker.root)).load("d", oriented=oriented)
     expected = [
         (s.key, s.split, s.width, s.height, s.labelled, s.attributes, s.annotations, s.turn.orientation)
         for s in samples

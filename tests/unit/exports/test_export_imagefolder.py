@@ -10,10 +10,10 @@ from uploaded import records_of
 
 from imagelake.client import lake as client
 from imagelake.client.lake import Lake
+from imagelake.core.upload_paths import take_apart
 from imagelake.errors import UsageError
 from imagelake.formats.records import AnnotationRecord, ImageRecord
 from imagelake.formats.trees import FolderTree
-from imagelake.keys import take_apart
 from lakes import LakeMaker
 
 

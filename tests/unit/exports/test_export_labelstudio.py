@@ -12,13 +12,13 @@ from xml.etree import ElementTree
 import pytest
 from zoo import HOSTILE, zoo
 
-from imagelake.client.tables import Tables
+from imagelake.client.delta.tables import Tables
+from imagelake.config.settings import S3Settings
 from imagelake.exports import image_urls
-from imagelake.exports.content import content_of
+from imagelake.exports.export_content import content_of
 from imagelake.exports.folder import Folder
 from imagelake.exports.layouts.labelstudio import LabelStudio
-from imagelake.settings import S3Settings
-from imagelake.storage.s3_storage import S3Storage
+from imagelake.storage.s3.bucket_storage import S3Storage
 from lakes import LakeMaker
 
 

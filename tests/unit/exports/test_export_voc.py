@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from uploaded import Labels, images_of, labels_of, put, records_of, unzipped
 
-from imagelake.boxes import voc_to_bbox
-from imagelake.client import lake as client
+from imagelake.client import lake
 from imagelake.exports.layouts.voc import _number
 from imagelake.formats.base import Tree
 from imagelake.formats.records import ImageRecord, Issue
 from imagelake.formats.trees import FolderTree
+from imagelake.geometry.boxes import voc_to_bbox
 from lakes import LakeMaker
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "voc"
@@ -95,7 +95,7 @@ def test_a_real_upload_comes_out_as_it_went_in(name: str, maker: LakeMaker, tmp_
     w=st.integers(1, 10**7).map(lambda n: n / 1000),
 )
 def test_corners_come_back_with_the_digits_they_had(x: float, y: float, w: float) -> None:
-    from imagelake.boxes import bbox_to_voc
+    from imagelake.geometry.boxes import bbox_to_voc
 
     corners = [round(v, 3) for v in (x, y, x + w, y + w)]
     assert [float(_number(v)) for v in bbox_to_voc(voc_to_bbox(*corners))] == corners
@@ -114,7 +114,7 @@ def test_hostile_text_is_text(maker: LakeMaker, tmp_path: Path) -> None:
     maker.deliver("d")
     maker.publish("d")
     maker.flush()
-    done = client.open(str(maker.root)).get("d", tmp_path / "out", format="voc")
+    done = lake.open(str(maker.root)).get("d", tmp_path / "out", format="voc")
     (path,) = (tmp_path / "out/Annotations").iterdir()
     root = ElementTree.parse(path).getroot()
     (element,) = root.findall("object")
@@ -145,7 +145,7 @@ def test_every_annotation_is_an_object_or_counted(maker: LakeMaker, tmp_path: Pa
     maker.deliver("d")
     maker.publish("d")
     maker.flush()
-    done = client.open(str(maker.root)).get("d", tmp_path / "out", format="voc")
+    done = lake.open(str(maker.root)).get("d", tmp_path / "out", format="voc")
     roots = [ElementTree.parse(path).getroot() for path in (tmp_path / "out/Annotations").rglob("*.xml")]
     written = sum(len(root.findall("object")) for root in roots)
     assert written + sum(n for what, n in done.losses.items() if "annotations" in what) == done.annotations == 5

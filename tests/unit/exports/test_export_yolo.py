@@ -13,16 +13,16 @@ from hypothesis import strategies as st
 from uploaded import images_of, labels_of, put, records_of, unzipped
 
 from imagelake.client import lake as client
+from imagelake.client.data.sample import Annotation
 from imagelake.client.lake import Lake
-from imagelake.client.sample import Annotation
 from imagelake.errors import UsageError
 from imagelake.exports.entries import Entry
 from imagelake.exports.folder import Folder
 from imagelake.exports.layouts.yolo.layout import label_path
 from imagelake.exports.layouts.yolo.rows import box_row, joined, outline_row, pose_row
-from imagelake.formats.geometry import polygon_area
 from imagelake.formats.records import AnnotationRecord, CategoryRecord, ImageRecord, Issue
 from imagelake.formats.trees import FolderTree
+from imagelake.geometry.outlines import polygon_area
 from lakes import LakeMaker
 
 SIZES = st.integers(10, 60_000)

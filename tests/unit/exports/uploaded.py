@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from imagelake.client import lake as client
+from imagelake.client import lake
 from imagelake.client.lake import Lake
-from imagelake.digest import canonical_json
+from imagelake.core.digest import canonical_json
+from imagelake.core.upload_paths import is_image_name, take_apart
 from imagelake.formats import reader
 from imagelake.formats.base import Tree
 from imagelake.formats.records import AnnotationRecord, CategoryRecord, ImageRecord, Record
 from imagelake.formats.trees import DictTree
-from imagelake.keys import is_image_name, take_apart
 from lakes import LakeMaker
 
 
@@ -102,7 +102,7 @@ def put(maker: LakeMaker, dataset: str, labels: Labels, contents: dict[str, byte
     maker.deliver(dataset)
     maker.publish(dataset)
     maker.flush()
-    return client.open(str(maker.root))
+    return lake.open(str(maker.root))
 
 
 def _put(maker: LakeMaker, dataset: str, key: str, annotation: dict[str, Any]) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from imagelake.client import lake as client
+from imagelake.client import lake
 from imagelake.client.lake import Lake
-from imagelake.formats.geometry import rle_encode
+from imagelake.geometry.outlines import rle_encode
 from lakes import LakeMaker
 from pet_lake import picture
 
@@ -43,4 +43,4 @@ def zoo(maker: LakeMaker, codec: str = "stored") -> Lake:
     maker.deliver("zoo")
     maker.publish("zoo", settings='{"title":"The <zoo>","licence":"CC-BY-4.0"}')
     maker.flush()
-    return client.open(str(maker.root))
+    return lake.open(str(maker.root))

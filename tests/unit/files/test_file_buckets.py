@@ -14,10 +14,10 @@ import pytest
 from tests.servers.faults import Fault, Proxy, Request, proxy
 from tests.servers.moto import moto
 
+from imagelake.config.settings import S3Settings
 from imagelake.errors import ConfigError
 from imagelake.files import Options, Pipeline, WriteOptions, reader, write_files
-from imagelake.settings import S3Settings
-from imagelake.storage.s3_storage import S3Storage
+from imagelake.storage.s3.bucket_storage import S3Storage
 
 KEYS = {"a b/ü+%20.png": b"one", "plain": b"", "big.bin": b"x" * 6_000_000}
 

@@ -12,10 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from imagelake.config.settings import S3Settings
 from imagelake.files import Options, Pipeline, WriteOptions, reader
-from imagelake.settings import S3Settings
-from imagelake.storage.s3 import Keys
-from imagelake.storage.s3_storage import S3Storage
+from imagelake.storage.s3.bucket_storage import S3Storage
+from imagelake.storage.s3.client import Keys
 
 CANARY = "canary-that-nobody-may-see"
 

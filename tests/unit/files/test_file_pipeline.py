@@ -15,9 +15,9 @@ from file_rows import CONTENTS, cells, make_files, table_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imagelake.config.settings import S3Settings
 from imagelake.errors import ImagelakeError, UsageError
 from imagelake.files import ERRORS, Options, Pipeline, WriteOptions, reader
-from imagelake.settings import S3Settings
 
 
 def reverse(row: Mapping[str, Any], paths: Mapping[str, Path]) -> dict[str, Any]:

@@ -14,10 +14,10 @@ from file_rows import BROKEN, CONTENTS, cells, make_files, table_of
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imagelake.config.settings import S3Settings
 from imagelake.errors import ImagelakeError, UsageError
 from imagelake.files import ERRORS, Options, reader
 from imagelake.files.threads import in_order
-from imagelake.settings import S3Settings
 
 
 @pytest.fixture(scope="module")

@@ -13,10 +13,10 @@ from file_rows import CONTENTS, cells, make_files, table_of
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imagelake.config.settings import S3Settings
 from imagelake.errors import NotFound
 from imagelake.files import Options, reader
 from imagelake.files.temp_dirs import file_names
-from imagelake.settings import S3Settings
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from imagelake import keys
+from imagelake.core import upload_paths
 from imagelake.formats.base import Unit
-from imagelake.formats.coco import scan as coco_scan
+from imagelake.formats.coco import scan
 from imagelake.formats.coco.reader import CocoReader
 from imagelake.formats.coco.split import split
 from imagelake.formats.detect import choose
@@ -125,7 +125,7 @@ def test_a_crowd_is_a_crowd_however_it_is_written(crowd: dict[str, Any]) -> None
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 64])
 def test_a_document_splits_the_same_in_blocks_of_any_size(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(coco_scan, "BLOCK", size)
+    monkeypatch.setattr(scan, "BLOCK", size)
     data = json.dumps(COCO, indent=1, ensure_ascii=False).encode()
     members = split(data).members
     assert {name: json.loads(data[v.start : v.end]) for name, v in members.items()} == COCO
@@ -143,8 +143,8 @@ def test_a_document_splits_the_same_in_blocks_of_any_size(size: int, monkeypatch
 )
 def test_a_real_upload_is_read_completely(name: str, splits: dict[str, int], annotations: int) -> None:
     with zipfile.ZipFile(UPLOADS / f"{name}.zip") as archive:
-        wanted = [n for n in archive.namelist() if not n.endswith("/") and not keys.is_junk(n)]
-        tree = DictTree({n: b"" if keys.is_image_name(n) else archive.read(n) for n in wanted})
+        wanted = [n for n in archive.namelist() if not n.endswith("/") and not upload_paths.is_junk(n)]
+        tree = DictTree({n: b"" if upload_paths.is_image_name(n) else archive.read(n) for n in wanted})
     choice = choose(tree, None)
     reader = CocoReader()
     assert choice.reader == reader.name

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from imagelake.digest import canonical_json
+from imagelake.core.digest import canonical_json
 from imagelake.formats.base import Unit
 from imagelake.formats.coco.reader import CocoReader
 from imagelake.formats.records import AnnotationRecord, CategoryRecord, ImageRecord, Issue, Record

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from imagelake.config.settings import load
 from imagelake.errors import ImagelakeError, NotFound, UploadRejected
 from imagelake.formats import reader
 from imagelake.formats.base import Detection, Tree
 from imagelake.formats.detect import Choice, choose
 from imagelake.formats.records import AnnotationRecord, CategoryRecord, ImageRecord, Record
 from imagelake.formats.trees import DictTree
-from imagelake.settings import load
-from imagelake.storage.labels import MAGIC, key_hash, save_name
-from imagelake.storage.source_open import open_source
+from imagelake.storage.label_paths import MAGIC, key_hash, save_name
+from imagelake.uploads.open_source import open_source
 
 COCO = json.dumps(
     {

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imagelake.core.upload_paths import wrapper_folder
 from imagelake.formats import reader, small_documents
 from imagelake.formats.detect import Choice, choose
 from imagelake.formats.records import ImageRecord, Issue, Record
 from imagelake.formats.trees import DictTree
-from imagelake.keys import wrapper_folder
 
 BOX = "<object><name>cat</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>3</xmax><ymax>3</ymax></bndbox></object>"
 Files = dict[str, str | bytes]

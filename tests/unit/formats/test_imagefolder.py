@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imagelake import keys
+from imagelake.core import upload_paths
 from imagelake.formats.detect import choose
 from imagelake.formats.imagefolder import ImageFolderReader, ImagesReader
 from imagelake.formats.records import AnnotationRecord, ImageRecord, Record
@@ -165,6 +165,6 @@ def test_photographs_beside_a_licence_are_bare_images() -> None:
         pytest.skip(f"{path.name} is not in {UPLOADS.parent.name}/{UPLOADS.name} beside the checkout")
     with zipfile.ZipFile(path) as archive:
         names = [n for n in archive.namelist() if not n.endswith("/")]
-    wrapper = keys.wrapper_folder(names)
+    wrapper = upload_paths.wrapper_folder(names)
     choice = choose(tree(*(n[len(wrapper) :] for n in names)), None)
     assert (choice.reader, choice.detection.score) == ("images", 20)

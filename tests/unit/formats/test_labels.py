@@ -13,7 +13,7 @@ from imagelake.formats.records import AnnotationRecord, ImageRecord, Issue, Reco
 from imagelake.formats.small_documents import MAX_BYTES
 from imagelake.formats.trees import DictTree
 from imagelake.quality.catalogue import BY_ID
-from imagelake.storage.labels import MAGIC, key_hash, save_name
+from imagelake.storage.label_paths import MAGIC, key_hash, save_name
 
 KEY = "cats/a.png"
 CAT = {"kind": "box", "category": "cat", "bbox": [1, 2, 3.5, 4]}

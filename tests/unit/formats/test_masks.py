@@ -8,7 +8,7 @@ import pytest
 from imagelake.errors import UploadRejected
 from imagelake.formats import reader
 from imagelake.formats.base import Detection
-from imagelake.formats.coco import detect as coco_detect
+from imagelake.formats.coco import detect
 from imagelake.formats.coco.reader import CocoReader
 from imagelake.formats.detect import choose
 from imagelake.formats.records import ImageRecord, Record
@@ -135,7 +135,7 @@ def test_masks_of_a_long_document_are_all_found_and_it_is_read_at_most_twice() -
     names = {f"{n}.jpg": f"{n}.png" for n in range(9000)}
     annotations = json.loads(panoptic(names))
     document = json.dumps({"annotations": annotations.pop("annotations"), **annotations}).encode()
-    assert len(document) > coco_detect.HEAD
+    assert len(document) > detect.HEAD
     reads: list[str] = []
 
     class Counting(DictTree):
@@ -152,8 +152,8 @@ def test_masks_of_a_long_document_are_all_found_and_it_is_read_at_most_twice() -
 def test_of_a_document_too_large_to_be_read_whole_the_folder_of_its_masks_tells(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(coco_detect, "HEAD", 2000)
-    monkeypatch.setattr(coco_detect, "MAX_WHOLE", 3000)
+    monkeypatch.setattr(detect, "HEAD", 2000)
+    monkeypatch.setattr(detect, "MAX_WHOLE", 3000)
     names = {f"{n}.jpg": f"{n}.png" for n in range(90)}
     parts = json.loads(panoptic(names))
     document = json.dumps({"annotations": parts.pop("annotations"), **parts}).encode()

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imagelake.core.upload_paths import is_dataset_image, is_junk, take_apart, wrapper_folder
 from imagelake.errors import UploadRejected
 from imagelake.formats import reader
 from imagelake.formats.detect import choose
 from imagelake.formats.records import AnnotationRecord, ImageRecord, Issue
 from imagelake.formats.trees import DictTree
-from imagelake.keys import is_dataset_image, is_junk, take_apart, wrapper_folder
 
 STEMS = (
     "1",

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imagelake import keys
+from imagelake.core import upload_paths
 from imagelake.formats import small_documents
 from imagelake.formats.base import Unit
 from imagelake.formats.detect import choose
@@ -499,8 +499,8 @@ def upload(name: str) -> DictTree:
     if not path.exists():
         pytest.skip(f"{name} is not in {UPLOADS.parent.name}/{UPLOADS.name} beside the checkout")
     with zipfile.ZipFile(path) as archive:
-        names = [n for n in archive.namelist() if not n.endswith("/") and not keys.is_junk(n)]
-        wrapper = keys.wrapper_folder(names)
+        names = [n for n in archive.namelist() if not n.endswith("/") and not upload_paths.is_junk(n)]
+        wrapper = upload_paths.wrapper_folder(names)
         return DictTree({n[len(wrapper) :]: archive.read(n) for n in names})
 
 

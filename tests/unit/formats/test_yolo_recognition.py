@@ -10,7 +10,7 @@ from test_yolo import BOX, DATA, only, read, tree
 from imagelake.formats.base import Detection
 from imagelake.formats.records import AnnotationRecord, ImageRecord, Issue
 from imagelake.formats.trees import DictTree
-from imagelake.formats.yolo import look as yolo_look
+from imagelake.formats.yolo import look
 from imagelake.formats.yolo.reader import YoloReader
 
 POSE = "0 0.5 0.5 0.4 0.4 0.4 0.4 2 0.6 0.6 1 0 0 0"
@@ -214,7 +214,7 @@ def test_images_of_one_name_are_not_confused() -> None:
 
 
 def test_texts_beyond_the_budget_are_judged_by_their_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(yolo_look, "BUDGET", 1024)
+    monkeypatch.setattr(look, "BUDGET", 1024)
     files = {**of_images(BOX, BOX, POSE), "labels/z.txt": BOX, "notes.txt": "made by hand"}
     assert detect(files).documents == ("labels/0.txt", "labels/1.txt", "labels/2.txt", "labels/z.txt")
     (refused,) = only(read(files), Issue)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from lakes_of_pictures import hostile
 
-from imagelake.client import lake as client
+from imagelake.client import lake
 from imagelake.client.lake import Lake
 from lakes import LakeMaker
 from pet_lake import Pets
@@ -25,4 +25,4 @@ def pets(tmp_path_factory: pytest.TempPathFactory) -> Pets:
 @pytest.fixture(scope="session")
 def bad(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     """A lake full of hostile names."""
-    return client.open(str(hostile(tmp_path_factory.mktemp("bad") / "lake").root))
+    return lake.open(str(hostile(tmp_path_factory.mktemp("bad") / "lake").root))

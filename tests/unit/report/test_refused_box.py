@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imagelake.client.turn import Turn
+from imagelake.geometry.turn import Turn
 from imagelake.report.checks.refused_box import refused_box
 
 UPRIGHT = Turn(1, 200, 100)

@@ -7,7 +7,7 @@ from html_of import Element, read
 from lakes_of_pictures import picture
 
 from imagelake.client import lake as client
-from imagelake.report import difference
+from imagelake.report import difference_report
 from lakes import LakeMaker
 from pet_lake import Pets
 
@@ -112,7 +112,7 @@ def test_what_went_is_dashed_before_and_what_came_is_solid_after(maker: LakeMake
 
 def test_many_changed_rows_are_counted_without_pairing(maker: LakeMaker, monkeypatch: pytest.MonkeyPatch) -> None:
     _moved_box(maker)
-    monkeypatch.setattr(difference, "MOST_PAIRED", 1)
+    monkeypatch.setattr(difference_report, "MOST_PAIRED", 1)
     page = read(client.open(str(maker.root)).report("pets@v2").html)
     assert counts(page) == {"images": ["0", "0", "1", ""], "annotations": ["1", "1", "not paired", ""]}
 

@@ -8,7 +8,7 @@ import pytest
 from html_of import Element, read
 from lakes_of_pictures import SCRIPT, picture
 
-from imagelake.client import lake as client
+from imagelake.client import lake
 from imagelake.client.lake import Lake
 from imagelake.quality.catalogue import BY_ID, RULES
 from lakes import LakeMaker
@@ -25,7 +25,7 @@ def table(page: Element) -> dict[str, list[str]]:
 def lake_of(maker: LakeMaker) -> Lake:
     maker.deliver("pets")
     maker.flush()
-    return client.open(str(maker.root))
+    return lake.open(str(maker.root))
 
 
 def test_any_rule_of_the_catalogue_appears_when_it_fires(maker: LakeMaker) -> None:
@@ -69,7 +69,7 @@ def test_a_version_has_the_severities_of_its_own_settings(maker: LakeMaker, over
     maker.deliver("pets")
     maker.publish("pets", settings=json.dumps({"severities": {"image.mode": override}}))
     maker.flush()
-    assert table(read(client.open(str(maker.root)).report("pets@v1").html))["image.mode"][0] == severity
+    assert table(read(lake.open(str(maker.root)).report("pets@v1").html))["image.mode"][0] == severity
 
 
 def test_flagged_annotations_are_drawn_strongly_and_all_others_thinly(maker: LakeMaker) -> None:

@@ -12,8 +12,8 @@ from lakes_of_pictures import picture
 
 from imagelake.client import catalog
 from imagelake.client import lake as client
+from imagelake.client.delta.tables import Tables
 from imagelake.client.refs import parse_ref
-from imagelake.client.tables import Tables
 from imagelake.report.scope import Scope
 from imagelake.report.statistics.duplicates import grouped, groups_of_keys
 from lake_draft import Draft

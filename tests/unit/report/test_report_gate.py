@@ -11,9 +11,9 @@ import pytest
 from html_of import Element, read
 from lakes_of_pictures import SCRIPT, picture
 
-from imagelake.client import lake as client
+from imagelake.client import lake
 from imagelake.quality.catalogue import BY_ID
-from imagelake.quality.project import docs_path
+from imagelake.quality.expectations.project import docs_path
 from imagelake.tables import ops
 from lakes import LakeMaker
 
@@ -53,7 +53,7 @@ def published(maker: LakeMaker, verdict: str, **values: Any) -> None:
 
 
 def page_of(maker: LakeMaker, ref: str) -> Element:
-    return read(client.open(str(maker.root)).report(ref).html)
+    return read(lake.open(str(maker.root)).report(ref).html)
 
 
 def rows(page: Element, caption: str) -> list[list[str]]:
@@ -73,7 +73,7 @@ def test_every_measure_and_suite_stands_with_its_result(maker: LakeMaker) -> Non
         ["✓ holds", "measures.pets", "0"],
         ["✗ breach", f"measures.size.pets{SCRIPT} does not hold", "2"],
     ]
-    document = client.open(str(maker.root)).report("pets").as_json()["gate"]
+    document = lake.open(str(maker.root)).report("pets").as_json()["gate"]
     assert (document["verdict"], document["note"], document["data_docs"]) == ("forced", "first look", None)
     assert {m["name"]: m["value"] for m in document["measures"]}[SHARE] == 1 / 3
 
@@ -110,7 +110,7 @@ def test_a_value_that_is_no_number_is_said(maker: LakeMaker, value: float | None
     judge(maker, maker.versions("pets")[0]["publish_id"], "passed", bad)
     maker.flush()
     assert rows(page_of(maker, "pets"), "What was measured")[0][2] == "not a number"
-    document = json.dumps(client.open(str(maker.root)).report("pets").as_json(), allow_nan=False)
+    document = json.dumps(lake.open(str(maker.root)).report("pets").as_json(), allow_nan=False)
     assert '"value": null' in document
 
 

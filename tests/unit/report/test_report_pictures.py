@@ -14,8 +14,8 @@ from lakes_of_pictures import picture
 from PIL import Image
 
 from imagelake.client import lake as client
-from imagelake.client.turn import Turn
-from imagelake.report import build
+from imagelake.geometry.turn import Turn
+from imagelake.report import build_report
 from imagelake.report.pictures import album
 from lakes import LakeMaker
 
@@ -172,7 +172,7 @@ def test_pictures_stay_within_their_bytes(maker: LakeMaker, monkeypatch: pytest.
     _two_pictures(maker)
     lake = client.open(str(maker.root))
     whole = len(lake.report("pets@draft").bytes)
-    monkeypatch.setattr(build, "MOST_BYTES", whole - 2_000)
+    monkeypatch.setattr(build_report, "MOST_BYTES", whole - 2_000)
     report = lake.report("pets@draft")
     assert len(report.bytes) <= whole - 2_000
     assert report.counts["pictures"] < 2

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from imagelake.context import RunReport
-from imagelake.report import build
-from imagelake.storage.lake import open_lake
-from imagelake.version_report import with_report
+from imagelake.report import build_report
+from imagelake.runs.context import RunReport
+from imagelake.runs.version_report import with_report
+from imagelake.storage.open_lake import open_lake
 from lakes import LakeMaker
 from pet_lake import Pets
 
@@ -59,7 +59,7 @@ def test_a_page_that_cannot_be_made_is_said_and_the_version_stays(ctx, monkeypat
     def broken(*_: Any) -> None:
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.setattr(build, "report", broken)
+    monkeypatch.setattr(build_report, "report", broken)
     report = with_report(ctx, PUBLISHED)
     assert (report.version, report.published, report.report_path, report.exit_code) == ("pets@v3", True, None, 0)
     assert report.notices == (

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from imagelake.lifecycle_settings import LifecycleSettings
-from imagelake.storage.lifecycle import Place, wanted
-from imagelake.storage.lifecycle_backends import BACKENDS
-from imagelake.storage.lifecycle_document import Configuration
+from imagelake.config.lifecycle_settings import LifecycleSettings
+from imagelake.lifecycle.backends import BACKENDS
+from imagelake.lifecycle.bucket_rules import Place, wanted
+from imagelake.lifecycle.rules_document import Configuration
 
 AWS = BACKENDS["aws"]
 PLACE = Place("bucket", "some/lake", "0123456789abcdef" * 2)

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from zips import MAX16, MAX32, Part, build, build64, end_record
 
+from imagelake.config.settings import IngestSettings
 from imagelake.errors import NotFound, UploadRejected
-from imagelake.settings import IngestSettings
-from imagelake.storage.archive import Archive, read_archive
 from imagelake.storage.local import LocalStorage
-from imagelake.storage.member import open_member, read_member
+from imagelake.storage.zip.member import open_member, read_member
+from imagelake.uploads.archive import Archive, read_archive
 
 LIMITS = IngestSettings()
 

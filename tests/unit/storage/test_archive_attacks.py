@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from zips import MAX16, MAX32, Part, build, build64, end_record, overlap_bomb
 
+from imagelake.config.settings import IngestSettings
 from imagelake.errors import UploadRejected
-from imagelake.settings import IngestSettings
-from imagelake.storage.archive import read_archive
 from imagelake.storage.local import LocalStorage
+from imagelake.uploads.archive import read_archive
 
 LIMITS = IngestSettings(max_entries=1000, max_total_bytes=1 << 24, max_ratio=100)
 A, B = Part("a.jpg", b"aaaa"), Part("b.jpg", b"bbbb")

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from zips import MAX16, MAX32, Part, body_of, build, end64, end_record
 
+from imagelake.config.settings import IngestSettings
 from imagelake.errors import UploadRejected
-from imagelake.settings import IngestSettings
-from imagelake.storage.archive import read_archive
 from imagelake.storage.local import LocalStorage
-from imagelake.storage.member import open_member, read_member
+from imagelake.storage.zip.member import open_member, read_member
+from imagelake.uploads.archive import read_archive
 
 LIMITS = IngestSettings()
 WRAP = 1 << 16

@@ -10,9 +10,9 @@ import pytest
 from zips import Part, contents, named, rejection
 from zips import unicode_path as field
 
-from imagelake.bronze.probe import ProbeLimits, describe, probe_members
-from imagelake.settings import IngestSettings
-from imagelake.storage.source_open import open_source
+from imagelake.bronze.probe.probe_files import ProbeLimits, describe, probe_members
+from imagelake.config.settings import IngestSettings
+from imagelake.uploads.open_source import open_source
 
 LIMITS = IngestSettings()
 DOS, UNIX = 0, 3

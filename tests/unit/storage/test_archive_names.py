@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from zips import Part, build, contents, named, rejection
 from zips import unicode_path as field
 
-from imagelake.bronze.probe import ProbeLimits, describe, probe_members
-from imagelake.settings import IngestSettings
-from imagelake.storage.archive import read_archive
+from imagelake.bronze.probe.probe_files import ProbeLimits, describe, probe_members
+from imagelake.config.settings import IngestSettings
 from imagelake.storage.local import LocalStorage
-from imagelake.storage.member import open_member, read_member
-from imagelake.storage.source_open import open_source
+from imagelake.storage.zip.member import open_member, read_member
+from imagelake.uploads.archive import read_archive
+from imagelake.uploads.open_source import open_source
 
 LIMITS = IngestSettings()
 DOS, OS2, WINDOWS, UNIX, VFAT, MACOS = 0, 6, 10, 3, 14, 19

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from imagelake.errors import ImagelakeError, UploadRejected
-from imagelake.storage.blobs import blob_path, keep_bytes
+from imagelake.storage.blobs.local_writer import blob_path, keep_bytes
 
 DATA = b"bytes of an image"
 HASH = hashlib.sha256(DATA).hexdigest()

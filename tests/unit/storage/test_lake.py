@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from imagelake.context import system_clock
 from imagelake.errors import ConfigError, IntegrityError, LakeFormatError, NotFound
-from imagelake.storage.lake import Lake, create_lake, open_lake
+from imagelake.runs.context import system_clock
+from imagelake.storage.open_lake import Lake, create_lake, open_lake
 
 
 def clock() -> datetime:

@@ -15,23 +15,23 @@ from pathlib import Path
 
 import pytest
 
+from imagelake.config.settings import LeaseSettings
 from imagelake.errors import Conflict, Locked
-from imagelake.settings import LeaseSettings
-from imagelake.storage import register
-from imagelake.storage.lease import Lease, acquire, holder_of
-from imagelake.storage.lease_record import Holder, this_process
+from imagelake.storage.leases import lock_record
+from imagelake.storage.leases.lease import Lease, acquire, holder_of
+from imagelake.storage.leases.lease_record import Holder, this_process
+from imagelake.storage.leases.process import Process, is_alive, machine_id, process
 from imagelake.storage.local import LocalStorage
-from imagelake.storage.process import Process, is_alive, machine_id, process
 
 START = datetime(2026, 1, 2, tzinfo=timezone.utc)
 SETTINGS = LeaseSettings(ttl_seconds=60, wait_seconds=60)
 HOLD = """
 import sys, time
 from pathlib import Path
-from imagelake.context import system_clock
-from imagelake.settings import LeaseSettings
-from imagelake.storage.lease import acquire
-from imagelake.storage.lease_record import this_process
+from imagelake.runs.context import system_clock
+from imagelake.config.settings import LeaseSettings
+from imagelake.storage.leases.lease import acquire
+from imagelake.storage.leases.lease_record import this_process
 from imagelake.storage.local import LocalStorage
 settings = LeaseSettings(ttl_seconds=float(sys.argv[2]), wait_seconds=0)
 lease = acquire(LocalStorage(Path(sys.argv[1])), "pets", this_process("first"), settings, system_clock)
@@ -265,8 +265,8 @@ def test_the_record_says_who_holds_the_name(storage: LocalStorage, clock: Hands)
 def test_a_process_stuck_in_the_register_does_not_block_for_ever(
     storage: LocalStorage, clock: Hands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(register, "PATIENCE_SECONDS", 0.1)
-    stuck = register.FileRegister(storage, "locks/pets")._exclusive()
+    monkeypatch.setattr(lock_record, "PATIENCE_SECONDS", 0.1)
+    stuck = lock_record.FileRegister(storage, "locks/pets")._exclusive()
     with stuck, pytest.raises(Conflict, match=r"locks/pets\.lock has been held"):
         take(storage, clock, this_process("r1"))
 
@@ -274,7 +274,7 @@ def test_a_process_stuck_in_the_register_does_not_block_for_ever(
 def test_a_register_that_never_takes_a_record_ends_as_locked(
     storage: LocalStorage, clock: Hands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(register.FileRegister, "swap", lambda *_: False)
+    monkeypatch.setattr(lock_record.FileRegister, "swap", lambda *_: False)
     with pytest.raises(Locked, match="100 times in a row") as told:
         acquire(storage, "pets", this_process("r1"), LeaseSettings(), clock)
     assert "doctor" in str(told.value.hint)

@@ -10,9 +10,9 @@ import pytest
 from lifecycle_documents import EXPIRES, OWN, PLACE, document, foreign
 
 from imagelake.errors import ConfigError, Conflict, IntegrityError
-from imagelake.storage.lifecycle import Rule
-from imagelake.storage.lifecycle_apply import ATTEMPTS, exchange_rules
-from imagelake.storage.lifecycle_document import Configuration
+from imagelake.lifecycle.apply_rules import ATTEMPTS, exchange_rules
+from imagelake.lifecycle.bucket_rules import Rule
+from imagelake.lifecycle.rules_document import Configuration
 
 
 @dataclass

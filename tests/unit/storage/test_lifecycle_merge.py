@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from lifecycle_documents import ARCHIVES, AWS, EXPIRES, HEAD, OWN, PLACE, document, foreign, settings
 
 from imagelake.errors import IntegrityError
-from imagelake.storage.lifecycle import Wanted, wanted
-from imagelake.storage.lifecycle_document import Configuration, exchange, facts_of
-from imagelake.storage.lifecycle_plan import compare, merge
+from imagelake.lifecycle.bucket_rules import Wanted, wanted
+from imagelake.lifecycle.rules_document import Configuration, exchange, facts_of
+from imagelake.lifecycle.rules_plan import compare, merge
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\r", exclude_categories=("Cs", "Cc")), max_size=20)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from lifecycle_documents import ARCHIVES, AWS, EXPIRES, OWN, PLACE, document, foreign, settings
 
-from imagelake.storage.lifecycle import Wanted, wanted
-from imagelake.storage.lifecycle_plan import compare
+from imagelake.lifecycle.bucket_rules import Wanted, wanted
+from imagelake.lifecycle.rules_plan import compare
 
 
 def test_the_plan_names_what_is_added_changed_removed_and_kept() -> None:

@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lifecycle_documents import AWS, OWN, PLACE, settings
 
+from imagelake.config.lifecycle_settings import ExtraRule, LifecycleSettings, PriceSettings
 from imagelake.errors import ConfigError
-from imagelake.lifecycle_settings import ExtraRule, LifecycleSettings, PriceSettings
-from imagelake.storage.lifecycle import PROTECTED, Place, Wanted, reaches, wanted
-from imagelake.storage.lifecycle_backends import BACKENDS, recognise
-from imagelake.storage.lifecycle_document import Configuration, facts_of
-from imagelake.storage.lifecycle_estimate import prices
-from imagelake.storage.lifecycle_plan import describe, merge
-from imagelake.storage.s3 import is_aws
+from imagelake.lifecycle.backends import BACKENDS, recognise
+from imagelake.lifecycle.bucket_rules import PROTECTED, Place, Wanted, reaches, wanted
+from imagelake.lifecycle.estimate import prices
+from imagelake.lifecycle.rules_document import Configuration, facts_of
+from imagelake.lifecycle.rules_plan import describe, merge
+from imagelake.storage.s3.client import is_aws
 
 R2, CEPH = BACKENDS["r2"], BACKENDS["ceph"]
 TIERING = {"storage_class": "STANDARD_IA", "after_days": 60}

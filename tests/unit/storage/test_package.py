@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagelake.settings import IngestSettings
-from imagelake.storage.archive import read_archive
-from imagelake.storage.blobs import LocalShelf
+from imagelake.config.settings import IngestSettings
+from imagelake.storage.blobs.local_writer import LocalShelf
+from imagelake.storage.blobs.zip_package import MEMBER_BYTES, Package, cut
 from imagelake.storage.local import LocalStorage
-from imagelake.storage.member import read_member
-from imagelake.storage.package import MEMBER_BYTES, Package, cut
+from imagelake.storage.zip.member import read_member
+from imagelake.uploads.archive import read_archive
 
 
 def packed(lake: Path, blobs: list[bytes]) -> tuple[str, list[int]]:

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from zips import Part, build
 
+from imagelake.config.settings import IngestSettings
 from imagelake.errors import NotFound, UploadRejected
-from imagelake.settings import IngestSettings
-from imagelake.storage.source import Source
-from imagelake.storage.source_open import open_source
+from imagelake.uploads.open_source import open_source
+from imagelake.uploads.source import Source
 
 LIMITS = IngestSettings()
 FILES = {

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from imagelake.config.settings import IngestSettings
 from imagelake.errors import UploadRejected
-from imagelake.settings import IngestSettings
-from imagelake.storage.archive import read_archive
 from imagelake.storage.local import LocalStorage
-from imagelake.storage.member import read_member
+from imagelake.storage.zip.member import read_member
+from imagelake.uploads.archive import read_archive
 
 MAX16, MAX32 = 0xFFFF, 0xFFFFFFFF
 

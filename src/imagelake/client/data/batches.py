@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
 from imagelake.client.data.protocols import SampleSet
-from imagelake.client.sample_tables import turned_boxes, turned_images
+from imagelake.client.data.sample_tables import turned_boxes, turned_images
 from imagelake.errors import UsageError
 
 if TYPE_CHECKING:

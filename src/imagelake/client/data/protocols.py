@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from imagelake.client.boxes import Boxes
 from imagelake.client.catalog import Target
+from imagelake.client.data.box_rows import Boxes
 from imagelake.client.data.order import Worker
-from imagelake.client.sample import Sample
+from imagelake.client.data.sample import Sample
 from imagelake.client.selection import Selection
 from imagelake.storage.base import Storage
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class SampleRows(Protocol):
-    """The rows of samples, and where their bytes are; see imagelake.client.samples.Samples."""
+    """The rows of samples, and where their bytes are; see imagelake.client.data.samples.Samples."""
 
     @property
     def rows(self) -> pa.Table:

@@ -6,8 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from imagelake.client.data.protocols import SampleSet
+from imagelake.core.ray_source import Task, datasource
 from imagelake.errors import UsageError
-from imagelake.ray_source import Task, datasource
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -8,9 +8,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from imagelake.client.tables import Tables
-from imagelake.client.text import text, texts
-from imagelake.client.uploads import furthest
+from imagelake.client.delta.tables import Tables
+from imagelake.client.inspect.upload_states import furthest
+from imagelake.client.sql_text import text, texts
 from imagelake.errors import NotFound, UsageError
 from imagelake.quality.catalogue import BY_ID
 from imagelake.tables import silver

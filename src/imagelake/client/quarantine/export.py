@@ -13,18 +13,18 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from imagelake import receipt
 from imagelake.client import catalog
-from imagelake.client.quarantine import coco, sheet
+from imagelake.client.delta.tables import Tables
+from imagelake.client.inspect.upload_states import LABELS
+from imagelake.client.quarantine import coco_documents, sheet
 from imagelake.client.quarantine.chosen import Chosen, condition
-from imagelake.client.quarantine.files import File, Upload, image_files, refused_files, uploads, with_bytes
-from imagelake.client.quarantine.folder import check_free, safe_path, whole_folder, write
+from imagelake.client.quarantine.export_files import File, Upload, image_files, refused_files, uploads, with_bytes
+from imagelake.client.quarantine.export_folder import check_free, safe_path, whole_folder, write
+from imagelake.client.quarantine.list_rejections import RuleCount, rule_counts
 from imagelake.client.quarantine.matching import pictures_of, unmatched
-from imagelake.client.quarantine.rejections import RuleCount, rule_counts
-from imagelake.client.tables import Tables
-from imagelake.client.text import select, text
-from imagelake.client.uploads import LABELS
-from imagelake.keys import check_dataset_id
+from imagelake.client.sql_text import select, text
+from imagelake.core import receipt
+from imagelake.core.upload_paths import check_dataset_id
 from imagelake.storage.base import Storage
 from imagelake.tables import silver
 
@@ -201,7 +201,7 @@ class _Folder:
             return
         refused, format_name = self.refused.get(file.path, _Refused()), self.upload.format
         if format_name == "coco" and file.role == "annotation":
-            part = coco.refused_part(data, file.path, refused.locators, self.keys)
+            part = coco_documents.refused_part(data, file.path, refused.locators, self.keys)
             data, self.places[file.path] = part.data, part.places
             self.unmatched |= unmatched(format_name, file.path, part.images, refused.image_keys)
         elif format_name in _DOCUMENTS and file.role == "annotation":
@@ -227,7 +227,7 @@ def _sheet(lake: _Lake, chosen: str, written: _Written, ids: list[str]) -> Itera
     for row in _rows(lake, chosen):
         ids.append(row["rejection_id"])
         path, locator = row["path"] or "", row["locator"] or ""
-        place = coco.place_of(locator)
+        place = coco_documents.place_of(locator)
         new = written.places.get(path, {}).get(place) if place else None
         rule = row["rule"]
         if rule not in docs:

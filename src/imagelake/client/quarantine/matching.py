@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Set
 
-from imagelake.client.quarantine.files import File
+from imagelake.client.quarantine.export_files import File
+from imagelake.core.upload_paths import take_apart
 from imagelake.formats import reader
 from imagelake.formats.base import Detection
 from imagelake.formats.records import ImageRecord
 from imagelake.formats.trees import DictTree
-from imagelake.keys import take_apart
 
 
 def unmatched(format_name: str, document: str, data: bytes, keys: Iterable[str]) -> set[str]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from imagelake.client.quarantine.rejections import RuleCount
+from imagelake.client.quarantine.list_rejections import RuleCount
 
 COLUMNS = ("file", "place", "entity", "image", "kind", "rule", "message", "meaning", "delivered_as", "delivered")
 """`file` and `place` are of the exported folder, `delivered_as` is the path and place in the upload."""

@@ -14,8 +14,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import IO, Any, BinaryIO, ClassVar
 
-from imagelake.client.sample import Annotation
-from imagelake.exports import names
+from imagelake.client.data.sample import Annotation
+from imagelake.exports import unique_names
 from imagelake.exports.base import About, Category, Content
 from imagelake.exports.entries import Entry, entries, note_renamed, note_space
 from imagelake.exports.folder import Folder
@@ -40,9 +40,9 @@ class Coco:
         """Write documents and images; `file_name` is the path below the split's folder."""
         samples = content.samples
         keys, splits = samples.rows["image_key"].to_pylist(), samples.rows["split"].to_pylist()
-        folders = names.split_folders(set(splits), _WITHOUT_SPLIT)
+        folders = unique_names.split_folders(set(splits), _WITHOUT_SPLIT)
         proposals = [f"{folders[split]}/{key}" for split, key in zip(splits, keys, strict=True)]
-        paths = names.paths(proposals, keys)
+        paths = unique_names.paths(proposals, keys)
         note_renamed(folder, proposals, paths)
         note_space(samples, folder)
         head = _head(content, folder)

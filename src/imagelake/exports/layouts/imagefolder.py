@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from imagelake.errors import UsageError
-from imagelake.exports import names
+from imagelake.exports import unique_names
 from imagelake.exports.base import Category, Content
 from imagelake.exports.entries import Entry, entries
 from imagelake.exports.folder import Folder
@@ -35,14 +35,14 @@ class ImageFolder:
         keys, splits = samples.rows["image_key"].to_pylist(), samples.rows["split"].to_pylist()
         classes = _classes(content, folder)
         class_folders = _class_folders(content.categories)
-        split_folders = names.split_folders(set(splits), _WITHOUT_SPLIT)
+        split_folders = unique_names.split_folders(set(splits), _WITHOUT_SPLIT)
         places = [place for place, name in enumerate(classes) if name is not None]
         proposals = [
             f"{split_folders[splits[place]]}/{class_folders[str(classes[place])]}/"
             f"{_name(keys[place], str(classes[place]))}"
             for place in places
         ]
-        paths = dict(zip(places, names.paths(proposals, [keys[place] for place in places]), strict=True))
+        paths = dict(zip(places, unique_names.paths(proposals, [keys[place] for place in places]), strict=True))
         folder.write(CLASSES, _class_list(content.categories, class_folders))
         folder.write_images(samples, [paths.get(place) for place in range(len(keys))])
 
@@ -85,12 +85,12 @@ def _count_losses(entry: Entry, label: str | None, folder: Folder) -> None:
 def _class_folders(categories: Sequence[Category]) -> Mapping[str, str]:
     """A folder for each category, none in another one: readers take the first folder for the class."""
     own = [category.name for category in categories]
-    return dict(zip(own, names.paths([names.flat(name) for name in own], own), strict=True))
+    return dict(zip(own, unique_names.paths([unique_names.flat(name) for name in own], own), strict=True))
 
 
 def _name(key: str, label: str) -> str:
     """The image's name in its class folder: its key, without the folder of its class that an upload had."""
-    return names.flat(key.removeprefix(f"{label}/"))
+    return unique_names.flat(key.removeprefix(f"{label}/"))
 
 
 def _class_list(categories: Iterable[Category], folders: Mapping[str, str]) -> bytes:

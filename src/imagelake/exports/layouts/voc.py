@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence, Set
 from typing import Any, ClassVar
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from imagelake.boxes import bbox_to_voc
-from imagelake.client.sample import Annotation
-from imagelake.exports import names
+from imagelake.client.data.sample import Annotation
+from imagelake.exports import unique_names
 from imagelake.exports.base import Content
 from imagelake.exports.entries import Entry, entries, note_renamed, note_space
 from imagelake.exports.folder import Folder
 from imagelake.exports.xml_text import xml_text
+from imagelake.geometry.boxes import bbox_to_voc
 
 _IMAGES = "JPEGImages"
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
@@ -40,22 +40,22 @@ class Voc:
         """Write documents, lists and images. Images without a split are in no list."""
         samples = content.samples
         keys, splits = samples.rows["image_key"].to_pylist(), samples.rows["split"].to_pylist()
-        paths = names.stems(keys, keys)
+        paths = unique_names.stems(keys, keys)
         note_renamed(folder, keys, paths)
         note_space(samples, folder)
         for entry in entries(samples):
             document = _document(entry, paths[entry.index], folder)
             indent(document, "\t")
             data = tostring(document, encoding="utf-8")
-            folder.write(f"Annotations/{names.stem(paths[entry.index])}.xml", data + b"\n")
+            folder.write(f"Annotations/{unique_names.stem(paths[entry.index])}.xml", data + b"\n")
         _write_lists(folder, splits, paths)
         folder.write_images(samples, [f"{_IMAGES}/{path}" for path in paths])
 
 
 def _write_lists(folder: Folder, splits: Sequence[str | None], paths: Sequence[str]) -> None:
-    lists = names.split_folders(set(splits), "")
+    lists = unique_names.split_folders(set(splits), "")
     for split in sorted({split for split in splits if split is not None}):
-        members = [names.stem(path) for path, own in zip(paths, splits, strict=True) if own == split]
+        members = [unique_names.stem(path) for path, own in zip(paths, splits, strict=True) if own == split]
         text = "".join(f"{member}\n" for member in members)
         folder.write(f"ImageSets/Main/{lists[split]}.txt", text.encode())
 

@@ -15,14 +15,14 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
-from imagelake.exports import names
+from imagelake.exports import unique_names
 from imagelake.exports.annotation_json import categories_as_json, entry_as_json
 from imagelake.exports.base import Content
 from imagelake.exports.entries import entry, note_space
 from imagelake.exports.folder import Folder
 
 if TYPE_CHECKING:
-    from imagelake.client.samples import Samples
+    from imagelake.client.data.samples import Samples
 
 _WITHOUT_SPLIT = "unassigned"
 _MOST_SAMPLES = 10_000
@@ -65,7 +65,7 @@ def _shards(samples: Samples) -> Iterator[tuple[str, list[int]]]:
     columns = {name: samples.rows.column(name) for name in ("split", "content_hash", "image_key")}
     order = pc.sort_indices(pa.table(columns), [(name, "ascending") for name in columns]).to_pylist()
     splits, sizes = samples.rows["split"].to_pylist(), samples.places["size"].to_pylist()
-    folders = names.split_folders(set(splits), _WITHOUT_SPLIT)
+    folders = unique_names.split_folders(set(splits), _WITHOUT_SPLIT)
     number, size, indexes = 0, 0, list[int]()
     for index in order:
         is_other = bool(indexes) and splits[index] != splits[indexes[0]]

@@ -10,10 +10,10 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from imagelake.client.text import name
+from imagelake.client.sql_text import name
 from imagelake.errors import UsageError
 from imagelake.exports.folder import Folder
-from imagelake.exports.parquet import files, rows
+from imagelake.exports.parquet import parquet_files, snapshot_rows
 from imagelake.exports.parquet.keys import PartitionKey, landed_days
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def escape(value: str | None) -> str:
 
 
 def write_tree(
-    source: rows.Source, table: str, keys: Sequence[PartitionKey], folder: Folder, ref: str
+    source: snapshot_rows.Source, table: str, keys: Sequence[PartitionKey], folder: Folder, ref: str
 ) -> tuple[int, int]:
     """Write the rows of a table below a folder of its name; how many rows in how many files.
 
@@ -47,22 +47,22 @@ def write_tree(
     a value makes too long a name.
     """
     columns = [key.column for key in keys]
-    kept = [field for field in rows.schema(table) if field.name not in columns]
-    schema = rows.schema(table).empty_table().select([field.name for field in kept]).schema
+    kept = [field for field in snapshot_rows.schema(table) if field.name not in columns]
+    schema = snapshot_rows.schema(table).empty_table().select([field.name for field in kept]).schema
     count = parts = 0
-    batches = rows.sorted_batches(source, _query(source, table, keys, schema.names))
+    batches = snapshot_rows.sorted_batches(source, _query(source, table, keys, schema.names))
     for values, pieces in groupby(_pieces(batches, len(keys)), key=itemgetter(0)):
         path = "/".join((table, *map(_folder, columns, values), "part-0.parquet"))
         with folder.open(path) as out:
-            count += files.write(out, schema, ref, (piece for _, piece in pieces))
+            count += parquet_files.write(out, schema, ref, (piece for _, piece in pieces))
         parts += 1
     if not parts:
         with folder.open(f"{table}/part-0.parquet") as out:
-            files.write(out, rows.schema(table), ref, ())
+            parquet_files.write(out, snapshot_rows.schema(table), ref, ())
     return count, max(parts, 1)
 
 
-def _query(source: rows.Source, table: str, keys: Sequence[PartitionKey], columns: Sequence[str]) -> str:
+def _query(source: snapshot_rows.Source, table: str, keys: Sequence[PartitionKey], columns: Sequence[str]) -> str:
     """The columns of a table, then the values of the keys, sorted by these."""
     image = "r" if table == "images" else "i"
     values = [f"nullif({key.value.format(row='r', image=image)}, '')" for key in keys]
@@ -71,13 +71,13 @@ def _query(source: rows.Source, table: str, keys: Sequence[PartitionKey], column
     if any(key.column == "date" for key in keys):
         joins += f" LEFT JOIN {landed_days(tables, target.dataset)} AS landed USING (delivery)"
     items = ", ".join((*(f"r.{name(column)}" for column in columns), *(f"{v} AS _{i}" for i, v in enumerate(values))))
-    by = ", ".join((*(f"_{i} NULLS LAST" for i in range(len(values))), rows.order(table)))
-    return f"SELECT {items} FROM {rows.query(source, table)} AS r{joins} ORDER BY {by}"
+    by = ", ".join((*(f"_{i} NULLS LAST" for i in range(len(values))), snapshot_rows.order(table)))
+    return f"SELECT {items} FROM {snapshot_rows.query(source, table)} AS r{joins} ORDER BY {by}"
 
 
-def _images(source: rows.Source) -> str:
+def _images(source: snapshot_rows.Source) -> str:
     """A table of the images' split and content hash, by their keys."""
-    images = rows.query(source, "images")
+    images = snapshot_rows.query(source, "images")
     return source.tables.once("_images_of_rows", f"SELECT image_key, split, content_hash FROM {images}")
 
 

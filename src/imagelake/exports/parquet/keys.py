@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from imagelake.client.delta.tables import Tables
 from imagelake.client.refs import nearest
-from imagelake.client.tables import Tables
 from imagelake.errors import UsageError
 from imagelake.tables import bronze
 

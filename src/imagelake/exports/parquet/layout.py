@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, NoReturn
 
-from imagelake.client.sample_tables import choose
-from imagelake.client.samples import Samples, WholeTables
-from imagelake.client.tables import Tables
-from imagelake.client.text import select
+from imagelake.client.data.sample_tables import choose
+from imagelake.client.data.samples import Samples, WholeTables
+from imagelake.client.delta.tables import Tables
+from imagelake.client.sql_text import select
 from imagelake.errors import Conflict, IntegrityError, UsageError
 from imagelake.exports.base import Content
 from imagelake.exports.folder import Folder
-from imagelake.exports.parquet import files, hive, rows
+from imagelake.exports.parquet import hive, parquet_files, snapshot_rows
 from imagelake.exports.parquet.keys import PartitionKey
 from imagelake.exports.parquet.snapshot import exact_ref
 
@@ -35,12 +35,12 @@ class Parquet:
         if samples.oriented:
             raise UsageError("--format parquet has coordinates of the raw image", hint="take ?oriented=1 off")
         source, ref = _selected(samples)
-        counts = {table: self._write(source, table, folder, ref) for table in rows.TABLES}
+        counts = {table: self._write(source, table, folder, ref) for table in snapshot_rows.TABLES}
         _check_counts(samples, counts)
         folder.progress(len(samples), len(samples))
         folder.lose("images: the format holds rows only", len(samples))
 
-    def _write(self, source: rows.Source, table: str, folder: Folder, ref: str) -> int:
+    def _write(self, source: snapshot_rows.Source, table: str, folder: Folder, ref: str) -> int:
         """Write a table, as one file or as folders; the number of its rows."""
         if self.partition_by and table in _PARTITIONED:
             keys = [key for key in self.partition_by if table == "annotations" or key.splits_images]
@@ -49,22 +49,22 @@ class Parquet:
             folder.note(f"{table}/ has {files_by}")
             return count
         with folder.open(f"{table}.parquet") as out:
-            return files.write(out, rows.schema(table), ref, rows.batches(source, table))
+            return parquet_files.write(out, snapshot_rows.schema(table), ref, snapshot_rows.batches(source, table))
 
 
-def _selected(samples: Samples) -> tuple[rows.Source, str]:
+def _selected(samples: Samples) -> tuple[snapshot_rows.Source, str]:
     """Where the rows of samples are read from, and the reference that names them."""
     tables, target = Tables(samples.storage), samples.target
     version = target.version
     if version is not None and len(samples) == version.images:
-        return rows.Source(tables, target), exact_ref(tables, version)
-    source = rows.Source(tables, target, choose(tables, samples.rows.column("image_key")))
+        return snapshot_rows.Source(tables, target), exact_ref(tables, version)
+    source = snapshot_rows.Source(tables, target, choose(tables, samples.rows.column("image_key")))
     if samples.whole is not None:
         _check_draft(source, samples.whole)
     return source, samples.ref
 
 
-def _check_draft(source: rows.Source, whole: WholeTables) -> None:
+def _check_draft(source: snapshot_rows.Source, whole: WholeTables) -> None:
     """Conflict when the draft is no longer the one that was loaded: uploads, splits or labels came in between."""
     compared = {
         "images": ("image_key", "content_hash", "delivery", "split"),
@@ -73,7 +73,7 @@ def _check_draft(source: rows.Source, whole: WholeTables) -> None:
     for table, loaded in (("images", whole.images), ("annotations", whole.annotations)):
         columns = select(compared[table])
         source.tables.con.register("_loaded", loaded)
-        before, now = f"SELECT {columns} FROM _loaded", f"SELECT {columns} FROM {rows.query(source, table)}"
+        before, now = f"SELECT {columns} FROM _loaded", f"SELECT {columns} FROM {snapshot_rows.query(source, table)}"
         differing = f"({before} EXCEPT ALL {now}) UNION ALL ({now} EXCEPT ALL {before})"
         if source.tables.query(f"SELECT 1 FROM ({differing}) LIMIT 1"):
             _changed(source.target.name)

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 from imagelake.client.catalog import Target, Version, digest_of
-from imagelake.client.rows import check_count
-from imagelake.client.tables import Tables
-from imagelake.client.views import CONTENT
+from imagelake.client.delta.tables import Tables
+from imagelake.client.delta.version_rows import check_count
+from imagelake.client.query.views import CONTENT
 from imagelake.errors import ConfigError, IntegrityError, NotFound, UsageError
-from imagelake.exports.parquet import files, rows
+from imagelake.exports.parquet import parquet_files as files
+from imagelake.exports.parquet import snapshot_rows as rows
 from imagelake.storage.base import Denied, Storage
 from imagelake.storage.local import path_from_uri
 

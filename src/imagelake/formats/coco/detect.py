@@ -13,7 +13,7 @@ from imagelake.formats.coco import values
 from imagelake.formats.coco.masks import MaskNames, mask_names
 from imagelake.formats.coco.scan import NotSplit
 from imagelake.formats.coco.split import Outline, split, split_head
-from imagelake.formats.text import is_utf16, utf8
+from imagelake.formats.text_documents import is_utf16, utf8
 
 HEAD = 256 << 10
 """Bytes that are looked at first; a document whose annotations begin later is read whole."""

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from imagelake.core.upload_paths import is_image_name
 from imagelake.formats.coco import values
 from imagelake.formats.coco.split import Outline
 from imagelake.formats.names import file_name
 from imagelake.formats.small_documents import stem
-from imagelake.keys import is_image_name
 
 
 @dataclass(frozen=True)

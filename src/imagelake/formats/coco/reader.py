@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from imagelake.core.upload_paths import split_name
 from imagelake.formats.base import Detection, Tree, Unit, Unread, present
 from imagelake.formats.coco.contents import part_records, whole_records
 from imagelake.formats.coco.detect import LISTS, Finding, judge
@@ -17,8 +18,7 @@ from imagelake.formats.coco.scan import NotSplit
 from imagelake.formats.coco.split import Outline, split
 from imagelake.formats.coco.values import raw
 from imagelake.formats.records import AnnotationRows, Issue, Record
-from imagelake.formats.text import utf8
-from imagelake.keys import split_name
+from imagelake.formats.text_documents import utf8
 
 _MAX_LACKS = 5
 _AROUND = 100

@@ -10,14 +10,14 @@ from functools import cached_property
 from itertools import islice
 from typing import Any
 
-from imagelake.digest import nfc
+from imagelake.core.digest import nfc
+from imagelake.core.upload_paths import is_dataset_image, is_image_name, is_role_folder
 from imagelake.formats.base import Tree, Unit, read_or_none
 from imagelake.formats.lists.members import Wording, base_of, folders_meant, list_split, members, without_sums
 from imagelake.formats.paths import ancestors, folder_of, in_label_folder, plain_path
 from imagelake.formats.records import ImageRecord, Issue
 from imagelake.formats.small_documents import HEAD, Unreadable, number
-from imagelake.formats.text import columns, decoded, lines
-from imagelake.keys import is_dataset_image, is_image_name, is_role_folder
+from imagelake.formats.text_documents import columns, decoded, lines
 
 _NAMESAKES = 100
 """So many images of one name are looked at for one with the suffix of a list's."""

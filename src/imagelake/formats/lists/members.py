@@ -6,14 +6,14 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from imagelake.digest import nfc
+from imagelake.core.digest import nfc
+from imagelake.core.upload_paths import is_image_name, split_name
+from imagelake.core.wording import listed
 from imagelake.formats.names import file_name
 from imagelake.formats.paths import SUFFIXES, folder_of, plain_path
 from imagelake.formats.records import ImageRecord, Issue
 from imagelake.formats.small_documents import MAX_RAW, Unreadable, stem, unreadable_issue
-from imagelake.formats.text import columns, decoded, lines
-from imagelake.keys import is_image_name, split_name
-from imagelake.wording import listed
+from imagelake.formats.text_documents import columns, decoded, lines
 
 _LIST_WORDS = re.compile(r"^(?:autosplit|list|split)[-_ ]|[-_ ]?(?:list|images|imgs|files)$", re.IGNORECASE)
 _SUM = re.compile(r"train[-_]?val(?:[-_]?(?:19|20)\d\d)?$", re.IGNORECASE)

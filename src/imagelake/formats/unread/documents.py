@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from imagelake.core.upload_paths import is_image_name, split_name
 from imagelake.formats.base import Unread
 from imagelake.formats.paths import SUFFIXES
 from imagelake.formats.small_documents import stem
 from imagelake.formats.unread.names import MAYBE, ImageNames, is_telling, says_labels
 from imagelake.formats.voc.xml import decode_head, root_name
-from imagelake.keys import is_image_name, split_name
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from imagelake import receipt
+from imagelake.core import receipt
+from imagelake.core.upload_paths import is_image_name, is_paper
 from imagelake.formats.base import Tree, Unread, read_or_none
 from imagelake.formats.small_documents import stem
-from imagelake.formats.text import head_utf8
+from imagelake.formats.text_documents import head_utf8
 from imagelake.formats.unread.documents import json_document, misnamed, without_content, xml_document, yaml_document
 from imagelake.formats.unread.masks import masks
 from imagelake.formats.unread.names import MAYBE, ImageNames, label_of, says_labels
 from imagelake.formats.unread.tables import csv_table, text_table
-from imagelake.keys import is_image_name, is_paper
 
 HEAD = 16 << 10
 """Bytes of a file that are looked at: keys may stand behind an image that is embedded as text."""

@@ -9,9 +9,9 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import TypeVar
 
+from imagelake.core.upload_paths import is_dataset_image, is_role_folder, split_name
 from imagelake.formats.base import Unread
 from imagelake.formats.small_documents import stem
-from imagelake.keys import is_dataset_image, is_role_folder, split_name
 
 MASKS = "segmentation masks"
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from imagelake.digest import nfc
+from imagelake.core.digest import nfc
+from imagelake.core.upload_paths import is_image_name
 from imagelake.formats.small_documents import stem
-from imagelake.keys import is_image_name
 
 MAYBE = "may hold labels; not supported yet"
 """Why a file is not read that is not certain to be labels."""

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from imagelake.core.upload_paths import is_image_name, take_apart
 from imagelake.formats.base import Unread
 from imagelake.formats.lists.members import list_split
 from imagelake.formats.paths import SUFFIXES
 from imagelake.formats.small_documents import number
 from imagelake.formats.unread.names import MAYBE, ImageNames, is_telling, says_labels, says_no_labels
-from imagelake.keys import is_image_name, take_apart
 
 CSV_OF_CLASSES = "CSV of classes"
 TEXT_TABLE = "a table of images (text)"

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from html import unescape
 from pathlib import PurePosixPath
 
+from imagelake.core.upload_paths import KeyParts, is_dataset_image, is_image_name, is_role_folder, take_apart
 from imagelake.formats.names import FileName, file_name
 from imagelake.formats.small_documents import stem
 from imagelake.formats.voc.xml import decode_head
-from imagelake.keys import KeyParts, is_dataset_image, is_image_name, is_role_folder, take_apart
 
 ANNOTATION_FOLDERS = frozenset(("annotations", "annotation", "xml", "xmls"))
 

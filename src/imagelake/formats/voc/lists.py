@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from imagelake.core.upload_paths import split_name
 from imagelake.formats.base import Tree, Unit
 from imagelake.formats.lists.find import ImagePlaces, list_members, list_unit, split_lists, wording_of
 from imagelake.formats.lists.members import Wording, is_sum, malformed, without_sums
@@ -14,7 +15,6 @@ from imagelake.formats.names import file_name
 from imagelake.formats.paths import ancestors, folder_of
 from imagelake.formats.records import ImageRecord, Issue
 from imagelake.formats.small_documents import stem
-from imagelake.keys import split_name
 
 _SET_LIST = re.compile(
     r"(?:(?P<kit>.*)/)?imagesets/(?:(?P<task>main|segmentation|layout|action)/)?[^/]+\.txt", re.IGNORECASE

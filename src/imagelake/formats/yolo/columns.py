@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from imagelake.formats.small_documents import number
-from imagelake.formats.text import columns
+from imagelake.formats.text_documents import columns
 
 BOX, POLYGON = "box", "polygon"
 

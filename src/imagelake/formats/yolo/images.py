@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from imagelake.core.upload_paths import folder_split, is_dataset_image, is_role_folder
 from imagelake.formats.paths import LABEL_FOLDERS, ancestors, folder_of
 from imagelake.formats.small_documents import stem
-from imagelake.keys import folder_split, is_dataset_image, is_role_folder
 
 _DOCUMENT_FOLDERS = LABEL_FOLDERS | {"annotations", "annotation"}
 

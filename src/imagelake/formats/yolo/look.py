@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from imagelake.formats.base import Tree, read_or_none
 from imagelake.formats.paths import SUFFIXES
 from imagelake.formats.small_documents import HEAD, Unreadable
-from imagelake.formats.text import columns, decoded, lines
+from imagelake.formats.text_documents import columns, decoded, lines
 from imagelake.formats.yolo.columns import (
     BOX,
     BOX_WIDTH,

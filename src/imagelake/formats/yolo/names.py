@@ -10,13 +10,13 @@ from typing import Any
 
 import yaml
 
+from imagelake.core.upload_paths import split_name
 from imagelake.formats.base import Tree, read_or_none
 from imagelake.formats.names import category_name
 from imagelake.formats.paths import plain_path
 from imagelake.formats.refused import shown
 from imagelake.formats.small_documents import Unreadable
-from imagelake.formats.text import decoded, lines
-from imagelake.keys import split_name
+from imagelake.formats.text_documents import decoded, lines
 
 MAX_BYTES = 1 << 20
 MAX_VALUES = 50_000

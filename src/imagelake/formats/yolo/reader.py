@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from imagelake.core.upload_paths import take_apart
 from imagelake.formats.base import BY_NAME_SCORE, Detection, Tree, Unit, present, read_or_none
 from imagelake.formats.lists.members import Wording, members
 from imagelake.formats.paths import ancestors, folder_of, in_label_folder
@@ -19,7 +20,6 @@ from imagelake.formats.yolo.names import Classes, classes, is_declaration
 from imagelake.formats.yolo.rows import Place, records
 from imagelake.formats.yolo.scopes import ClassList, class_lists
 from imagelake.formats.yolo.splits import Splits, folder_split, listed_images, split_of, splits, wording
-from imagelake.keys import take_apart
 
 _UNIT_MEMBERS = 5000
 """Nothing is opened for them, so a unit may name many."""

@@ -7,11 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from imagelake.formats.geometry import bounds
 from imagelake.formats.records import EVERY_KIND, AnnotationRecord, Box, ImageRecord, Issue, Record
 from imagelake.formats.refused import Refused, shown
 from imagelake.formats.small_documents import MAX_RAW, Unreadable, number, unreadable_issue
-from imagelake.formats.text import columns, decoded, lines
+from imagelake.formats.text_documents import columns, decoded, lines
 from imagelake.formats.yolo.columns import (
     BOX,
     BOX_WIDTH,
@@ -30,6 +29,7 @@ from imagelake.formats.yolo.columns import (
     unread_kind,
 )
 from imagelake.formats.yolo.names import Classes
+from imagelake.geometry.outlines import bounds
 
 _LOOKED_AT = 100
 _BY_WIDTH = (WRONG_COLUMNS, MALFORMED, CLASS_WORDS)

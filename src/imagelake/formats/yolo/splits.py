@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from imagelake.digest import nfc
+from imagelake.core.digest import nfc
+from imagelake.core.upload_paths import is_role_folder, split_name, take_apart
 from imagelake.formats.base import Tree, read_or_none
 from imagelake.formats.lists.members import Wording, folders_meant, list_split, members, without_sums
 from imagelake.formats.paths import ancestors, folder_of, plain_path
 from imagelake.formats.records import ImageRecord
 from imagelake.formats.small_documents import HEAD, MAX_BYTES, Unreadable, stem
-from imagelake.formats.text import decoded, lines
+from imagelake.formats.text_documents import decoded, lines
 from imagelake.formats.yolo.images import Images
 from imagelake.formats.yolo.names import Classes, Entry
-from imagelake.keys import is_role_folder, split_name, take_apart
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,15 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from imagelake.context import Context
 from imagelake.gold.drafts.live_rows import LiveRows
 from imagelake.gold.live import LOGS, Published
+from imagelake.runs.context import Context
 from imagelake.tables import silver
-from imagelake.tables.database import database
+from imagelake.tables.delta.database import database
+from imagelake.tables.delta.pinned import Mask, PinnedTable, above, is_in
+from imagelake.tables.delta.types import with_all_columns
 from imagelake.tables.frames import FEW_ROWS
-from imagelake.tables.pinned import Mask, PinnedTable, above, is_in
 from imagelake.tables.spec import TableSpec
-from imagelake.tables.types import with_all_columns
 
 log = logging.getLogger(__name__)
 

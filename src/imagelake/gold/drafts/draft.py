@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from imagelake.context import Context
-from imagelake.dataset_settings import DatasetSettings
+from imagelake.config.dataset_settings import DatasetSettings
 from imagelake.gold.difference import Attempt, Difference
 from imagelake.gold.digests import Digests, stored
 from imagelake.gold.drafts.changed import OF_ENTITY, Compared, all_rows, changed_rows
-from imagelake.gold.drafts.local import LocalDraft
+from imagelake.gold.drafts.local_draft import LocalDraft
 from imagelake.gold.drafts.split_images import Splits
-from imagelake.gold.drafts.whole import WholeDraft
+from imagelake.gold.drafts.whole_draft import WholeDraft
 from imagelake.gold.live import LOGS, Published
 from imagelake.gold.measures.relations import Relations
-from imagelake.gold.splits import Recipe
+from imagelake.gold.splits.assign import Recipe
+from imagelake.runs.context import Context
 from imagelake.tables import gold, silver
 from imagelake.tables.frames import FEW_ROWS
 

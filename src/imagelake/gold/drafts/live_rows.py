@@ -8,11 +8,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from imagelake.context import Context
 from imagelake.gold.live import LOGS, Published
-from imagelake.gold.recipes import FIRST
+from imagelake.gold.splits.recipes import FIRST
+from imagelake.runs.context import Context
 from imagelake.tables import gold
-from imagelake.tables.pinned import Mask, PinnedTable
+from imagelake.tables.delta.pinned import Mask, PinnedTable
 
 
 @dataclass

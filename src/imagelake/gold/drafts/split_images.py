@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from imagelake.dataset_settings import DatasetSettings
+from imagelake.config.dataset_settings import DatasetSettings
 from imagelake.errors import GateFailed
 from imagelake.gold.plan import CONTRADICTS, Remarks
-from imagelake.gold.splits import Assigned, Recipe, assign
+from imagelake.gold.splits.assign import Assigned, Recipe, assign
 from imagelake.tables.frames import Counted, counted
 
 _NAMED = 10

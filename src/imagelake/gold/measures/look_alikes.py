@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from imagelake.context import Context
 from imagelake.gold.measures.relations import Relations
 from imagelake.quality.near_duplicates import near_duplicates
+from imagelake.runs.context import Context
 from imagelake.tables import silver
 
 _COLUMNS = ("image_key", "content_hash", "phash", "contrast", "entropy")

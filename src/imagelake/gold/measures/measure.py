@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from imagelake.gold.measures.relations import Relations
-from imagelake.gold.measures.statistics import count_statistics
+from imagelake.gold.measures.version_statistics import count_statistics
 from imagelake.gold.plan import Uploads
 from imagelake.quality.catalogue import WAITING
 from imagelake.quality.measures import Measures, UploadRows

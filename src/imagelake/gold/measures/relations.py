@@ -28,8 +28,8 @@ from pyspark.sql import functions as F
 
 from imagelake.gold.content import Content
 from imagelake.tables import silver
-from imagelake.tables.database import database
-from imagelake.tables.store import DeltaStore
+from imagelake.tables.delta.database import database
+from imagelake.tables.delta.store import DeltaStore
 
 NAMES = ("images", "annotations", "categories", "splits", "flags", "rejections")
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from imagelake.client.blobs import PLACE
-from imagelake.client.tables import Tables
-from imagelake.client.text import select
-from imagelake.context import Clock
+from imagelake.client.delta.blob_places import PLACE
+from imagelake.client.delta.tables import Tables
+from imagelake.client.sql_text import select
 from imagelake.maintenance.running import work_of
+from imagelake.runs.context import Clock
 from imagelake.storage.base import Stat, Storage
-from imagelake.storage.blobs import ARCHIVES, OBJECTS
+from imagelake.storage.blobs.local_writer import ARCHIVES, OBJECTS
 from imagelake.tables import bronze
 
 _FEW = 1000

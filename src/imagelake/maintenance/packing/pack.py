@@ -11,13 +11,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from imagelake.bronze.places import PLACE, make_objects_of, state_rows
-from imagelake.context import Context
-from imagelake.dataset_settings import load_dataset_settings
-from imagelake.maintenance.packing.plan import PackPlan, plan_objects, plan_pack
+from imagelake.bronze.locations import PLACE, make_objects_of, state_rows
+from imagelake.config.dataset_settings import load_dataset_settings
+from imagelake.maintenance.packing.package_plan import PackPlan, plan_objects, plan_pack
 from imagelake.maintenance.packing.write import write_packages
-from imagelake.storage.lease import Lease
-from imagelake.storage.package import cut
+from imagelake.runs.context import Context
+from imagelake.storage.blobs.zip_package import cut
+from imagelake.storage.leases.lease import Lease
 from imagelake.tables import bronze
 
 _POLL_SECONDS = 0.5

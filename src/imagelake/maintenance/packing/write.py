@@ -14,21 +14,21 @@ import pyarrow.compute as pc
 from isal.isal_zlib import crc32
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from imagelake.bronze.blob import Blob
-from imagelake.bronze.keeping import about
-from imagelake.bronze.keeping_read import is_small, open_reader
 from imagelake.bronze.spread import collected
-from imagelake.context import Context
+from imagelake.bronze.store.blob import Blob
+from imagelake.bronze.store.read_blobs import is_small, open_reader
+from imagelake.bronze.store.write_blobs import about
 from imagelake.errors import IntegrityError
+from imagelake.runs.context import Context
 from imagelake.storage import store_of
 from imagelake.storage.base import Storage
-from imagelake.storage.blobs import blob_path
-from imagelake.storage.codec import decode_all
-from imagelake.storage.package import Package, cut
-from imagelake.storage.shelf import open_shelf
+from imagelake.storage.blobs.blob_writer import open_shelf
+from imagelake.storage.blobs.local_writer import blob_path
+from imagelake.storage.blobs.zip_package import Package, cut
+from imagelake.storage.zip.codec import decode_all
 
 if TYPE_CHECKING:
-    from imagelake.storage.s3_storage import S3Storage
+    from imagelake.storage.s3.bucket_storage import S3Storage
 
 PACKED = pa.schema([("content_hash", pa.string()), ("uri", pa.string()), ("offset", pa.int64())])
 """Where bytes lie now, relative to the lake."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from imagelake.quality.catalogue.annotations import ANNOTATIONS, CATEGORIES
-from imagelake.quality.catalogue.datasets import DATASETS
-from imagelake.quality.catalogue.images import IMAGES
+from imagelake.quality.catalogue.annotation_rules import ANNOTATIONS, CATEGORIES
+from imagelake.quality.catalogue.dataset_rules import DATASETS
+from imagelake.quality.catalogue.image_rules import IMAGES
 from imagelake.quality.catalogue.rule import (
     BLURRY,
     BRIGHT,
@@ -25,7 +25,7 @@ from imagelake.quality.catalogue.rule import (
     REFUSING,
     Rule,
 )
-from imagelake.quality.catalogue.uploads import FILES, UPLOADS
+from imagelake.quality.catalogue.upload_rules import FILES, UPLOADS
 
 __all__ = [
     "BLURRY",

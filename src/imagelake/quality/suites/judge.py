@@ -9,18 +9,18 @@ from functools import partial
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from imagelake.context import Context
-from imagelake.dataset_settings import DatasetSettings, load_dataset_settings
-from imagelake.quality import expectations
+from imagelake.config.dataset_settings import DatasetSettings, load_dataset_settings
+from imagelake.quality.expectations import validate
+from imagelake.quality.expectations.project import in_project
 from imagelake.quality.gate import SuiteResult
-from imagelake.quality.project import in_project
 from imagelake.quality.suites.expected import Suite
-from imagelake.quality.suites.frames import frames_of
 from imagelake.quality.suites.own import OwnSuites, own_suites
 from imagelake.quality.suites.state import TABLES, silver_states
-from imagelake.quality.suites.tables import table_suite
+from imagelake.quality.suites.suite_frames import frames_of
+from imagelake.quality.suites.table_suites import table_suite
+from imagelake.runs.context import Context
 from imagelake.tables import silver
-from imagelake.tables.files import dataset_files
+from imagelake.tables.delta.active_files import dataset_files
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def judge_tables(ctx: Context, dataset: str) -> Judged:
     settings, own = load_dataset_settings(ctx.storage, dataset), own_suites(ctx.storage, dataset)
     frames = frames_of(ctx.tables, dataset, settings)
     judged = _judged(dataset, settings, frames, _logged_rows(ctx, dataset), own)
-    suites, notices = in_project(ctx.storage, dataset, partial(expectations.check_tables, judged=judged))
+    suites, notices = in_project(ctx.storage, dataset, partial(validate.check_tables, judged=judged))
     return Judged(state, suites, notices)
 
 

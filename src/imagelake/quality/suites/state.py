@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 
-from imagelake.dataset_settings import settings_path
+from imagelake.config.dataset_settings import settings_path
 from imagelake.quality.suites.own import own_folder
 from imagelake.storage.base import Storage
 from imagelake.tables import silver
-from imagelake.tables.files import dataset_files
+from imagelake.tables.delta.active_files import dataset_files
 from imagelake.tables.spec import TableSpec
 
 SUITES_VERSION = 1

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from imagelake.client.text import Row
-from imagelake.client.uploads import furthest
+from imagelake.client.inspect.upload_states import furthest
+from imagelake.client.sql_text import Row
 from imagelake.quality.catalogue import BY_ID
-from imagelake.report.checks.refused import open_rejections
-from imagelake.report.checks.rules import flag_severity, meaning, overrides
+from imagelake.report.checks.refused_images import open_rejections
+from imagelake.report.checks.rule_titles import flag_severity, meaning, overrides
 from imagelake.report.scope import Scope
 
 _WITHOUT_ROWS = ("upload", "file", "category")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from imagelake.client.text import Row, texts
-from imagelake.report.checks.rules import meaning
+from imagelake.client.sql_text import Row, texts
+from imagelake.report.checks.rule_titles import meaning
 from imagelake.report.pictures.album import Album
 from imagelake.report.pictures.scene import Scene, scene, shapes, turn_of
 from imagelake.report.scope import Scope

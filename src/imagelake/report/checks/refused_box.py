@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Sequence
 
-from imagelake.client.turn import Box, Turn
+from imagelake.geometry.turn import Box, Turn
 
 _NUMBER = r"([-+]?[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?)"
 _MESSAGE = re.compile(rf"\bbox x={_NUMBER} y={_NUMBER} w={_NUMBER} h={_NUMBER}")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from imagelake.client.uploads import furthest
-from imagelake.report.checks.refused import open_rejections
+from imagelake.client.inspect.upload_states import furthest
+from imagelake.report.checks.refused_images import open_rejections
 from imagelake.report.scope import Scope
 
 Tone = Literal["good", "bad", "open"]

@@ -21,8 +21,8 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
-from imagelake.client.blobs import Blob, blobs, read_blob
-from imagelake.client.tables import Tables
+from imagelake.client.delta.blob_places import Blob, blobs, read_blob
+from imagelake.client.delta.tables import Tables
 from imagelake.errors import ImagelakeError
 from imagelake.report.pictures.decode_child import LENGTH, pack
 from imagelake.storage.base import Storage

@@ -13,8 +13,8 @@ import struct
 import sys
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from imagelake import heif
-from imagelake.client.turn import Turn
+from imagelake.core import heif
+from imagelake.geometry.turn import Turn
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from imagelake.client.text import Row
-from imagelake.client.turn import Box, Turn
+from imagelake.client.sql_text import Row
+from imagelake.geometry.turn import Box, Turn
 from imagelake.report.sketch import MOST_DRAWN
 
 _MARGIN = 0.5

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from imagelake.client.text import Row
+from imagelake.client.sql_text import Row
 from imagelake.report.scope import Scope
 
 MOST_CLASSES, MOST_NAMED = 200, 20

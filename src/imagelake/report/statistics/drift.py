@@ -9,8 +9,8 @@ from typing import Any
 
 from imagelake.client import catalog
 from imagelake.client.catalog import Target
-from imagelake.client.rows import live
-from imagelake.client.tables import Tables
+from imagelake.client.delta.tables import Tables
+from imagelake.client.delta.version_rows import live
 from imagelake.report.scope import Totals
 
 MOST_ROWS, MOST_NAMED = 30, 20

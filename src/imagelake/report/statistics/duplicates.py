@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from imagelake.client.rows import live
-from imagelake.client.text import Row
-from imagelake.dataset_settings import StatisticsSettings
+from imagelake.client.delta.version_rows import live
+from imagelake.client.sql_text import Row
+from imagelake.config.dataset_settings import StatisticsSettings
 from imagelake.quality.near_duplicates import DISTANCE, near_duplicates
 from imagelake.report.pictures.scene import Scene, scene, shapes, turn_of
 from imagelake.report.scope import Scope

@@ -1,1 +1,4 @@
-"""Annotations in pixels of the raw image, with area and hashes: `rows` says what that means, `columns` does it fast."""
+"""Annotations in pixels of the raw image, with area and hashes.
+
+`pixel_rows` says what that means, row by row; `pixel_columns` does the same for columns, fast.
+"""

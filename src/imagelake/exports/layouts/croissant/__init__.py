@@ -10,7 +10,7 @@ import hashlib
 import json
 from typing import ClassVar
 
-from imagelake.exports import names
+from imagelake.exports import unique_names
 from imagelake.exports.base import Content
 from imagelake.exports.entries import note_renamed, note_space
 from imagelake.exports.folder import Folder
@@ -29,7 +29,7 @@ class Croissant:
         """Write the tables and the images, then what describes them. `labelled` tells images that nobody labelled."""
         samples = content.samples
         proposals = [f"images/{key}" for key in samples.rows["image_key"].to_pylist()]
-        paths = names.paths(proposals, samples.rows["image_key"].to_pylist())
+        paths = unique_names.paths(proposals, samples.rows["image_key"].to_pylist())
         note_renamed(folder, proposals, paths)
         note_space(samples, folder)
         written = write_tables(samples, paths, folder)

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from imagelake.core.upload_paths import SUFFIX_TYPES
 from imagelake.exports.base import About, Category, Content
 from imagelake.exports.layouts.croissant.tables import CLASSES, IMAGES, OBJECTS, Column, Table
-from imagelake.exports.names import stem
-from imagelake.keys import SUFFIX_TYPES
+from imagelake.exports.unique_names import stem
 
 CONFORMS_TO = "http://mlcommons.org/croissant/1.1"
 

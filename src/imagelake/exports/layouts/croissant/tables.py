@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from imagelake.client.sample import Annotation
+from imagelake.client.data.sample import Annotation
 from imagelake.exports.entries import Entry, entries
 from imagelake.exports.folder import Folder
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from imagelake.client.samples import Samples
+    from imagelake.client.data.samples import Samples
 
 _AT_ONCE = 10_000
 _CLASS = "class"

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence, Set
 from typing import ClassVar
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from imagelake.exports import names
+from imagelake.exports import unique_names
 from imagelake.exports.base import Category, Content
 from imagelake.exports.entries import Entry, entries, note_renamed, note_space
 from imagelake.exports.folder import Folder
@@ -38,7 +38,7 @@ class Cvat:
         """Write the document image by image. The tag says for which kinds an image is labelled: `-` for none."""
         samples = content.samples
         keys = samples.rows["image_key"].to_pylist()
-        paths = names.paths(keys, keys)
+        paths = unique_names.paths(keys, keys)
         note_renamed(folder, keys, paths)
         note_space(samples, folder)
         tag = _free_name(content.categories)

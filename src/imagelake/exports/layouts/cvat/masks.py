@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from imagelake.client.turn import read_runs
 from imagelake.errors import IntegrityError
+from imagelake.geometry.turn import read_runs
 
 _RUNS = re.compile(b"\0+|\1+")
 

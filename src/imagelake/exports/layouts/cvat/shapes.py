@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement
 
-from imagelake.client.sample import Annotation
+from imagelake.client.data.sample import Annotation
 from imagelake.exports.entries import Entry
 from imagelake.exports.folder import Folder
 from imagelake.exports.keypoints import has_keypoints, keypoints_of

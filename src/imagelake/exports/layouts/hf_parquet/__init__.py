@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
-from imagelake.client.sample import Annotation
-from imagelake.exports import names
+from imagelake.client.data.sample import Annotation
+from imagelake.exports import unique_names
 from imagelake.exports.base import Content
 from imagelake.exports.entries import Entry, entry, note_space
 from imagelake.exports.folder import Folder
@@ -23,7 +23,7 @@ from imagelake.exports.layouts.hf_parquet.features import arrow_schema
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from imagelake.client.samples import Samples
+    from imagelake.client.data.samples import Samples
 
 _WITHOUT_SPLIT = "unassigned"
 _ROW_GROUP_BYTES = 64 << 20
@@ -46,7 +46,7 @@ class HuggingFace:
         """Write Parquet files of some 500 MB, row group by row group, and the card."""
         samples = content.samples
         note_space(samples, folder)
-        schema = arrow_schema(names.class_names(samples.classes))
+        schema = arrow_schema(unique_names.class_names(samples.classes))
         files = _files(samples)
         images = folder.read_images(samples, [index for file in files for index in file.indexes])
         for file in files:
@@ -129,7 +129,7 @@ def _row(own: Entry, data: bytes, folder: Folder) -> dict[str, Any]:
     folder.lose("annotations without a box, which are no class of their image", lost)
     folder.lose("attributes of classes", sum(len(a.attributes) for a in classes))
     return {
-        "image": {"bytes": data, "path": names.flat(names.portable(own.key))},
+        "image": {"bytes": data, "path": unique_names.flat(unique_names.portable(own.key))},
         "image_key": own.key,
         "content_hash": own.content_hash,
         "width": own.width,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from imagelake.exports import names
+from imagelake.core.plain_text import safe
+from imagelake.exports import unique_names
 from imagelake.exports.base import About, Content
 from imagelake.exports.layouts.hf_parquet.features import card_features
-from imagelake.plain_text import safe
 
 _TEXT = """
 # {title}
@@ -43,7 +43,7 @@ def card(content: Content, counts: Mapping[str, int], sizes: Mapping[str, int]) 
 def _head(content: Content, counts: Mapping[str, int], sizes: Mapping[str, int]) -> dict[str, Any]:
     total = sum(sizes.values())
     info = {
-        "features": card_features(names.class_names(content.samples.classes)),
+        "features": card_features(unique_names.class_names(content.samples.classes)),
         "splits": [{"name": name, "num_bytes": sizes[name], "num_examples": counts[name]} for name in counts],
         "download_size": total,
         "dataset_size": total,

@@ -12,9 +12,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from imagelake.boxes import Box
-from imagelake.client.sample import Annotation
-from imagelake.exports import names
+from imagelake.client.data.sample import Annotation
+from imagelake.exports import unique_names
 from imagelake.exports.base import Content
 from imagelake.exports.entries import Entry, entries, note_renamed, note_space
 from imagelake.exports.folder import Folder
@@ -22,6 +21,7 @@ from imagelake.exports.image_urls import image_urls
 from imagelake.exports.keypoints import has_keypoints, keypoints_of
 from imagelake.exports.layouts.labelstudio.config import config
 from imagelake.exports.xml_text import xml_text
+from imagelake.geometry.boxes import Box
 
 _LOCAL = "/data/local-files/?d="
 """How Label Studio calls files below the folder that LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT names."""
@@ -47,7 +47,9 @@ class LabelStudio:
         keys = samples.rows["image_key"].to_pylist()
         urls = image_urls(samples)
         proposals = [f"images/{key}" for key in keys]
-        paths = [None if key in urls else path for key, path in zip(keys, names.paths(proposals, keys), strict=True)]
+        paths = [
+            None if key in urls else path for key, path in zip(keys, unique_names.paths(proposals, keys), strict=True)
+        ]
         note_renamed(folder, proposals, [path or like for path, like in zip(paths, proposals, strict=True)])
         note_space(samples, folder)
         _note_places(folder, len(urls), len(keys))

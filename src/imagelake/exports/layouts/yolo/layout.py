@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from imagelake.exports import names
+from imagelake.exports import unique_names
 from imagelake.exports.base import Content
 from imagelake.exports.entries import entries, note_renamed, note_space
 from imagelake.exports.folder import Folder
@@ -23,9 +23,9 @@ def write_labels(content: Content, folder: Folder, row: Row, more: Mapping[str, 
     """Write a label file for each image, the images, and data.yaml with `more` in it."""
     samples = content.samples
     keys, splits = samples.rows["image_key"].to_pylist(), samples.rows["split"].to_pylist()
-    folders = names.split_folders(set(splits), _WITHOUT_SPLIT)
+    folders = unique_names.split_folders(set(splits), _WITHOUT_SPLIT)
     proposals = [f"images/{folders[split]}/{key}" for split, key in zip(splits, keys, strict=True)]
-    paths = names.stems(proposals, keys)
+    paths = unique_names.stems(proposals, keys)
     note_renamed(folder, proposals, paths)
     note_space(samples, folder)
     for entry in entries(samples):
@@ -41,14 +41,14 @@ def write_labels(content: Content, folder: Folder, row: Row, more: Mapping[str, 
 def label_path(image_path: str) -> str:
     """Where Ultralytics looks for the labels of an image: the last folder `images` of its path is `labels` there."""
     above, _, below = f"/{image_path}".rpartition("/images/")
-    return f"{names.stem(f'{above}/labels/{below}'[1:])}.txt"
+    return f"{unique_names.stem(f'{above}/labels/{below}'[1:])}.txt"
 
 
 def _data_yaml(content: Content, folders: Mapping[str | None, str], more: Mapping[str, Any]) -> bytes:
     """Without `path`: paths then start at the document's own folder, wherever it is copied to."""
     import yaml
 
-    classes = names.class_names(content.samples.classes)
+    classes = unique_names.class_names(content.samples.classes)
     document: dict[str, Any] = {split: f"images/{folders[split]}" for split in _SPLITS if split in folders}
     document |= {"nc": len(classes), "names": dict(enumerate(classes)), **more}
     return yaml.safe_dump(document, sort_keys=False).encode("ascii")

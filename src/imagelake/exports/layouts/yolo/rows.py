@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from imagelake.client.sample import Annotation
+from imagelake.client.data.sample import Annotation
 from imagelake.exports.entries import Entry
 from imagelake.exports.folder import Folder
 from imagelake.exports.keypoints import has_keypoints, keypoints_of

@@ -1,0 +1,1 @@
+"""Answers and reports for a terminal; each function takes the document that --json prints."""

@@ -1,0 +1,212 @@
+"""The answers of the client for people. Each takes the document that --json prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from imagelake.cli.plain import safe
+from imagelake.cli.render.grid import cell, filled, grid
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Document = Mapping[str, Any]
+
+_VERSION = ("version", "state", "images", "annotations", "parent", "created_at", "aliases", "note", "digest")
+_SHORT_DIGEST = 15
+_SHORT_HASH = 12
+_PROBLEM = 200
+_PROBLEMS = 5
+"""Uploads that failed, shown to people: the newest ones."""
+_ONLY_SOME = ("problem_uploads", "waiting_saves")
+"""Counts that are shown where one of them is not zero."""
+
+_TIMES = ("created_at", "started_at", "ended_at", "at", "oldest_at")
+_RUN_DETAILS = ("ended_at", "pid", "host", "program")
+
+
+def datasets(to: Console, document: Document) -> None:
+    """Every dataset of the lake."""
+    found = document["datasets"]
+    if not found:
+        to.print("the lake holds no dataset yet: imagelake run UPLOAD --dataset D")
+        return
+    columns = [c for c in found[0] if c not in _ONLY_SOME or any(row[c] for row in found)]
+    grid(to, [_readable(row) for row in found], filled(found, columns))
+
+
+def dataset(to: Console, document: Document) -> None:
+    """One dataset's versions, newest first; then what failed and what waits."""
+    versions = [_readable(v) for v in document["versions"]]
+    if versions:
+        newest_first = sorted(versions, key=lambda v: (v["number"], v["recipe"]), reverse=True)
+        grid(to, newest_first, filled(versions, _VERSION), document["dataset"])
+    else:
+        to.print(f"{document['dataset']}: nothing is published yet: imagelake publish {document['dataset']}")
+    problem_uploads(to, document)
+    _waiting_saves(to, document)
+
+
+def problem_uploads(to: Console, document: Document) -> None:
+    """A line for each of the newest uploads that failed or were rejected."""
+    found = document.get("problems") or ()
+    for upload in found[-_PROBLEMS:]:
+        source = f" ({safe(upload['source'])})" if upload["source"] else ""
+        reason = safe(upload["problem"] or "no reason was recorded", _PROBLEM)
+        to.print(f"upload {upload['sequence']} {upload['state']}{source}: {reason}", soft_wrap=True)
+    if len(found) > _PROBLEMS:
+        to.print(f"and {len(found) - _PROBLEMS:,} earlier uploads: --json prints all of them")
+
+
+def _waiting_saves(to: Console, document: Document) -> None:
+    """How many saves of labels wait; nothing when none does."""
+    count = document.get("waiting_saves")
+    if count:
+        noun = "save of labels waits" if count == 1 else "saves of labels wait"
+        to.print(f"{count:,} {noun}: the next build puts them into the draft")
+
+
+def version(to: Console, document: Document) -> None:
+    """One version: its row, its splits, its categories."""
+    grid(to, [_readable(document)], filled([document], _VERSION[:-1]))
+    to.print(f"digest {document.get('digest') or 'none: not published'}")
+    _waiting_saves(to, document)
+    splits = [{"split": name, **counts} for name, counts in (document.get("splits") or {}).items()]
+    if splits:
+        to.print()
+        grid(to, splits, ("split", "images", "annotations"))
+    categories = document.get("categories") or ()
+    if categories:
+        to.print()
+        grid(to, [{"category": c["name"], **c} for c in categories], ("category", "images", "annotations"))
+    quality = document.get("quality")
+    if quality:
+        to.print()
+        to.print("gate: " + ", ".join(_measure(k, v) for k, v in quality.items() if not isinstance(v, list)))
+
+
+def _measure(name: str, value: Any) -> str:
+    shown = f"{value:.2%}" if name.endswith("_share") else cell(value)
+    return f"{safe(name.replace('_', ' '))} {shown}"
+
+
+def runs(to: Console, document: Document) -> None:
+    """What ran, newest first."""
+    found = document["runs"]
+    if not found:
+        to.print("nothing has run on this lake yet")
+        return
+    columns = [c for c in found[0] if c not in _RUN_DETAILS]
+    rows = [{**_readable(run), "run_id": run["run_id"][:_SHORT_HASH]} for run in found]
+    grid(to, rows, filled(found, columns))
+
+
+def table(to: Console, document: Document) -> None:
+    """A table's history, and how far back it reaches."""
+    for name, value in _readable(document).items():
+        if not isinstance(value, list) and value not in (None, ""):
+            to.print(f"{safe(name.replace('_', ' '))}: {cell(value)}")
+    for name, value in document.items():
+        if isinstance(value, list) and value and isinstance(value[0], Mapping):
+            grid(to, [_readable(row) for row in value], list(value[0]), name)
+
+
+def diff(to: Console, document: Document) -> None:
+    """What changed: first what happened to test, then counts, what waits, then rows."""
+    diff_counts(to, document)
+    _waiting_saves(to, document)
+    rows = document.get("rows") or ()
+    if rows:
+        to.print()
+        diff_rows(to, rows)
+
+
+def diff_counts(to: Console, document: Document) -> None:
+    """What changed, counted."""
+    splits = document["splits"]
+    to.print(_split_sentence("test", splits.get("test")), style="bold")
+    for name in sorted(set(splits) - {"test"}):
+        to.print(_split_sentence(name, splits[name]))
+    for entity in ("images", "annotations", "categories"):
+        to.print(f"{entity}: {_changes(document[entity])}")
+
+
+def diff_rows(to: Console, rows: Sequence[Mapping[str, Any]]) -> None:
+    """What changed, one line a change."""
+    shown = [{**row, **{side: _side(row["entity"], row[side]) for side in ("before", "after")}} for row in rows]
+    grid(to, shown, filled(shown, ("entity", "change", "what", "image_key", "before", "after")))
+
+
+def _side(entity: str, row: Mapping[str, Any] | None) -> str:
+    """One side of a change in a few words."""
+    if row is None:
+        return ""
+    if entity == "image":
+        return f"{row['width']}×{row['height']} {row['content_hash'][:_SHORT_HASH]}"  # noqa: RUF001  width by height
+    if entity == "annotation":
+        box = row.get("bbox")
+        place = f" at {', '.join(f'{n:g}' for n in box)}" if box else ""
+        return f"{row['category']}, {row['kind']}{place}"
+    return ", ".join(str(value) for value in row.values() if value is not None)
+
+
+def _split_sentence(name: str, counts: Mapping[str, int] | None) -> str:
+    if not counts or not any(counts.values()):
+        return f"{safe(name)}: unchanged"
+    parts = [f"+{counts['added']:,} −{counts['removed']:,} images"]  # noqa: RUF001  the sign for minus
+    moved = {"moved_in": "moved in", "moved_out": "moved out"}
+    parts += [f"{counts[key]:,} {words}" for key, words in moved.items() if counts.get(key)]
+    return f"{safe(name)}: {', '.join(parts)}"
+
+
+def _changes(counts: Mapping[str, Any]) -> str:
+    """Counts, or the names where the document lists them."""
+    said = [f"{cell(value)} {name}" for name, value in counts.items() if value]
+    return ", ".join(said) or "unchanged"
+
+
+def sql(to: Console, document: Document) -> None:
+    """A query's result."""
+    names = document["columns"]
+    unique = [f"{name}_{i}" if name in names[:i] else name for i, name in enumerate(names)]
+    rows = [dict(zip(unique, row, strict=True)) for row in document["rows"]]
+    if not rows:
+        to.print(f"no rows ({', '.join(safe(name) for name in names)})")
+        return
+    grid(to, rows, unique)
+
+
+def verify(to: Console, document: Document) -> None:
+    """Whether a version reads back as it was published."""
+    verdict = "reads back as published" if document["ok"] else "does NOT read back as published"
+    to.print(f"{document['version']}: {verdict}", style="bold")
+    to.print(f"{document['images_checked']:,} images, {document['bytes_checked']:,} bytes read, {document['digest']}")
+    for problem in document["problems"]:
+        to.print(f"  {safe(problem)}")
+
+
+def config(to: Console, document: Document) -> None:
+    """The settings in force, as YAML."""
+    import yaml
+
+    to.print(yaml.safe_dump(dict(document), sort_keys=False, allow_unicode=True).rstrip(), soft_wrap=True)
+
+
+def checks(to: Console, document: Document) -> None:
+    """One line a check."""
+    for check in document["checks"]:
+        to.print(f"{'ok  ' if check['ok'] else 'FAIL'}  {safe(check['name'])}: {safe(check['message'])}")
+        if check.get("hint"):
+            to.print(f"      {safe(check['hint'])}")
+
+
+def _readable(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with times to the second and a short digest."""
+    short = {"digest": (row.get("digest") or "")[:_SHORT_DIGEST]}
+    return {**row, **short, **{name: _second(row[name]) for name in _TIMES if row.get(name)}}
+
+
+def _second(time: str) -> str:
+    """2030-01-02T03:04:05.678Z as 2030-01-02 03:04:05; all times of a lake are UTC."""
+    return time[:19].replace("T", " ")

@@ -1,0 +1,131 @@
+"""The documents of `imagelake lifecycle` for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from imagelake.cli.plain import safe
+from imagelake.cli.render.grid import filled, grid
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Document = Mapping[str, Any]
+
+_SIGNS = {"add": "+ add", "change": "~ change", "remove": "- remove", "keep": "  keep"}
+_COLUMNS = (
+    *("change", "rule", "prefix", "does", "now", "objects", "size", "due now", "too small"),
+    *("costs/month", "would save/month", "move once"),
+)
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
+def plan(to: Console, document: Document) -> None:
+    """The whole plan: what would change, with estimates, and everything that should be known before."""
+    _head(to, document)
+    _rules(to, document["rules"])
+    _around(to, document)
+    to.print()
+    todo = sum(rule["change"] != "keep" for rule in document["rules"])
+    if any(rule["harm"] for rule in document["foreign"]):
+        to.print("apply would refuse: remove the rules marked ! with the tool that made them", style="bold")
+    elif todo:
+        to.print(f"{todo} of {len(document['rules'])} rules to write: imagelake lifecycle apply", style="bold")
+    else:
+        to.print("nothing to do" if document["in_sync"] else "nothing that this store could do", style="bold")
+
+
+def applied(to: Console, document: Document) -> None:
+    """What was written."""
+    _head(to, document)
+    changed = [rule for rule in document["rules"] if rule["change"] != "keep"]
+    if document["written"]:
+        _rules(to, changed)
+    _around(to, document)
+    to.print()
+    for name in document["restored"]:
+        to.print(f"rule {safe(name)} of somebody else had vanished meanwhile, and is back")
+    kept = len(document["foreign"])
+    text = f"{len(changed)} rules written" if document["written"] else "nothing to do: the bucket has the rules"
+    to.print(f"{text}; {kept} rules of others kept", style="bold")
+
+
+def verified(to: Console, document: Document) -> None:
+    """Whether the bucket has the rules, and where not."""
+    _head(to, document)
+    _rules(to, [rule for rule in document["rules"] if rule["change"] != "keep"])
+    _around(to, document)
+    to.print()
+    if document["ok"]:
+        to.print("the bucket has the rules that the settings want", style="bold")
+    elif any(rule["harm"] for rule in document["foreign"]):
+        to.print("a rule of somebody else hurts this lake: remove it with the tool that made it", style="bold")
+    else:
+        to.print("the bucket has NOT the rules that the settings want: imagelake lifecycle plan", style="bold")
+
+
+def _head(to: Console, document: Document) -> None:
+    backend = document["backend"]
+    to.print(f"{safe(document['lake'])} on {backend['name']} (known by {safe(backend['known_by'])})")
+
+
+def _rules(to: Console, rules: Sequence[Document]) -> None:
+    shown = [_row(rule) for rule in rules]
+    if shown:
+        grid(to, shown, filled(shown, _COLUMNS))
+    if any(rule["estimate"] for rule in rules):
+        to.print("estimates: from a listing, at list prices or those of lifecycle.prices; days count from creation")
+
+
+def _row(rule: Document) -> dict[str, Any]:
+    row = {"change": _SIGNS[rule["change"]], "rule": rule["name"], "prefix": rule["prefix"], "does": rule["does"]}
+    row["now"] = rule["now"]
+    found = rule["estimate"]
+    if found is None:
+        return row
+    more = "" if found["complete"] else "over "
+    row |= {"objects": f"{more}{found['objects']:,}", "size": more + size(found["bytes"])}
+    if found["due_objects"] is not None:
+        some = found["due_objects"]
+        row["due now"] = f"{some:,}" + (f", {size(found['due_bytes'])}" if found["due_bytes"] else "")
+    row["too small"] = f"{found['small_objects']:,}" if found["small_objects"] else None
+    if found["costs"]:
+        row["costs/month"] = more + _dollars(found["costs"])
+    if found["saves"]:
+        of_it = f", {_dollars(found['saves_due'])} of it now" if found["saves_due"] else ""
+        row["would save/month"] = f"{more}{_dollars(found['saves'])}{of_it}"
+    if found["once"]:
+        row["move once"] = more + _dollars(found["once"])
+    if found["foreign_table"]:
+        row["does"] += f"; REFUSED: {found['foreign_table']} lies there"
+    return row
+
+
+def _around(to: Console, document: Document) -> None:
+    for rule in document["left_out"]:
+        to.print(f"left out: {safe(rule['rule'])}: {safe(rule['reason'])}")
+    for rule in document["foreign"]:
+        told = (
+            f"{safe(rule['rule_id'] or 'without id')} ({safe(rule['prefix'] or 'whole bucket')}): {safe(rule['does'])}"
+        )
+        if rule["harm"]:
+            to.print(f"! not ours, {told}\n  HURTS THIS LAKE: {safe(rule['harm'])}", style="bold red")
+        else:
+            to.print(f"not ours, kept: {told}")
+            if rule["warning"]:
+                to.print(f"  mind: {safe(rule['warning'])}")
+    for note in document["notes"]:
+        to.print(f"note: {safe(note)}")
+
+
+def _dollars(amount: float) -> str:
+    return f"${amount:,.2f}" if abs(amount) >= 0.01 else "under $0.01"
+
+
+def size(count: int) -> str:
+    """A number of bytes to three digits."""
+    value, unit = float(count), 0
+    while value >= 1000 and unit + 1 < len(_UNITS):
+        value, unit = value / 1024, unit + 1
+    return f"{value:.3g} {_UNITS[unit]}"

@@ -1,0 +1,219 @@
+"""What a run did, for people and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from imagelake.cli.flags import command, lake_of
+from imagelake.cli.plain import safe
+from imagelake.cli.render.grid import print_table
+from imagelake.cli.shell import Shell, complain, emit
+from imagelake.errors import NotFound, UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from imagelake.runs.context import Before, Counts, RunReport
+
+_COUNTS = ("read", "accepted", "unchanged", "rejected", "ignored", "removed")
+_ALWAYS = frozenset(("read", "accepted", "rejected"))
+_WORST_FIRST = (1, 5, 4, 3)
+_FAILED = 1
+_SAID = {
+    "landed": "landed in bronze, to be built",
+    "built": "the draft is built; {now}",
+    "accepted": "the draft is built; {now}",
+    "published": "nothing changed; {now}",
+    "unchanged": "nothing changed; {now}",
+    "superseded": "applied before, and newer uploads have changed what it brought; {now}",
+}
+_NAMED_PER_RULE = 3
+_FIRST = f"""
+select rule, path, locator, message, n, place from (
+  select *, count(*) over (partition by rule) as n,
+    row_number() over (partition by rule order by path, locator) as place
+  from rejections where dataset = '{{dataset}}' and upload_id = '{{upload}}' and closed_at is null
+) where place <= {_NAMED_PER_RULE} order by n desc, rule, place
+"""  # noqa: S608  a dataset id and a sha256, both checked when they were made
+_MESSAGE = 140
+
+
+def worst(codes: Sequence[int]) -> int:
+    """The exit code of a batch: the worst in the order 1, 5, 4, 3; then any other; then 0."""
+    found = set(codes) - {0}
+    return next((code for code in _WORST_FIRST if code in found), min(found, default=0))
+
+
+def exit_code(report: RunReport) -> int:
+    """The exit code of a run; a failed upload is never 0."""
+    return report.exit_code or (_FAILED if report.status == "failed" else 0)
+
+
+def finish(shell: Shell, report: RunReport) -> int:
+    """Report one run and return its exit code."""
+    (known,) = with_versions(shell, [report])
+    emit(shell, known.as_json(), lambda to: show(to, shell, known))
+    return exit_code(report)
+
+
+def finish_all(shell: Shell, taken: Sequence[RunReport], nothing: str, *, one_is_flat: bool) -> int:
+    """Report a batch, `nothing` when it was empty; `one_is_flat`: a batch of one is reported as that run alone."""
+    if one_is_flat and len(taken) == 1:
+        return finish(shell, taken[0])
+    known = with_versions(shell, taken)
+
+    def show_all(to: Console) -> None:
+        if not known:
+            to.print(nothing)
+        for report in known:
+            show(to, shell, report)
+
+    emit(shell, {"uploads": [report.as_json() for report in known]}, show_all)
+    return worst([exit_code(report) for report in taken])
+
+
+def with_versions(shell: Shell, taken: Sequence[RunReport]) -> list[RunReport]:
+    """The reports with the version that is current now: the stages before gold do not know it."""
+    unknown = sorted({report.dataset for report in taken if report.version is None})
+    current = {dataset: _current(shell, dataset) for dataset in unknown}
+    return [r if r.version else replace(r, version=current[r.dataset]) for r in taken]
+
+
+def _current(shell: Shell, dataset: str) -> str | None:
+    from imagelake.client import lake
+
+    try:
+        with lake.open(*lake_of(shell.flags)) as opened:
+            latest: str | None = opened.show(dataset).as_json()["latest"]
+    except (NotFound, UsageError):
+        return None
+    return latest
+
+
+def show(to: Console, shell: Shell, report: RunReport, *, suggest: bool = True) -> None:
+    """The run for people: what happened, counts, rejections and warnings by rule, and what to do next."""
+    to.print(headline(report), style="bold")
+    if report.problem and exit_code(report):
+        complain(report.problem, report.hint)
+    elif report.problem:
+        to.print(f"  {safe(report.problem)}")
+    if shell.flags.quiet:
+        return
+    show_counts(to, report)
+    if report.before:
+        to.print(f"  {comparison(report, report.before)}", soft_wrap=True)
+    if report.rejections:
+        show_rejections(to, shell, report)
+    if report.warnings:
+        named = ", ".join(f"{count:,} {rule}" for rule, count in sorted(report.warnings.items()))
+        to.print(f"  warnings, rows kept: {safe(named)}", soft_wrap=True)
+    for notice in report.notices:
+        to.print(f"  {safe(notice)}", soft_wrap=True)
+    _show_places(to, shell, report)
+    for line in after(report) if suggest else ():
+        to.print(f"  next: {command(shell.flags, line)}", soft_wrap=True)
+
+
+def _show_places(to: Console, shell: Shell, report: RunReport) -> None:
+    """What was kept as single objects, and where the page about the version is."""
+    if report.objects:
+        kept = f"{report.objects.count:,} files kept as objects of their own, {report.objects.bytes:,} bytes"
+        to.print(f"  {kept} (browse: true): each can have a URL", soft_wrap=True)
+    if report.report_path:
+        root, _ = lake_of(shell.flags)
+        to.print(f"  report: {safe(root.rstrip('/'))}/{report.report_path}", soft_wrap=True)
+
+
+def headline(report: RunReport) -> str:
+    """One sentence: what became of it, and which version is the current one."""
+    now = f"the current version is {report.version}" if report.version else "nothing is published yet"
+    if report.published:
+        said = f"published {report.version}"
+    elif report.status == "rejected":
+        said = f"the upload is rejected; {now}"
+    elif report.status == "failed":
+        said = f"{'the upload failed and is set aside' if report.upload_id else 'failed'}; {now}"
+    elif report.exit_code:
+        said = f"not published; {now}"
+    else:
+        said = _SAID.get(report.status, report.status).format(now=now)
+    return f"{report.dataset}: {said}{_duration(report)}"
+
+
+def show_counts(to: Console, report: RunReport) -> None:
+    """Files, images and annotations by what became of them; columns that are zero throughout are left out."""
+    from rich.table import Table
+
+    rows = [(name, vars(getattr(report, name))) for name in ("files", "images", "annotations")]
+    rows = [(name, counts) for name, counts in rows if any(counts.values())]
+    if not rows:
+        return
+    columns = [c for c in _COUNTS if c in _ALWAYS or any(counts[c] for _, counts in rows)]
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("")
+    for column in columns:
+        table.add_column(column, justify="right")
+    for name, counts in rows:
+        table.add_row(f"  {name}", *(f"{counts[column]:,}" for column in columns))
+    print_table(to, table)
+
+
+def comparison(report: RunReport, before: Before) -> str:
+    """What an upload had come to when it was built before, and what it comes to now."""
+    now = _come_to(report.status, report.images, report.annotations, report.rejections)
+    return f"before: {_come_to(before.state, before.images, before.annotations, before.rejections)}; now: {now}"
+
+
+def _come_to(state: str, images: Counts, annotations: Counts, rejections: int) -> str:
+    if state in ("rejected", "failed"):
+        return state
+    taken = (images.accepted + images.unchanged, annotations.accepted + annotations.unchanged)
+    return f"{taken[0]:,} images and {taken[1]:,} annotations taken, {rejections:,} rejections"
+
+
+def show_rejections(to: Console, shell: Shell, report: RunReport) -> None:
+    """Rejections of this upload by rule, the first three of each named."""
+    from imagelake.client import lake
+
+    with lake.open(*lake_of(shell.flags)) as opened:
+        found = opened.sql(_FIRST.format(dataset=report.dataset, upload=report.upload_id)).as_json()
+    rows = [dict(zip(found["columns"], row, strict=True)) for row in found["rows"]]
+    known = report.rejections - sum(row["n"] for row in rows if row["place"] == 1)
+    to.print(
+        f"  rejected, by rule; all of them: {command(shell.flags, f'rejections {report.dataset}')}", soft_wrap=True
+    )
+    for row in rows:
+        if row["place"] == 1:
+            to.print(f"    {row['n']:,} {safe(row['rule'])}", style="yellow")
+        to.print(f"      {where(row)}  {safe(row['message'], _MESSAGE)}", soft_wrap=True)
+        if row["place"] == _NAMED_PER_RULE < row["n"]:
+            to.print(f"      and {row['n'] - _NAMED_PER_RULE:,} more")
+    if known > 0:
+        to.print(f"    {known:,} refused as in an earlier upload")
+
+
+def where(row: Mapping[str, Any]) -> str:
+    """Where a rejected row is: path, and locator when there is one."""
+    return " ".join(safe(row[name]) for name in ("path", "locator") if row.get(name))
+
+
+def after(report: RunReport) -> tuple[str, ...]:
+    """Commands that make sense now, without the program's name."""
+    d = report.dataset
+    if report.status == "failed" and report.upload_id:
+        return (f"build {d} --upload {report.upload_id}",)
+    if exit_code(report):
+        return ()
+    if report.status == "landed":
+        return (f"build {d}",)
+    if report.status == "superseded":
+        return (f"show {d}",)
+    if report.status == "built":
+        return (f"show {d}@draft", f"publish {d}")
+    return (f"show {report.version}",) if report.version else (f"publish {d}",)
+
+
+def _duration(report: RunReport) -> str:
+    return f"  ({report.seconds:.1f} s)" if report.seconds else ""

@@ -1,0 +1,91 @@
+"""The verb gate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from imagelake.cli import options
+from imagelake.cli.plain import safe
+from imagelake.cli.shell import complain, emit, progress
+from imagelake.cli.verbs.write import perform
+from imagelake.errors import GateFailed
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from imagelake.quality.gate import Verdict
+    from imagelake.runs.context import Context, RunReport
+
+
+def gate(
+    context: typer.Context,
+    dataset: options.Dataset,
+    full: Annotated[
+        bool, typer.Option("--full", help="Run the suites of whole tables on Spark too: every row of silver.")
+    ] = False,
+) -> int:
+    """Judge the draft as publish would, and publish nothing: measures, thresholds, suites. 4 when it is refused."""
+    from imagelake.runs import pipeline
+
+    verdicts: list[Verdict] = []
+
+    def work(ctx: Context) -> list[RunReport]:
+        verdicts.append(pipeline.gate_draft(ctx, dataset, full=full))
+        return [_report(dataset, verdicts[0])]
+
+    with progress(context.obj) as tell:
+        (report,) = perform(context.obj, "gate", dataset, tell, work)
+    document = _document(dataset, verdicts[0], full)
+    emit(context.obj, document, lambda to: _show(to, document))
+    return report.exit_code
+
+
+def _report(dataset: str, verdict: Verdict) -> RunReport:
+    from imagelake.runs.context import RunReport
+
+    if verdict.passed:
+        return RunReport(dataset, "passed", notices=verdict.notices)
+    problem = "; ".join(verdict.problems)
+    return RunReport(dataset, "refused", problem=problem, notices=verdict.notices, exit_code=GateFailed.exit_code)
+
+
+def _document(dataset: str, verdict: Verdict, full: bool) -> dict[str, Any]:
+    from imagelake.quality.expectations.project import docs_path
+    from imagelake.quality.record import threshold_row
+
+    suites = [{"suite": s.suite, "expectations": s.expectations, "problems": list(s.problems)} for s in verdict.suites]
+    return {
+        "dataset": dataset,
+        "verdict": verdict.word,
+        "full": full,
+        "measures": [threshold_row(threshold) for threshold in verdict.thresholds],
+        "suites": suites,
+        "problems": list(verdict.problems),
+        "notices": [*verdict.notices, *verdict.warned],
+        "docs": docs_path(dataset),
+    }
+
+
+def _show(to: Console, document: Mapping[str, Any]) -> None:
+    from imagelake.cli.render.grid import grid
+
+    kind = "measures and whole tables" if document["full"] else "measures"
+    to.print(f"{document['dataset']}: {document['verdict']}, by {kind}", style="bold")
+    rows = [row | {"allowed": _allowed(row), "holds": bool(row["holds"])} for row in document["measures"]]
+    grid(to, rows, ("measure", "value", "allowed", "setting", "severity", "holds"))
+    suites = [suite | {"broken": len(suite["problems"])} for suite in document["suites"]]
+    grid(to, suites, ("suite", "expectations", "broken"))
+    for problem in document["problems"]:
+        complain(problem, None)
+    for notice in document["notices"]:
+        to.print(f"  {safe(notice)}", soft_wrap=True)
+    to.print(f"  Data Docs, in the lake: {document['docs']}", soft_wrap=True)
+
+
+def _allowed(row: Mapping[str, Any]) -> str:
+    least = [] if row["least"] is None else [f"at least {row['least']:g}"]
+    most = [] if row["most"] is None else [f"at most {row['most']:g}"]
+    return " and ".join([*least, *most])

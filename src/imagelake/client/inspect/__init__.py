@@ -1,0 +1,1 @@
+"""Answers about a lake: datasets and versions (`listing`, `show`), runs, histories of tables, `verify`."""

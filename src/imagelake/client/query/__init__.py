@@ -1,0 +1,1 @@
+"""`sql`: one statement that is checked (`statement`) over views (`views`)."""

@@ -1,0 +1,60 @@
+"""Changing the settings of a dataset: read, changed, checked, and written as one step."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from imagelake.config.dataset_settings import DatasetSettings, settings_path
+from imagelake.config.settings import merge, override, parse_yaml, validate
+from imagelake.errors import UsageError
+from imagelake.storage.base import Storage
+
+_COMMENT = re.compile(r"(^|\s)#")
+
+
+@dataclass(frozen=True)
+class Change:
+    """A setting by its dotted key, before and after."""
+
+    key: str
+    before: Any
+    after: Any
+
+
+def change_settings(storage: Storage, dataset: str, assignments: Sequence[str]) -> tuple[Change, ...]:
+    """Apply assignments such as `gate.min_images=10` under the caller's lease; what is different then, by key.
+
+    Nothing is written when nothing is different. ConfigError names a wrong key or value, with the nearest key;
+    UsageError refuses a file with comments, which would be lost.
+    """
+    path = settings_path(dataset)
+    text = storage.read(path).decode("utf-8") if storage.stat(path) is not None else ""
+    document = parse_yaml(text, path)
+    changed = document
+    for assignment in assignments:
+        changed = merge(changed, override(assignment))
+    before, after = validate(DatasetSettings, document, path), validate(DatasetSettings, changed, path)
+    changes = tuple(_changes(before.model_dump(), after.model_dump()))
+    if not changes:
+        return ()
+    if any(_COMMENT.search(line) for line in text.splitlines()):
+        keys = ", ".join(change.key for change in changes)
+        raise UsageError(f"{path} has comments, which this would remove", hint=f"edit {keys} in {storage.uri(path)}")
+    storage.put(path, yaml.safe_dump(changed, sort_keys=False, allow_unicode=True).encode())
+    return changes
+
+
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str = "") -> list[Change]:
+    changes = []
+    for key in dict.fromkeys((*before, *after)):
+        old, new = before.get(key), after.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            changes += _changes(old, new, f"{prefix}{key}.")
+        elif old != new:
+            changes.append(Change(f"{prefix}{key}", old, new))
+    return changes

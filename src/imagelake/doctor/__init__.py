@@ -1,0 +1,1 @@
+"""`imagelake doctor`: whether this machine (`machine`) and this bucket (`bucket`) are ready, check by check."""

@@ -1,0 +1,1 @@
+"""Which split an image gets: by group (`groups`), stratified (`stratify`), by recipe (`recipes`)."""

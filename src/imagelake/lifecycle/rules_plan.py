@@ -1,0 +1,174 @@
+"""What a lake's wanted rules would change in its bucket, and whose rules there could hurt it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from imagelake.lifecycle.bucket_rules import NEEDS_RESTORE, PROTECTED, Place, Rule, Wanted, reaches
+from imagelake.lifecycle.rules_document import Configuration, Facts, Stored, exchange, facts_of
+
+_AT_ONCE = ("STANDARD", "STANDARD_IA", "GLACIER_IR", "ONEZONE_IA", "REDUCED_REDUNDANCY")
+_ACTIONS = {
+    "Expiration": "expires",
+    "NoncurrentVersionExpiration": "noncurrent versions expire",
+    "NoncurrentVersionTransition": "noncurrent versions move",
+    "AbortIncompleteMultipartUpload": "unfinished multipart uploads are aborted",
+    "Transition": "moves",
+}
+_DAYS = ("Days", "NoncurrentDays", "DaysAfterInitiation")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One of this lake's rules: what is to be done with it, what it does, what stands in its place now."""
+
+    change: Literal["keep", "add", "change", "remove"]
+    rule_id: str
+    name: str
+    prefix: str
+    does: str
+    now: str | None = None
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """A rule of somebody else: kept as it is. `harm`: what it does to this lake; `warning`: what it might do."""
+
+    rule_id: str
+    prefix: str
+    does: str
+    harm: str | None = None
+    warning: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The difference between what is wanted and what is there."""
+
+    changes: tuple[Change, ...]
+    foreign: tuple[Foreign, ...]
+
+    @property
+    def in_sync(self) -> bool:
+        """Whether the bucket has exactly the wanted rules of this lake."""
+        return all(change.change == "keep" for change in self.changes)
+
+    @property
+    def harms(self) -> tuple[Foreign, ...]:
+        """The rules of others that would hurt this lake."""
+        return tuple(rule for rule in self.foreign if rule.harm)
+
+
+def compare(found: Configuration, wanted: Wanted, place: Place) -> Plan:
+    """The plan that makes the bucket's rules of this lake the wanted ones."""
+    there = {rule.facts.rule_id: rule.facts for rule in found.rules if place.owns(rule.facts.rule_id)}
+    changes = [_change(rule, there) for rule in wanted.rules]
+    asked = {rule.rule_id for rule in wanted.rules}
+    for rule_id, facts in there.items():
+        if rule_id not in asked:
+            name = rule_id.split("-", 2)[2].rpartition("-")[0]
+            changes.append(Change("remove", rule_id, name, facts.prefix, "nothing any more", describe(facts)))
+    others = [_judge(rule.facts, place) for rule in found.rules if not place.owns(rule.facts.rule_id)]
+    return Plan(tuple(changes), tuple(others))
+
+
+def merge(
+    found: Configuration, wanted: Sequence[Rule], place: Place, implied: bytes | None, carried: Sequence[bytes] = ()
+) -> bytes | None:
+    """The configuration with this lake's rules exchanged for the wanted; every other byte stays.
+
+    The very same document when nothing differs. `carried`: rules of others that were there and must be again.
+    """
+    missing = {facts_of(rule.xml()): rule.xml() for rule in wanted}
+    old: list[Stored] = []
+    for rule in found.rules:
+        if place.owns(rule.facts.rule_id) and missing.pop(rule.facts, None) is None:
+            old.append(rule)
+    there = {rule.facts for rule in found.rules}
+    new = [*(raw for raw in carried if facts_of(raw) not in there), *missing.values()]
+    return exchange(found, old, new, implied) if old or new else found.data
+
+
+def describe(facts: Facts) -> str:
+    """What a rule does, in words."""
+    said = [_sentence(name, value) for name, value in facts.actions]
+    text = "; ".join(sorted(said)) or "does nothing"
+    if facts.narrowed:
+        text += f" (only objects with {', '.join(sorted(_condition(c) for c in facts.narrowed))})"
+    return text if facts.enabled else f"{text} (disabled)"
+
+
+def _sentence(name: str, value: object) -> str:
+    parts = {k: v for k, v in value if isinstance(v, str)} if isinstance(value, frozenset) else {}
+    text = _ACTIONS.get(name, f"{name}, which imagelake does not know")
+    if parts.get("ExpiredObjectDeleteMarker") == "true":
+        return "delete markers without versions are removed"
+    if "StorageClass" in parts:
+        text += f" to {parts['StorageClass']}"
+    days = next((parts[key] for key in _DAYS if key in parts), None)
+    if days is not None:
+        text += f" after {days} {'day' if days == '1' else 'days'}"
+    return text + (f" on {parts['Date']}" if "Date" in parts else "")
+
+
+def _condition(condition: object) -> str:
+    name, value = condition if isinstance(condition, tuple) else (str(condition), "")
+    if isinstance(value, frozenset):
+        parts = dict(value)
+        return f"{name} {parts.get('Key', '')}={parts.get('Value', '')}"
+    return f"{name} {value}"
+
+
+def _change(rule: Rule, there: dict[str, Facts]) -> Change:
+    facts, now = facts_of(rule.xml()), there.get(rule.rule_id)
+    what: Literal["keep", "add", "change"] = "add" if now is None else "keep" if now == facts else "change"
+    before = describe(now) if now is not None and what == "change" else None
+    if before is not None and now is not None and now.prefix != facts.prefix:
+        before = f"{now.prefix}: {before}"
+    return Change(what, rule.rule_id, rule.name, rule.prefix, describe(facts), before)
+
+
+def _judge(facts: Facts, place: Place) -> Foreign:
+    """What a rule of somebody else means for the lake."""
+    hit = [(where, what) for where, what in PROTECTED if reaches(facts.prefix, place.root + where)]
+    told = Foreign(facts.rule_id, facts.prefix, describe(facts))
+    loss, doubt = _loss(facts), _doubt(facts)
+    waiting = reaches(facts.prefix, f"{place.root}landing/") and not facts.prefix.startswith(f"{place.root}landing/.")
+    if hit and loss:
+        where, what = hit[0]
+        harm = f"it {loss} objects below {place.root}{where}: {what}"
+        if not facts.enabled:
+            return _warned(told, f"once enabled, {harm}")
+        if any(isinstance(c, tuple) and c[0] == "Tag" for c in facts.narrowed):
+            return _warned(told, f"{harm}, if anybody tags them; imagelake never does")
+        return Foreign(told.rule_id, told.prefix, told.does, harm=harm)
+    if hit and doubt and facts.enabled:
+        return _warned(told, f"it {doubt} below {place.root}{hit[0][0]}")
+    if waiting and loss and facts.enabled:
+        return _warned(told, f"it {loss} objects below {place.root}landing/, also uploads that still wait")
+    return told
+
+
+def _warned(told: Foreign, warning: str) -> Foreign:
+    return Foreign(told.rule_id, told.prefix, told.does, warning=warning)
+
+
+def _loss(facts: Facts) -> str | None:
+    """What keeps objects from being read, if a rule does that."""
+    if any("Days" in parts or "Date" in parts for parts in facts.parts("Expiration")):
+        return "expires"
+    moved = {parts.get("StorageClass", "") for parts in facts.parts("Transition")}
+    archive = sorted(moved.intersection(NEEDS_RESTORE))
+    return f"archives to {archive[0]}, which needs a restore," if archive else None
+
+
+def _doubt(facts: Facts) -> str | None:
+    """What may keep objects from being read, as far as this program knows."""
+    moved = {parts.get("StorageClass", "") for parts in facts.parts("Transition")}
+    unknown = sorted(moved.difference(_AT_ONCE))
+    if unknown:
+        return f"moves objects to {unknown[0]}, which may need a restore,"
+    strange = sorted({name for name, _ in facts.actions} - set(_ACTIONS))
+    return f"says {strange[0]}, which imagelake does not know, of objects" if strange else None

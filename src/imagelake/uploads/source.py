@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from imagelake.core.upload_paths import is_junk, wrapper_folder
 from imagelake.errors import UploadRejected
 from imagelake.storage.base import Storage
-from imagelake.storage.local import open_regular
+from imagelake.storage.local_files import open_regular
 from imagelake.storage.uri import is_s3
 from imagelake.storage.zip.member import read_member
 from imagelake.uploads.archive import Index

@@ -262,19 +262,19 @@ def test_the_record_says_who_holds_the_name(storage: LocalStorage, clock: Hands)
     assert data["expires"] > data["acquired"]
 
 
-def test_a_process_stuck_in_the_register_does_not_block_for_ever(
+def test_a_process_stuck_while_changing_the_record_does_not_block_for_ever(
     storage: LocalStorage, clock: Hands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lock_record, "PATIENCE_SECONDS", 0.1)
-    stuck = lock_record.FileRegister(storage, "locks/pets")._exclusive()
+    stuck = lock_record.FileLockRecord(storage, "locks/pets")._exclusive()
     with stuck, pytest.raises(Conflict, match=r"locks/pets\.lock has been held"):
         take(storage, clock, this_process("r1"))
 
 
-def test_a_register_that_never_takes_a_record_ends_as_locked(
+def test_a_lock_record_that_never_takes_a_record_ends_as_locked(
     storage: LocalStorage, clock: Hands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lock_record.FileRegister, "swap", lambda *_: False)
+    monkeypatch.setattr(lock_record.FileLockRecord, "swap", lambda *_: False)
     with pytest.raises(Locked, match="100 times in a row") as told:
         acquire(storage, "pets", this_process("r1"), LeaseSettings(), clock)
     assert "doctor" in str(told.value.hint)

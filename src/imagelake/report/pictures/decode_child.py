@@ -14,7 +14,7 @@ import sys
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from imagelake.core import heif
-from imagelake.geometry.turn import Turn
+from imagelake.geometry.orientation import Orientation
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -72,7 +72,7 @@ def thumbnail(data: bytes, orientation: int, side: int) -> tuple[bytes, tuple[in
     from PIL import Image
 
     with Image.open(io.BytesIO(data)) as image:
-        turn = Turn(orientation or _named_orientation(image), *image.size)
+        turn = Orientation(orientation or _named_orientation(image), *image.size)
         turned_already = image.format == "TIFF"  # Pillow turns TIFFs by itself while loading
         size = image.size if turned_already else turn.size
         image.draft("RGB", (side, side))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any, TextIO
 
-from imagelake.cli.flags import Flags
+from imagelake.cli.flags import Flags, JsonLayout
 from imagelake.cli.plain import safe
 
 if TYPE_CHECKING:
@@ -34,15 +34,16 @@ class Shell:
 
 def emit(shell: Shell, document: Mapping[str, Any], show: Callable[[Console], None]) -> None:
     """The result, once: as one JSON document, or shown to people."""
-    if shell.flags.as_json:
-        write_json(shell.out, document)
+    if shell.flags.json_layout is not None:
+        write_json(shell.out, document, shell.flags.json_layout)
     else:
         show(console(shell.out))
 
 
-def write_json(out: TextIO, document: Mapping[str, Any]) -> None:
+def write_json(out: TextIO, document: Mapping[str, Any], layout: JsonLayout = "auto") -> None:
     """One JSON document and a line end; ASCII only, so that no terminal obeys what an upload wrote."""
-    out.write(json.dumps(plain(document), indent=2, allow_nan=False) + "\n")
+    indented = layout == "pretty" or (layout == "auto" and out.isatty())
+    out.write(json.dumps(plain(document), indent=2 if indented else None, allow_nan=False) + "\n")
     out.flush()
 
 

@@ -114,8 +114,9 @@ def version(context: typer.Context) -> int:
     from importlib.metadata import version as installed
 
     number = installed("imagelake")
-    if context.obj.flags.as_json:
-        write_json(context.obj.out, {"version": number})
+    layout = context.obj.flags.json_layout
+    if layout is not None:
+        write_json(context.obj.out, {"version": number}, layout)
     else:
         print(f"imagelake {number}", file=context.obj.out)
     return 0

@@ -42,8 +42,9 @@ def report(
         _to_stdout(page)
         return 0
     path = page.write(out)
-    if shell.flags.as_json:
-        write_json(shell.out, page.as_json() | {"place": str(path), "bytes": len(page.bytes)})
+    if shell.flags.json_layout is not None:
+        document = page.as_json() | {"place": str(path), "bytes": len(page.bytes)}
+        write_json(shell.out, document, shell.flags.json_layout)
     else:
         to = console(shell.out)
         to.print(f"{safe(str(path))}  ({_size(len(page.bytes))})")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from imagelake.client.labelling.label_pages import Page
     from imagelake.client.quarantine.export import Export
     from imagelake.client.quarantine.list_rejections import Rejections
-    from imagelake.client.query.sql import SqlResult
+    from imagelake.client.query.sql_result import SqlResult
     from imagelake.client.serve.tickets import UploadTicket
     from imagelake.client.serve.urls import Urls
     from imagelake.config.settings import S3Settings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -61,16 +62,31 @@ def sql(
     context: typer.Context,
     query: Annotated[str, typer.Argument(metavar="SQL", help="A query in DuckDB's SQL; - reads it from stdin.")],
     at: Annotated[str | None, typer.Option("--at", metavar="REF", help="The version the views show.")] = None,
+    csv: Annotated[bool, typer.Option("--csv", help="The answer as CSV on stdout.")] = False,
+    parquet: Annotated[
+        Path | None, typer.Option("--parquet", metavar="FILE", help="Write the answer into a new Parquet file.")
+    ] = None,
 ) -> int:
     """Ask: views images, annotations, categories, splits, class_stats, versions, rejections, uploads, runs, or
-    images_at('D@v3') and the like.
+    images_at('D@v3') and the like. SHOW TABLES lists the views, DESCRIBE images the columns of one.
     """
-    from imagelake.cli.render import answers
+    from imagelake.cli.render import answers, sql_files
     from imagelake.client import lake
 
+    shell: Shell = context.obj
+    if csv and (shell.flags.as_json or parquet is not None):
+        raise UsageError("--csv writes the answer to stdout", hint="leave out --json and --parquet, or leave out --csv")
+    if parquet is not None:
+        sql_files.require_new(parquet)
     text = sys.stdin.read() if query == "-" else query
-    with lake.open(*lake_of(context.obj.flags)) as opened:
-        _emit(context.obj, opened.sql(text, at=at).as_json(), answers.sql)
+    with lake.open(*lake_of(shell.flags)) as opened:
+        answer = opened.sql(text, at=at)
+        if csv:
+            sql_files.write_csv(shell.out, answer)
+        elif parquet is not None:
+            _emit(shell, sql_files.write_parquet(parquet, answer), sql_files.parquet_file)
+        else:
+            _emit(shell, answer.as_json(), answers.sql)
     return 0
 
 

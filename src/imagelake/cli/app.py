@@ -48,6 +48,14 @@ app.command("set", epilog=_EPILOG)(settings.set_settings)
 app.add_typer(lifecycle.app, name="lifecycle")
 
 
+def use_plain_help() -> None:
+    """Print help in bold and dim where typer has yellow, which nobody reads on a light background."""
+    from typer import rich_utils
+
+    rich_utils.STYLE_USAGE = rich_utils.STYLE_TYPES = "bold"
+    rich_utils.STYLE_OPTION_ENVVAR = "dim"
+
+
 @app.callback(invoke_without_command=True)
 def root(  # noqa: PLR0913  the flags of a command are its arguments
     context: typer.Context,
@@ -80,4 +88,5 @@ def root(  # noqa: PLR0913  the flags of a command are its arguments
     if version:
         look.version(context)
     elif context.invoked_subcommand is None:
+        use_plain_help()
         typer.echo(context.get_help())

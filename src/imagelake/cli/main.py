@@ -68,8 +68,10 @@ def _attempt(line: list[str], out: TextIO) -> int | _Failure:
 def _dispatch(line: list[str], out: TextIO) -> int | _Failure:
     import typer
 
-    from imagelake.cli.app import app
+    from imagelake.cli.app import app, use_plain_help
 
+    if {"--help", "-h"} & set(line):
+        use_plain_help()
     try:
         result = typer.main.get_command(app).main(args=line, prog_name="imagelake", standalone_mode=False, obj=out)
     except typer.TyperException as error:

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 _PIPE_WIDTH = 4000
 """Wide enough that no line breaks where nobody looks: a pipe wants one row a line."""
 _STDOUT = 1
+_COLOURS = {
+    **dict.fromkeys(("bar.complete", "bar.finished", "bar.pulse", "status.spinner"), "bold"),
+    **dict.fromkeys(("bar.back", "progress.elapsed", "progress.remaining"), "dim"),
+    **dict.fromkeys(("progress.download", "progress.filesize", "progress.filesize.total"), "none"),
+}
+"""The terminal's own colour, bold or dim, where rich has yellow and others that a light background swallows."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +71,12 @@ def plain(value: Any) -> Any:
 def console(stream: TextIO) -> Console:
     """A console that takes text literally: no markup, no emoji names, no colour where nobody looks."""
     from rich.console import Console
+    from rich.theme import Theme
 
     width = None if stream.isatty() else _PIPE_WIDTH
-    return Console(file=stream, markup=False, emoji=False, highlight=False, width=width, soft_wrap=False)
+    return Console(
+        file=stream, markup=False, emoji=False, highlight=False, width=width, soft_wrap=False, theme=Theme(_COLOURS)
+    )
 
 
 def complain(message: str, hint: str | None) -> None:

@@ -86,7 +86,7 @@ def _shown(shell: Shell, tell: Progress, steps: Iterator[Step]) -> Iterator[Step
         if not shell.flags.as_json:
             tell.pause()
             to = console(shell.out)
-            to.print(f"\n── {step.title}", style="bold cyan", soft_wrap=True)
+            to.print(f"\n── {step.title}", style="bold", soft_wrap=True)
             if isinstance(step, Ran):
                 (report,) = reports.with_versions(shell, [step.report])
                 reports.show(to, shell, report, suggest=False)

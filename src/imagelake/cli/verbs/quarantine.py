@@ -76,10 +76,12 @@ def show(to: Console, shell: Shell, dataset: str, document: Document) -> None:
     by_rule = [
         {"rows": r["count"], "files": r["files"], "rule": r["rule"], "meaning": r["doc"]} for r in document["rules"]
     ]
-    grid(to, by_rule, filled(by_rule, ("rows", "files", "rule", "meaning")), f"{count:,} rejected")
+    grid(
+        to, by_rule, filled(by_rule, ("rows", "files", "rule", "meaning")), f"{count:,} rejected", ("files", "meaning")
+    )
     if rows:
         to.print()
-        grid(to, rows, filled(rows, ("path", "locator", "rule", "message")))
+        grid(to, rows, filled(rows, ("path", "locator", "rule", "message")), drop=("locator", "rule", "message"))
     if len(rows) < count:
         more = command(shell.flags, f"rejections {dataset} --limit {count}")
         to.print(f"{len(rows):,} of {count:,} are shown: {more} shows all", soft_wrap=True)

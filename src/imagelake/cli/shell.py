@@ -17,13 +17,15 @@ from imagelake.cli.plain import safe
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.status import Status
+    from rich.progress import Progress as Spinner
+    from rich.progress import TaskID
 
 _PIPE_WIDTH = 4000
 """Wide enough that no line breaks where nobody looks: a pipe wants one row a line."""
 _STDOUT = 1
 _COLOURS = {
-    **dict.fromkeys(("bar.complete", "bar.finished", "bar.pulse", "status.spinner"), "bold"),
+    **dict.fromkeys(("bar.complete", "bar.finished", "progress.spinner"), "bold"),
+    "bar.pulse": "cyan",  # without a colour rich takes a bright magenta
     **dict.fromkeys(("bar.back", "progress.elapsed", "progress.remaining"), "dim"),
     **dict.fromkeys(("progress.download", "progress.filesize", "progress.filesize.total"), "none"),
 }
@@ -94,26 +96,36 @@ def aside(shell: Shell, sentence: str) -> None:
 
 
 class Progress:
-    """Tells what is being done now: a spinner on a terminal, from the first sentence on; nothing anywhere else."""
+    """Tells what is being done now, and for how long the whole has run: on a terminal, from the first sentence on;
+    nothing anywhere else.
+    """
 
     def __init__(self, visible: bool) -> None:
         self._visible = visible
-        self._status: Status | None = None
+        self._spinner: tuple[Spinner, TaskID] | None = None
 
     def __call__(self, sentence: str) -> None:
         """Show this sentence."""
         if not self._visible:
             return
-        if self._status is None:
-            self._status = console(sys.stderr).status(safe(sentence))
-            self._status.start()
-        self._status.update(safe(sentence))
+        if self._spinner is None:
+            self._spinner = _spinner()
+        spinner, task = self._spinner
+        spinner.update(task, description=safe(sentence))
+        spinner.start()
 
     def pause(self) -> None:
         """Clear the line, so that something else can be printed; the next sentence starts it again."""
-        if self._status is not None:
-            self._status.stop()
-            self._status = None
+        if self._spinner is not None:
+            self._spinner[0].stop()
+
+
+def _spinner() -> tuple[Spinner, TaskID]:
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    spinner = Progress(*columns, console=console(sys.stderr), transient=True)
+    return spinner, spinner.add_task("", total=None)
 
 
 @contextmanager

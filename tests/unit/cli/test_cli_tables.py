@@ -242,5 +242,5 @@ def test_progress_and_tables_have_no_yellow_and_no_white() -> None:
             return True
 
     theme: Any = console(Terminal())
-    for name in ("progress.elapsed", "progress.remaining", "progress.download", "bar.complete", "status.spinner"):
+    for name in ("progress.elapsed", "progress.remaining", "progress.download", "bar.complete", "progress.spinner"):
         assert theme.get_style(name).color is None

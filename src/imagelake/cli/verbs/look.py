@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from imagelake.cli import options
+from imagelake.cli.bars import bar
 from imagelake.cli.flags import lake_of, load_settings
 from imagelake.cli.shell import Shell, emit, write_json
 from imagelake.errors import UsageError
@@ -99,8 +100,8 @@ def verify(
     from imagelake.cli.render import answers
     from imagelake.client import lake
 
-    with lake.open(*lake_of(context.obj.flags)) as opened:
-        document = opened.verify(ref, rows_only=rows_only).as_json()
+    with lake.open(*lake_of(context.obj.flags)) as opened, bar(context.obj) as show_progress:
+        document = opened.verify(ref, rows_only=rows_only, progress=show_progress).as_json()
     _emit(context.obj, document, answers.verify)
     return 0 if document["ok"] else 1
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from imagelake.cli import options
+from imagelake.cli.bars import bar
 from imagelake.cli.flags import command, lake_of
 from imagelake.cli.plain import safe
 from imagelake.cli.shell import Shell, emit
@@ -54,7 +55,8 @@ def rejections(  # noqa: PLR0913  the options of a verb are its arguments
         raise UsageError("--export writes all that is chosen, and --limit chooses none", hint="leave --limit out")
     with lake.open(*lake_of(shell.flags)) as opened:
         if export is not None:
-            document = opened.export_rejections(dataset, export, **chosen).as_json()
+            with bar(shell) as show_progress:
+                document = opened.export_rejections(dataset, export, **chosen, progress=show_progress).as_json()
             emit(shell, document, lambda to: show_export(to, shell, document))
         else:
             rows = _LIMIT if limit is None else limit

@@ -124,7 +124,9 @@ def export(
             (filling / name).mkdir(exist_ok=True)
             parts.append(_upload(lake, upload, where, filling / name, folder / name))
         if len(concerned) > 1:
-            (filling / _README).write_text(_overview(dataset, parts), encoding="utf-8")
+            (filling / _README).write_text(
+                sheet.overview(dataset, {Path(part.folder).name: part.rejections for part in parts}), encoding="utf-8"
+            )
     return Export(dataset, str(folder), sum(part.rejections for part in parts), tuple(parts))
 
 
@@ -141,7 +143,7 @@ def _upload(lake: _Lake, upload: Upload, where: str, root: Path, final: Path) ->
     write(root, receipt.NAME, receipt.to_bytes(upload.upload_id, ids))
     deliver = _command(lake.dataset, upload, written, final)
     rules = _rules(lake, chosen)
-    notes = (*written.notes, *_advice(upload, rules))
+    notes = (*written.notes, *sheet.advice(upload.format, rules))
     full = f"imagelake {deliver}" if deliver else None
     guide = sheet.Guide(lake.dataset, upload.upload_id, upload.source, full, rules, notes)
     (root / _README).write_text(sheet.readme(guide), encoding="utf-8")
@@ -291,22 +293,3 @@ def _command(dataset: str, upload: Upload, written: _Written, final: Path) -> st
     if written.documents and upload.format in _DOCUMENTS:
         words += ["--format", str(upload.format)]
     return " ".join([*words, "--mode", "update"] if upload.mode == "update" else words)
-
-
-def _advice(upload: Upload, rules: tuple[RuleCount, ...]) -> list[str]:
-    present = {rule.rule for rule in rules}
-    notes = []
-    if upload.format == LABELS:
-        notes.append("these labels were saved by a labelling tool: save them there once more")
-    if "image.key_taken" in present:
-        notes.append("pictures whose key is taken: rename them, or deliver with --mode update to replace those there")
-    if present & {"image.file_missing", "annotation.image_unknown"}:
-        notes.append("labels that wait for their picture enter with it by themselves; mend only wrong names")
-    return notes
-
-
-def _overview(dataset: str, parts: list[ExportedUpload]) -> str:
-    lines = [f"What was refused of dataset {dataset}: a folder an upload, each delivered by itself.", ""]
-    for part in parts:
-        lines.append(f"{Path(part.folder).name}: {part.rejections:,} rejections; its README.txt says what to do")
-    return "\n".join(lines) + "\n"

@@ -56,7 +56,7 @@ def files(ctx: Context, dataset: str, attempt_id: str, source: Source, choice: C
     columns["role"] = _roles(facts, choice)
     if source.kind != "zip":
         columns |= _origin(ctx, source, facts["path"])
-    taken = _table(dataset, attempt_id, columns, len(facts))
+    members = _table(dataset, attempt_id, columns, len(facts))
     left_out = source.ignored.table
     ignored = {
         "role": ["ignored"] * len(left_out),
@@ -64,7 +64,7 @@ def files(ctx: Context, dataset: str, attempt_id: str, source: Source, choice: C
         "length": left_out["length"],
         "problem": left_out["reason"],
     }
-    return pa.concat_tables([taken, _table(dataset, attempt_id, ignored, len(left_out))])
+    return pa.concat_tables([members, _table(dataset, attempt_id, ignored, len(left_out))])
 
 
 def _origin(ctx: Context, source: Source, paths: pa.ChunkedArray) -> dict[str, Any]:

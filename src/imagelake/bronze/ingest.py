@@ -123,19 +123,19 @@ def _take(ctx: Context, request: IngestRequest, past: Past, upload: _Upload) -> 
     facts = _facts(ctx, source, upload.reused)
     bronze_rows.check_usable(facts, choice)
     upload_id = bronze_rows.upload_id(facts)
-    seen = past.find(request, upload_id=upload_id)
-    if seen is not None:
+    if (seen := past.find(request, upload_id=upload_id)) is not None:
         return past.answer(ctx, request, seen, upload.origin)
     attempt_id = uuid.uuid4().hex
     ctx.progress("keeping the bytes")
-    held = locations.held(ctx, request.dataset, facts, past.blobs)
+    existing_rows = locations.existing_locations(ctx, request.dataset, facts, past.blobs)
     single = load_dataset_settings(ctx.storage, request.dataset).browse
     if archived is not None:
-        kept, kept_uri = locations.keep_zip(ctx, archived, upload_id, facts, held, single)
+        location_rows, archive_uri = locations.keep_zip(ctx, archived, upload_id, facts, existing_rows, single)
     else:
-        kept, kept_uri = locations.keep_files(ctx, facts, held, single), None
+        location_rows, archive_uri = locations.keep_files(ctx, facts, existing_rows, single), None
     if single:
-        kept = pa.concat_tables([kept, locations.make_objects(ctx, request.dataset, facts["content_hash"], held)])
+        copies = locations.make_objects(ctx, request.dataset, facts["content_hash"], existing_rows)
+        location_rows = pa.concat_tables([location_rows, copies])
     files = bronze_rows.files(ctx, request.dataset, attempt_id, source, choice, facts)
     row = {
         "dataset": request.dataset,
@@ -148,14 +148,14 @@ def _take(ctx: Context, request: IngestRequest, past: Past, upload: _Upload) -> 
         "reader_version": reader(choice.reader).version,
         "detection": bronze_rows.recognition(files, choice, source.wrapper),
         **upload.origin,
-        "kept_uri": kept_uri,
+        "kept_uri": archive_uri,
         "bytes": source.bytes,
         "files": asdict(bronze_rows.landed_counts(files)),
         "note": request.note,
         "dropped_at": request.dropped_at,
     }
-    objects = locations.objects(kept) if single else None
-    blobs = locations.rows(ctx, request.dataset, attempt_id, kept, held)
+    objects = locations.objects(location_rows) if single else None
+    blobs = locations.rows(ctx, request.dataset, attempt_id, location_rows, existing_rows)
     past.blobs.append(blobs)
     return Prepared(row, files, blobs, objects=objects)
 

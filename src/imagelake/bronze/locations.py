@@ -38,25 +38,25 @@ BLOBS = PLACE.append(pa.field("dataset", pa.string()))
 _STATES = (*BLOBS.names, "state", "at")
 
 
-def held(ctx: Context, dataset: str, facts: pa.Table, prepared: Sequence[pa.Table]) -> pa.Table:
+def existing_locations(ctx: Context, dataset: str, facts: pa.Table, prepared: Sequence[pa.Table]) -> pa.Table:
     """The live places (BLOBS) of the facts' bytes, and those that uploads before this one are about to add.
 
     Places that other datasets know are looked for only where the dataset itself has none.
     """
-    wanted = facts["content_hash"].unique().drop_null()
-    own = _live(ctx.tables.arrow(bronze.BLOBS, dataset, _STATES, pc.field("content_hash").isin(wanted)))
-    missing = wanted.filter(pc.invert(pc.is_in(wanted, own["content_hash"])))
+    hashes = facts["content_hash"].unique().drop_null()
+    own = _live(ctx.tables.arrow(bronze.BLOBS, dataset, _STATES, pc.field("content_hash").isin(hashes)))
+    missing = hashes.filter(pc.invert(pc.is_in(hashes, own["content_hash"])))
     return pa.concat_tables([own, *_of_others(ctx, dataset, missing), *(p.select(BLOBS.names) for p in prepared)])
 
 
-def _of_others(ctx: Context, dataset: str, wanted: pa.Array) -> list[pa.Table]:
+def _of_others(ctx: Context, dataset: str, hashes: pa.Array) -> list[pa.Table]:
     """The places that other datasets know, of bytes that this one has nowhere: mostly none.
 
     First only the hashes of the lake are read, then whole rows in the partitions that have some of them.
     """
-    if not len(wanted):
+    if not len(hashes):
         return []
-    elsewhere = pc.field("content_hash").isin(wanted) & (pc.field("dataset") != dataset)
+    elsewhere = pc.field("content_hash").isin(hashes) & (pc.field("dataset") != dataset)
     hits = ctx.tables.arrow(bronze.BLOBS, None, ["content_hash", "dataset"], elsewhere)
     if not len(hits):
         return []
@@ -70,13 +70,13 @@ def _live(rows: pa.Table) -> pa.Table:
 
 
 def keep_zip(
-    ctx: Context, archived: ArchiveCopy, upload_id: str, facts: pa.Table, held: pa.Table, single: bool
+    ctx: Context, archived: ArchiveCopy, upload_id: str, facts: pa.Table, existing_rows: pa.Table, single: bool
 ) -> tuple[pa.Table, str | None]:
     """PLACE rows of the new bytes, and the archive's path when it is kept: when enough of its bytes are new.
 
     Else, and when each is to be a `single` object, only the new members are kept.
     """
-    new = _unknown(facts, held)
+    new = _unknown(facts, existing_rows)
     fresh = pc.sum(new["length"]).as_py() or 0
     whole = sum_of(archived.source.members.table["length"])
     if single or not fresh or fresh < ctx.settings.ingest.keep_archive_share * whole:
@@ -86,21 +86,23 @@ def keep_zip(
     return pa.table([*columns, new["length"], new["codec"], new["crc32"]], schema=PLACE), uri
 
 
-def keep_files(ctx: Context, facts: pa.Table, held: pa.Table, single: bool) -> pa.Table:
+def keep_files(ctx: Context, facts: pa.Table, existing_rows: pa.Table, single: bool) -> pa.Table:
     """PLACE rows of the new bytes of loose files."""
-    return _kept(ctx, _unknown(facts, held), single)
+    return _kept(ctx, _unknown(facts, existing_rows), single)
 
 
-def make_objects(ctx: Context, dataset: str, content_hashes: pa.ChunkedArray, held: pa.Table) -> pa.Table:
+def make_objects(ctx: Context, dataset: str, content_hashes: pa.ChunkedArray, existing_rows: pa.Table) -> pa.Table:
     """PLACE rows of objects of their own, made of bytes that the lake holds without the dataset having them as objects.
 
     The bytes are copied out of the kept zips and packages of the lake; what is held nowhere is left out.
     """
-    own = held.filter(pc.and_(pc.equal(held["dataset"], dataset), pc.starts_with(held["uri"], f"{OBJECTS}/")))
-    wanted = pa.table({"content_hash": content_hashes.unique().drop_null()}).join(
+    own = existing_rows.filter(
+        pc.and_(pc.equal(existing_rows["dataset"], dataset), pc.starts_with(existing_rows["uri"], f"{OBJECTS}/"))
+    )
+    missing_hashes = pa.table({"content_hash": content_hashes.unique().drop_null()}).join(
         own.select(["content_hash"]), "content_hash", join_type="left anti"
     )
-    places = first_rows(held.join(wanted, "content_hash", join_type="left semi"), "content_hash")
+    places = first_rows(existing_rows.join(missing_hashes, "content_hash", join_type="left semi"), "content_hash")
     return make_objects_of(ctx, places) if len(places) else PLACE.empty_table()
 
 
@@ -125,7 +127,7 @@ def make_objects_again(ctx: Context, dataset: str, attempt_id: str) -> Objects:
     attempt = (pc.field("attempt_id") == attempt_id) & pc.field("content_hash").is_valid()
     files = ctx.tables.arrow(bronze.FILES, dataset, ["content_hash"], attempt)
     files = files.cast(pa.schema([("content_hash", pa.string())]))
-    places = held(ctx, dataset, files, ())
+    places = existing_locations(ctx, dataset, files, ())
     made = make_objects(ctx, dataset, files["content_hash"], places)
     if len(made):
         ctx.storage.flush()
@@ -133,14 +135,14 @@ def make_objects_again(ctx: Context, dataset: str, attempt_id: str) -> Objects:
     return objects(made)
 
 
-def objects(kept: pa.Table) -> Objects:
+def objects(location_rows: pa.Table) -> Objects:
     """The number and the bytes of objects, by their PLACE rows."""
-    return Objects(len(kept), sum_of(kept["length"]))
+    return Objects(len(location_rows), sum_of(location_rows["length"]))
 
 
-def rows(ctx: Context, dataset: str, attempt_id: str, kept: pa.Table, held: pa.Table) -> pa.Table:
+def rows(ctx: Context, dataset: str, attempt_id: str, new_rows: pa.Table, existing_rows: pa.Table) -> pa.Table:
     """Rows of bronze.blobs: new places, and those of other datasets that this dataset now uses too."""
-    places = pa.concat_tables([kept.select(PLACE.names), _borrowed(dataset, kept, held)])
+    places = pa.concat_tables([new_rows.select(PLACE.names), _borrowed(dataset, new_rows, existing_rows)])
     return state_rows(ctx, dataset, attempt_id, places, "live")
 
 
@@ -156,21 +158,23 @@ def state_rows(ctx: Context, dataset: str, attempt_id: str, places: pa.Table, st
     )
 
 
-def _borrowed(dataset: str, kept: pa.Table, held: pa.Table) -> pa.Table:
+def _borrowed(dataset: str, new_rows: pa.Table, existing_rows: pa.Table) -> pa.Table:
     """PLACE rows of bytes that only other datasets know so far."""
-    is_own = pc.equal(held["dataset"], dataset)
-    foreign = first_rows(held.filter(pc.invert(is_own)), "content_hash").select(PLACE.names)
+    is_own = pc.equal(existing_rows["dataset"], dataset)
+    foreign = first_rows(existing_rows.filter(pc.invert(is_own)), "content_hash").select(PLACE.names)
     if not len(foreign):
         return foreign
-    placed = pa.concat_tables([held.filter(is_own).select(["content_hash"]), kept.select(["content_hash"])])
+    placed = pa.concat_tables(
+        [existing_rows.filter(is_own).select(["content_hash"]), new_rows.select(["content_hash"])]
+    )
     return foreign.join(placed, "content_hash", join_type="left anti").select(PLACE.names)
 
 
-def _unknown(facts: pa.Table, held: pa.Table) -> pa.Table:
+def _unknown(facts: pa.Table, existing_rows: pa.Table) -> pa.Table:
     """What keeping bytes needs of the facts, one row a content hash, of bytes the lake does not hold yet."""
     hashes = facts["content_hash"]
     numbered = pa.table([hashes, pa.array(range(len(facts)), pa.int64())], ["content_hash", "row"])
-    is_new = pc.and_(pc.is_valid(hashes), pc.invert(pc.is_in(hashes, held["content_hash"])))
+    is_new = pc.and_(pc.is_valid(hashes), pc.invert(pc.is_in(hashes, existing_rows["content_hash"])))
     first = numbered.filter(is_new).group_by("content_hash").aggregate([("row", "min")])["row_min"]
     return facts.select(Blob._fields).take(first.take(pc.sort_indices(first)))
 
@@ -178,8 +182,8 @@ def _unknown(facts: pa.Table, held: pa.Table) -> pa.Table:
 def _kept(ctx: Context, new: pa.Table, single: bool) -> pa.Table:
     if len(new) == 0:
         return PLACE.empty_table()
-    kept = keep(ctx, new, single).select(["content_hash", "uri", "offset"])
-    found = kept.join(new.select(["content_hash", "length", "crc32"]), "content_hash", join_type="inner")
-    codec = pa.array(["stored"] * len(found), pa.string())
-    columns = [found[name] for name in ("content_hash", "uri", "offset", "length", "length")]
-    return pa.table([*columns, codec, found["crc32"]], schema=PLACE)
+    stored_rows = keep(ctx, new, single).select(["content_hash", "uri", "offset"])
+    joined = stored_rows.join(new.select(["content_hash", "length", "crc32"]), "content_hash", join_type="inner")
+    codec = pa.array(["stored"] * len(joined), pa.string())
+    columns = [joined[name] for name in ("content_hash", "uri", "offset", "length", "length")]
+    return pa.table([*columns, codec, joined["crc32"]], schema=PLACE)

@@ -39,15 +39,15 @@ def collected(frame: DataFrame) -> pa.Table:
     try:
         return frame.toArrow()
     except PythonException as error:
-        found = _OURS.search(str(error))
-        if found is None:
+        match = _OURS.search(str(error))
+        if match is None:
             raise
-        kind = getattr(errors, found["kind"], errors.ImagelakeError)
-        raise kind(found["message"], hint="run the same command again") from None
+        kind = getattr(errors, match["kind"], errors.ImagelakeError)
+        raise kind(match["message"], hint="run the same command again") from None
 
 
 def _tasks(ctx: Context, files: int, size: int) -> int:
     limits = ctx.settings.ingest
-    wanted = max(size / (limits.task_megabytes * _MEGABYTE), files / limits.task_files)
+    tasks = max(size / (limits.task_megabytes * _MEGABYTE), files / limits.task_files)
     cores = int(ctx.spark.sparkContext.defaultParallelism)
-    return max(math.ceil(wanted), min(cores, math.ceil(files / _FILES_WORTH_A_TASK)))
+    return max(math.ceil(tasks), min(cores, math.ceil(files / _FILES_WORTH_A_TASK)))

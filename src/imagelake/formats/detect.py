@@ -31,18 +31,18 @@ class Choice:
 
     def as_json(self) -> dict[str, Any]:
         """The record of the decision, as plain data for bronze."""
-        found = self.detection
+        detection = self.detection
         return {
             "chosen": {
-                "format": found.format,
-                "score": found.score,
-                "documents": list(found.documents),
-                "meta": list(found.meta),
-                "masks": list(found.masks),
-                "lacks": list(found.lacks),
+                "format": detection.format,
+                "score": detection.score,
+                "documents": list(detection.documents),
+                "meta": list(detection.meta),
+                "masks": list(detection.masks),
+                "lacks": list(detection.lacks),
             },
             "all": [{"format": d.format, "score": d.score, "lacks": list(d.lacks)} for d in self.all],
-            "seen": list(found.seen),
+            "seen": list(detection.seen),
             "unread": {"files": len(self.unread), "kinds": list(described(self.unread))},
         }
 
@@ -116,19 +116,19 @@ def _check_certain(unread: Iterable[Unread], usable: Iterable[Detection]) -> Non
 
 
 def _requested(tree: Tree, name: str) -> Choice:
-    wanted = reader(name).detect(tree)
-    if name == "images" and wanted.score <= 0 and reader("imagefolder").detect(tree).score > 0:
-        wanted = Detection(name, BY_NAME_SCORE)  # asked for by name, it leaves the class folders alone
-    if wanted.score <= 0:
+    detection = reader(name).detect(tree)
+    if name == "images" and detection.score <= 0 and reader("imagefolder").detect(tree).score > 0:
+        detection = Detection(name, BY_NAME_SCORE)  # asked for by name, it leaves the class folders alone
+    if detection.score <= 0:
         raise UploadRejected(
-            f"nothing in this upload can be read as {name}: {'; '.join(wanted.lacks) or 'nothing fits'}",
+            f"nothing in this upload can be read as {name}: {'; '.join(detection.lacks) or 'nothing fits'}",
             hint="leave --format out to see what each format lacks",
             rule="format.unusable",
         )
     if name == "labels":  # ours, and many small ones: nobody else's reader need look into each
-        return Choice(name, wanted, (wanted,))
+        return Choice(name, detection, (detection,))
     others = tuple(r.detect(tree) for r in READERS if r.name != name)
-    return Choice(name, wanted, (wanted, *others), _unread(tree, (wanted, *others), wanted))
+    return Choice(name, detection, (detection, *others), _unread(tree, (detection, *others), detection))
 
 
 def _unread(tree: Tree, judged: Iterable[Detection], winner: Detection | None) -> tuple[Unread, ...]:

@@ -102,18 +102,18 @@ def _records(path: str, data: bytes) -> Iterator[Record]:
 def _document(data: bytes) -> Mapping[str, Any]:
     """The save in these bytes; Unreadable when there is none."""
     try:
-        found = values.decode(data)
+        document = values.decode(data)
     except UnicodeDecodeError:
         raise Unreadable("document.not_utf8", "the save is not UTF-8") from None
     except ValueError as problem:
         raise Unreadable("document.invalid_json", f"no JSON: {problem}") from None
-    if not isinstance(found, dict) or type(found.get(MAGIC)) is not int or found[MAGIC] < 1:
+    if not isinstance(document, dict) or type(document.get(MAGIC)) is not int or document[MAGIC] < 1:
         raise Unreadable("document.wrong_shape", f"no object with {MAGIC}: it is no save")
-    if found[MAGIC] > SCHEMA:
-        raise Unreadable("document.wrong_shape", f"{MAGIC} is {found[MAGIC]}; this imagelake reads up to {SCHEMA}")
-    if not isinstance(found.get("annotations"), list):
-        raise Unreadable("document.wrong_shape", f"annotations is {shown(found.get('annotations'))}; give a list")
-    return found
+    if document[MAGIC] > SCHEMA:
+        raise Unreadable("document.wrong_shape", f"{MAGIC} is {document[MAGIC]}; this imagelake reads up to {SCHEMA}")
+    if not isinstance(document.get("annotations"), list):
+        raise Unreadable("document.wrong_shape", f"annotations is {shown(document.get('annotations'))}; give a list")
+    return document
 
 
 def _kinds(save: Mapping[str, Any]) -> tuple[str, ...]:
@@ -147,9 +147,9 @@ def _image(path: str, save: Mapping[str, Any], kinds: tuple[str, ...]) -> ImageR
     )
 
 
-def _side(given: Any, warnings: list[str]) -> int | None:
-    side = values.side(given)
-    if side is None and given is not None and "image.size_invalid" not in warnings:
+def _side(value: Any, warnings: list[str]) -> int | None:
+    side = values.side(value)
+    if side is None and value is not None and "image.size_invalid" not in warnings:
         warnings.append("image.size_invalid")
     return side
 
@@ -167,8 +167,8 @@ def _annotation(path: str, place: int, entry: Any, kinds: tuple[str, ...]) -> An
         if not category:
             raise Refused("annotation.category_unknown", f"category {shown(written)}; a name is needed")
     except Refused as problem:
-        known = kind if kind in kinds else None
-        return Issue(path, "annotation", locator, problem.rule, problem.message, raw, image_ref=path, kind=known)
+        valid_kind = kind if kind in kinds else None
+        return Issue(path, "annotation", locator, problem.rule, problem.message, raw, image_ref=path, kind=valid_kind)
     source_id = entry.get("source_id")
     return AnnotationRecord(
         document=path,
@@ -191,17 +191,17 @@ def _annotation(path: str, place: int, entry: Any, kinds: tuple[str, ...]) -> An
 def _shape(entry: Mapping[str, Any], warnings: list[str]) -> tuple[shapes.Shape, Box | None]:
     """Outline and box; Refused when they are not those of the kind."""
     kind = entry["kind"]
-    given = entry.get("rle" if kind == "rle" else "polygons")
-    shape = shapes.shape(given, warnings) if kind in ("polygon", "rle") else shapes.BOX
+    outline = entry.get("rle" if kind == "rle" else "polygons")
+    shape = shapes.shape(outline, warnings) if kind in ("polygon", "rle") else shapes.BOX
     if kind in ("polygon", "rle") and shape.kind != kind:
-        raise Refused(f"annotation.{kind}_invalid", f"{shown(given)} is no outline of kind {kind}")
+        raise Refused(f"annotation.{kind}_invalid", f"{shown(outline)} is no outline of kind {kind}")
     return shape, shapes.bbox(entry.get("bbox"), shape, warnings)
 
 
 def _attributes(entry: Mapping[str, Any], warnings: list[str]) -> dict[str, Any]:
     """What is given as attributes, and members that nobody knows."""
-    given = entry.get("attributes")
-    left, lost = values.attributes(given if isinstance(given, dict) else {}, ())
+    declared_attributes = entry.get("attributes")
+    left, lost = values.attributes(declared_attributes if isinstance(declared_attributes, dict) else {}, ())
     unknown, lost_too = values.attributes(entry, _FIELDS)
     if lost or lost_too:
         warnings.append("annotation.value_not_finite")

@@ -54,14 +54,14 @@ def unreadable_issue(path: str, data: bytes, problem: Unreadable) -> Issue:
 def cut(tree: Tree, paths: Sequence[str]) -> Iterator[tuple[str, ...]]:
     """The paths in groups of up to 200 files or 4 MB, so that 100,000 files are not 100,000 tasks."""
     group: list[str] = []
-    held = 0
+    group_bytes = 0
     for path in paths:
         size = tree.size(path)
-        if group and (len(group) == _UNIT_FILES or held + size > _UNIT_BYTES):
+        if group and (len(group) == _UNIT_FILES or group_bytes + size > _UNIT_BYTES):
             yield tuple(group)
-            group, held = [], 0
+            group, group_bytes = [], 0
         group.append(path)
-        held += size
+        group_bytes += size
     if group:
         yield tuple(group)
 

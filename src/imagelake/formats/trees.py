@@ -33,8 +33,8 @@ class FolderTree:
     """The files below a folder; nothing is stripped or left out."""
 
     def __init__(self, folder: Path) -> None:
-        found = (p for p in folder.rglob("*") if p.is_file())
-        self._files = {nfc(p.relative_to(folder).as_posix()): p for p in found}
+        paths = (p for p in folder.rglob("*") if p.is_file())
+        self._files = {nfc(p.relative_to(folder).as_posix()): p for p in paths}
         self._paths = tuple(sorted(self._files))
 
     @property

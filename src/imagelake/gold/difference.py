@@ -48,23 +48,23 @@ class Difference:
 
 
 def difference(
-    attempt: Attempt, entity: str, key: str, wanted: DataFrame, live: DataFrame, compared: str
+    attempt: Attempt, entity: str, key: str, new_rows: DataFrame, live: DataFrame, compared: str
 ) -> Difference:
     """The difference between the wanted rows of an entity and its live log rows, by key and one compared column."""
     old = live.select(key, F.col(compared).alias(OLD), F.col("row_id").alias("_old_id"))
-    pairs = wanted.join(old, key, "full")
+    pairs = new_rows.join(old, key, "full")
     equal = F.col(compared).eqNullSafe(F.col(OLD)) & F.col("_old_id").isNotNull() & F.col(compared).isNotNull()
     change = F.when(F.col("_old_id").isNull(), _ADDED).when(F.col(compared).isNull(), _REMOVED).otherwise(_CHANGED)
     unequal = counted(pairs.where(~equal).withColumn(_CHANGE, change))
     return _of_unequal(attempt, entity, key, compared, unequal, unequal.tally(_CHANGE))
 
 
-def first_difference(attempt: Attempt, entity: str, key: str, wanted: DataFrame, compared: str) -> Difference:
+def first_difference(attempt: Attempt, entity: str, key: str, new_rows: DataFrame, compared: str) -> Difference:
     """As `difference`, where there is no version yet. wanted: settled."""
-    nothing = F.lit(None).cast(wanted.schema[compared].dataType)
+    nothing = F.lit(None).cast(new_rows.schema[compared].dataType)
     columns = {OLD: nothing, "_old_id": F.lit(None).cast("string"), _CHANGE: F.lit(_ADDED)}
-    count = wanted.count()
-    return _of_unequal(attempt, entity, key, compared, Counted(wanted.withColumns(columns), count), {_ADDED: count})
+    count = new_rows.count()
+    return _of_unequal(attempt, entity, key, compared, Counted(new_rows.withColumns(columns), count), {_ADDED: count})
 
 
 def _of_unequal(
@@ -84,18 +84,18 @@ def _of_unequal(
 
 
 def local_difference(
-    attempt: Attempt, entity: str, key: str, wanted: pa.Table, live: pa.Table, compared: str
+    attempt: Attempt, entity: str, key: str, new_rows: pa.Table, live: pa.Table, compared: str
 ) -> Difference:
     """As `difference`, of rows that the driver holds."""
-    names, values = wanted[key].to_pylist(), wanted[compared].to_pylist()
+    names, values = new_rows[key].to_pylist(), new_rows[compared].to_pylist()
     olds = zip(live[key].to_pylist(), live[compared].to_pylist(), live["row_id"].to_pylist(), strict=True)
     old = {name: (value, row_id) for name, value, row_id in olds}
     differs = [name not in old or old[name][0] != value for name, value in zip(names, values, strict=True)]
-    come = wanted.filter(pa.array(differs, pa.bool_()))
+    come = new_rows.filter(pa.array(differs, pa.bool_()))
     changed = [name for name in come[key].to_pylist() if name in old]
     gone = old.keys() - set(names)
     ended = [*changed, *sorted(gone)]
-    kind = wanted.schema.field(compared).type
+    kind = new_rows.schema.field(compared).type
     olds_of_come = [old[name][0] if name in old else None for name in come[key].to_pylist()]
     unequal = pa.table(
         {

@@ -55,8 +55,8 @@ class Published:
 
     def find(self, number: int, recipe: int = 1) -> dict[str, Any] | None:
         """The newest row of that version."""
-        found = [row for row in self.rows if (row["number"], row["recipe"]) == (number, recipe)]
-        return found[-1] if found else None
+        matching_rows = [row for row in self.rows if (row["number"], row["recipe"]) == (number, recipe)]
+        return matching_rows[-1] if matching_rows else None
 
 
 def published(tables: DeltaStore, dataset: str) -> Published:
@@ -65,11 +65,11 @@ def published(tables: DeltaStore, dataset: str) -> Published:
     return Published(dataset, sorted(rows, key=lambda row: int(row["sequence"])))
 
 
-def live(tables: DeltaStore, known: Published, entity: str, number: int) -> DataFrame:
+def live(tables: DeltaStore, past_versions: Published, entity: str, number: int) -> DataFrame:
     """The log rows of an entity that make up version `number`; all recipes for splits."""
-    ids = known.publish_ids
-    log = tables.read(LOGS[entity], known.dataset)
-    ends = tables.read(gold.CLOSINGS, known.dataset).where(
+    ids = past_versions.publish_ids
+    log = tables.read(LOGS[entity], past_versions.dataset)
+    ends = tables.read(gold.CLOSINGS, past_versions.dataset).where(
         (F.col("entity") == entity) & (F.col("removed_in") <= number) & F.col("publish_id").isin(ids)
     )
     rows = log.where((F.col("added_in") <= number) & F.col("publish_id").isin(ids))

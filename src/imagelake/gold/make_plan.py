@@ -21,59 +21,65 @@ from imagelake.tables import upload_rows
 from imagelake.tables.build_rows import SILVER, app_id
 
 
-def make_plan(ctx: Context, request: PublishRequest, settings: DatasetSettings, known: Published) -> Plan | Current:
+def make_plan(
+    ctx: Context, request: PublishRequest, settings: DatasetSettings, past_versions: Published
+) -> Plan | Current:
     """The version to write, or the one that is there already.
 
     UsageError for options that do not fit the recipe, NotFound for a version that does not exist, GateFailed when the
     draft is not good enough.
     """
     if request.ref_number is not None:
-        return _recipe_plan(ctx, request, settings, known)
-    return _content_plan(ctx, request, settings, known)
+        return _recipe_plan(ctx, request, settings, past_versions)
+    return _content_plan(ctx, request, settings, past_versions)
 
 
-def _content_plan(ctx: Context, request: PublishRequest, settings: DatasetSettings, known: Published) -> Plan | Current:
-    recipe = choose_recipe(request, settings, known)
-    said = _of_settings(request.dataset, settings, known)
-    attempt = Attempt(request.dataset, known.number + 1, uuid.uuid4().hex)
-    ctx.progress(f"comparing the draft of {request.dataset} with version {known.number}")
+def _content_plan(
+    ctx: Context, request: PublishRequest, settings: DatasetSettings, past_versions: Published
+) -> Plan | Current:
+    recipe = choose_recipe(request, settings, past_versions)
+    said = _of_settings(request.dataset, settings, past_versions)
+    attempt = Attempt(request.dataset, past_versions.number + 1, uuid.uuid4().hex)
+    ctx.progress(f"comparing the draft of {request.dataset} with version {past_versions.number}")
     # before the rows are pinned: an upload that ends in between belongs to the next version
-    uploads = uploads_since(known.newest, upload_rows.newest(ctx.tables, request.dataset))
-    if not uploads.built and _is_published(ctx, known):
-        return Current(known.number, FIRST, said)
-    draft = draft_of(ctx, known, recipe)
+    uploads = uploads_since(past_versions.newest, upload_rows.newest(ctx.tables, request.dataset))
+    if not uploads.built and _is_published(ctx, past_versions):
+        return Current(past_versions.number, FIRST, said)
+    draft = draft_of(ctx, past_versions, recipe)
     differences = draft.differences(attempt)
-    if known.number and not any(d.added + d.removed + d.changed for d in differences):
-        return Current(known.number, FIRST, said)
+    if past_versions.number and not any(d.added + d.removed + d.changed for d in differences):
+        return Current(past_versions.number, FIRST, said)
     splits = draft.splits(settings)
     with draft.relations(splits) as relations:
         candidate = Candidate(relations, uploads, recipe.fractions)
-        verdict = judged(ctx, request, attempt, candidate, (settings, known))
+        verdict = judged(ctx, request, attempt, candidate, (settings, past_versions))
     differences.append(draft.split_difference(attempt, splits))
-    parent = f"v{known.number}.1" if known.number else None
+    parent = f"v{past_versions.number}.1" if past_versions.number else None
     remarks = said + splits.remarks + _of_verdict(verdict)
     of_content = (draft.digests(differences, splits), verdict.measures.statistics)
     return Plan(attempt, FIRST, recipe, differences, *of_content, verdict, parent, uploads, remarks)
 
 
-def _is_published(ctx: Context, known: Published) -> bool:
+def _is_published(ctx: Context, past_versions: Published) -> bool:
     """Whether the newest version includes every build that has written to the draft; only builds change it."""
-    if known.newest is None or known.newest["last_sequence"] is None:
+    if past_versions.newest is None or past_versions.newest["last_sequence"] is None:
         return False
-    builds = (ctx.tables.transaction(spec, app_id(known.dataset)) or 0 for spec in SILVER)
-    return max(builds) <= int(known.newest["last_sequence"])
+    builds = (ctx.tables.transaction(spec, app_id(past_versions.dataset)) or 0 for spec in SILVER)
+    return max(builds) <= int(past_versions.newest["last_sequence"])
 
 
-def _recipe_plan(ctx: Context, request: PublishRequest, settings: DatasetSettings, known: Published) -> Plan | Current:
-    number = request.ref_number or known.number
-    base = known.find(number)
+def _recipe_plan(
+    ctx: Context, request: PublishRequest, settings: DatasetSettings, past_versions: Published
+) -> Plan | Current:
+    number = request.ref_number or past_versions.number
+    base = past_versions.find(number)
     if base is None:
         raise NotFound(f"{request.dataset} has no version v{number}", hint=f"imagelake show {request.dataset}")
-    recipe = choose_recipe(request, settings, known)
-    recipe_number, past_recipe = history(known, recipe, number)
-    if known.find(number, recipe_number) is not None:
+    recipe = choose_recipe(request, settings, past_versions)
+    recipe_number, past_recipe = history(past_versions, recipe, number)
+    if past_versions.find(number, recipe_number) is not None:
         return Current(number, recipe_number, Remarks())
-    draft = WholeDraft.of_version(ctx, known, number, (recipe, recipe_number, past_recipe))
+    draft = WholeDraft.of_version(ctx, past_versions, number, (recipe, recipe_number, past_recipe))
     attempt = Attempt(request.dataset, number, uuid.uuid4().hex)
     splits = draft.splits(settings)
     differences = [draft.split_difference(attempt, splits)]
@@ -93,13 +99,13 @@ def _of_verdict(verdict: Verdict) -> Remarks:
     return Remarks({**warnings, "publish.forced": 1}, (*notices, said), infos)
 
 
-def _of_settings(dataset: str, settings: DatasetSettings, known: Published) -> Remarks:
-    keys = settings_that_differ(settings, known)
+def _of_settings(dataset: str, settings: DatasetSettings, past_versions: Published) -> Remarks:
+    keys = settings_that_differ(settings, past_versions)
     if not keys:
         return Remarks()
     named = ", ".join(f"splits.{key}" for key in keys)
     sentence = (
         f"recipe 1 continues as {dataset}@v1 began it: {named} in datasets/{dataset}.yaml differ from it; "
-        f"for other shares: imagelake publish {dataset}@v{known.number} --split …"
+        f"for other shares: imagelake publish {dataset}@v{past_versions.number} --split …"
     )
     return Remarks({"split.settings_differ": 1}, (sentence,))

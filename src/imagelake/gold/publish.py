@@ -52,12 +52,12 @@ def run(ctx: Context, request: PublishRequest, lease: Lease) -> RunReport:
 
 def _published(ctx: Context, request: PublishRequest, settings: DatasetSettings, lease: Lease) -> RunReport | None:
     """The report of one try; None when another publisher took the number."""
-    known = published(ctx.tables, request.dataset)
-    plan = make_plan(ctx, request, settings, known)
+    past_versions = published(ctx.tables, request.dataset)
+    plan = make_plan(ctx, request, settings, past_versions)
     if isinstance(plan, Current):
         _name(ctx, request, plan.number, plan.recipe_number)
         return _report(request, "unchanged", plan.number, plan.recipe_number, plan.remarks)
-    if not _write(ctx, request, settings, known, plan, lease):
+    if not _write(ctx, request, settings, past_versions, plan, lease):
         return None
     _name(ctx, request, plan.attempt.number, plan.recipe_number)
     return _report(request, "published", plan.attempt.number, plan.recipe_number, plan.remarks)
@@ -80,7 +80,7 @@ def _name(ctx: Context, request: PublishRequest, number: int, recipe: int) -> No
 
 
 def _write(
-    ctx: Context, request: PublishRequest, settings: DatasetSettings, known: Published, plan: Plan, lease: Lease
+    ctx: Context, request: PublishRequest, settings: DatasetSettings, past_versions: Published, plan: Plan, lease: Lease
 ) -> bool:
     """Append the rows, then the version row; False when another publisher took the number."""
     ctx.reached("publish:rows")
@@ -92,7 +92,7 @@ def _write(
         *(partial(_append, ctx, d.entity, LOGS[d.entity], d.rows) for d in new),
         *([partial(_append, ctx, "closings", gold.CLOSINGS, all_of(ends))] if ends else []),
     )
-    row = version_row(ctx, request, settings, known, plan)
+    row = version_row(ctx, request, settings, past_versions, plan)
     ctx.reached("publish:version")
     lease.check()
     txn = Txn(f"version/{request.dataset}", row["sequence"])

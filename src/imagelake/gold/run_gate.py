@@ -79,7 +79,7 @@ def judge_draft_and_tables(ctx: Context, dataset: str) -> Verdict:
 
 
 def _verdict(ctx: Context, dataset: str) -> Verdict:
-    newest, known = upload_rows.newest(ctx.tables, dataset), published(ctx.tables, dataset)
+    newest, past_versions = upload_rows.newest(ctx.tables, dataset), published(ctx.tables, dataset)
     if not any(row["state"] in INCLUDED for row in newest):
         raise NotFound(
             f"{dataset} has no draft: none of its {len(newest)} uploads was built",
@@ -87,13 +87,15 @@ def _verdict(ctx: Context, dataset: str) -> Verdict:
         )
     settings = load_dataset_settings(ctx.storage, dataset)
     ctx.progress(f"measuring the draft of {dataset}")
-    uploads = uploads_since(known.newest, newest)
-    recipe = choose_recipe(PublishRequest(dataset), settings, known)
-    draft = draft_of(ctx, known, recipe)
+    uploads = uploads_since(past_versions.newest, newest)
+    recipe = choose_recipe(PublishRequest(dataset), settings, past_versions)
+    draft = draft_of(ctx, past_versions, recipe)
     loading = Thread(target=validate.load)  # takes seconds, while Spark counts
     loading.start()
     with draft.relations(draft.splits(settings)) as relations:
-        verdict = _by_thresholds(ctx, dataset, Candidate(relations, uploads, recipe.fractions), (settings, known))
+        verdict = _by_thresholds(
+            ctx, dataset, Candidate(relations, uploads, recipe.fractions), (settings, past_versions)
+        )
     loading.join()
     return _by_suites(ctx, dataset, verdict)
 
@@ -113,8 +115,8 @@ def _by_suites(ctx: Context, dataset: str, verdict: Verdict) -> Verdict:
 
 
 def _measured(ctx: Context, dataset: str, candidate: Candidate, by: tuple[DatasetSettings, Published]) -> Measures:
-    settings, known = by
-    counted = measure(candidate.relations, candidate.uploads, known.newest)
+    settings, past_versions = by
+    counted = measure(candidate.relations, candidate.uploads, past_versions.newest)
     statistics = replace(counted.statistics, shares=candidate.shares)
     if counted.images <= settings.statistics.compare_up_to and _asks_for_look_alikes(settings):
         alike = look_alikes(ctx, dataset, candidate.relations)

@@ -19,14 +19,14 @@ _PLURAL = {"image": "images", "annotation": "annotations", "category": "categori
 
 
 def version_row(
-    ctx: Context, request: PublishRequest, settings: DatasetSettings, known: Published, plan: Plan
+    ctx: Context, request: PublishRequest, settings: DatasetSettings, past_versions: Published, plan: Plan
 ) -> dict[str, Any]:
     """A row of gold.versions for the plan, whose log rows have been appended."""
     sets = plan.digests
     content_digest = digest.content_digest(sets.images, sets.annotations, sets.categories)
     return {
         "dataset": request.dataset,
-        "sequence": known.sequence + 1,
+        "sequence": past_versions.sequence + 1,
         "number": plan.attempt.number,
         "recipe": plan.recipe_number,
         "state": "published",
@@ -58,9 +58,9 @@ def version_row(
 def _added(differences: Sequence[Difference]) -> dict[str, int]:
     """Rows appended to each log."""
     counts = dict.fromkeys((*_PLURAL.values(), "closings"), 0)
-    for found in differences:
-        counts[_PLURAL[found.entity]] = found.added + found.changed
-        counts["closings"] += found.removed + found.changed
+    for entity_difference in differences:
+        counts[_PLURAL[entity_difference.entity]] = entity_difference.added + entity_difference.changed
+        counts["closings"] += entity_difference.removed + entity_difference.changed
     return counts
 
 

@@ -66,29 +66,29 @@ class Applied:
     restored: tuple[str, ...] = ()
 
 
-def apply(storage: S3Storage, wanted: Wanted, place: Place, backend: Backend, turns: Turns) -> Applied:
+def apply(storage: S3Storage, target: Wanted, place: Place, backend: Backend, turns: Turns) -> Applied:
     """Give the bucket these rules of this lake; every other rule stays. Other appliers of the bucket wait meanwhile.
 
     ConfigError when a rule of the settings' own would let a table or another lake expire; and where nobody can wait:
     the store ignores conditions, and no single writer is declared.
     """
-    refuse_foreign_tables(storage, wanted.rules)
+    refuse_foreign_tables(storage, target.rules)
     rules, meeting = BucketRules(storage), replace(storage, prefix=TURNS)
     if not keeps_conditions(meeting):
         if storage.settings.single_writer:
-            return exchange_rules(rules, wanted.rules, place, backend.implied)
+            return exchange_rules(rules, target.rules, place, backend.implied)
         raise ConfigError(
             f"s3://{storage.bucket} ignores conditions on writes (RGW 16 does once a bucket is versioned): "
             "two appliers at once would lose rules",
             hint="set s3.single_writer=true if nothing else writes to this bucket at the same time",
         )
     with acquire(meeting, "lifecycle", this_process(turns.run_id), turns.settings, turns.clock) as lease:
-        return exchange_rules(rules, wanted.rules, place, backend.implied, before_write=lease.check)
+        return exchange_rules(rules, target.rules, place, backend.implied, before_write=lease.check)
 
 
 def exchange_rules(
     rules: Rules,
-    wanted: tuple[Rule, ...],
+    new_rules: tuple[Rule, ...],
     place: Place,
     implied: bytes | None = None,
     before_write: Callable[[], None] = lambda: None,
@@ -105,7 +105,7 @@ def exchange_rules(
     for _ in range(ATTEMPTS):
         refuse_harm(before, place)
         foreign |= {rule.facts: rule.mended for rule in before.rules if not place.owns(rule.facts.rule_id)}
-        new = merge(before, wanted, place, implied, tuple(foreign.values()))
+        new = merge(before, new_rules, place, implied, tuple(foreign.values()))
         if new == before.data:
             return Applied(first, before, written, tuple(restored))
         sent = Configuration(new, before.minimum)
@@ -135,9 +135,9 @@ def refuse_foreign_tables(storage: S3Storage, rules: tuple[Rule, ...]) -> None:
             )
 
 
-def refuse_harm(found: Configuration, place: Place) -> None:
+def refuse_harm(configuration: Configuration, place: Place) -> None:
     """ConfigError when somebody's rule would hurt this lake: nothing is written beside it."""
-    harms = compare(found, Wanted((), ()), place).harms
+    harms = compare(configuration, Wanted((), ()), place).harms
     if harms:
         rule, more = harms[0], f" (and {len(harms) - 1} more such rules)" if len(harms) > 1 else ""
         raise ConfigError(
@@ -158,15 +158,15 @@ def _read_back(rules: Rules, sent: Configuration, place: Place, sleep: Callable[
     """The configuration once it holds what was sent, seen twice; else what it is after all patience."""
     expected, steady = {rule.facts for rule in sent.rules}, 0
     for attempt in range(_READS_BACK):
-        found = rules.read()
-        facts = {rule.facts for rule in found.rules}
+        configuration = rules.read()
+        facts = {rule.facts for rule in configuration.rules}
         seen = expected <= facts and not any(place.owns(f.rule_id) for f in facts - expected)
         steady = steady + 1 if seen else 0
         if steady == _STEADY:
             break
         if not seen:
             sleep(min(2.0, 0.05 * 2**attempt))
-    return found
+    return configuration
 
 
 def _check_kept(before: Configuration, sent: Configuration, after: Configuration, place: Place) -> list[str]:
@@ -174,23 +174,23 @@ def _check_kept(before: Configuration, sent: Configuration, after: Configuration
 
     One that reads as before was not taken over yet, or somebody wrote what they had read earlier: that is tried again.
     """
-    past, now = ({rule.facts for rule in found.rules} for found in (before, after))
+    past, now = ({rule.facts for rule in configuration.rules} for configuration in (before, after))
     by_id = {facts.rule_id: facts for facts in now if facts.rule_id}
     vanished = []
     for rule in sent.rules:
-        kept = by_id.get(rule.facts.rule_id)
-        if rule.facts in now or kept in past:
+        now_facts = by_id.get(rule.facts.rule_id)
+        if rule.facts in now or now_facts in past:
             continue
-        if kept is not None:
-            raise _otherwise(rule.raw, rule.facts, kept, own=place.owns(kept.rule_id))
+        if now_facts is not None:
+            raise _otherwise(rule.raw, rule.facts, now_facts, own=place.owns(now_facts.rule_id))
         if not place.owns(rule.facts.rule_id):
             vanished.append(rule.facts.rule_id)
     return vanished
 
 
-def _otherwise(raw: bytes, sent: Facts, kept: Facts, *, own: bool) -> IntegrityError:
+def _otherwise(raw: bytes, sent: Facts, now_facts: Facts, *, own: bool) -> IntegrityError:
     message = (
-        f"rule {sent.rule_id!r} was sent, and reads otherwise: {describe(kept)} on {kept.prefix!r}; "
+        f"rule {sent.rule_id!r} was sent, and reads otherwise: {describe(now_facts)} on {now_facts.prefix!r}; "
         f"sent was {raw.decode()}"
     )
     if own:

@@ -42,7 +42,7 @@ class Backend:
 
     def storage_class(self, name: str) -> StorageClass | None:
         """The class of that name, if rules can move objects there."""
-        return next((found for found in self.classes if found.name == name), None)
+        return next((storage_class for storage_class in self.classes if storage_class.name == name), None)
 
 
 _AWS_CLASSES = (

@@ -218,8 +218,8 @@ def check_class(where: str, name: str, days: int, backend: Backend) -> None:
         raise ConfigError(f"{where}: {name} is refused: {reason}", hint=_AT_ONCE)
     if name not in ("STANDARD_IA", "GLACIER_IR"):
         raise ConfigError(f"{where}: storage_class {name} is not one that imagelake knows", hint=_AT_ONCE)
-    known = backend.storage_class(name)
-    if known and days < known.min_days:
+    tier = backend.storage_class(name)
+    if tier and days < tier.min_days:
         raise ConfigError(
-            f"{where}: after_days = {days}: {backend.name} moves objects to {name} after {known.min_days} days or later"
+            f"{where}: after_days = {days}: {backend.name} moves objects to {name} after {tier.min_days} days or later"
         )

@@ -65,10 +65,13 @@ class Prices:
 
 def prices(settings: PriceSettings, backend: Backend) -> Prices:
     """The prices that hold for this backend."""
-    given = {"STANDARD": settings.standard, "STANDARD_IA": settings.standard_ia, "GLACIER_IR": settings.glacier_ir}
-    listed = {"STANDARD": backend.price, **{found.name: found.price for found in backend.classes}}
-    chosen = {name: listed.get(name) if price is None else price for name, price in given.items()}
-    moves = {found.name: found.move_price for found in backend.classes}
+    set_prices = {"STANDARD": settings.standard, "STANDARD_IA": settings.standard_ia, "GLACIER_IR": settings.glacier_ir}
+    listed = {
+        "STANDARD": backend.price,
+        **{storage_class.name: storage_class.price for storage_class in backend.classes},
+    }
+    chosen = {name: listed.get(name) if price is None else price for name, price in set_prices.items()}
+    moves = {storage_class.name: storage_class.move_price for storage_class in backend.classes}
     return Prices({name: price for name, price in chosen.items() if price is not None}, moves)
 
 
@@ -99,8 +102,8 @@ def _expiring(storage: S3Storage, rule: Rule, before: datetime, at: Prices) -> E
     count, due, table = 0, 0, None
     everything: dict[str, int] = {}
     going: dict[str, int] = {}
-    found = _Bounded(_objects(storage, rule.prefix))
-    for item in found:
+    listing = _Bounded(_objects(storage, rule.prefix))
+    for item in listing:
         count += 1
         _add(everything, item)
         if item["LastModified"] <= before:
@@ -111,7 +114,7 @@ def _expiring(storage: S3Storage, rule: Rule, before: datetime, at: Prices) -> E
     sizes = sum(everything.values()), sum(going.values())
     costs = at.monthly(everything)
     saves_due = None if costs is None else at.monthly(going)
-    return Estimate(count, sizes[0], due, sizes[1], 0, found.complete, costs, costs, saves_due, foreign_table=table)
+    return Estimate(count, sizes[0], due, sizes[1], 0, listing.complete, costs, costs, saves_due, foreign_table=table)
 
 
 def _moving(storage: S3Storage, rule: Rule, backend: Backend, at: Prices, before: datetime) -> Estimate:
@@ -119,8 +122,8 @@ def _moving(storage: S3Storage, rule: Rule, backend: Backend, at: Prices, before
     target = backend.storage_class(rule.storage_class or "")
     least = rule.min_bytes or (SMALLEST_TIERED if target and target.billed_bytes else 0)
     young, old, small = _Heap(), _Heap(), 0
-    found = _Bounded(_objects(storage, rule.prefix))
-    for item in found:
+    listing = _Bounded(_objects(storage, rule.prefix))
+    for item in listing:
         if item.get("StorageClass", "STANDARD") != "STANDARD":
             continue
         if item["Size"] < least:
@@ -134,7 +137,7 @@ def _moving(storage: S3Storage, rule: Rule, backend: Backend, at: Prices, before
         due_objects=old.objects,
         due_bytes=old.bytes,
         small_objects=small,
-        complete=found.complete,
+        complete=listing.complete,
         costs=at.monthly({"STANDARD": both.bytes}),
         saves=at.saving(both.bytes, both.billed, to),
         saves_due=at.saving(old.bytes, old.billed, to),
@@ -161,35 +164,35 @@ def _versions(storage: S3Storage, rule: Rule, at: Prices) -> Estimate:
     """Noncurrent versions; since when they are that, a listing does not say."""
     everything: dict[str, int] = {}
     count = 0
-    found = _Bounded(_all_versions(storage, rule.prefix))
-    for item in found:
+    listing = _Bounded(_all_versions(storage, rule.prefix))
+    for item in listing:
         if not item["IsLatest"]:
             count += 1
             _add(everything, item)
     costs = at.monthly(everything)
-    return Estimate(count, sum(everything.values()), None, None, 0, found.complete, costs)
+    return Estimate(count, sum(everything.values()), None, None, 0, listing.complete, costs)
 
 
 def _uploads(storage: S3Storage, rule: Rule, days: int, now: datetime) -> Estimate:
     """Unfinished uploads; how many bytes they have, only a request for each would say."""
     count = due = 0
-    found = _Bounded(unfinished(storage))
-    for upload in found:
+    listing = _Bounded(unfinished(storage))
+    for upload in listing:
         count += 1
         due += upload.begun <= now - timedelta(days=days)
-    return Estimate(count, 0, due, 0, 0, found.complete)
+    return Estimate(count, 0, due, 0, 0, listing.complete)
 
 
 class _Bounded:
     """The first MOST_LISTED of an iterator; `complete` says afterwards whether that was all."""
 
-    def __init__(self, found: Iterator[Any]) -> None:
-        self._found = found
+    def __init__(self, objects: Iterator[Any]) -> None:
+        self._objects = objects
         self.complete = True
 
     def __iter__(self) -> Iterator[Any]:
-        yield from islice(self._found, MOST_LISTED)
-        self.complete = next(self._found, None) is None
+        yield from islice(self._objects, MOST_LISTED)
+        self.complete = next(self._objects, None) is None
 
 
 def _add(by_class: dict[str, int], item: Mapping[str, Any]) -> None:

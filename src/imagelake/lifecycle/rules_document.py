@@ -34,8 +34,8 @@ class Facts:
 
     def parts(self, action: str) -> list[dict[str, str]]:
         """The parts of each action of that name, those with parts of their own left out."""
-        found = (value for name, value in self.actions if name == action and isinstance(value, frozenset))
-        return [{key: part for key, part in value if isinstance(part, str)} for value in found]
+        values = (value for name, value in self.actions if name == action and isinstance(value, frozenset))
+        return [{key: part for key, part in value if isinstance(part, str)} for value in values]
 
 
 @dataclass(frozen=True)
@@ -131,13 +131,13 @@ def _facts(rule: _Node) -> Facts:
     prefix = next((node.text for node in conditions if node.tag == "Prefix"), None)
     if prefix is None:
         prefix = _text(rule, "Prefix")
-    known = ("ID", "Status", "Prefix", "Filter")
+    own_tags = ("ID", "Status", "Prefix", "Filter")
     return Facts(
         _text(rule, "ID"),
         _text(rule, "Status").strip() == "Enabled",
         prefix,
         frozenset((node.tag, _value(node)) for node in conditions if node.tag != "Prefix"),
-        frozenset((node.tag, _value(node)) for node in rule.children if node.tag not in known),
+        frozenset((node.tag, _value(node)) for node in rule.children if node.tag not in own_tags),
     )
 
 
@@ -147,8 +147,8 @@ def _conditions(filters: _Node) -> Iterable[_Node]:
 
 
 def _text(rule: _Node, tag: str) -> str:
-    found = rule.child(tag)
-    return found.text if found else ""
+    node = rule.child(tag)
+    return node.text if node else ""
 
 
 def _value(node: _Node) -> object:
@@ -170,8 +170,8 @@ def _parse(data: bytes) -> _Node:
         open_nodes[-1].children.append(node)
         open_nodes.append(node)
 
-    def text(found: str) -> None:
-        open_nodes[-1].text += found
+    def text(characters: str) -> None:
+        open_nodes[-1].text += characters
 
     def end(_: str) -> None:
         node, at = open_nodes.pop(), parser.CurrentByteIndex

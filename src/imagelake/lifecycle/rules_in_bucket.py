@@ -29,19 +29,19 @@ class BucketRules:
 
     def read(self) -> Configuration:
         """What holds now."""
-        client, bucket, kept = self._client(), self.storage.bucket, dict[str, Any]()
-        token = _answer.set(kept)
+        client, bucket, body_slot = self._client(), self.storage.bucket, dict[str, Any]()
+        token = _answer.set(body_slot)
         try:
             with translated("read the lifecycle rules of", f"s3://{bucket}"):
                 try:
-                    found = client.get_bucket_lifecycle_configuration(Bucket=bucket)
+                    answer = client.get_bucket_lifecycle_configuration(Bucket=bucket)
                 except client.exceptions.ClientError as error:
                     if error.response.get("Error", {}).get("Code") != _ABSENT:
                         raise
                     return Configuration(None)
         finally:
             _answer.reset(token)
-        return Configuration(kept["body"], found.get("TransitionDefaultMinimumObjectSize"))
+        return Configuration(body_slot["body"], answer.get("TransitionDefaultMinimumObjectSize"))
 
     def write(self, data: bytes | None, minimum: str | None) -> None:
         """Replace all of it; None removes it."""
@@ -67,9 +67,9 @@ class BucketRules:
 
 
 def _keep_answer(response_dict: Mapping[str, Any], **_: object) -> None:
-    kept = _answer.get()
-    if kept is not None:
-        kept["body"] = response_dict["body"]
+    body_slot = _answer.get()
+    if body_slot is not None:
+        body_slot["body"] = response_dict["body"]
 
 
 def _send_request(params: dict[str, Any], **_: object) -> None:

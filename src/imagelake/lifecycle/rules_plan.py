@@ -61,34 +61,38 @@ class Plan:
         return tuple(rule for rule in self.foreign if rule.harm)
 
 
-def compare(found: Configuration, wanted: Wanted, place: Place) -> Plan:
+def compare(configuration: Configuration, target: Wanted, place: Place) -> Plan:
     """The plan that makes the bucket's rules of this lake the wanted ones."""
-    there = {rule.facts.rule_id: rule.facts for rule in found.rules if place.owns(rule.facts.rule_id)}
-    changes = [_change(rule, there) for rule in wanted.rules]
-    asked = {rule.rule_id for rule in wanted.rules}
+    there = {rule.facts.rule_id: rule.facts for rule in configuration.rules if place.owns(rule.facts.rule_id)}
+    changes = [_change(rule, there) for rule in target.rules]
+    asked = {rule.rule_id for rule in target.rules}
     for rule_id, facts in there.items():
         if rule_id not in asked:
             name = rule_id.split("-", 2)[2].rpartition("-")[0]
             changes.append(Change("remove", rule_id, name, facts.prefix, "nothing any more", describe(facts)))
-    others = [_judge(rule.facts, place) for rule in found.rules if not place.owns(rule.facts.rule_id)]
+    others = [_judge(rule.facts, place) for rule in configuration.rules if not place.owns(rule.facts.rule_id)]
     return Plan(tuple(changes), tuple(others))
 
 
 def merge(
-    found: Configuration, wanted: Sequence[Rule], place: Place, implied: bytes | None, carried: Sequence[bytes] = ()
+    configuration: Configuration,
+    new_rules: Sequence[Rule],
+    place: Place,
+    implied: bytes | None,
+    carried: Sequence[bytes] = (),
 ) -> bytes | None:
     """The configuration with this lake's rules exchanged for the wanted; every other byte stays.
 
     The very same document when nothing differs. `carried`: rules of others that were there and must be again.
     """
-    missing = {facts_of(rule.xml()): rule.xml() for rule in wanted}
+    missing = {facts_of(rule.xml()): rule.xml() for rule in new_rules}
     old: list[Stored] = []
-    for rule in found.rules:
+    for rule in configuration.rules:
         if place.owns(rule.facts.rule_id) and missing.pop(rule.facts, None) is None:
             old.append(rule)
-    there = {rule.facts for rule in found.rules}
+    there = {rule.facts for rule in configuration.rules}
     new = [*(raw for raw in carried if facts_of(raw) not in there), *missing.values()]
-    return exchange(found, old, new, implied) if old or new else found.data
+    return exchange(configuration, old, new, implied) if old or new else configuration.data
 
 
 def describe(facts: Facts) -> str:
@@ -133,26 +137,26 @@ def _change(rule: Rule, there: dict[str, Facts]) -> Change:
 def _judge(facts: Facts, place: Place) -> Foreign:
     """What a rule of somebody else means for the lake."""
     hit = [(where, what) for where, what in PROTECTED if reaches(facts.prefix, place.root + where)]
-    told = Foreign(facts.rule_id, facts.prefix, describe(facts))
+    verdict = Foreign(facts.rule_id, facts.prefix, describe(facts))
     loss, doubt = _loss(facts), _doubt(facts)
     waiting = reaches(facts.prefix, f"{place.root}landing/") and not facts.prefix.startswith(f"{place.root}landing/.")
     if hit and loss:
         where, what = hit[0]
         harm = f"it {loss} objects below {place.root}{where}: {what}"
         if not facts.enabled:
-            return _warned(told, f"once enabled, {harm}")
+            return _warned(verdict, f"once enabled, {harm}")
         if any(isinstance(c, tuple) and c[0] == "Tag" for c in facts.narrowed):
-            return _warned(told, f"{harm}, if anybody tags them; imagelake never does")
-        return Foreign(told.rule_id, told.prefix, told.does, harm=harm)
+            return _warned(verdict, f"{harm}, if anybody tags them; imagelake never does")
+        return Foreign(verdict.rule_id, verdict.prefix, verdict.does, harm=harm)
     if hit and doubt and facts.enabled:
-        return _warned(told, f"it {doubt} below {place.root}{hit[0][0]}")
+        return _warned(verdict, f"it {doubt} below {place.root}{hit[0][0]}")
     if waiting and loss and facts.enabled:
-        return _warned(told, f"it {loss} objects below {place.root}landing/, also uploads that still wait")
-    return told
+        return _warned(verdict, f"it {loss} objects below {place.root}landing/, also uploads that still wait")
+    return verdict
 
 
-def _warned(told: Foreign, warning: str) -> Foreign:
-    return Foreign(told.rule_id, told.prefix, told.does, warning=warning)
+def _warned(verdict: Foreign, warning: str) -> Foreign:
+    return Foreign(verdict.rule_id, verdict.prefix, verdict.does, warning=warning)
 
 
 def _loss(facts: Facts) -> str | None:

@@ -148,8 +148,8 @@ def _connect(connection: duckdb.DuckDBPyConnection, distance: int) -> None:
 def _join(connection: duckdb.DuckDBPyConnection, roots: _Roots, query: str, values: dict[str, int]) -> None:
     """Join the roots of pairs that a query finds."""
     joined = array("l")
-    found = connection.execute(query, values)
-    while pairs := found.fetchmany(_PAIRS):
+    result = connection.execute(query, values)
+    while pairs := result.fetchmany(_PAIRS):
         joined.extend(root for one, other in pairs for root in roots.join(one, other))
     if joined:
         changes = pa.table({"old": pa.array(joined, pa.int32()), "new": pa.array(map(roots.of, joined), pa.int32())})

@@ -91,31 +91,33 @@ def _difference(tables: Tables, storage: Storage, ends: tuple[Target, Target], p
     check_rows(tables, after)
     album = Album(tables, storage, after.dataset)
     sketch = changes(Comparison(tables, before, after), totals_of(tables, after))
-    found = sketch.draw(Material(samples(tables, after, sketch.keys, sketch.first), album))
+    section = sketch.draw(Material(samples(tables, after, sketch.keys, sketch.first), album))
     title = f"{before.name}..{after.name}"
     last = after.name.replace("@", "-").removeprefix(f"{before.dataset}-")
-    page = Page(title, _summary(found), [(_COMPARED, found)])
+    page = Page(title, _summary(section), [(_COMPARED, section)])
     return _report(page, album, (title, f"{before.name.replace('@', '-')}-{last}"), progress)
 
 
-def _summary(found: Changes) -> Verdict:
+def _summary(section: Changes) -> Verdict:
     numbers = tuple(
         (f"{plural} {word}", getattr(count, word) or 0)
-        for count in found.counts
+        for count in section.counts
         for plural in (_NOUNS[count.entity][1],)
         for word in ("added", "removed", "changed", "renamed")
         if getattr(count, word) is not None
     )
     parts = [
         f"{number:,} {_NOUNS[count.entity][number != 1]} {word}"
-        for count in found.counts
+        for count in section.counts
         for word in ("added", "removed", "changed", "renamed")
         if (number := getattr(count, word))
     ]
-    moved = sum(move.images for move in found.moves)
+    moved = sum(move.images for move in section.moves)
     parts += [f"{moved:,} {_NOUNS['image'][moved != 1]} in another split"] if moved else []
-    told = ", ".join(parts) or "nothing changed"
-    return Verdict(f"From {found.before} to {found.after}: {told}.", "open", (), (*numbers, ("split moves", moved)))
+    sentence = ", ".join(parts) or "nothing changed"
+    return Verdict(
+        f"From {section.before} to {section.after}: {sentence}.", "open", (), (*numbers, ("split moves", moved))
+    )
 
 
 _NOUNS = {"image": ("image", "images"), "annotation": ("annotation", "annotations"), "category": ("class", "classes")}

@@ -62,13 +62,15 @@ def contact(scope: Scope) -> Sketch[Contact] | None:
     classes, more = _classes(scope)
     by_class = _of_classes(scope, classes)
     bare = [(title, doc, _without_annotations(scope, condition)) for title, doc, condition in _BARE]
-    rows = [*by_class, *(row for _, _, found in bare for row in found)]
+    rows = [*by_class, *(row for _, _, bare_rows in bare for row in bare_rows)]
     if not rows:
         return None
 
     def drawn(material: Material) -> Contact:
         sheets = [_sheet(scope, class_id, by_class, material) for class_id in classes]
-        sheets += [Sheet(title, doc, _strips(scope, found, material, None)) for title, doc, found in bare if found]
+        sheets += [
+            Sheet(title, doc, _strips(scope, bare_rows, material, None)) for title, doc, bare_rows in bare if bare_rows
+        ]
         return Contact(tuple(sheets), more, max(0, len(scope.splits) - MOST_SPLITS))
 
     return Sketch(drawn, {key for row in rows for key in row["keys"]})

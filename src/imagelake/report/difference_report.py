@@ -155,9 +155,9 @@ def counts(comparison: Comparison) -> tuple[Counts, ...]:
         for side, table in (("gone", comparison.gone), ("come", comparison.come))
     }
     if sum(sizes.values()) <= MOST_PAIRED:
-        found = {entity: comparison.sides(entity) for entity in _COLUMNS} | {"split": Sides([], [])}
-        found["category"] = sides(tables, comparison.before, comparison.after, "category")
-        exact = Diff(comparison.before.name, comparison.after.name, changes(found), False)
+        sides_of = {entity: comparison.sides(entity) for entity in _COLUMNS} | {"split": Sides([], [])}
+        sides_of["category"] = sides(tables, comparison.before, comparison.after, "category")
+        exact = Diff(comparison.before.name, comparison.after.name, changes(sides_of), False)
         return tuple(_exact(exact, entity) for entity in ("image", "annotation", "category"))
     both = _count(tables, f"{comparison.gone('image')} AS a JOIN {comparison.come('image')} AS b USING (image_key)")
     return (
@@ -166,8 +166,8 @@ def counts(comparison: Comparison) -> tuple[Counts, ...]:
     )
 
 
-def _exact(found: Diff, entity: str) -> Counts:
-    added, removed, changed, renamed = (found.count(entity, c) for c in ("added", "removed", "changed", "renamed"))
+def _exact(diff: Diff, entity: str) -> Counts:
+    added, removed, changed, renamed = (diff.count(entity, c) for c in ("added", "removed", "changed", "renamed"))
     return Counts(entity, added, removed, changed, renamed if entity == "image" else None)
 
 

@@ -119,9 +119,9 @@ class Scope:
     def categories(self) -> dict[str, int | None]:
         """Category name to training index, in that order; None for a root category."""
         rows = live(self.tables, self.target, "category", ("name", "train_index"))
-        found = self.tables.query(f"SELECT name, train_index FROM {rows} ORDER BY train_index NULLS LAST, name")
-        check_count(self.target, "category", len(found))
-        return {r["name"]: r["train_index"] for r in found}
+        category_rows = self.tables.query(f"SELECT name, train_index FROM {rows} ORDER BY train_index NULLS LAST, name")
+        check_count(self.target, "category", len(category_rows))
+        return {r["name"]: r["train_index"] for r in category_rows}
 
     def name_of(self, class_id: int | None) -> str | None:
         """The name of a class by its id in `classes`."""

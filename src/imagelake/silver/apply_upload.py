@@ -95,8 +95,8 @@ def apply(ctx: Context, draft: Draft, delivery: Delivery, parsed: ParsedUpload, 
     rej.check_rejecting(delivery, refused, rules.severities)
     rejections, new_images = refused, _images_after(judged)
     if was_open:
-        taken = _taken(judged, answers)
-        rejections = settled(rej.after(delivery, draft.rejections, refused, taken, rules.now))
+        effects = _taken(judged, answers)
+        rejections = settled(rej.after(delivery, draft.rejections, refused, effects, rules.now))
     if was_open or not is_empty(refused):
         new_images = img.with_labels_rejected(new_images, rej.refused_labels(rejections))
     if not is_on_driver(draft.annotations) and is_empty(draft.annotations):

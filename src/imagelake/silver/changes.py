@@ -20,7 +20,7 @@ from imagelake.tables import silver
 from imagelake.tables.delta.store import TableChanges
 from imagelake.tables.delta.types import arrow_schema, table_of
 from imagelake.tables.delta.upsert import CHANGE
-from imagelake.tables.frames import Counted, counted, frame_of, held, is_empty, is_on_driver, together
+from imagelake.tables.frames import Counted, counted, frame_of, is_empty, is_on_driver, local_rows, together
 from imagelake.tables.spec import TableSpec
 
 Rows = Sequence[Mapping[str, Any]]
@@ -62,7 +62,7 @@ def _state(row: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def row_changes(spec: TableSpec, old: DataFrame, new: DataFrame) -> TableChanges:
     """The difference of the rows of a table; both settled."""
-    before, after = held(old), held(new)
+    before, after = local_rows(old), local_rows(new)
     if before is not None and after is not None:
         rows = _local_difference(spec, before, after)
         schema = from_arrow_schema(rows.schema)

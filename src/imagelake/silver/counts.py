@@ -34,8 +34,8 @@ def count_upload(applied: Applied) -> UploadCounts:
     n = tally_joined(*_read(applied), *_accepted(applied), *_refused(applied), *_outcomes(applied), *_said(applied))
     counts = {entity: _counts(entity, n) for entity in ("images", "annotations")}
     counts["files"] = _files(n, counts["images"])
-    for entity, found in counts.items():
-        found.check(entity)
+    for entity, entity_counts in counts.items():
+        entity_counts.check(entity)
     warnings = {label.removeprefix(_FLAG): count for label, count in n.items() if label.startswith(_FLAG)}
     contradictions = sorted(label.removeprefix(_CONTRADICTS) for label in n if label.startswith(_CONTRADICTS))
     if contradictions:

@@ -100,7 +100,7 @@ class DraftParts:
     before: Sequence[Mapping[str, Any]]
     used: Counter[str]
     categories: Sequence[Mapping[str, Any]] = ()
-    taken: list[list[TableChanges]] = field(default_factory=list)
+    changes_by_upload: list[list[TableChanges]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.categories = self.before
@@ -150,12 +150,12 @@ class DraftParts:
         for table, rows in ((self.images, images), (self.annotations, annotations), (self.rejections, rejections)):
             table.lay_over(rows)
         self.categories = after.categories
-        self.taken.append(changed())
+        self.changes_by_upload.append(changed())
 
     def different(self) -> list[TableChanges]:
         """What the uploads have changed; of several, their rows compared with those that are stored."""
-        if len(self.taken) == 1:
-            return self.taken[0]
+        if len(self.changes_by_upload) == 1:
+            return self.changes_by_upload[0]
         rows = [
             row_changes(table.spec, self._stored(table), self._put(table))
             for table in (self.images, self.annotations, self.rejections)

@@ -78,9 +78,9 @@ def map_batches(frame: DataFrame, added: pa.Schema, function: Callable[[pa.Recor
 
     A function returns each row of its batch in one part, in any order; it must be importable in the workers.
     """
-    kept = [field for field in frame.schema.fields if field.name not in added.names]
-    schema = StructType(kept + from_arrow_schema(added).fields)
-    names = [field.name for field in kept]
+    own_fields = [field for field in frame.schema.fields if field.name not in added.names]
+    schema = StructType(own_fields + from_arrow_schema(added).fields)
+    names = [field.name for field in own_fields]
 
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:

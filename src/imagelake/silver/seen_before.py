@@ -93,9 +93,9 @@ def _in_units(applied: Applied, units: DataFrame) -> DataFrame:
 def _of_other_bytes(applied: Applied, images: DataFrame, refused: DataFrame) -> DataFrame:
     """`delivery` of the draft's images that have other bytes than these, or than files refused for what is there."""
     in_the_way = refused.where(F.col("rule").isin(*_IN_THE_WAY)).select("image_key")
-    taken = applied.rejected_images.join(in_the_way, "image_key", "left_semi")
+    refused_images = applied.rejected_images.join(in_the_way, "image_key", "left_semi")
     new_hash = F.col("content_hash").alias("_new_hash")
-    new = images.select("image_key", new_hash).unionByName(taken.select("image_key", new_hash))
+    new = images.select("image_key", new_hash).unionByName(refused_images.select("image_key", new_hash))
     there = applied.before.images.join(new, "image_key").where(F.col("content_hash") != F.col("_new_hash"))
     return there.select("delivery")
 

@@ -58,11 +58,11 @@ def by_folder(paths: Iterable[str]) -> dict[str, list[str]]:
 
     A path without a folder counts as well, under an empty folder: uploads lose the folder all their files lie in.
     """
-    found: dict[str, list[str]] = {}
+    names_by_folder: dict[str, list[str]] = {}
     for path in paths:
         folder, _, name = path.rpartition("/")
         if NAME.fullmatch(name) and (not folder or FOLDER.fullmatch(folder.rpartition("/")[2])):
-            found.setdefault(folder, []).append(name)
-    for names in found.values():
+            names_by_folder.setdefault(folder, []).append(name)
+    for names in names_by_folder.values():
         names.sort()
-    return found
+    return names_by_folder

@@ -23,8 +23,8 @@ from imagelake.storage.local_files import new_temp, open_regular, publish, sorte
 def path_from_uri(uri: str) -> Path:
     """The local path a plain path or a `file:` URI names; ConfigError for any other scheme."""
     if not uri.startswith("file:"):
-        scheme, found, _ = uri.partition("://")
-        if found:
+        scheme, separator, _ = uri.partition("://")
+        if separator:
             raise ConfigError(
                 f"{scheme}://: local paths, file:// and s3:// URIs are read", hint=f"copy {uri} to one of them first"
             )
@@ -86,10 +86,10 @@ class LocalStorage:
                 stack.append(sorted_entries(entry.path))
             elif entry.is_file(follow_symlinks=False) and not entry.name.startswith(TEMP_PREFIX):
                 try:
-                    found = entry.stat(follow_symlinks=False)
+                    stat_result = entry.stat(follow_symlinks=False)
                 except FileNotFoundError:
                     continue  # removed while we were listing
-                yield _facts(entry.path[skip:], found)
+                yield _facts(entry.path[skip:], stat_result)
 
     def list_with_time(self, prefix: str) -> tuple[Sequence[Stat], int]:
         """Every file below a folder, and this machine's time, in microseconds since 1970."""
@@ -98,10 +98,10 @@ class LocalStorage:
     def stat(self, path: str) -> Stat | None:
         """One file, or None."""
         try:
-            found = self.local_path(path).stat()
+            stat_result = self.local_path(path).stat()
         except (FileNotFoundError, NotADirectoryError):
             return None
-        return _facts(path, found) if stat.S_ISREG(found.st_mode) else None
+        return _facts(path, stat_result) if stat.S_ISREG(stat_result.st_mode) else None
 
     def read(self, path: str, offset: int = 0, length: int | None = None) -> bytes:
         """Bytes of a file; IntegrityError when it ends before `offset + length`."""
@@ -229,5 +229,5 @@ class LocalStorage:
             temp.unlink(missing_ok=True)
 
 
-def _facts(path: str, found: os.stat_result) -> Stat:
-    return Stat(path, found.st_size, found.st_mtime_ns, arrived_ns=found.st_ctime_ns)
+def _facts(path: str, stat_result: os.stat_result) -> Stat:
+    return Stat(path, stat_result.st_size, stat_result.st_mtime_ns, arrived_ns=stat_result.st_ctime_ns)

@@ -64,9 +64,9 @@ def sync(place: Path) -> None:
 def sorted_entries(folder: str) -> Iterator[os.DirEntry[str]]:
     """The entries of a folder in the order that their paths have; none when there is no such folder."""
     try:
-        with os.scandir(folder) as found:
+        with os.scandir(folder) as entries:
             # a folder sorts as its files do in a list of paths: "a/" comes after "a-b"
-            return iter(sorted(found, key=lambda e: e.name + "/" if e.is_dir(follow_symlinks=False) else e.name))
+            return iter(sorted(entries, key=lambda e: e.name + "/" if e.is_dir(follow_symlinks=False) else e.name))
     except (FileNotFoundError, NotADirectoryError):
         return iter(())
 

@@ -107,7 +107,7 @@ def all_of(rows: Sequence[Counted | Held]) -> Counted | Held:
 
 def settled(frame: DataFrame) -> DataFrame:
     """The frame computed once and cut from its lineage: plans of many joins over each other grow beyond any memory."""
-    if held(frame) is not None:
+    if local_rows(frame) is not None:
         return frame
     if not is_on_driver(frame):
         return frame.localCheckpoint(eager=True)
@@ -128,7 +128,7 @@ def collected(frame: DataFrame) -> pa.Table:
 
     Unlike `toArrow` it takes a struct that is null although its members never are, as one that a join has left out.
     """
-    rows = held(frame)
+    rows = local_rows(frame)
     if rows is not None:
         return rows
     batches = frame._collect_as_arrow()
@@ -145,7 +145,7 @@ def frame_of(spark: SparkSession, table: pa.Table, schema: StructType) -> DataFr
     return frame
 
 
-def held(frame: DataFrame) -> pa.Table | None:
+def local_rows(frame: DataFrame) -> pa.Table | None:
     """The rows of a frame that was made of rows on the driver: nobody need ask Spark for them. None for others."""
     rows: pa.Table | None = frame.__dict__.get(_HELD)
     return rows
@@ -153,13 +153,13 @@ def held(frame: DataFrame) -> pa.Table | None:
 
 def is_empty(frame: DataFrame) -> bool:
     """Whether a frame has no rows."""
-    rows = held(frame)
+    rows = local_rows(frame)
     return frame.isEmpty() if rows is None else len(rows) == 0
 
 
 def rows_with(frame: DataFrame, values: Mapping[str, str], names: Sequence[str]) -> list[dict[str, Any]]:
     """These columns of the few rows whose columns have these values."""
-    rows = held(frame)
+    rows = local_rows(frame)
     if rows is None:
         for name, value in values.items():
             frame = frame.where(F.col(name) == value)
@@ -171,7 +171,7 @@ def rows_with(frame: DataFrame, values: Mapping[str, str], names: Sequence[str])
 
 def parted(frame: DataFrame, column: str, value: str) -> tuple[DataFrame, DataFrame]:
     """The rows of a settled frame whose column has a value, and the others, settled: neither is read for the other."""
-    rows = held(frame)
+    rows = local_rows(frame)
     if rows is None:
         return frame.where(F.col(column) == value), settled(frame.where(F.col(column) != value))
     is_of = pc.equal(rows[column], value)
@@ -181,7 +181,7 @@ def parted(frame: DataFrame, column: str, value: str) -> tuple[DataFrame, DataFr
 
 def distinct_values(frame: DataFrame, column: str) -> set[Any]:
     """The few values of a column."""
-    rows = held(frame)
+    rows = local_rows(frame)
     if rows is None:
         return {row[column] for row in frame.select(column).distinct().collect()}
     return set(rows[column].unique().to_pylist())

@@ -32,7 +32,7 @@ class Saves:
 def saves(ctx: Context, dataset: str) -> Saves:
     """The saves that are there, by what has become of them."""
     prefix = dataset_folder(dataset)
-    names = [found.path.removeprefix(f"{prefix}/") for found in ctx.storage.list(f"{prefix}/")]
+    names = [stat.path.removeprefix(f"{prefix}/") for stat in ctx.storage.list(f"{prefix}/")]
     if not names:
         return Saves((), ())
     rows = [r for r in upload_rows.newest(ctx.tables, dataset) if r["format"] == FORMAT]
@@ -61,5 +61,5 @@ def _delivered(ctx: Context, dataset: str, rows: Sequence[Mapping[str, Any]]) ->
     attempts = [row["attempt_id"] for row in rows]
     if not attempts:
         return set()
-    found = ctx.tables.arrow(bronze.FILES, dataset, ("source",), pc.field("attempt_id").isin(attempts))
-    return {"/".join(source.rsplit("/", 2)[1:]) for source in found["source"].to_pylist() if source}
+    files = ctx.tables.arrow(bronze.FILES, dataset, ("source",), pc.field("attempt_id").isin(attempts))
+    return {"/".join(source.rsplit("/", 2)[1:]) for source in files["source"].to_pylist() if source}

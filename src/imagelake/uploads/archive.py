@@ -52,14 +52,14 @@ def read_archive(storage: Storage, path: str, limits: IngestSettings) -> Archive
 
     UploadRejected (rule `archive.…`) for anything a careful writer would not have made; nothing is inflated.
     """
-    found = storage.stat(path)
-    if found is None:
+    stat = storage.stat(path)
+    if stat is None:
         raise NotFound(f"{storage.uri(path)} does not exist")
     try:
-        directory = read_end(storage, path, found.length)
+        directory = read_end(storage, path, stat.length)
         _check_counts(directory, limits)
-        tail = storage.read(path, directory.offset, found.length - directory.offset)
-        index = _index(tail, found.length, directory.offset)
+        tail = storage.read(path, directory.offset, stat.length - directory.offset)
+        index = _index(tail, stat.length, directory.offset)
         entries = _entries(tail, directory, limits)
     except UploadRejected as error:
         raise UploadRejected(f"{path}: {error.message}", hint=error.hint, rule=error.rule) from None
@@ -79,8 +79,8 @@ def _entries(tail: bytes, directory: Directory, limits: IngestSettings) -> pa.Ta
 
 def index(storage: Storage, path: str, offset: int) -> Index:
     """The index of a zip whose directory begins at this byte."""
-    found = storage.stat(path)
-    length = found.length if found is not None else 0
+    stat = storage.stat(path)
+    length = stat.length if stat is not None else 0
     return _index(storage.read(path, offset, max(0, length - offset)), length, offset)
 
 

@@ -15,18 +15,18 @@ from imagelake.uploads.zip_source import copied_source
 _CHUNK = 1 << 23
 
 
-def receive(lake: Storage, given: Source) -> ArchiveCopy:
+def receive(lake: Storage, source: Source) -> ArchiveCopy:
     """Begin to take an archive into a lake.
 
     A local lake copies it at once, and reads the copy. A bucket gets it when it is stored: until then it is read
     where it is. ImagelakeError when it changes meanwhile.
     """
-    assert given.archive is not None
+    assert source.archive is not None
     if lake.folder is not None:
-        return copy_archive(lake, given)
+        return copy_archive(lake, source)
     from imagelake.uploads.bucket_copy import receive_in_bucket
 
-    return receive_in_bucket(lake, given)
+    return receive_in_bucket(lake, source)
 
 
 @dataclass(frozen=True)
@@ -50,20 +50,20 @@ class Copied:
         self.lake.delete(self.temp)
 
 
-def copy_archive(lake: Storage, given: Source) -> Copied:
+def copy_archive(lake: Storage, source: Source) -> Copied:
     """Copy an archive from anywhere into a local lake in one pass, hashing it on the way."""
-    assert given.archive is not None
+    assert source.archive is not None
     temp = f"{ARCHIVES}/{TEMP_PREFIX}{uuid.uuid4().hex}"
     assert lake.folder is not None
     target = lake.folder / temp
     target.parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256()
     try:
-        with given.archive.storage.open(given.archive.path) as source, target.open("xb", buffering=0) as out:
-            while chunk := source.read(_CHUNK):
+        with source.archive.storage.open(source.archive.path) as stream, target.open("xb", buffering=0) as out:
+            while chunk := stream.read(_CHUNK):
                 digest.update(chunk)
                 out.write(chunk)
-        return Copied(lake, copied_source(given, lake, temp), temp, digest.hexdigest())
+        return Copied(lake, copied_source(source, lake, temp), temp, digest.hexdigest())
     except BaseException:
         lake.delete(temp)
         raise

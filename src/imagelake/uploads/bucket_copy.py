@@ -15,17 +15,17 @@ from imagelake.uploads.source import Located, Source
 _CHUNK = 1 << 23
 
 
-def receive_in_bucket(lake: Storage, given: Source) -> ArchiveCopy:
+def receive_in_bucket(lake: Storage, source: Source) -> ArchiveCopy:
     """Begin to take an archive into the bucket: one of a local disk is hashed first, for its name."""
-    assert given.archive is not None
+    assert source.archive is not None
     assert isinstance(lake, S3Storage)
-    if given.archive.storage.folder is None:
-        return CopiedOnServer(lake, given, given.archive)
+    if source.archive.storage.folder is None:
+        return CopiedOnServer(lake, source, source.archive)
     digest = hashlib.sha256()
-    with given.archive.storage.open(given.archive.path) as stream:
+    with source.archive.storage.open(source.archive.path) as stream:
         while chunk := stream.read(_CHUNK):
             digest.update(chunk)
-    return Sent(lake, given, given.archive, digest.hexdigest())
+    return Sent(lake, source, source.archive, digest.hexdigest())
 
 
 @dataclass(frozen=True)

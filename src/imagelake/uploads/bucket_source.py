@@ -24,17 +24,17 @@ def s3_source(uri: str, limits: IngestSettings, s3: S3Settings | None, only: fro
     """The upload at an `s3:` URI: the object of that name, else the prefix."""
     bucket, key = split(uri)
     storage = open_storage(f"s3://{bucket}", s3)
-    found = _object(storage, uri, key)
-    if found is None:
+    stat = _object(storage, uri, key)
+    if stat is None:
         return _prefix_source(open_storage(uri, s3), limits, only)
     folder, _, name = key.rpartition("/")
     if PurePosixPath(name).suffix.lower() not in ANNOTATION_SUFFIXES:
         return archive_source(storage, key, limits)
     check_path(name, "file")
-    members = one_member(member_row(nfc(name), name, found.length, etag=found.etag))
+    members = one_member(member_row(nfc(name), name, stat.length, etag=stat.etag))
     tree = ObjectTree(members, open_storage(f"s3://{join(bucket, folder)}", s3))
-    stamp = f"{found.length}-{found.etag}"
-    return Source("file", storage.uri(key), members, nothing_ignored(), "", found.length, stamp, tree)
+    stamp = f"{stat.length}-{stat.etag}"
+    return Source("file", storage.uri(key), members, nothing_ignored(), "", stat.length, stamp, tree)
 
 
 def check_there(uri: str, s3: S3Settings | None) -> None:
@@ -58,12 +58,12 @@ def _absent(storage: Storage) -> NotFound:
 def _prefix_source(storage: Storage, limits: IngestSettings, only: frozenset[str] | None) -> Source:
     files = RowBuilder(MEMBERS)
     total = 0
-    for found in storage.list():
-        if only is not None and found.path not in only:
+    for stat in storage.list():
+        if only is not None and stat.path not in only:
             continue
-        check_path(found.path, "folder")
-        files.append(member_row(nfc(found.path), found.path, found.length, etag=found.etag))
-        total += found.length
+        check_path(stat.path, "folder")
+        files.append(member_row(nfc(stat.path), stat.path, stat.length, etag=stat.etag))
+        total += stat.length
         check_folder(storage.root, len(files), total, limits)
     if not len(files):
         raise _absent(storage)

@@ -104,12 +104,12 @@ def _check_names(files: Iterable[str], kind: str) -> None:
 
 
 def _with_ancestors(folders: set[str]) -> set[str]:
-    found: set[str] = set()
+    ancestors: set[str] = set()
     for folder in folders:
-        while folder and folder not in found:
-            found.add(folder)
+        while folder and folder not in ancestors:
+            ancestors.add(folder)
             folder = folder.rpartition("/")[0]
-    return found
+    return ancestors
 
 
 def _odd(path: str, kind: str) -> UploadRejected:

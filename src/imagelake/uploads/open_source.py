@@ -67,15 +67,15 @@ def _local_source(uri: str, limits: IngestSettings, only: frozenset[str] | None)
 def _folder_source(folder: Path, limits: IngestSettings, only: frozenset[str] | None) -> Source:
     odd, files = RowBuilder(IGNORED), RowBuilder(MEMBERS)
     total = 0
-    for found in _walk(folder):
-        if only is not None and found.path not in only:
+    for entry in _walk(folder):
+        if only is not None and entry.path not in only:
             continue
-        check_path(found.path, "folder")
-        if isinstance(found, Ignored):
-            odd.append((found.path, found.length, found.reason))
+        check_path(entry.path, "folder")
+        if isinstance(entry, Ignored):
+            odd.append((entry.path, entry.length, entry.reason))
             continue
-        files.append(member_row(found.path, found.raw_path, found.length, mtime_ns=found.mtime_ns))
-        total += found.length
+        files.append(member_row(entry.path, entry.raw_path, entry.length, mtime_ns=entry.mtime_ns))
+        total += entry.length
         check_folder(str(folder), len(files), total, limits)
     table = files.table()
     check_distinct(table["path"], (), "folder")
@@ -87,11 +87,11 @@ def _folder_source(folder: Path, limits: IngestSettings, only: frozenset[str] | 
 
 def _file_source(name: str, place: Path) -> Source:
     check_path(name, "file")
-    found = place.stat()
-    members = one_member(member_row(nfc(name), place.name, found.st_size, mtime_ns=found.st_mtime_ns))
-    stamp = f"{found.st_size}-{found.st_mtime_ns}"
+    stat = place.stat()
+    members = one_member(member_row(nfc(name), place.name, stat.st_size, mtime_ns=stat.st_mtime_ns))
+    stamp = f"{stat.st_size}-{stat.st_mtime_ns}"
     tree = FolderTree(members, place.parent)
-    return Source("file", place.as_uri(), members, nothing_ignored(), "", found.st_size, stamp, tree)
+    return Source("file", place.as_uri(), members, nothing_ignored(), "", stat.st_size, stamp, tree)
 
 
 def _walk(folder: Path) -> Iterator[Member | Ignored]:
@@ -99,13 +99,13 @@ def _walk(folder: Path) -> Iterator[Member | Ignored]:
     stack, skip = [str(folder)], len(str(folder).rstrip("/")) + 1
     while stack:
         try:
-            with os.scandir(stack.pop()) as entries:
-                found = list(entries)
+            with os.scandir(stack.pop()) as scan:
+                entries = list(scan)
         except PermissionError as error:
             raise UploadRejected(
                 f"{error.filename} cannot be listed: permission denied", rule="folder.unreadable"
             ) from None
-        for entry in found:
+        for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 stack.append(entry.path)
             elif not entry.name.startswith(TEMP_PREFIX):

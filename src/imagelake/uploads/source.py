@@ -142,17 +142,17 @@ def arranged(files: pa.Table, kind: str) -> tuple[Members, str, pa.Table]:
         [pa.array([not is_junk(path) for path in paths.to_pylist()], pa.bool_()) for paths in batches(files["path"])],
         pa.bool_(),
     )
-    kept, junk = rows_where(files, is_kept), files.filter(pc.invert(is_kept))
-    if not kept.num_rows:
+    members, junk = rows_where(files, is_kept), files.filter(pc.invert(is_kept))
+    if not members.num_rows:
         raise _no_files(junk["path"], kind)
-    wrapper = wrapper_folder(texts(kept["path"]))
+    wrapper = wrapper_folder(texts(members["path"]))
     if wrapper:
-        inside = pc.starts_with(kept["path"], wrapper)
-        stripped = pc.if_else(inside, pc.utf8_slice_codeunits(kept["path"], len(wrapper)), kept["path"])
-        kept = kept.set_column(0, "path", stripped)
+        inside = pc.starts_with(members["path"], wrapper)
+        stripped = pc.if_else(inside, pc.utf8_slice_codeunits(members["path"], len(wrapper)), members["path"])
+        members = members.set_column(0, "path", stripped)
     reasons = pa.array(["junk"] * len(junk), pa.string())
     ignored = pa.table([junk["path"], junk["length"], reasons], schema=IGNORED)
-    return Members(sorted_rows(kept, "path")), wrapper, ignored
+    return Members(sorted_rows(members, "path")), wrapper, ignored
 
 
 def _no_files(junk: pa.ChunkedArray, kind: str) -> UploadRejected:

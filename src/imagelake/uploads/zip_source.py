@@ -20,12 +20,12 @@ def archive_source(storage: Storage, path: str, limits: IngestSettings) -> Sourc
     """The zip at this path; UploadRejected (`archive.…`) when it cannot be taken as a whole."""
     archive = read_archive(storage, path, limits)
     members, wrapper, junk = arranged(entry_members(archive.entries.table), "archive")
-    found = storage.stat(path)
-    assert found is not None
-    stamp = f"{found.length}-{found.etag or found.mtime_ns}"
+    stat = storage.stat(path)
+    assert stat is not None
+    stamp = f"{stat.length}-{stat.etag or stat.mtime_ns}"
     tree = ArchiveTree(members, storage, path)
-    place = Located(storage, path, archive.index, found.etag)
-    return Source("zip", storage.uri(path), members, Rows(junk, Ignored), wrapper, found.length, stamp, tree, place)
+    place = Located(storage, path, archive.index, stat.etag)
+    return Source("zip", storage.uri(path), members, Rows(junk, Ignored), wrapper, stat.length, stamp, tree, place)
 
 
 def copied_source(source: Source, storage: Storage, path: str) -> Source:

@@ -130,8 +130,8 @@ class Examiner:
             if item.whole and self.ranges.file_size != item.size:
                 raise size_mismatch(self.ranges.file_size, item.size)
             if item.end - item.offset <= WHOLE:
-                held = self.ranges.holds(item.offset, item.end)
-                raw = self.ranges.read(item.offset, item.end, item.end if held else _run_end(items, number))
+                is_fetched = self.ranges.holds(item.offset, item.end)
+                raw = self.ranges.read(item.offset, item.end, item.end if is_fetched else _run_end(items, number))
                 offset = data_offset(raw, _entry(item)) if item.member is not None else item.offset
                 content = self._whole(item, raw[offset - item.offset :][: item.stored])
             else:
@@ -179,10 +179,10 @@ class Examiner:
     def _answer(self, item: Item, offset: int, content: Content) -> Answer:
         if item.crc32 is not None and item.crc32 != content.crc32:
             error = crc_mismatch(content.crc32, item.crc32)
-            found = ImageFacts(problem_rule=error.rule, problem=error.message)
+            image_facts = ImageFacts(problem_rule=error.rule, problem=error.message)
         else:
-            found = ImageFacts() if item.bare else self._look(item, content)
-        return Answer(content.sha256, content.crc32, content.length, offset, content.kind, *found)
+            image_facts = ImageFacts() if item.bare else self._look(item, content)
+        return Answer(content.sha256, content.crc32, content.length, offset, content.kind, *image_facts)
 
     def _look(self, item: Item, content: Content) -> ImageFacts:
         problem = unread_problem(item.path, content.kind, content.data)

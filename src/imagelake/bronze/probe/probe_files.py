@@ -175,8 +175,8 @@ def _array(values: Any, kind: pa.DataType) -> pa.Array:
 
 
 def _facts(batch: pa.RecordBatch, answers: Sequence[Answer]) -> pa.RecordBatch:
-    found = zip(*answers, strict=True) if answers else [()] * len(Answer._fields)
+    answer_columns = zip(*answers, strict=True) if answers else [()] * len(Answer._fields)
     names = FACTS.names[len(_PLACE) :]
     columns = [batch.column(name) for name in FACTS.names[: len(_PLACE)]]
-    answered = [pa.array(c, FACTS.field(n).type) for n, c in zip(names, found, strict=True)]
+    answered = [pa.array(c, FACTS.field(n).type) for n, c in zip(names, answer_columns, strict=True)]
     return pa.record_batch([*columns, *answered], schema=FACTS)

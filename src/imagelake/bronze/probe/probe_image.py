@@ -134,26 +134,26 @@ def inspect_image(data: bytes, kind: str, limits: ProbeLimits) -> ImageFacts:
 
     Never raises for bad bytes, but decoders may crash or hang on them: run it in a process of its own.
     """
-    found = ImageFacts()
+    image_facts = ImageFacts()
     try:
         with Image.open(io.BytesIO(data), formats=(_FORMATS[kind],)) as image:
-            found = _header(image, data)
-            problem = _frame_problem(image, found, limits) or _room_problem(image, data, limits)
+            image_facts = _header(image, data)
+            problem = _frame_problem(image, image_facts, limits) or _room_problem(image, data, limits)
             if problem is not None:
-                return _with_problem(found, *problem)
+                return _with_problem(image_facts, *problem)
             if limits.decode:
-                found = found._replace(**_decode(image, data, found.orientation or 1)._asdict())
+                image_facts = image_facts._replace(**_decode(image, data, image_facts.orientation or 1)._asdict())
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        return _with_problem(found, "image.too_large", _too_many_pixels(error, limits))
+        return _with_problem(image_facts, "image.too_large", _too_many_pixels(error, limits))
     except MemoryError:
-        return _with_problem(found, "image.too_large", _too_much_memory(limits))
+        return _with_problem(image_facts, "image.too_large", _too_much_memory(limits))
     except UnidentifiedImageError:
-        return _with_problem(found, "image.unreadable", f"begins like {kind} but is none")
+        return _with_problem(image_facts, "image.unreadable", f"begins like {kind} but is none")
     except Exception as error:  # noqa: BLE001  decoders raise anything on hostile bytes, and each is the file's fault
         if any(words in str(error) for words in _NO_MEMORY):
-            return _with_problem(found, "image.too_large", _too_much_memory(limits))
-        return _with_problem(found, "image.unreadable", f"{type(error).__name__}: {str(error)[:300]}")
-    return found
+            return _with_problem(image_facts, "image.too_large", _too_much_memory(limits))
+        return _with_problem(image_facts, "image.unreadable", f"{type(error).__name__}: {str(error)[:300]}")
+    return image_facts
 
 
 def prepare_decoders(limits: ProbeLimits) -> None:
@@ -166,8 +166,8 @@ def prepare_decoders(limits: ProbeLimits) -> None:
     warnings.simplefilter("error", Image.DecompressionBombWarning)
 
 
-def _with_problem(found: ImageFacts, rule: str, problem: str) -> ImageFacts:
-    return found._replace(problem_rule=rule, problem=problem)
+def _with_problem(image_facts: ImageFacts, rule: str, problem: str) -> ImageFacts:
+    return image_facts._replace(problem_rule=rule, problem=problem)
 
 
 def _header(image: Any, data: bytes) -> ImageFacts:
@@ -199,8 +199,8 @@ def _bit_depth(image: Any, data: bytes) -> int | None:
     return int(getattr(image, "bits", 1 if image.mode == "1" else 8))
 
 
-def _frame_problem(image: Any, found: ImageFacts, limits: ProbeLimits) -> tuple[str, str] | None:
-    frames = found.frames or 1
+def _frame_problem(image: Any, image_facts: ImageFacts, limits: ProbeLimits) -> tuple[str, str] | None:
+    frames = image_facts.frames or 1
     if frames > limits.max_frames:
         return "image.too_many_frames", f"{frames} frames; at most {limits.max_frames} (ingest.max_frames)"
     if frames > 1 and image.format != "MPO":

@@ -14,7 +14,7 @@ from imagelake.bronze.probe.probe_file import Answer, Examiner, Item
 from imagelake.bronze.probe.sandbox import probe
 from imagelake.errors import Conflict, ImagelakeError, IntegrityError, NotFound, UploadRejected
 from imagelake.storage.s3.bucket_storage import S3Storage
-from imagelake.storage.s3.ranges import Fetched, Span, fetched, given, neighbours, pieces
+from imagelake.storage.s3.ranges import Fetched, Span, fetched, neighbours, pieces, unwrap
 from imagelake.storage.zip.codec import CHUNK
 
 _LOT = 64 << 20
@@ -33,17 +33,17 @@ class _Run:
 class Held:
     """`probe_read.Ranges` over bytes in memory."""
 
-    held: dict[str, list[tuple[int, Fetched]]] = field(default_factory=dict)
+    spans_by_uri: dict[str, list[tuple[int, Fetched]]] = field(default_factory=dict)
     file_size: int = 0
     _spans: list[tuple[int, Fetched]] = field(default_factory=list)
 
     def open(self, uri: str) -> None:
         """Read from this object from now on."""
-        self._spans = self.held[uri]
+        self._spans = self.spans_by_uri[uri]
         start, data = self._spans[0]
         self.file_size = start + len(data) if isinstance(data, bytes) else 0
         if len(self._spans) == 1:
-            _given(data)
+            _unwrap(data)
 
     def holds(self, start: int, end: int) -> bool:
         """True: whatever is asked for is at hand."""
@@ -52,9 +52,9 @@ class Held:
     def read(self, start: int, end: int, ahead: int) -> memoryview:
         """The bytes from start to end."""
         for at, data in self._spans:
-            found = _given(data)
-            if at <= start and end <= at + len(found):
-                return memoryview(found)[start - at : end - at]
+            span_bytes = _unwrap(data)
+            if at <= start and end <= at + len(span_bytes):
+                return memoryview(span_bytes)[start - at : end - at]
         raise IntegrityError(f"bytes {start} to {end} were not fetched")
 
     def stream(self, start: int, length: int) -> Iterator[memoryview]:
@@ -103,21 +103,21 @@ class _Patient:
 
 def probe_remote(items: Sequence[Item], examiner: Examiner, store: S3Storage) -> list[Answer]:
     """One answer for each item, in their order. Conflict when an archive has changed since it was listed."""
-    found: dict[int, Answer] = {}
+    answers_by_number: dict[int, Answer] = {}
     numbered = sorted(enumerate(items), key=lambda pair: (pair[1].uri, pair[1].offset))
     large = [(number, item) for number, item in numbered if item.size > _most(examiner)]
     runs = _runs([(number, item) for number, item in numbered if item.size <= _most(examiner)])
     for lot in _lots(runs, store):
-        held: dict[str, list[tuple[int, Fetched]]] = {}
+        spans_by_uri: dict[str, list[tuple[int, Fetched]]] = {}
         for run, data in lot:
-            held.setdefault(run.span.uri, []).append((run.span.start, _checked(run, data)))
-        wanted = [pair for run, _ in lot for pair in run.items]
-        answers = probe([item for _, item in wanted], replace(examiner, ranges=Held(held)))
-        found |= {number: answer for (number, _), answer in zip(wanted, answers, strict=True)}
+            spans_by_uri.setdefault(run.span.uri, []).append((run.span.start, _checked(run, data)))
+        small_items = [pair for run, _ in lot for pair in run.items]
+        answers = probe([item for _, item in small_items], replace(examiner, ranges=Held(spans_by_uri)))
+        answers_by_number |= {number: answer for (number, _), answer in zip(small_items, answers, strict=True)}
     for number, item in large:
         alone = replace(examiner, ranges=Streamed(item, store))
-        found[number] = alone.examine([item], 0, _Patient())
-    return [found[number] for number in range(len(items))]
+        answers_by_number[number] = alone.examine([item], 0, _Patient())
+    return [answers_by_number[number] for number in range(len(items))]
 
 
 def _most(examiner: Examiner) -> int:
@@ -154,8 +154,8 @@ def _checked(run: _Run, data: Fetched) -> Fetched:
     return data
 
 
-def _given(data: Fetched) -> bytes:
+def _unwrap(data: Fetched) -> bytes:
     try:
-        return given(data)
+        return unwrap(data)
     except (NotFound, Conflict, IntegrityError) as error:
         raise UploadRejected(f"has gone or changed since it was listed: {error.message}", rule="file.changed") from None

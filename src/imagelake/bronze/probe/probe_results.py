@@ -78,12 +78,12 @@ def known_files(ctx: Context, dataset: str, source: Source) -> pa.Table:
     before = _first_of_each(files.to_batches(columns=[*place, *_KNOWN], filter=seen), here.select(place))
     if before is None:
         return FACTS.empty_table()
-    found = here.join(before, list(place), join_type="inner")
-    columns = {name: found[name] for name in ("path", "length", *_KNOWN)}
-    columns |= {"uri": found["source"], "stored": found["length"]}
-    count = len(found)
+    joined = here.join(before, list(place), join_type="inner")
+    columns = {name: joined[name] for name in ("path", "length", *_KNOWN)}
+    columns |= {"uri": joined["source"], "stored": joined["length"]}
+    count = len(joined)
     columns |= {"codec": pa.array(["stored"] * count, pa.string()), "offset": pa.array([0] * count, pa.int64())}
-    columns["etag"] = found[stamp] if remote else pa.nulls(count, pa.string())
+    columns["etag"] = joined[stamp] if remote else pa.nulls(count, pa.string())
     return pa.table([columns[name] for name in FACTS.names], names=FACTS.names).cast(FACTS)
 
 
@@ -93,16 +93,18 @@ def _first_of_each(rows: Iterable[pa.RecordBatch], keys: pa.Table) -> pa.Table |
     A dataset's files are in bronze once a night, and only one row of each is asked for.
     """
     names = keys.column_names
-    found: pa.Table | None = None
+    first_rows_so_far: pa.Table | None = None
     for portion in _portions(rows, max(len(keys), BATCH)):
         first = first_rows(portion.cast(_plain(portion.schema)), *names)
         first = first.join(keys, names, join_type="left semi")
-        if found is not None:
-            first = pa.concat_tables([found, first.join(found.select(names), names, join_type="left anti")])
-        found = first
-        if len(found) == len(keys):
+        if first_rows_so_far is not None:
+            first = pa.concat_tables(
+                [first_rows_so_far, first.join(first_rows_so_far.select(names), names, join_type="left anti")]
+            )
+        first_rows_so_far = first
+        if len(first_rows_so_far) == len(keys):
             break
-    return found
+    return first_rows_so_far
 
 
 def _portions(batches: Iterable[pa.RecordBatch], count: int) -> Iterator[pa.Table]:

@@ -94,16 +94,16 @@ def message(value: Any) -> bytes:
 
 def take_messages(buffer: bytearray) -> list[Any]:
     """The whole messages at the front of a buffer, which are removed from it."""
-    found, at = [], 0
+    messages, at = [], 0
     while len(buffer) - at >= _LENGTH.size:
         (length,) = _LENGTH.unpack_from(buffer, at)
         end = at + _LENGTH.size + length
         if end > len(buffer):
             break
-        found.append(json.loads(bytes(buffer[at + _LENGTH.size : end])))
+        messages.append(json.loads(bytes(buffer[at + _LENGTH.size : end])))
         at = end
     del buffer[:at]
-    return found
+    return messages
 
 
 def run_child(items: Sequence[Item], pipe: int, marker: Marker, examiner: Examiner, parent: int) -> None:
@@ -118,18 +118,18 @@ def run_child(items: Sequence[Item], pipe: int, marker: Marker, examiner: Examin
 
 
 def _examine_all(items: Sequence[Item], pipe: int, marker: Marker, examiner: Examiner, parent: int) -> None:
-    found: list[Answer] = []
+    answers: list[Answer] = []
     reported = time.monotonic()
     for number in range(len(items)):
         marker.begin(number)
-        found.append(_examined(examiner, items, number, marker))
-        if len(found) >= _REPORT_FILES or time.monotonic() - reported > _REPORT_SECONDS:
+        answers.append(_examined(examiner, items, number, marker))
+        if len(answers) >= _REPORT_FILES or time.monotonic() - reported > _REPORT_SECONDS:
             if os.getppid() != parent:
                 return
-            _write(pipe, message(found))
-            found, reported = [], time.monotonic()
+            _write(pipe, message(answers))
+            answers, reported = [], time.monotonic()
     marker.end()
-    _write(pipe, message(found))
+    _write(pipe, message(answers))
 
 
 def _examined(examiner: Examiner, items: Sequence[Item], number: int, headway: Headway) -> Answer:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from imagelake.bronze.store.blob import Blob
 from imagelake.errors import IntegrityError
 from imagelake.storage.s3.bucket_storage import S3Storage
-from imagelake.storage.s3.ranges import Fetched, Span, fetched, given, neighbours, pieces
+from imagelake.storage.s3.ranges import Fetched, Span, fetched, neighbours, pieces, unwrap
 from imagelake.storage.zip.codec import decode
 
 
@@ -27,7 +27,7 @@ class RemoteReader:
             if self._now is None:
                 raise IntegrityError(f"{blob.uri} at byte {blob.offset} was asked for out of order")
         start = blob.offset - self._now[0].start
-        return memoryview(given(self._now[1]))[start : start + blob.stored]
+        return memoryview(unwrap(self._now[1]))[start : start + blob.stored]
 
     def pieces(self, blob: Blob) -> Iterator[bytes | memoryview]:
         """The decoded bytes of any blob."""

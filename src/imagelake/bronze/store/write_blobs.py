@@ -48,15 +48,15 @@ def keep(ctx: Context, facts: pa.Table, single: bool) -> pa.Table:
     packed = not single and len(facts) >= ctx.settings.ingest.package_files
     is_loose = pc.all(pc.equal(facts["offset"], 0)).as_py()
     order = ("content_hash",) if packed and is_loose else BY_PLACE
-    wanted = facts.select(Blob._fields).sort_by([(column, "ascending") for column in order])
-    frame = spread(ctx, wanted, sum_of(wanted["length"]), order)
+    blob_rows = facts.select(Blob._fields).sort_by([(column, "ascending") for column in order])
+    frame = spread(ctx, blob_rows, sum_of(blob_rows["length"]), order)
     limit = ctx.settings.pack.package_megabytes << 20 if packed else None
     worker = _keeper(ctx.storage, limit, store_of(facts["uri"][0].as_py(), ctx.settings.s3))
-    kept = collected(frame.mapInArrow(worker, from_arrow_schema(KEPT))).cast(KEPT)
-    problems = kept["problem"].drop_null()
+    stored_rows = collected(frame.mapInArrow(worker, from_arrow_schema(KEPT))).cast(KEPT)
+    problems = stored_rows["problem"].drop_null()
     if len(problems):
         raise ImagelakeError(problems[0].as_py(), hint="see to it, then run the same command again")
-    return kept
+    return stored_rows
 
 
 def keep_blobs(
@@ -135,7 +135,7 @@ def _keeper(
         blobs = (Blob(*row) for b in batches for row in zip(*(b[c].to_pylist() for c in Blob._fields), strict=True))
         rows: list[tuple[str | None, str | None, int | None, str | None]] = []
         try:
-            rows += [(*found, None) for found in keep_blobs(blobs, lake, package_bytes, store)]
+            rows += [(*location, None) for location in keep_blobs(blobs, lake, package_bytes, store)]
         except ImagelakeError as error:
             rows.append((None, None, None, error.message))
         if rows:

@@ -47,8 +47,8 @@ def write_tree(
     a value makes too long a name.
     """
     columns = [key.column for key in keys]
-    kept = [field for field in snapshot_rows.schema(table) if field.name not in columns]
-    schema = snapshot_rows.schema(table).empty_table().select([field.name for field in kept]).schema
+    fields = [field for field in snapshot_rows.schema(table) if field.name not in columns]
+    schema = snapshot_rows.schema(table).empty_table().select([field.name for field in fields]).schema
     count = parts = 0
     batches = snapshot_rows.sorted_batches(source, _query(source, table, keys, schema.names))
     for values, pieces in groupby(_pieces(batches, len(keys)), key=itemgetter(0)):

@@ -100,11 +100,11 @@ def _other_kind(outline: Outline) -> tuple[str, str] | None:
         return "annotations inside images", "annotations inside images are not supported yet"
     if _is_panoptic(outline):
         return "COCO panoptic", "panoptic annotations are not supported yet"
-    found = _sample(outline, "annotations")
-    outlined = any("bbox" in a or "segmentation" in a for a in found)
-    if not outlined and any("caption" in a for a in found):
+    annotations = _sample(outline, "annotations")
+    outlined = any("bbox" in a or "segmentation" in a for a in annotations)
+    if not outlined and any("caption" in a for a in annotations):
         return "COCO captions", "captions are not supported yet"
-    if not outlined and any("keypoints" in a for a in found):
+    if not outlined and any("keypoints" in a for a in annotations):
         return "COCO keypoints", "keypoints without boxes are not supported yet"
     return None
 

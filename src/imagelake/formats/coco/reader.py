@@ -41,25 +41,25 @@ class CocoReader:
         """Which .json files are instance documents; those of keypoints only count where there are no others."""
         paths = [path for path in tree.paths if path.lower().endswith(".json")]
         findings = [judge(tree, path, is_only=len(paths) == 1) for path in paths]
-        taken = [f for f in findings if f.score and not f.keypoints]
+        accepted_findings = [f for f in findings if f.score and not f.keypoints]
         lacks = [f"{f.path}: {f.lack}" for f in findings if not f.score]
         persons = [f for f in findings if f.score and f.keypoints]
         unread = [Unread(f.path, f.unread, f.why) for f in findings if f.unread]
-        if taken:
+        if accepted_findings:
             lacks += [f"{f.path}: keypoints are not supported yet" for f in persons]
             unread += [Unread(f.path, "COCO keypoints") for f in persons]
         else:
-            taken = persons
+            accepted_findings = persons
         if not findings:
             lacks = ["no .json document"]
         return Detection(
             self.name,
-            max((f.score for f in taken), default=0),
-            documents=tuple(f.path for f in taken),
+            max((f.score for f in accepted_findings), default=0),
+            documents=tuple(f.path for f in accepted_findings),
             lacks=tuple(lacks[:_MAX_LACKS]),
             unread=tuple(unread),
-            masks=_masks(findings, tree.paths) if taken else (),
-            by_name=bool(taken) and all(f.damaged for f in taken),
+            masks=_masks(findings, tree.paths) if accepted_findings else (),
+            by_name=bool(accepted_findings) and all(f.damaged for f in accepted_findings),
         )
 
     def plan(self, tree: Tree, detection: Detection) -> tuple[Unit, ...]:
@@ -107,9 +107,9 @@ def document_split(path: str) -> str | None:
     *folders, name = path.split("/")
     stem = name.rpartition(".")[0] or name
     for words in (folders, _WORDS.findall(stem)):
-        found = {word for word in map(split_name, words) if word is not None}
-        if found:
-            return found.pop() if len(found) == 1 else None
+        splits = {word for word in map(split_name, words) if word is not None}
+        if splits:
+            return splits.pop() if len(splits) == 1 else None
     return None
 
 

@@ -92,8 +92,8 @@ def category(item: Item, seen: Seen) -> CategoryRecord | Issue:
         if own_id is None:
             raise Refused("category.id_invalid", f"category id {shown(value.get('id'))}; a number is needed")
         if not name:
-            given = shown(value.get("name"))
-            raise Refused("category.name_missing", f"category {own_id} has the name {given}; a text is needed")
+            shown_name = shown(value.get("name"))
+            raise Refused("category.name_missing", f"category {own_id} has the name {shown_name}; a text is needed")
         if not seen.is_new(own_id):
             raise Refused("category.duplicate_id", f"category id {own_id} was given before; the first one counts")
     except Refused as problem:
@@ -201,15 +201,15 @@ def _image_name(value: Mapping[str, Any], own_id: str | None, seen: Seen) -> Fil
         raise Refused("image.path_hostile", str(problem)) from None
 
 
-def _check_image(given: Any, image_ref: str | None, seen: Seen) -> None:
+def _check_image(value: Any, image_ref: str | None, seen: Seen) -> None:
     if image_ref is None:
-        raise Refused("annotation.image_id_invalid", f"image_id {shown(given)}; a number or a text is needed")
+        raise Refused("annotation.image_id_invalid", f"image_id {shown(value)}; a number or a text is needed")
     if image_ref in seen.repeated_images:
         raise Refused("annotation.image_ambiguous", f"image id {image_ref} stands for several images of its document")
 
 
-def _own_id(given: Any, seen: Seen, warnings: list[str]) -> str | None:
-    own_id, coerced = values.reference(given)
+def _own_id(value: Any, seen: Seen, warnings: list[str]) -> str | None:
+    own_id, coerced = values.reference(value)
     if own_id is None:
         warnings.append("annotation.id_missing")
         return None
@@ -220,18 +220,18 @@ def _own_id(given: Any, seen: Seen, warnings: list[str]) -> str | None:
     return own_id
 
 
-def _side(given: Any, warnings: list[str]) -> int | None:
-    side = values.side(given)
-    if side is None and given is not None and "image.size_invalid" not in warnings:
+def _side(value: Any, warnings: list[str]) -> int | None:
+    side = values.side(value)
+    if side is None and value is not None and "image.size_invalid" not in warnings:
         warnings.append("image.size_invalid")
     return side
 
 
-def _area(given: Any, warnings: list[str]) -> float | None:
-    area = values.number(given)
+def _area(value: Any, warnings: list[str]) -> float | None:
+    area = values.number(value)
     if area is not None and abs(area) < float("inf"):
         return area
-    warnings.append("annotation.area_missing" if given is None else "annotation.area_invalid")
+    warnings.append("annotation.area_missing" if value is None else "annotation.area_invalid")
     return None
 
 

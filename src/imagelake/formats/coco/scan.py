@@ -65,9 +65,9 @@ def scan(data: bytes) -> Marks:
     depth, in_string, odd, total = 0, False, False, 0
     for begin in range(0, len(data), BLOCK):
         block = np.frombuffer(data, np.uint8, min(BLOCK, len(data) - begin), begin)
-        found = _KINDS[block]
-        at = np.flatnonzero(found)
-        kind = found[at]
+        block_kinds = _KINDS[block]
+        at = np.flatnonzero(block_kinds)
+        kind = block_kinds[at]
         quote, odd = _real_quotes(at, kind, odd, len(block))
         inside = (np.cumsum(quote) + in_string) & 1
         in_string = bool(inside[-1]) if len(inside) else in_string
@@ -78,10 +78,10 @@ def scan(data: bytes) -> Marks:
         _check_depth(after, at, begin)
         depth = int(after[-1]) if len(after) else depth
         level = after + (kind == CLOSE)
-        kept = level <= 2
-        places.append(at[kept] + begin)
-        kinds.append(kind[kept])
-        depths.append(level[kept].astype(np.uint8))
+        is_outer = level <= 2
+        places.append(at[is_outer] + begin)
+        kinds.append(kind[is_outer])
+        depths.append(level[is_outer].astype(np.uint8))
         total += len(places[-1])
         if total > MAX_MARKS:
             raise NotSplit("document.too_many_items", f"more than {MAX_MARKS} items; split the document", begin)

@@ -113,16 +113,16 @@ def _is_absent(box: Any) -> bool:
 
 
 def _side(value: Any, box: Any, warnings: list[str]) -> float:
-    given = number(value)
-    if given is None and value is not None:
-        given = number_in_text(value)
-        if given is None and not _is_infinite_text(value):
+    side = number(value)
+    if side is None and value is not None:
+        side = number_in_text(value)
+        if side is None and not _is_infinite_text(value):
             raise Refused("annotation.bbox_invalid", f"bbox {shown(box)}; {shown(value)} is no number")
         if "annotation.bbox_coerced" not in warnings:
             warnings.append("annotation.bbox_coerced")
-    if given is None or not math.isfinite(given):
+    if side is None or not math.isfinite(side):
         raise Refused("annotation.bbox_not_finite", f"bbox {shown(box)}; all four numbers must be finite")
-    return given
+    return side
 
 
 def _is_infinite_text(value: Any) -> bool:

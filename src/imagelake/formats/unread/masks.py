@@ -182,7 +182,7 @@ def _words(name: str) -> tuple[tuple[str, ...], bool]:
     """The words of a folder's name without those that say images or masks, and whether it is named for masks."""
     if is_role_folder(name) or name.lower() == _CITYSCAPES:
         return (), False
-    words = [word for found in _WORD.findall(name) for word in _cut(found.lower())]
+    words = [word for token in _WORD.findall(name) for word in _cut(token.lower())]
     if not _OTHERWISE.isdisjoint(words):
         return tuple(words), False
     is_truth = ("ground", "truth") in pairwise(words)

@@ -109,8 +109,8 @@ def filenames_hold(heads: Mapping[str, bytes], images: Images) -> bool:
     images were renamed after labelling, and the document's stem tells.
     """
     for path, head in heads.items():
-        found = _FILENAME.search(decode_head(head))
-        name = PurePosixPath(unescape(found.group(1)).replace("\\", "/")).name if found else ""
+        match = _FILENAME.search(decode_head(head))
+        name = PurePosixPath(unescape(match.group(1)).replace("\\", "/")).name if match else ""
         if stem(name) != stem(path) and name in images.names:
             return True
     return False

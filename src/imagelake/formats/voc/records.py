@@ -167,10 +167,10 @@ def _annotation(document: str, locator: str, element: Element) -> AnnotationReco
 
 def _box(element: Element) -> Box:
     """The box of an object; Refused when its corners are no finite numbers, or in the wrong order."""
-    found = element.find("bndbox")
-    if found is None:
+    bndbox = element.find("bndbox")
+    if bndbox is None:
         raise Refused("annotation.bbox_invalid", f"the object has no bndbox; give {', '.join(_CORNERS)}")
-    corners = [_corner(found, name) for name in _CORNERS]
+    corners = [_corner(bndbox, name) for name in _CORNERS]
     xmin, ymin, xmax, ymax = corners
     if xmax <= xmin or ymax <= ymin:
         said = " ".join(f"{name}={value:.10g}" for name, value in zip(_CORNERS, corners, strict=True))

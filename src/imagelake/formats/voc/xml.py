@@ -104,8 +104,8 @@ def _code_page(data: bytes) -> str | None:
 
 def root_name(head: bytes) -> str | None:
     """The name of the root element by the beginning of a document; None when it shows none."""
-    found = _START_TAG.search(_COMMENT.sub("", decode_head(head)))
-    return found.group(1) if found else None
+    match = _START_TAG.search(_COMMENT.sub("", decode_head(head)))
+    return match.group(1) if match else None
 
 
 def decode_head(head: bytes) -> str:

@@ -54,25 +54,27 @@ class Compared:
     rows of the version are their splits.
     """
 
-    wanted: Mapping[str, pa.Table]
+    draft_rows: Mapping[str, pa.Table]
     live: Mapping[str, pa.Table]
     members: pa.Table
     past: pa.Table
 
 
-def all_rows(ctx: Context, known: Published, versions: Mapping[str, int]) -> Compared:
+def all_rows(ctx: Context, past_versions: Published, versions: Mapping[str, int]) -> Compared:
     """All rows of both."""
-    log = LiveRows(ctx, known)
-    wanted = {entity: ctx.tables.table(spec, known.dataset, versions[spec.name]) for entity, spec in OF_ENTITY.items()}
-    return Compared(wanted, {entity: log.rows(entity) for entity in LOGS}, wanted["image"], log.past_splits())
+    log = LiveRows(ctx, past_versions)
+    draft_rows = {
+        entity: ctx.tables.table(spec, past_versions.dataset, versions[spec.name]) for entity, spec in OF_ENTITY.items()
+    }
+    return Compared(draft_rows, {entity: log.rows(entity) for entity in LOGS}, draft_rows["image"], log.past_splits())
 
 
-def changed_rows(ctx: Context, known: Published, versions: Mapping[str, int]) -> Compared | None:
+def changed_rows(ctx: Context, past_versions: Published, versions: Mapping[str, int]) -> Compared | None:
     """The rows that may differ; None where they are many, or cannot be told."""
-    parent = known.newest
+    parent = past_versions.newest
     if parent is None or parent["last_sequence"] is None:
         return None
-    return _Changes(ctx, known, versions, {"delivery": above(int(parent["last_sequence"]))}).compared()
+    return _Changes(ctx, past_versions, versions, {"delivery": above(int(parent["last_sequence"]))}).compared()
 
 
 @dataclass(frozen=True)
@@ -80,12 +82,12 @@ class _Changes:
     """A search for what has changed; `fresh` means the rows that came or changed."""
 
     ctx: Context
-    known: Published
+    past_versions: Published
     versions: Mapping[str, int]
     fresh: dict[str, Mask]
 
     def compared(self) -> Compared | None:
-        log, draft = LiveRows(self.ctx, self.known), self._draft("image")
+        log, draft = LiveRows(self.ctx, self.past_versions), self._draft("image")
         images = self._images(log, draft)
         if images is None:
             return None
@@ -95,11 +97,13 @@ class _Changes:
             return None
         members = draft.columns(_SPLIT_BY, {"content_hash": is_in(_both(new, old, "content_hash"))})
         past = log.past_splits({"image_key": is_in(_both(members, old, "image_key"))})
-        names = self.ctx.tables.table(silver.CATEGORIES, self.known.dataset, self.versions[silver.CATEGORIES.name])
-        wanted = {"image": new, "annotation": labels[0], "category": names}
+        names = self.ctx.tables.table(
+            silver.CATEGORIES, self.past_versions.dataset, self.versions[silver.CATEGORIES.name]
+        )
+        draft_rows = {"image": new, "annotation": labels[0], "category": names}
         live = {"image": old, "annotation": labels[1], "category": log.rows("category")}
         members = with_all_columns(silver.IMAGES, members)
-        return Compared(wanted, {**live, "split": log.still_open("split", past)}, members, past)
+        return Compared(draft_rows, {**live, "split": log.still_open("split", past)}, members, past)
 
     def _images(self, log: LiveRows, draft: PinnedTable) -> tuple[pa.Table, pa.Table] | None:
         """Fresh images, and the rows of the version with their keys or with keys that the draft has no more."""
@@ -113,7 +117,7 @@ class _Changes:
         if gone:
             old = self._old_images(log, pa.concat_arrays([keys, self._differing(log, "image", _GONE)]))
         if self._count("image") - len(old) != self._now("image") - len(keys):
-            _warn(self.known.dataset, "images")
+            _warn(self.past_versions.dataset, "images")
             return None
         return draft.where(self.fresh), old
 
@@ -130,7 +134,7 @@ class _Changes:
             others = self._differing(log, "annotation", _OTHER_COUNT)
             rows = self._labels_of(log, draft, pa.concat_arrays([touched, others]).unique())
             if rows is not None and not self._are_all(*rows):
-                _warn(self.known.dataset, "annotations")
+                _warn(self.past_versions.dataset, "annotations")
                 return None
         return None if rows is None else self._unequal(draft, *rows)
 
@@ -156,23 +160,25 @@ class _Changes:
         return self._count("annotation") - len(before) == self._now("annotation") - len(now)
 
     def _count(self, entity: str) -> int:
-        assert self.known.newest is not None
-        return int(self.known.newest[f"{entity}s"])
+        assert self.past_versions.newest is not None
+        return int(self.past_versions.newest[f"{entity}s"])
 
     def _now(self, entity: str) -> int:
         spec = OF_ENTITY[entity]
-        return self.ctx.tables.rows(spec, self.known.dataset, self.versions[spec.name])
+        return self.ctx.tables.rows(spec, self.past_versions.dataset, self.versions[spec.name])
 
     def _draft(self, entity: str) -> PinnedTable:
         spec = OF_ENTITY[entity]
-        return PinnedTable.at(self.ctx.storage, spec, self.known.dataset, self.versions[spec.name])
+        return PinnedTable.at(self.ctx.storage, spec, self.past_versions.dataset, self.versions[spec.name])
 
     def _differing(self, log: LiveRows, entity: str, query: str) -> pa.Array:
         """Image keys, by a query over the keys of version and draft."""
-        self.ctx.progress(f"looking for {entity}s that went from {self.known.dataset}")
+        self.ctx.progress(f"looking for {entity}s that went from {self.past_versions.dataset}")
         spec = OF_ENTITY[entity]
         with database() as connection:
-            connection.register("draft", self.ctx.tables.scan(spec, self.known.dataset, self.versions[spec.name]))
+            connection.register(
+                "draft", self.ctx.tables.scan(spec, self.past_versions.dataset, self.versions[spec.name])
+            )
             connection.register("version", log.scan(entity))
             connection.register("ended", pa.table({"row_id": log.ended(entity)}))
             return connection.sql(query).to_arrow_table()["image_key"].combine_chunks().cast(pa.string())

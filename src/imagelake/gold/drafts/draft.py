@@ -57,21 +57,21 @@ def is_small(ctx: Context, dataset: str) -> bool:
     return sum(ctx.tables.rows(spec, dataset) for spec in specs) <= FEW_DRAFT_ROWS
 
 
-def draft_of(ctx: Context, known: Published, recipe: Recipe) -> Draft:
+def draft_of(ctx: Context, past_versions: Published, recipe: Recipe) -> Draft:
     """The draft of a dataset as it is now, to be published under recipe 1."""
     versions = {spec.name: ctx.tables.version(spec) for spec in OF_ENTITY.values()}
-    rows = _few_rows(ctx, known, recipe, versions)
+    rows = _few_rows(ctx, past_versions, recipe, versions)
     if rows is None:
-        return WholeDraft.now(ctx, known, recipe, versions)
-    return LocalDraft(ctx, known, recipe, versions, rows)
+        return WholeDraft.now(ctx, past_versions, recipe, versions)
+    return LocalDraft(ctx, past_versions, recipe, versions, rows)
 
 
-def _few_rows(ctx: Context, known: Published, recipe: Recipe, versions: dict[str, int]) -> Compared | None:
+def _few_rows(ctx: Context, past_versions: Published, recipe: Recipe, versions: dict[str, int]) -> Compared | None:
     """All rows of a small dataset, of a large one those that may differ; None where they are many."""
-    if known.newest is not None and stored(known.newest) is None:
+    if past_versions.newest is not None and stored(past_versions.newest) is None:
         return None  # of an older imagelake: its digests are not there to be added to
-    if is_small(ctx, known.dataset):
-        return all_rows(ctx, known, versions)
+    if is_small(ctx, past_versions.dataset):
+        return all_rows(ctx, past_versions, versions)
     if recipe.group_by is not None or recipe.stratify:
         return None  # the place of an image may depend on any other
-    return changed_rows(ctx, known, versions)
+    return changed_rows(ctx, past_versions, versions)

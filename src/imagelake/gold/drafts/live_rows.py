@@ -20,7 +20,7 @@ class LiveRows:
     """Log rows that make up the newest version; splits under recipe 1."""
 
     ctx: Context
-    known: Published
+    past_versions: Published
     _ended: dict[str, pa.Array] = field(default_factory=dict)
 
     def rows(self, entity: str, masks: dict[str, Mask] | None = None) -> pa.Table:
@@ -39,34 +39,36 @@ class LiveRows:
 
     def scan(self, entity: str) -> ds.Dataset:
         """The log rows that were published up to the newest version, also those that have ended since."""
-        return self.ctx.tables.scan(LOGS[entity], self.known.dataset).filter(self._counts(entity))
+        return self.ctx.tables.scan(LOGS[entity], self.past_versions.dataset).filter(self._counts(entity))
 
     def ended(self, entity: str) -> pa.Array:
         """Ids of the rows that ended up to the newest version."""
         if entity not in self._ended:
-            of_entity = (pc.field("entity") == entity) & (pc.field("removed_in") <= self.known.number)
+            of_entity = (pc.field("entity") == entity) & (pc.field("removed_in") <= self.past_versions.number)
             where = of_entity & pc.field("publish_id").isin(self._publish_ids())
-            rows = self.ctx.tables.arrow(gold.CLOSINGS, self.known.dataset, ("row_id",), where)
+            rows = self.ctx.tables.arrow(gold.CLOSINGS, self.past_versions.dataset, ("row_id",), where)
             self._ended[entity] = rows["row_id"].combine_chunks().cast(pa.string())
         return self._ended[entity]
 
     def _logged(self, entity: str, masks: dict[str, Mask] | None) -> pa.Table:
         rows = (
-            self.ctx.tables.table(LOGS[entity], self.known.dataset) if masks is None else self._log(entity).where(masks)
+            self.ctx.tables.table(LOGS[entity], self.past_versions.dataset)
+            if masks is None
+            else self._log(entity).where(masks)
         )
         return rows.filter(self._counts(entity))
 
     def _log(self, entity: str) -> PinnedTable:
         spec = LOGS[entity]
-        return PinnedTable.at(self.ctx.storage, spec, self.known.dataset, self.ctx.tables.version(spec))
+        return PinnedTable.at(self.ctx.storage, spec, self.past_versions.dataset, self.ctx.tables.version(spec))
 
     def still_open(self, entity: str, rows: pa.Table) -> pa.Table:
         """Those of these log rows that are in the newest version."""
         return rows.filter(pc.invert(pc.is_in(rows["row_id"], value_set=self.ended(entity))))
 
     def _counts(self, entity: str) -> pc.Expression:
-        counts = pc.field("publish_id").isin(self._publish_ids()) & (pc.field("added_in") <= self.known.number)
+        counts = pc.field("publish_id").isin(self._publish_ids()) & (pc.field("added_in") <= self.past_versions.number)
         return counts & (pc.field("recipe") == FIRST) if entity == "split" else counts
 
     def _publish_ids(self) -> pa.Array:
-        return pa.array(self.known.publish_ids, pa.string())
+        return pa.array(self.past_versions.publish_ids, pa.string())

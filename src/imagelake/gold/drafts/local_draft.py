@@ -31,16 +31,16 @@ class LocalDraft:
     """A draft at Delta versions of its tables, and the rows of it that may differ."""
 
     ctx: Context
-    known: Published
+    past_versions: Published
     recipe: Recipe
     versions: Mapping[str, int]
     compared: Compared
 
     def differences(self, attempt: Attempt) -> list[Difference]:
         """By comparing the rows that may differ."""
-        wanted, live = self.compared.wanted, self.compared.live
+        draft_rows, live = self.compared.draft_rows, self.compared.live
         return [
-            local_difference(attempt, entity, spec.key[-1], wanted[entity], live[entity], "row_hash")
+            local_difference(attempt, entity, spec.key[-1], draft_rows[entity], live[entity], "row_hash")
             for entity, spec in OF_ENTITY.items()
         ]
 
@@ -49,10 +49,10 @@ class LocalDraft:
         frame_of, compared = self.ctx.tables.frame_of, self.compared
         with few_rows(self.ctx.spark):
             return split_images(
-                self.known.dataset,
+                self.past_versions.dataset,
                 frame_of(silver.IMAGES, compared.members),
                 frame_of(gold.SPLIT_LOG, compared.past),
-                lambda: frame_of(silver.ANNOTATIONS, compared.wanted["annotation"]),
+                lambda: frame_of(silver.ANNOTATIONS, compared.draft_rows["annotation"]),
                 (self.recipe, settings),
             )
 
@@ -65,13 +65,13 @@ class LocalDraft:
 
     def digests(self, differences: Sequence[Difference], splits: Splits) -> Digests:
         """From the parent's and the differences to it."""
-        return digests_since(stored(self.known.newest) or NOTHING, differences)
+        return digests_since(stored(self.past_versions.newest) or NOTHING, differences)
 
     @contextmanager
     def relations(self, splits: Splits) -> Iterator[LocalRelations]:
         """The files of the draft, read column by column."""
         placed = self._all_splits(splits)
-        with draft_relations(self.ctx.tables, self.known.dataset, self.versions, placed) as relations:
+        with draft_relations(self.ctx.tables, self.past_versions.dataset, self.versions, placed) as relations:
             yield relations
 
     def _all_splits(self, splits: Splits) -> pa.RecordBatchReader:
@@ -81,7 +81,7 @@ class LocalDraft:
         schema = pa.schema([(name, pa.string()) for name in names])
 
         def batches() -> Iterator[pa.RecordBatch]:
-            log = LiveRows(self.ctx, self.known)
+            log = LiveRows(self.ctx, self.past_versions)
             for batch in log.scan("split").scanner(columns=[*names, "row_id"]).to_batches():
                 is_old = pc.or_(
                     pc.is_in(batch["row_id"], value_set=log.ended("split")),

@@ -35,7 +35,7 @@ class WholeDraft:
     """
 
     ctx: Context
-    known: Published
+    past_versions: Published
     recipe: Recipe
     recipe_number: int
     past_recipe: int
@@ -43,24 +43,26 @@ class WholeDraft:
     versions: Mapping[str, int] | None = None
 
     @classmethod
-    def now(cls, ctx: Context, known: Published, recipe: Recipe, versions: Mapping[str, int]) -> WholeDraft:
+    def now(cls, ctx: Context, past_versions: Published, recipe: Recipe, versions: Mapping[str, int]) -> WholeDraft:
         """The draft at these Delta versions of its tables."""
-        rows = (ctx.tables.read(spec, known.dataset, versions[spec.name]) for spec in OF_ENTITY.values())
-        return cls(ctx, known, recipe, FIRST, FIRST, Content(*all_settled(*rows)), versions)
+        rows = (ctx.tables.read(spec, past_versions.dataset, versions[spec.name]) for spec in OF_ENTITY.values())
+        return cls(ctx, past_versions, recipe, FIRST, FIRST, Content(*all_settled(*rows)), versions)
 
     @classmethod
-    def of_version(cls, ctx: Context, known: Published, number: int, recipe: tuple[Recipe, int, int]) -> WholeDraft:
+    def of_version(
+        cls, ctx: Context, past_versions: Published, number: int, recipe: tuple[Recipe, int, int]
+    ) -> WholeDraft:
         """The content of a version. recipe: what to split it by, its number, and that of the recipe it continues."""
-        rows = (live(ctx.tables, known, entity, number) for entity in ("image", "annotation", "category"))
-        return cls(ctx, known, *recipe, Content(*all_settled(*rows)))
+        rows = (live(ctx.tables, past_versions, entity, number) for entity in ("image", "annotation", "category"))
+        return cls(ctx, past_versions, *recipe, Content(*all_settled(*rows)))
 
     def differences(self, attempt: Attempt) -> list[Difference]:
         """By comparing all rows with those of the newest version."""
 
         def compared(entity: str, key: str, frame: DataFrame) -> Difference:
-            if not self.known.rows:
+            if not self.past_versions.rows:
                 return first_difference(attempt, entity, key, frame, "row_hash")
-            old = live(self.ctx.tables, self.known, entity, self.known.number)
+            old = live(self.ctx.tables, self.past_versions, entity, self.past_versions.number)
             return difference(attempt, entity, key, frame, old, "row_hash")
 
         return together(
@@ -71,24 +73,26 @@ class WholeDraft:
 
     def splits(self, settings: DatasetSettings) -> Splits:
         """The splits of all images."""
-        past = self.ctx.tables.read(gold.SPLIT_LOG, self.known.dataset).where(
-            F.col("publish_id").isin(self.known.publish_ids) & (F.col("recipe") == self.past_recipe)
+        past = self.ctx.tables.read(gold.SPLIT_LOG, self.past_versions.dataset).where(
+            F.col("publish_id").isin(self.past_versions.publish_ids) & (F.col("recipe") == self.past_recipe)
         )
         content, by = self.content, (self.recipe, settings)
-        return split_images(self.known.dataset, content.images, past, lambda: content.annotations, by)
+        return split_images(self.past_versions.dataset, content.images, past, lambda: content.annotations, by)
 
     def split_difference(self, attempt: Attempt, splits: Splits) -> Difference:
         """An image in a new group has a new row too: what is in one group can be told from the rows of a version."""
         place = F.struct("split", "group_key")
         new = splits.rows.frame.withColumns({"recipe": F.lit(self.recipe_number), "_place": place})
-        if not self.known.rows:
+        if not self.past_versions.rows:
             return first_difference(attempt, "split", "image_key", new, "_place")
-        old = live(self.ctx.tables, self.known, "split", attempt.number).where(F.col("recipe") == self.recipe_number)
+        old = live(self.ctx.tables, self.past_versions, "split", attempt.number).where(
+            F.col("recipe") == self.recipe_number
+        )
         return difference(attempt, "split", "image_key", new, old.withColumn("_place", place), "_place")
 
     def digests(self, differences: Sequence[Difference], splits: Splits) -> Digests:
         """From the parent's and the differences to it, where it is the newest version and its row has them."""
-        parent = stored(self.known.newest)
+        parent = stored(self.past_versions.newest)
         if parent is None or self.recipe_number != FIRST:
             return digests(self.content, splits.rows.frame)
         return digests_since(parent, differences)
@@ -98,12 +102,12 @@ class WholeDraft:
         """Frames of all rows; the files of a draft of fewer than MANY_ROWS."""
         if self.versions is not None and self._rows(self.versions) <= MANY_ROWS:
             placed = collected(splits.rows.frame.select("image_key", "split"))
-            with draft_relations(self.ctx.tables, self.known.dataset, self.versions, placed) as relations:
+            with draft_relations(self.ctx.tables, self.past_versions.dataset, self.versions, placed) as relations:
                 yield relations
             return
-        rejections = self.ctx.tables.read(silver.REJECTIONS, self.known.dataset).where("closed_at IS NULL")
+        rejections = self.ctx.tables.read(silver.REJECTIONS, self.past_versions.dataset).where("closed_at IS NULL")
         yield SparkRelations.of(self.content, splits.rows.frame, rejections)
 
     def _rows(self, versions: Mapping[str, int]) -> int:
         specs = (silver.IMAGES, silver.ANNOTATIONS)
-        return sum(self.ctx.tables.rows(spec, self.known.dataset, versions[spec.name]) for spec in specs)
+        return sum(self.ctx.tables.rows(spec, self.past_versions.dataset, versions[spec.name]) for spec in specs)

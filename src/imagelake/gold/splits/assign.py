@@ -50,8 +50,8 @@ class Recipe:
     def from_json(cls, text: str) -> Recipe:
         """The recipe a version row stores."""
         values = json.loads(text)
-        known = {f.name: values[f.name] for f in fields(cls) if f.name in values}
-        return cls(**{**known, "fractions": dict(values["fractions"])})
+        fields_read = {f.name: values[f.name] for f in fields(cls) if f.name in values}
+        return cls(**{**fields_read, "fractions": dict(values["fractions"])})
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ FIRST = 1
 _SETTINGS = ("fractions", "group_by", "stratify", "seed")
 
 
-def choose_recipe(request: PublishRequest, settings: DatasetSettings, known: Published) -> Recipe:
+def choose_recipe(request: PublishRequest, settings: DatasetSettings, past_versions: Published) -> Recipe:
     """The recipe a request means; UsageError when its options are not those of the recipe it continues.
 
     Without a version in the request that is recipe 1: of the first version, or from options and settings when this
@@ -36,8 +36,8 @@ def choose_recipe(request: PublishRequest, settings: DatasetSettings, known: Pub
             )
         stratify = bool(request.stratify)
         return Recipe(dict(request.split), request.group_by, stratify, splits.seed, uploaded=False)
-    if known.first is not None:
-        return _continued(request, known, Recipe.from_json(known.first["recipe_spec"]))
+    if past_versions.first is not None:
+        return _continued(request, past_versions, Recipe.from_json(past_versions.first["recipe_spec"]))
     return Recipe(
         dict(splits.fractions if request.split is None else request.split),
         splits.group_by if request.group_by is None else request.group_by,
@@ -46,7 +46,7 @@ def choose_recipe(request: PublishRequest, settings: DatasetSettings, known: Pub
     )
 
 
-def _continued(request: PublishRequest, known: Published, recipe: Recipe) -> Recipe:
+def _continued(request: PublishRequest, past_versions: Published, recipe: Recipe) -> Recipe:
     other = Recipe(
         recipe.fractions if request.split is None else dict(request.split),
         recipe.group_by if request.group_by is None else request.group_by,
@@ -60,7 +60,7 @@ def _continued(request: PublishRequest, known: Published, recipe: Recipe) -> Rec
         f"{request.dataset} continues recipe 1 with the options of its first version ({options(recipe)}), "
         f"not {options(other)}",
         hint=f"publish without these options; for a recipe of its own: "
-        f"imagelake publish {request.dataset}@v{known.number} {options(other)}",
+        f"imagelake publish {request.dataset}@v{past_versions.number} {options(other)}",
     )
 
 
@@ -75,13 +75,13 @@ def options(recipe: Recipe) -> str:
     return shlex.join(words)
 
 
-def settings_that_differ(settings: DatasetSettings, known: Published) -> tuple[str, ...]:
+def settings_that_differ(settings: DatasetSettings, past_versions: Published) -> tuple[str, ...]:
     """Keys of the dataset's `splits` that say something else than recipe 1, which continues all the same.
 
     What the file leaves out counts only if it had another value at the first version: options of that publish won
     over the defaults then, and nothing has changed since.
     """
-    first = known.first
+    first = past_versions.first
     if first is None:
         return ()
     recipe = _comparable(asdict(Recipe.from_json(first["recipe_spec"])))
@@ -98,18 +98,18 @@ def _comparable(splits: Mapping[str, Any]) -> dict[str, Any]:
     return {**splits, "fractions": list(splits.get("fractions", {}).items())}
 
 
-def history(known: Published, recipe: Recipe, number: int) -> tuple[int, int]:
+def history(past_versions: Published, recipe: Recipe, number: int) -> tuple[int, int]:
     """(number of the recipe to write, number of the recipe whose earlier splits it keeps).
 
     A recipe goes on under its number in later versions. For a version older than the newest one it was made
     for, it gets a new number, so that no published version changes, and still keeps the splits.
     """
     text = recipe.as_json()
-    same = [row for row in known.rows if row["recipe_spec"] == text and row["recipe"] != FIRST]
+    same = [row for row in past_versions.rows if row["recipe_spec"] == text and row["recipe"] != FIRST]
     there = [row for row in same if row["number"] == number]
     if there:
         return there[-1]["recipe"], there[-1]["recipe"]
-    fresh = max((row["recipe"] for row in known.rows), default=FIRST) + 1
+    fresh = max((row["recipe"] for row in past_versions.rows), default=FIRST) + 1
     if not same:
         return fresh, fresh
     newest = max(same, key=lambda row: (row["number"], row["recipe"]))

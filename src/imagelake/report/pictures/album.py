@@ -115,13 +115,13 @@ class Album:
         name = f"picture-{number}"
         if time.monotonic() > deadline:
             return Picture(name, problem=f"left out: all pictures together took longer than {SECONDS_ALL:g} s")
-        found = places.get(wish.content_hash, ())
-        if not found:
+        blobs = places.get(wish.content_hash, ())
+        if not blobs:
             return Picture(name, problem="its bytes have no place in the lake")
-        if found[0].place.size > _MOST_FILE:
+        if blobs[0].place.size > _MOST_FILE:
             return Picture(name, problem=f"its file is larger than {_MOST_FILE >> 20} MB")
         try:
-            data = read_blob(self._storage, wish.content_hash, found)
+            data = read_blob(self._storage, wish.content_hash, blobs)
         except ImagelakeError as error:
             return Picture(name, problem=error.message)
         decoder = pool.get()
@@ -186,8 +186,8 @@ class Decoder:
 
 def _bare_environment() -> dict[str, str]:
     """What Python needs to find its modules and libraries; no credentials where hostile bytes are decoded."""
-    kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "LANG") if name in os.environ}
-    return kept | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    variables = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "LANG") if name in os.environ}
+    return variables | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
 
 def _exactly(process: subprocess.Popen[bytes], size: int) -> bytes:

@@ -114,20 +114,20 @@ def is_near(box: Box, size: tuple[int, int]) -> bool:
 
 def _of_annotation(row: Row, turn: Orientation, look: str) -> list[Shape]:
     title = f"{row['category'] or 'without a class'} ({row['kind']})"
-    found = []
+    drawn = []
     if row["polygons"]:
-        found.append(Shape(look, title, "".join(_outline(turn.polygon(p)) for p in row["polygons"])))
+        drawn.append(Shape(look, title, "".join(_outline(turn.polygon(p)) for p in row["polygons"])))
     elif row["bbox"] is not None:
         box = row["bbox"]
-        found.append(_box_shape(turn.box((box["x"], box["y"], box["w"], box["h"])), look, title))
+        drawn.append(_box_shape(turn.box((box["x"], box["y"], box["w"], box["h"])), look, title))
     points = turn.keypoints(row["keypoints"] or [])
     radius = 0.008 * max(turn.size)
-    found += [
+    drawn += [
         Shape(look, title, ring=(x, y, radius))
         for x, y, v in zip(points[::3], points[1::3], points[2::3], strict=True)
         if v
     ]
-    return found
+    return drawn
 
 
 def _outline(numbers: Sequence[float]) -> str:

@@ -93,8 +93,8 @@ def _near(rows: pa.RecordBatch) -> tuple[pa.RecordBatch, _Shapes]:
     if not far.any():
         return rows, shapes
     near = rows.filter(pa.array(~far))
-    found = _shapes(near)
-    return near, _Shapes(**{**vars(found), "far": rows.filter(pa.array(far))})
+    near_shapes = _shapes(near)
+    return near, _Shapes(**{**vars(near_shapes), "far": rows.filter(pa.array(far))})
 
 
 def _shapes(rows: pa.RecordBatch) -> _Shapes:

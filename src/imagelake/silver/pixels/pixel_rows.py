@@ -152,10 +152,10 @@ def _renamed(measures: Row) -> Row:
 
 def _untouched(row: Row) -> Row:
     box = _struct(None if row["bbox"] is None else tuple(row["bbox"]))
-    kept = {name: row[name] for name in _OUTLINE}
+    outline = {name: row[name] for name in _OUTLINE}
     record = as_json({**row, **_of_image(row)}) if row["_reject"]["rule"] in WAITING else None
     none = dict.fromkeys(("final_area", "row_hash", "geometry_hash", "as_box"))
-    return {**kept, **none, "bbox": box, "clipped": box, "flags": row["flags"], "record": record}
+    return {**outline, **none, "bbox": box, "clipped": box, "flags": row["flags"], "record": record}
 
 
 def _of_image(row: Row) -> Row:
@@ -182,15 +182,15 @@ def _struct(box: Box | None) -> dict[str, float] | None:
 
 
 def _area(
-    given: float | None,
+    declared_area: float | None,
     box: Box | None,
     polygons: Sequence[Sequence[float]] | None,
     rle_size: Sequence[int] | None,
     rle_counts: str | None,
 ) -> float | None:
     """The given area when it is positive; else that of mask, polygons or box."""
-    if given is not None and given > 0:
-        return given
+    if declared_area is not None and declared_area > 0:
+        return declared_area
     if rle_size is not None and rle_counts is not None:
         return float(masks.rle_area(rle_counts))
     if polygons:

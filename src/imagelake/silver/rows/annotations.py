@@ -88,9 +88,11 @@ def judge(delivery: Delivery, frame: DataFrame, draft: DataFrame, severities: Ma
     pixels = map_batches(frame, ADDED, to_pixel_columns)
     noted = with_flags_judged(pixels, severities)
     judged = _with_saved_boxes(with_problems(noted, ANNOTATION_RULES, severities)).withColumn("bbox", F.col("clipped"))
-    known = draft.select("annotation_key", F.col("row_hash").alias("_old_row_hash"), F.col("area").alias("_old_area"))
+    draft_hashes = draft.select(
+        "annotation_key", F.col("row_hash").alias("_old_row_hash"), F.col("area").alias("_old_area")
+    )
     rows = _as_silver(delivery, _keyed(_with_needed_payloads(judged, severities), severities)).join(
-        known, "annotation_key", "left"
+        draft_hashes, "annotation_key", "left"
     )
     unchanged = same(F.col("row_hash"), F.col("_old_row_hash")) & same(F.col("area"), F.col("_old_area"))
     marked = settled(rows.withColumn("_same", unchanged).drop("_old_row_hash", "_old_area"))

@@ -36,12 +36,12 @@ def declared(records: DataFrame, renames: Mapping[str, str]) -> list[Declared]:
     names = ("document", "locator", "category", "supercategory", "source_id", "attributes")
     rows = rows_with(records, {"type": "category"}, names)
     rows.sort(key=lambda row: (row["document"], int(row["locator"])))
-    found: dict[str, Declared] = {}
+    by_name: dict[str, Declared] = {}
     for row in rows:
         name = rename(row["category"], renames)
         if name:
-            found.setdefault(name, Declared(name, row["supercategory"], row["source_id"], row["attributes"]))
-    return list(found.values())
+            by_name.setdefault(name, Declared(name, row["supercategory"], row["source_id"], row["attributes"]))
+    return list(by_name.values())
 
 
 def rename(name: str | None, renames: Mapping[str, str]) -> str:
@@ -85,13 +85,13 @@ def fold(
     for name in sorted(after - names.keys() - {r["name"] for r in old}):
         names[name] = Declared(name, None, None, None)
     root = root_names({c.name: c.supercategory for c in brought}, after)
-    kept = [r for r in old if _stays(delivery, r["name"], names, before, after)]
+    remaining = [r for r in old if _stays(delivery, r["name"], names, before, after)]
     index = dict(published)
-    index.update({r["name"]: r["train_index"] for r in kept if r["train_index"] is not None})
+    index.update({r["name"]: r["train_index"] for r in remaining if r["train_index"] is not None})
     for name in _in_order(names, settings.classes):
         if name not in root and name not in index:
             index[name] = max(index.values(), default=-1) + 1
-    rows = {r["name"]: _grown(delivery, dict(r), index) for r in kept}
+    rows = {r["name"]: _grown(delivery, dict(r), index) for r in remaining}
     for name, category in names.items():
         rows[name] = _row(delivery, rows.get(name), category, None if name in root else index.get(name))
     return list(rows.values())
@@ -106,8 +106,8 @@ def _stays(
 
 
 def _in_order(names: Mapping[str, Declared], classes: Sequence[str]) -> list[str]:
-    wanted = {name: place for place, name in enumerate(classes)}
-    return sorted(names, key=lambda name: wanted.get(name, len(wanted)))
+    index_of = {name: place for place, name in enumerate(classes)}
+    return sorted(names, key=lambda name: index_of.get(name, len(index_of)))
 
 
 def _grown(delivery: Delivery, row: dict[str, Any], index: Mapping[str, int]) -> dict[str, Any]:

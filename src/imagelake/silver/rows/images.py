@@ -52,8 +52,8 @@ def with_keys(files: DataFrame, draft: DataFrame) -> DataFrame:
         "split_key",
         F.explode(F.array_distinct(F.array("short_key", "split_key", "path"))).alias("name"),
     ).withColumn("level", level)
-    known = draft.select(F.col("image_key").alias("name"), F.lit(True).alias("_known"))
-    counted = names.withColumn("_files", F.count("*").over(Window.partitionBy("name"))).join(known, "name", "left")
+    draft_keys = draft.select(F.col("image_key").alias("name"), F.lit(True).alias("_known"))
+    counted = names.withColumn("_files", F.count("*").over(Window.partitionBy("name"))).join(draft_keys, "name", "left")
     usable = (F.col("_files") == 1) | (F.col("name") == F.col("path"))
     in_draft = usable & F.col("_known") & (F.col("level") > 0)
     chosen = counted.groupBy("path").agg(
@@ -95,14 +95,14 @@ def incoming(
     uploaded: `with_keys` of its image files; spoken_of: `listed` of its documents; draft: silver.images; published:
     image_key and published_split of images that were ever in a version.
     """
-    known = _known(draft)
-    came = uploaded.join(spoken_of, "image_key", "left").join(known, "image_key", "left")
+    draft_columns = _known(draft)
+    came = uploaded.join(spoken_of, "image_key", "left").join(draft_columns, "image_key", "left")
     noted = with_flags_judged(_facts(delivery, came, uploaded, draft), severities)
     judged = with_problems(noted, _rules(), severities)
     referenced = (
         draft.drop("flags", "labelled", "split", "source_id", "attributes")
         .join(spoken_of.join(uploaded.select("image_key"), "image_key", "left_anti"), "image_key")
-        .join(known, "image_key")
+        .join(draft_columns, "image_key")
         .withColumn("flags", F.coalesce("_warnings", text_array()))
     )
     rows = judged.unionByName(without_flags_off(referenced, severities), allowMissingColumns=True).join(
@@ -141,14 +141,14 @@ def merged(delivery: Delivery, accepted: DataFrame, units: DataFrame) -> DataFra
     brought = units.groupBy("image_key").agg(F.array_sort(F.collect_set("kind")).alias("_kinds"))
     rows = accepted.join(brought, "image_key", "left").withColumn("_kinds", F.coalesce("_kinds", text_array()))
     labelled = F.col("_kinds") if delivery.mode == "replace" else sorted_set(_still_labelled(), F.col("_kinds"))
-    given = {"split": _split(delivery), "labelled": labelled, "upload_id": F.lit(delivery.upload_id)}
+    columns = {"split": _split(delivery), "labelled": labelled, "upload_id": F.lit(delivery.upload_id)}
     if delivery.mode == "replace":
-        given |= {"attributes": F.col("_attributes"), "source_id": F.col("_source_id")}
+        columns |= {"attributes": F.col("_attributes"), "source_id": F.col("_source_id")}
     else:
-        given |= {name: F.coalesce(f"_{name}", f"_old_{name}") for name in ("attributes", "source_id")}
-    given |= {"dataset": F.lit(delivery.dataset), "delivery": F.lit(delivery.sequence).cast("bigint")}
-    given["flags"] = sorted_set(F.col("flags"), _label_flags(delivery))
-    hashed = map_rows(rows.withColumns(given), "row_hash binary", _hash)
+        columns |= {name: F.coalesce(f"_{name}", f"_old_{name}") for name in ("attributes", "source_id")}
+    columns |= {"dataset": F.lit(delivery.dataset), "delivery": F.lit(delivery.sequence).cast("bigint")}
+    columns["flags"] = sorted_set(F.col("flags"), _label_flags(delivery))
+    hashed = map_rows(rows.withColumns(columns), "row_hash binary", _hash)
     unchanged = (
         same(F.col("row_hash"), F.col("_old_row_hash"))
         & same(F.col("split"), F.col("_old_split"))
@@ -197,12 +197,14 @@ def _facts(delivery: Delivery, came: DataFrame, uploaded: DataFrame, draft: Data
     own = uploaded.select(F.col("image_key").alias("_twin"))
     twins = draft.select("content_hash", F.col("image_key").alias("_twin")).join(own, "_twin", "left_anti")
     twins = twins.groupBy("content_hash").agg(F.min("_twin").alias("_twin"))
-    taken = _other_bytes() & F.col("_old_content_hash").isNotNull() if delivery.mode == "append" else F.lit(False)
+    is_key_taken = (
+        _other_bytes() & F.col("_old_content_hash").isNotNull() if delivery.mode == "append" else F.lit(False)
+    )
     bytes_twins = Window.partitionBy("content_hash")
     reject = F.when(
         F.col("problem_rule").isNotNull(),
         F.struct(F.col("problem_rule").alias("rule"), F.col("problem").alias("message")),
-    ).when(taken, problem("image.key_taken", _taken_message()))
+    ).when(is_key_taken, problem("image.key_taken", _taken_message()))
     return (
         came.join(twins, "content_hash", "left")
         .withColumn("_copies", F.count("*").over(bytes_twins))
@@ -263,8 +265,8 @@ def _label_flags(delivery: Delivery) -> Column:
     if delivery.mode == "replace":
         return text_array()
     lost = F.size(F.array_except(F.coalesce("_old_labelled", text_array()), "_kinds")) > 0
-    known = F.col("_old_content_hash").isNotNull()
-    stays = lost & F.when(known & _other_bytes(), ~resized()).otherwise(_has(F.col("_old_flags"), BYTES_CHANGED))
+    is_in_draft = F.col("_old_content_hash").isNotNull()
+    stays = lost & F.when(is_in_draft & _other_bytes(), ~resized()).otherwise(_has(F.col("_old_flags"), BYTES_CHANGED))
     flags = F.array(F.when(stays, F.lit(BYTES_CHANGED)), F.when(resized() & lost, F.lit("image.labels_dropped")))
     return F.array_compact(flags)
 

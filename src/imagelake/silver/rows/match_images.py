@@ -152,8 +152,10 @@ def _loose(uploaded: DataFrame, listed: DataFrame, draft: DataFrame, by_name: bo
     tail = _names(graded, "tail", tails).withColumn("grade", F.col("_grade"))
     base = _names(uploaded, "base", F.array(_base(F.col("path"))))
     there = draft.select("image_key").withColumn("split", F.lit(None).cast("string"))
-    known = _names(there.join(uploaded.select("image_key"), "image_key", "left_anti"), "draft", F.array("image_key"))
-    names = [full, tail, base, known]
+    draft_names = _names(
+        there.join(uploaded.select("image_key"), "image_key", "left_anti"), "draft", F.array("image_key")
+    )
+    names = [full, tail, base, draft_names]
     if by_name:
         names.append(_names(there, "draft base", F.array(_base(F.col("image_key")))))
     offered = names[0]

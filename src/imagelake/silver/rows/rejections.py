@@ -143,7 +143,7 @@ class Taken:
     answered: DataFrame | None
 
 
-def after(delivery: Delivery, before: DataFrame, refused: DataFrame, taken: Taken, now: datetime) -> DataFrame:
+def after(delivery: Delivery, before: DataFrame, refused: DataFrame, effects: Taken, now: datetime) -> DataFrame:
     """The open rejections, those that end with this upload closed, and the new ones.
 
     A row that is refused again stays as it is, but that one which waits says of its image what the newest upload says,
@@ -159,8 +159,8 @@ def after(delivery: Delivery, before: DataFrame, refused: DataFrame, taken: Take
     if delivery.mode == "replace":
         closed = closed_by(delivery, others, F.lit(True), now)
     else:
-        marked = _marked(others, taken)
-        waits, own = F.col("rule").isin(*WAITING), F.col("delivery").isin(*taken.lineage)
+        marked = _marked(others, effects)
+        waits, own = F.col("rule").isin(*WAITING), F.col("delivery").isin(*effects.lineage)
         ends = (
             F.when(F.col("_answered") & F.col("_path").isNotNull(), F.lit(True))
             .when(waits, F.coalesce("_entered", F.lit(False)) | _overtaken())
@@ -198,14 +198,14 @@ def refused_labels(open_rejections: DataFrame) -> DataFrame:
     return open_rejections.where(labels & F.col("image_key").isNotNull() & F.col("kind").isNotNull()).select(*UNIT)
 
 
-def _marked(rows: DataFrame, taken: Taken) -> DataFrame:
+def _marked(rows: DataFrame, effects: Taken) -> DataFrame:
     """The rows with what of their key the upload has: _unit, _changed, _same_bytes, _path, _answered, _entered,
     _kinds_now."""
-    units = taken.units.withColumn("_unit", F.lit(True))
-    changed = taken.changed.withColumn("_changed", F.lit(True))
-    images = taken.images.groupBy("image_key").agg(F.min("_same_bytes").alias("_same_bytes"))
-    paths = taken.paths.select("path", F.lit(True).alias("_path")).distinct()
-    spoken = taken.unknown.select(F.col("waits_for").alias("image_key"), F.explode("kinds").alias("k"))
+    units = effects.units.withColumn("_unit", F.lit(True))
+    changed = effects.changed.withColumn("_changed", F.lit(True))
+    images = effects.images.groupBy("image_key").agg(F.min("_same_bytes").alias("_same_bytes"))
+    paths = effects.paths.select("path", F.lit(True).alias("_path")).distinct()
+    spoken = effects.unknown.select(F.col("waits_for").alias("image_key"), F.explode("kinds").alias("k"))
     joined = (
         rows.join(units, [*UNIT], "left")
         .join(changed, [*UNIT], "left")
@@ -213,14 +213,14 @@ def _marked(rows: DataFrame, taken: Taken) -> DataFrame:
         .join(paths, "path", "left")
         .join(spoken.groupBy("image_key").agg(F.collect_set("k").alias("_kinds_now")), "image_key", "left")
     )
-    if taken.answered is None:
+    if effects.answered is None:
         joined = joined.withColumn("_answered", F.lit(False))
     else:
-        named = taken.answered.withColumn("_answered", F.lit(True))
+        named = effects.answered.withColumn("_answered", F.lit(True))
         joined = joined.join(named, "rejection_id", "left")
-    if taken.entering is None:
+    if effects.entering is None:
         return joined.withColumn("_entered", F.lit(False))
-    return joined.join(taken.entering.ended.withColumn("_entered", F.lit(True)), "rejection_id", "left")
+    return joined.join(effects.entering.ended.withColumn("_entered", F.lit(True)), "rejection_id", "left")
 
 
 def _overtaken() -> Column:

@@ -16,7 +16,7 @@ from imagelake.quality.catalogue import WAITING
 from imagelake.silver.image_frames import Row, map_rows
 from imagelake.silver.rows.match_images import DUPLICATE, FOUND, draft_names
 from imagelake.silver.upload.parsed_records import DDL
-from imagelake.tables.frames import distinct_values, held, is_empty, settled
+from imagelake.tables.frames import distinct_values, is_empty, local_rows, settled
 
 _LABEL = ("doc", "ref", "kind")
 _NARROW = ("rejection_id", "document", "file", "by_stem", "absolute")
@@ -65,7 +65,7 @@ def with_waiting_kinds(matched: DataFrame, labels: DataFrame, records: DataFrame
     matched: image records with kinds; labels: annotation records; records: the others, with what the readers refused.
     """
     refused = records.where("type = 'issue' AND entity = 'annotation' AND kind IS NOT NULL").select(*_LABEL)
-    none = is_empty(refused) if held(records) is None else "issue" not in distinct_values(records, "type")
+    none = is_empty(refused) if local_rows(records) is None else "issue" not in distinct_values(records, "type")
     if none:
         return matched.withColumn("waiting_kinds", F.col("kinds"))
     alone = refused.join(labels.select(*_LABEL), [*_LABEL], "left_anti")
@@ -150,8 +150,8 @@ def _newest(rows: DataFrame) -> DataFrame:
     return chosen.where(F.size("kinds") > 0).drop("_best")
 
 
-def _except(kinds: str, taken: Column) -> Column:
-    return F.array_except(kinds, F.coalesce(taken, F.array().cast("array<string>")))
+def _except(kinds: str, other_kinds: Column) -> Column:
+    return F.array_except(kinds, F.coalesce(other_kinds, F.array().cast("array<string>")))
 
 
 def _names(row: Row) -> Row:

@@ -65,9 +65,9 @@ class Delivery:
     @property
     def detection(self) -> Detection:
         """What the chosen reader found at ingest."""
-        found = self.recognition["chosen"]
+        chosen = self.recognition["chosen"]
         return Detection(
-            found["format"], found["score"], tuple(found["documents"]), tuple(found["meta"]), tuple(found["lacks"])
+            chosen["format"], chosen["score"], tuple(chosen["documents"]), tuple(chosen["meta"]), tuple(chosen["lacks"])
         )
 
     @property

@@ -142,15 +142,15 @@ def _documents(storage: Storage, places: Mapping[str, Place], span: Sequence[int
         return lambda path: read_span(storage, places[path], start, end)
     if sum(place.length for place in places.values()) > _TOGETHER:
         return lambda path: read_place(storage, places[path])
-    held: dict[str, bytes | ImagelakeError] = {}
+    cache: dict[str, bytes | ImagelakeError] = {}
 
     def read(path: str) -> bytes:
-        if not held:
+        if not cache:
             paths = sorted(places, key=lambda p: (places[p].uri, places[p].offset))
-            held.update(zip(paths, read_places(storage, [places[p] for p in paths]), strict=True))
-        found = held[path]
-        if isinstance(found, ImagelakeError):
-            raise found
-        return found
+            cache.update(zip(paths, read_places(storage, [places[p] for p in paths]), strict=True))
+        document = cache[path]
+        if isinstance(document, ImagelakeError):
+            raise document
+        return document
 
     return read

@@ -81,13 +81,13 @@ def upload_tree(ctx: Context, dataset: str, attempt_id: str) -> UploadTree:
     opened = files.filter((pc.field("role") != "image") & pc.field("content_hash").is_valid())
     places = places_of(ctx, dataset, opened["content_hash"].unique().to_pylist())
     documents = zip(opened["path"].to_pylist(), opened["content_hash"].to_pylist(), strict=True)
-    return UploadTree(ctx.storage, sizes, {path: places[found] for path, found in documents})
+    return UploadTree(ctx.storage, sizes, {path: places[content_hash] for path, content_hash in documents})
 
 
 def places_of(ctx: Context, dataset: str, hashes: Sequence[str]) -> dict[str, Place]:
     """Where the bytes of these content hashes are."""
     if not hashes:
         return {}
-    wanted = pc.field("content_hash").isin(pa.array(hashes, pa.string()))
-    rows = ctx.tables.arrow(bronze.BLOBS, dataset, ("dataset", *_PLACE, "state", "at"), wanted)
+    has_hash = pc.field("content_hash").isin(pa.array(hashes, pa.string()))
+    rows = ctx.tables.arrow(bronze.BLOBS, dataset, ("dataset", *_PLACE, "state", "at"), has_hash)
     return {row["content_hash"]: Place.from_row(row) for row in live_rows(rows).to_pylist()}

@@ -175,8 +175,8 @@ def acquire(
 def live_runs(storage: Storage, clock: Clock) -> frozenset[str]:
     """The ids of the runs that hold some lease now."""
     names = [s.path.removeprefix("locks/").removesuffix(".json") for s in storage.list("locks/")]
-    found = (holder_of(storage, name, clock) for name in names if not name.endswith(".lock"))
-    return frozenset(info.run_id for info in found if info is not None)
+    holders = (holder_of(storage, name, clock) for name in names if not name.endswith(".lock"))
+    return frozenset(info.run_id for info in holders if info is not None)
 
 
 def holder_of(storage: Storage, name: str, clock: Clock) -> HolderInfo | None:

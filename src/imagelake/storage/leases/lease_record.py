@@ -77,15 +77,15 @@ def encode_record(record: LeaseRecord) -> bytes:
 def decode_record(data: bytes) -> LeaseRecord | None:
     """The record, or None when a power cut has left a damaged file."""
     try:
-        found: dict[str, Any] = json.loads(data)
-        first, *others = (Process(p["pid"], p["start_time"]) for p in found["pids"])
+        fields: dict[str, Any] = json.loads(data)
+        first, *others = (Process(p["pid"], p["start_time"]) for p in fields["pids"])
         return LeaseRecord(
-            Holder(found["run_id"], found["host"], found["machine"], (first, *others)),
-            found["fence"],
-            datetime.fromisoformat(found["acquired"]),
-            datetime.fromisoformat(found["expires"]),
-            found["released"],
-            found.get("suspect", False),
+            Holder(fields["run_id"], fields["host"], fields["machine"], (first, *others)),
+            fields["fence"],
+            datetime.fromisoformat(fields["acquired"]),
+            datetime.fromisoformat(fields["expires"]),
+            fields["released"],
+            fields.get("suspect", False),
         )
     except (ValueError, KeyError, TypeError):
         return None

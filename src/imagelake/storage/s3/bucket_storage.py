@@ -69,11 +69,11 @@ class S3Storage:
 
     def list(self, prefix: str = "") -> Iterator[Stat]:
         """Everything below a prefix, in the server's order, a page of 1,000 at a time."""
-        return (found for _, page in self.pages(prefix) for found in page if not _is_temporary(found.path))
+        return (stat for _, page in self.pages(prefix) for stat in page if not _is_temporary(stat.path))
 
     def list_temporary(self, prefix: str) -> Iterator[Stat]:
         """What was written below a prefix and has not got its name: left behind, or still at work."""
-        return (found for _, page in self.pages(prefix) for found in page if _is_temporary(found.path))
+        return (stat for _, page in self.pages(prefix) for stat in page if _is_temporary(stat.path))
 
     def pages(self, prefix: str) -> Iterator[tuple[str, Sequence[Stat]]]:
         """All below a prefix, page by page, each with the time its server says it is (the header Date)."""
@@ -82,24 +82,24 @@ class S3Storage:
         pages = self.client.get_paginator("list_objects_v2")
         with translated("list", self.uri(prefix)):
             for page in pages.paginate(Bucket=self.bucket, Prefix=f"{start}/" if start else ""):
-                objects = (found for found in page.get("Contents", ()) if not found["Key"].endswith("/"))
-                told = page["ResponseMetadata"]["HTTPHeaders"].get("date", "")
-                yield told, [_stat(found["Key"][cut:], found["Size"], found) for found in objects]
+                objects = (entry for entry in page.get("Contents", ()) if not entry["Key"].endswith("/"))
+                server_time = page["ResponseMetadata"]["HTTPHeaders"].get("date", "")
+                yield server_time, [_stat(entry["Key"][cut:], entry["Size"], entry) for entry in objects]
 
     def list_with_time(self, prefix: str) -> tuple[Sequence[Stat], int]:
         """Everything below a prefix, and the server's time, in microseconds since 1970."""
         listed = list(self.pages(prefix))
-        stats = [found for _, page in listed for found in page]
+        stats = [stat for _, page in listed for stat in page]
         return stats, s3.server_microseconds(listed[-1][0] if listed else "")
 
     def stat(self, path: str) -> Stat | None:
         """One object, or None."""
         try:
             with translated("look at", self.uri(path)):
-                found = self.client.head_object(**self.at(path))
+                head = self.client.head_object(**self.at(path))
         except NotFound:
             return None
-        return _stat(path, found["ContentLength"], found)
+        return _stat(path, head["ContentLength"], head)
 
     def read(self, path: str, offset: int = 0, length: int | None = None) -> bytes:
         """Bytes of an object; IntegrityError when it ends before `offset + length`."""
@@ -115,12 +115,12 @@ class S3Storage:
         """The bytes and the object's ETag; a body that is cut off is asked for again."""
         if length == 0:
             return b"", etag or ""
-        wanted = {"IfMatch": etag} if etag else {}
+        conditions = {"IfMatch": etag} if etag else {}
         if offset or length is not None:
-            wanted["Range"] = f"bytes={offset}-{'' if length is None else offset + length - 1}"
+            conditions["Range"] = f"bytes={offset}-{'' if length is None else offset + length - 1}"
         for attempt in range(self.settings.attempts):
             with translated("read", self.uri(path)):
-                answer = self.client.get_object(**self.at(path), **wanted)
+                answer = self.client.get_object(**self.at(path), **conditions)
                 try:
                     data: bytes = answer["Body"].read()
                     break
@@ -140,10 +140,10 @@ class S3Storage:
 
     def open(self, path: str) -> BinaryIO:
         """A buffered, seekable stream over an object, which must not change meanwhile (Conflict)."""
-        found = self.stat(path)
-        if found is None:
+        stat = self.stat(path)
+        if stat is None:
             raise NotFound(f"{self.uri(path)} does not exist")
-        return S3Stream.buffered(partial(self.read_version, path, found.etag), found.length)
+        return S3Stream.buffered(partial(self.read_version, path, stat.etag), stat.length)
 
     def put(self, path: str, data: bytes, *, if_absent: bool = False) -> bool:
         """Write an object whole; with `if_absent`, False when there was another one already.
@@ -200,7 +200,7 @@ class S3Storage:
 
     def move(self, source: str, target: str) -> None:
         """Move an object, or all below a prefix, one by one."""
-        moved = [source] if self.stat(source) is not None else [found.path for found in self.list(source)]
+        moved = [source] if self.stat(source) is not None else [stat.path for stat in self.list(source)]
         if not moved:
             raise NotFound(f"{self.uri(source)} does not exist")
         for path in moved:
@@ -221,9 +221,9 @@ class S3Storage:
         """Remove many objects, 1,000 with each request; the first that could not be is an ImagelakeError."""
         rest = iter(paths)
         while some := list(islice(rest, _DELETED_AT_ONCE)):
-            wanted = {"Objects": [{"Key": self.key(path)} for path in some], "Quiet": True}
+            deletion = {"Objects": [{"Key": self.key(path)} for path in some], "Quiet": True}
             with translated("delete objects of", self.root):
-                answer = self.client.delete_objects(Bucket=self.bucket, Delete=wanted)
+                answer = self.client.delete_objects(Bucket=self.bucket, Delete=deletion)
             if left := answer.get("Errors"):
                 raise ImagelakeError(f"cannot delete s3://{self.bucket}/{left[0]['Key']}: {left[0].get('Code')}")
 
@@ -257,8 +257,8 @@ class S3Storage:
         stale = [upload for upload in unfinished(self) if upload.begun < before]
         for upload in stale:
             abort(self, upload)
-        temporary = (found for folder in folders for found in self.list_temporary(folder))
-        files = [found.path for found in temporary if (found.mtime_ns or 0) < before.timestamp() * 1e9]
+        temporary = (stat for folder in folders for stat in self.list_temporary(folder))
+        files = [stat.path for stat in temporary if (stat.mtime_ns or 0) < before.timestamp() * 1e9]
         self.delete_all(files)
         return Unfinished(tuple(upload.path for upload in stale), tuple(files))
 
@@ -278,8 +278,8 @@ class S3Storage:
         raise Conflict(f"{self.uri(path)} is being written by others", hint="run the same command again")
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = s3.frozen_credentials(self.client) if self.settings.ship_credentials else None
-        return {"bucket": self.bucket, "prefix": self.prefix, "settings": self.settings, "credentials": kept}
+        credentials = s3.frozen_credentials(self.client) if self.settings.ship_credentials else None
+        return {"bucket": self.bucket, "prefix": self.prefix, "settings": self.settings, "credentials": credentials}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         for name, value in state.items():
@@ -290,10 +290,10 @@ def _is_temporary(path: str) -> bool:
     return path.rpartition("/")[2].startswith(TEMP_PREFIX)
 
 
-def _stat(path: str, length: int, found: Mapping[str, Any]) -> Stat:
-    modified = round(found["LastModified"].timestamp() * 1e9)
-    return Stat(path, length, modified, _etag(found), modified)
+def _stat(path: str, length: int, entry: Mapping[str, Any]) -> Stat:
+    modified = round(entry["LastModified"].timestamp() * 1e9)
+    return Stat(path, length, modified, _etag(entry), modified)
 
 
-def _etag(found: Mapping[str, Any]) -> str:
-    return str(found["ETag"]).strip('"')
+def _etag(entry: Mapping[str, Any]) -> str:
+    return str(entry["ETag"]).strip('"')

@@ -51,8 +51,8 @@ def clock_skew(storage: S3Storage) -> float:
     """Seconds by which this machine's clock is ahead of the store's. Above 900 requests are refused."""
     with translated("look at", storage.root):
         answer = storage.client.head_bucket(Bucket=storage.bucket)
-    told = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
-    server = parsedate_to_datetime(told) if told else None
+    date_header = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+    server = parsedate_to_datetime(date_header) if date_header else None
     return (datetime.now(timezone.utc) - server).total_seconds() if server else 0.0
 
 
@@ -62,8 +62,8 @@ def unfinished(storage: S3Storage) -> Iterator[Unfinished]:
     cut = len(storage.prefix) + 1 if storage.prefix else 0
     with translated("list the unfinished uploads of", storage.root):
         for page in pages.paginate(Bucket=storage.bucket, Prefix=storage.key("") + "/" if storage.prefix else ""):
-            for found in page.get("Uploads", ()):
-                yield Unfinished(found["Key"][cut:], found["UploadId"], found["Initiated"])
+            for entry in page.get("Uploads", ()):
+                yield Unfinished(entry["Key"][cut:], entry["UploadId"], entry["Initiated"])
 
 
 def abort(storage: S3Storage, upload: Unfinished) -> None:

@@ -88,25 +88,25 @@ def _client(settings: S3Settings, keys: Keys | None, _: int) -> Any:
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
-    given: dict[str, Any] = {"region_name": region, "endpoint_url": endpoint, "config": config}
+    options: dict[str, Any] = {"region_name": region, "endpoint_url": endpoint, "config": config}
     bundle = ca_bundle(settings)
     if bundle:
-        given["verify"] = bundle
+        options["verify"] = bundle
     if keys is not None:
-        given |= {"aws_access_key_id": keys.access_key, "aws_secret_access_key": keys.secret_key}
-        given["aws_session_token"] = keys.token
+        options |= {"aws_access_key_id": keys.access_key, "aws_secret_access_key": keys.secret_key}
+        options["aws_session_token"] = keys.token
     try:
-        return session.client("s3", **given)
+        return session.client("s3", **options)
     except (ValueError, boto.BotoCoreError) as error:
         raise ConfigError(f"s3.endpoint = {endpoint}: {error}", hint="a full URL such as https://host:port") from None
 
 
 def frozen_credentials(client: Any) -> Keys | None:
     """The credentials a client signs with now; None when it has none."""
-    found = client._request_signer._credentials
-    if found is None:
+    credentials = client._request_signer._credentials
+    if credentials is None:
         return None
-    keys = found.get_frozen_credentials()
+    keys = credentials.get_frozen_credentials()
     return Keys(keys.access_key, keys.secret_key, keys.token)
 
 
@@ -172,11 +172,11 @@ def managed_copy(
     client.copy(dict(source), target["Bucket"], target["Key"], ExtraArgs=same, Config=plan)
 
 
-def patiently(call: Callable[..., dict[str, Any]], **given: Any) -> dict[str, Any]:
+def patiently(call: Callable[..., dict[str, Any]], **arguments: Any) -> dict[str, Any]:
     """A call of the client, made again while others are writing the same object (409), which boto3 does not do."""
     for attempt in range(ATTEMPTS):
         try:
-            return call(**given)
+            return call(**arguments)
         except boto.ClientError as error:
             if attempt + 1 == ATTEMPTS or error.response.get("Error", {}).get("Code") not in _BUSY:
                 raise
@@ -213,8 +213,8 @@ def translated(verb: str, uri: str) -> Iterator[None]:
 
 
 def _told(error: boto.ClientError, verb: str, uri: str) -> ImagelakeError:
-    found: Mapping[str, Any] = error.response.get("Error", {})
-    code, said = str(found.get("Code", "")), str(found.get("Message") or "")
+    details: Mapping[str, Any] = error.response.get("Error", {})
+    code, said = str(details.get("Code", "")), str(details.get("Message") or "")
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     message = f"cannot {verb} {uri}: {code} {said}".rstrip()
     if code == "InvalidRange":

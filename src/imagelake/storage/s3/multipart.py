@@ -95,10 +95,10 @@ def upload_parts(
 
 def part_bytes(length: int, settings: S3Settings) -> int:
     """The size of a part of so long an object: what is set, more where 10,000 of them would not do."""
-    wanted = settings.part_megabytes << 20
-    while length > wanted * _MOST_PARTS:
-        wanted *= 2
-    return wanted
+    size = settings.part_megabytes << 20
+    while length > size * _MOST_PARTS:
+        size *= 2
+    return size
 
 
 def pieces_of(stream: BinaryIO, size: int) -> Iterator[bytes]:
@@ -109,8 +109,8 @@ def pieces_of(stream: BinaryIO, size: int) -> Iterator[bytes]:
 
 def _unfinished(client: Any, place: Mapping[str, str]) -> tuple[str, dict[int, str]]:
     """The newest upload of this key that was begun ("" for none), and the ETags of its parts."""
-    found = client.list_multipart_uploads(Bucket=place["Bucket"], Prefix=place["Key"]).get("Uploads", ())
-    begun = [u for u in found if u["Key"] == place["Key"]]
+    uploads = client.list_multipart_uploads(Bucket=place["Bucket"], Prefix=place["Key"]).get("Uploads", ())
+    begun = [u for u in uploads if u["Key"] == place["Key"]]
     if not begun:
         return "", {}
     upload_id = str(max(begun, key=lambda u: u["Initiated"])["UploadId"])

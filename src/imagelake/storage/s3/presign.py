@@ -72,10 +72,10 @@ def presigned_get(storage: Storage, path: str, media_type: str | None, seconds: 
 
 
 def presigned_gets(
-    storage: Storage, wanted: Iterable[tuple[str, str | None]], seconds: int = DEFAULT_SECONDS
+    storage: Storage, requests: Iterable[tuple[str, str | None]], seconds: int = DEFAULT_SECONDS
 ) -> list[Url]:
     """As `presigned_get` for many: (path, media type)."""
-    return _signed(storage, seconds, (_get(path, media_type) for path, media_type in wanted))
+    return _signed(storage, seconds, (_get(path, media_type) for path, media_type in requests))
 
 
 def presigned_put(storage: Storage, path: str, content_type: str, length: int, seconds: int = DEFAULT_SECONDS) -> Url:

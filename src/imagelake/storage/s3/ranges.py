@@ -79,7 +79,7 @@ def pieces(span: Span, store: S3Storage) -> Iterator[bytes]:
     """A long span in ranges, read ahead; the first error is raised."""
     parts = (Span(span.uri, span.etag, at, min(at + RANGE, span.end)) for at in range(span.start, span.end, RANGE))
     for _, data in fetched(parts, store):
-        yield given(data)
+        yield unwrap(data)
 
 
 def read_ranges(store: S3Storage, ranges: Sequence[Range]) -> Iterator[Fetched]:
@@ -93,7 +93,7 @@ def read_ranges(store: S3Storage, ranges: Sequence[Range]) -> Iterator[Fetched]:
             yield data if isinstance(data, ImagelakeError) else data[start : start + length]
 
 
-def given(data: Fetched) -> bytes:
+def unwrap(data: Fetched) -> bytes:
     """The bytes; the error is raised."""
     if isinstance(data, ImagelakeError):
         raise data

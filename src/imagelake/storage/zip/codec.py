@@ -41,21 +41,21 @@ def decode(chunks: Iterable[Buffer], codec: Codec, size: int) -> Iterator[Buffer
     _sized(b"", done, size)
 
 
-def size_mismatch(found: int, size: int) -> UploadRejected:
+def size_mismatch(length: int, size: int) -> UploadRejected:
     """The error of a member or file that is not as long as declared."""
-    more = "more than " if found > size else ""
-    shown = size if more else found
+    more = "more than " if length > size else ""
+    shown = size if more else length
     return UploadRejected(f"holds {more}{shown} bytes; {size} were declared", rule="file.size_mismatch")
 
 
-def crc_mismatch(found: int, declared: int) -> UploadRejected:
+def crc_mismatch(actual: int, declared: int) -> UploadRejected:
     """The error of bytes that are not those the archive was made with."""
-    return UploadRejected(f"CRC-32 is {found:08x}; {declared:08x} was declared", rule="file.crc_mismatch")
+    return UploadRejected(f"CRC-32 is {actual:08x}; {declared:08x} was declared", rule="file.crc_mismatch")
 
 
-def _sized(data: Buffer, found: int, size: int) -> Buffer:
-    if found != size:
-        raise size_mismatch(found, size)
+def _sized(data: Buffer, length: int, size: int) -> Buffer:
+    if length != size:
+        raise size_mismatch(length, size)
     return data
 
 

@@ -98,13 +98,13 @@ def _read_end64(storage: Storage, path: str, end: int, locator: bytes) -> Direct
     return Directory(offset, size, entries, 1 << 64, b"")
 
 
-def _check_agrees(short: tuple[int, int, int, int], found: Directory) -> None:
+def _check_agrees(short: tuple[int, int, int, int], directory: Directory) -> None:
     here, entries, size, offset = short
     agree = (
-        here in (MAX16, found.entries)
-        and entries in (MAX16, found.entries)
-        and size in (MAX32, found.size)
-        and offset in (MAX32, found.offset)
+        here in (MAX16, directory.entries)
+        and entries in (MAX16, directory.entries)
+        and size in (MAX32, directory.size)
+        and offset in (MAX32, directory.offset)
     )
     if not agree:
         raise _inconsistent("its end record and its zip64 end record disagree")

@@ -70,9 +70,9 @@ def read_member(storage: Storage, path: str, entry: Entry, limit: int | None = N
         raw = memoryview(storage.read(path, entry.header_offset, entry.end - entry.header_offset))
         begin = data_offset(raw, entry) - entry.header_offset
         data = bytes(decode_all(raw[begin : begin + entry.compressed], entry.codec, entry.size))
-        found = crc32(data)
-        if found != entry.crc32:
-            raise crc_mismatch(found, entry.crc32)
+        actual_crc32 = crc32(data)
+        if actual_crc32 != entry.crc32:
+            raise crc_mismatch(actual_crc32, entry.crc32)
     return data if limit is None else data[:limit]
 
 
@@ -132,10 +132,10 @@ def _chunks(file: BinaryIO, length: int) -> Iterator[bytes]:
         yield chunk
 
 
-def _check_late(found: tuple[int, int, int], entry: Entry, flags: int) -> None:
+def _check_late(header_values: tuple[int, int, int], entry: Entry, flags: int) -> None:
     # with a data descriptor the local header may hold zeros: the values follow the data
     late = (0, MAX32) if flags & FLAG_DESCRIPTOR else ()
-    for value, declared in zip(found, (entry.compressed, entry.size, entry.crc32), strict=True):
+    for value, declared in zip(header_values, (entry.compressed, entry.size, entry.crc32), strict=True):
         if value != declared and value not in late:
             raise _contradiction(f"its local header says {value} where the directory says {declared}")
 

@@ -102,12 +102,12 @@ class PinnedTable:
         parts = []
         with open_file(self.storage, self.spec, file.path) as parquet:
             there = set(parquet.schema_arrow.names)
-            wanted = [name for name in names or self.spec.names if name in there and name not in masks]
+            columns = [name for name in names or self.spec.names if name in there and name not in masks]
             for number in range(parquet.num_row_groups):
                 asked = parquet.read_row_group(number, list(masks))
                 mask = _any({name: asked[name] for name in masks}, masks)
                 if pc.any(mask).as_py():
-                    rows = _wanted(parquet, number, wanted, mask)
+                    rows = _wanted(parquet, number, columns, mask)
                     for name in masks:
                         rows = rows.append_column(name, asked[name].filter(mask))
                     parts.append(conformed(self.spec, file, rows))

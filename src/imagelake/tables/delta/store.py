@@ -58,8 +58,8 @@ class DeltaStore:
 
     def location(self, path: str) -> str:
         """A table's place, as Spark wants it: a local path needs its scheme, for a cluster's default may differ."""
-        found = place(self._storage, path)
-        return f"file:{found}" if found.startswith("/") else found.replace("s3://", "s3a://", 1)
+        location = place(self._storage, path)
+        return f"file:{location}" if location.startswith("/") else location.replace("s3://", "s3a://", 1)
 
     def uri(self, spec: TableSpec) -> str:
         """Where the table is."""
@@ -225,8 +225,8 @@ class DeltaStore:
 
     def transaction(self, spec: TableSpec, app_id: str) -> int | None:
         """The last transaction version this table has seen of an application id."""
-        found = self._log(spec, None).transaction_version(app_id)
-        return None if found is None else int(found)
+        version = self._log(spec, None).transaction_version(app_id)
+        return None if version is None else int(version)
 
     @contextmanager
     def _transaction(self, txn: Txn) -> Iterator[None]:

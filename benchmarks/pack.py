@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.harness.declare import Benchmark, Row
 from benchmarks.harness.pictures import Pictures, make_objects, write_packages
 from benchmarks.harness.process import RUNS
-from imagelake.bronze.store.blob import Blob
+from imagelake.bronze.store.blob import SourceBlob
 from imagelake.storage.blobs.local_writer import blob_path
 
 _PIECE = 8 << 20
@@ -60,7 +60,7 @@ def _copy(source: Path, target: Path) -> None:
             writer.write(data)
 
 
-def _zip(root: Path, blobs: list[Blob]) -> None:
+def _zip(root: Path, blobs: list[SourceBlob]) -> None:
     with zipfile.ZipFile(root / "all.zip", "w") as archive:
         for blob in blobs:
             archive.write(root / blob_path(blob.content_hash), blob.content_hash)

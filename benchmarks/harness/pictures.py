@@ -9,7 +9,7 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagelake.bronze.store.blob import Blob
+from imagelake.bronze.store.blob import SourceBlob
 from imagelake.maintenance.packing.write import write_package
 from imagelake.storage.blobs.local_writer import blob_path
 from imagelake.storage.blobs.zip_package import cut
@@ -33,7 +33,7 @@ class Pictures:
         return self.count * self.size
 
 
-def make_objects(folder: Path, pictures: Pictures) -> list[Blob]:
+def make_objects(folder: Path, pictures: Pictures) -> list[SourceBlob]:
     """The images as objects of a lake at a folder, in the order of their hashes; made unless they are there."""
     lake = LocalStorage(folder)
     facts = folder / "blobs.json"
@@ -50,12 +50,12 @@ def make_objects(folder: Path, pictures: Pictures) -> list[Blob]:
         facts.write_text(json.dumps(sorted(rows)))
     size = pictures.size
     return [
-        Blob(lake.uri(blob_path(name)), 0, size, "stored", size, name, crc32)
+        SourceBlob(lake.uri(blob_path(name)), 0, size, "stored", size, name, crc32)
         for name, crc32 in json.loads(facts.read_text())
     ]
 
 
-def write_packages(folder: Path, blobs: list[Blob]) -> list[tuple[str, str, int]]:
+def write_packages(folder: Path, blobs: list[SourceBlob]) -> list[tuple[str, str, int]]:
     """Packages of these images, written by this process: content hash, path and offset of each."""
     lake = LocalStorage(folder)
     runs = cut([blob.length for blob in blobs], PACKAGE_BYTES)

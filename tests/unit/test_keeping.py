@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from imagelake.bronze.store import read_blobs
-from imagelake.bronze.store.blob import Blob
+from imagelake.bronze.store.blob import SourceBlob
 from imagelake.bronze.store.write_blobs import keep_blobs
 from imagelake.config.settings import IngestSettings
 from imagelake.errors import ImagelakeError
@@ -18,13 +18,13 @@ from imagelake.uploads.archive import read_archive
 FILES = {f"{number}.txt": f"text {number} ".encode() * (number + 1) for number in range(6)}
 
 
-def loose(folder: Path, name: str, data: bytes) -> Blob:
+def loose(folder: Path, name: str, data: bytes) -> SourceBlob:
     (folder / name).write_bytes(data)
     digest = hashlib.sha256(data).hexdigest()
-    return Blob((folder / name).as_uri(), 0, len(data), "stored", len(data), digest, zlib.crc32(data))
+    return SourceBlob((folder / name).as_uri(), 0, len(data), "stored", len(data), digest, zlib.crc32(data))
 
 
-def read_back(lake: Path, found: list[tuple[str, str, int]], blobs: list[Blob]) -> dict[str, bytes]:
+def read_back(lake: Path, found: list[tuple[str, str, int]], blobs: list[SourceBlob]) -> dict[str, bytes]:
     lengths = {b.content_hash: b.length for b in blobs}
     return {h: (lake / uri).read_bytes()[offset : offset + lengths[h]] for h, uri, offset in found}
 
@@ -52,7 +52,7 @@ def test_deflated_members_are_kept_decoded(tmp_path: Path) -> None:
     offset = entry.header_offset + 30 + len("a.txt")
     digest = hashlib.sha256(FILES["5.txt"]).hexdigest()
     uri = (tmp_path / "up.zip").as_uri()
-    blob = Blob(uri, offset, entry.compressed, entry.codec, entry.size, digest, entry.crc32)
+    blob = SourceBlob(uri, offset, entry.compressed, entry.codec, entry.size, digest, entry.crc32)
     for package_bytes in (1 << 20, None):
         found = list(keep_blobs([blob], LocalStorage(tmp_path / "lake"), package_bytes, None))
         assert read_back(tmp_path / "lake", found, [blob]) == {digest: FILES["5.txt"]}

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from imagelake.bronze.probe import sandbox, sandbox_child
-from imagelake.bronze.probe.probe_file import Examiner, Item
+from imagelake.bronze.probe.probe_file import Examiner, ProbeItem
 from imagelake.bronze.probe.probe_files import FACTS, ImageFacts, ProbeLimits, describe, inspect_image, probe_members
 from imagelake.bronze.probe.readers import Ranges
 from imagelake.config.settings import IngestSettings
@@ -284,7 +284,7 @@ def test_a_disk_that_stands_still_fails_the_task_and_no_file(tmp_path: Path, mon
             time.sleep(600)
 
     monkeypatch.setattr(sandbox, "_STALL_SECONDS", 0.3)
-    item = Item("a.jpg", tmp_path.as_uri(), None, 0, 1, 1, 1, "stored", None, False)
+    item = ProbeItem("a.jpg", tmp_path.as_uri(), None, 0, 1, 1, 1, "stored", None, False)
     with pytest.raises(ImagelakeError, match=r"has made no headway for 0\.3 s"):
         sandbox.probe([item], Examiner(ProbeLimits(seconds=0.1), inspect_image, Stuck()))
 

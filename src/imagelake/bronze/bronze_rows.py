@@ -20,7 +20,7 @@ from imagelake.runs.context import Context, Counts
 from imagelake.tables import bronze
 from imagelake.tables.delta.types import arrow_schema
 from imagelake.uploads.member_rows import Members
-from imagelake.uploads.source import Source
+from imagelake.uploads.source import UploadSource
 from imagelake.uploads.source_rows import pieces, rows_of, texts
 
 _RACY_NS = 2_000_000_000
@@ -50,7 +50,9 @@ def upload_id(facts: pa.Table) -> str:
     return digest.hexdigest()
 
 
-def files(ctx: Context, dataset: str, attempt_id: str, source: Source, choice: Choice, facts: pa.Table) -> pa.Table:
+def files(
+    ctx: Context, dataset: str, attempt_id: str, source: UploadSource, choice: Choice, facts: pa.Table
+) -> pa.Table:
     """Rows of bronze.files: every member with its role and facts, and what was ignored."""
     columns = {name: facts[name] for name in bronze.FILES.names if name in facts.column_names}
     columns["role"] = _roles(facts, choice)
@@ -67,7 +69,7 @@ def files(ctx: Context, dataset: str, attempt_id: str, source: Source, choice: C
     return pa.concat_tables([members, _table(dataset, attempt_id, ignored, len(left_out))])
 
 
-def _origin(ctx: Context, source: Source, paths: pa.ChunkedArray) -> dict[str, Any]:
+def _origin(ctx: Context, source: UploadSource, paths: pa.ChunkedArray) -> dict[str, Any]:
     """Where loose files come from, and what tells a change of them."""
     members = source.members.table
     members = members.take(pc.index_in(paths.cast(pa.large_string()), members["path"]))

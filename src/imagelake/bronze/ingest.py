@@ -31,7 +31,7 @@ from imagelake.tables.saved_labels import FORMAT, saves
 from imagelake.uploads.archive_copy import receive
 from imagelake.uploads.archived import ArchiveCopy
 from imagelake.uploads.open_source import open_source
-from imagelake.uploads.source import Source
+from imagelake.uploads.source import UploadSource
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class _Upload:
     `archived` is how its archive is kept, if it is one.
     """
 
-    source: Source
+    source: UploadSource
     choice: Choice
     origin: Mapping[str, str | None]
     reused: pa.Table
@@ -160,7 +160,7 @@ def _take(ctx: Context, request: IngestRequest, past: Past, upload: _Upload) -> 
     return Prepared(row, files, blobs, objects=objects)
 
 
-def _facts(ctx: Context, source: Source, reused: pa.Table) -> pa.Table:
+def _facts(ctx: Context, source: UploadSource, reused: pa.Table) -> pa.Table:
     ctx.progress(f"hashing and checking {len(source.members)} files")
     if source.kind == "zip":
         return archive_facts(ctx, source)
@@ -178,7 +178,7 @@ def _timed(ctx: Context, request: IngestRequest, past: Past) -> RunReport | Prep
     return replace(outcome, seconds=round(time.monotonic() - started, 3)) if isinstance(outcome, RunReport) else outcome
 
 
-def _chosen(ctx: Context, request: IngestRequest, source: Source) -> Choice:
+def _chosen(ctx: Context, request: IngestRequest, source: UploadSource) -> Choice:
     tree = copy(source.tree)  # its paths as Python strings are needed no longer than here
     choice = choose(tree, request.format)
     limit = ctx.settings.ingest.max_document_bytes

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from imagelake.bronze.probe.probe_results import first_rows
-from imagelake.bronze.store.blob import Blob
+from imagelake.bronze.store.blob import SourceBlob
 from imagelake.bronze.store.write_blobs import keep
 from imagelake.runs.context import Context, Objects
 from imagelake.storage.blobs.local_writer import OBJECTS
@@ -176,7 +176,7 @@ def _unknown(facts: pa.Table, existing_rows: pa.Table) -> pa.Table:
     numbered = pa.table([hashes, pa.array(range(len(facts)), pa.int64())], ["content_hash", "row"])
     is_new = pc.and_(pc.is_valid(hashes), pc.invert(pc.is_in(hashes, existing_rows["content_hash"])))
     first = numbered.filter(is_new).group_by("content_hash").aggregate([("row", "min")])["row_min"]
-    return facts.select(Blob._fields).take(first.take(pc.sort_indices(first)))
+    return facts.select(SourceBlob._fields).take(first.take(pc.sort_indices(first)))
 
 
 def _kept(ctx: Context, new: pa.Table, single: bool) -> pa.Table:

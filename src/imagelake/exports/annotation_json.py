@@ -6,10 +6,10 @@ from typing import Any
 
 from imagelake.client.data.sample import Annotation
 from imagelake.exports.base import Category
-from imagelake.exports.entries import Entry
+from imagelake.exports.entries import ExportEntry
 
 
-def entry_as_json(entry: Entry, oriented: bool) -> dict[str, Any]:
+def entry_as_json(entry: ExportEntry, oriented: bool) -> dict[str, Any]:
     """Everything about an image: coordinates are pixels, `rle` is COCO's compressed run lengths.
 
     `oriented` says whether size and coordinates are those of the image as EXIF shows it, or of the stored one.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
     from imagelake.client.data.samples import Samples
-    from imagelake.exports.folder import Folder
+    from imagelake.exports.folder import ExportFolder
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class About:
 
 
 @dataclass(frozen=True, eq=False)
-class Content:
+class ExportContent:
     """A selection of a version: its samples in key order, and its categories, those with a training index first."""
 
     samples: Samples
@@ -60,6 +60,6 @@ class Format(Protocol):
     has_unlabelled: ClassVar[bool]
     oriented: ClassVar[bool]
 
-    def write(self, content: Content, folder: Folder) -> None:
+    def write(self, content: ExportContent, folder: ExportFolder) -> None:
         """Lay the content out. What the format cannot hold is counted by `folder.lose`."""
         ...

@@ -14,13 +14,13 @@ from imagelake.geometry.orientation import Orientation
 
 if TYPE_CHECKING:
     from imagelake.client.data.samples import Samples
-    from imagelake.exports.folder import Folder
+    from imagelake.exports.folder import ExportFolder
 
 _AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
-class Entry:
+class ExportEntry:
     """An image with its annotations in key order, in the space of its samples.
 
     `width` and `height` are those of that space in pixels; `orientation` is the EXIF tag 0x0112, 1 where there is none.
@@ -38,18 +38,18 @@ class Entry:
     annotations: tuple[Annotation, ...]
 
 
-def entries(samples: Samples) -> Iterator[Entry]:
+def entries(samples: Samples) -> Iterator[ExportEntry]:
     """Every image in the order of the samples."""
     for start in range(0, len(samples), _AT_ONCE):
         yield from _entries(samples, start, min(_AT_ONCE, len(samples) - start))
 
 
-def entry(samples: Samples, index: int) -> Entry:
+def entry(samples: Samples, index: int) -> ExportEntry:
     """The image at an index: for formats with an order of their own."""
     return next(_entries(samples, index, 1))
 
 
-def note_space(samples: Samples, folder: Folder) -> None:
+def note_space(samples: Samples, folder: ExportFolder) -> None:
     """Say in which space sizes and coordinates are, when EXIF turns some image."""
     import pyarrow.compute as pc
 
@@ -60,14 +60,14 @@ def note_space(samples: Samples, folder: Folder) -> None:
         folder.note(f"EXIF turns {turned} images: sizes and coordinates are those of the stored pixels, not turned")
 
 
-def note_renamed(folder: Folder, keys: Sequence[str], names: Sequence[str]) -> None:
+def note_renamed(folder: ExportFolder, keys: Sequence[str], names: Sequence[str]) -> None:
     """Say how many images have another name than their key: they collide with others on some disk, or no disk can."""
     renamed = [key for key, name in zip(keys, names, strict=True) if key != name]
     if renamed:
         folder.note(f"{len(renamed)} images have another file name than their key, for example {renamed[0]!r}")
 
 
-def _entries(samples: Samples, start: int, length: int) -> Iterator[Entry]:
+def _entries(samples: Samples, start: int, length: int) -> Iterator[ExportEntry]:
     rows = samples.rows.slice(start, length).to_pylist()
     starts = samples.boxes.starts.slice(start, length + 1).to_pylist()
     boxes = samples.boxes.rows.slice(starts[0], starts[-1] - starts[0]).to_pylist()
@@ -76,13 +76,13 @@ def _entries(samples: Samples, start: int, length: int) -> Iterator[Entry]:
         yield _entry(samples, start + place, row, own)
 
 
-def _entry(samples: Samples, index: int, row: Row, boxes: list[Row]) -> Entry:
+def _entry(samples: Samples, index: int, row: Row, boxes: list[Row]) -> ExportEntry:
     turn = Orientation(row["orientation"] or 1, row["width"], row["height"])
     width, height = turn.width, turn.height
     if samples.oriented and turn.tag > 1:
         width, height = turn.size
         boxes = [turned_row(box, turn) for box in boxes]
-    return Entry(
+    return ExportEntry(
         index=index,
         key=row["image_key"],
         content_hash=row["content_hash"],

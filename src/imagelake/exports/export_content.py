@@ -14,16 +14,16 @@ from imagelake.client.delta.version_rows import live
 from imagelake.client.sql_text import select
 from imagelake.config.dataset_settings import DatasetSettings, load_dataset_settings
 from imagelake.config.settings import validate
-from imagelake.exports.base import About, Category, Content
+from imagelake.exports.base import About, Category, ExportContent
 from imagelake.storage.base import Storage
 
 _CATEGORY = ("name", "train_index", "supercategory", "source_id", "attributes")
 
 
-def content_of(storage: Storage, samples: Samples) -> Content:
+def content_of(storage: Storage, samples: Samples) -> ExportContent:
     """The samples with the categories of their version or draft, and what the dataset says of itself."""
     tables = Tables(storage)
-    return Content(samples, _categories(tables, samples.target), _about(tables, storage, samples.target))
+    return ExportContent(samples, _categories(tables, samples.target), _about(tables, storage, samples.target))
 
 
 def _categories(tables: Tables, target: Target) -> tuple[Category, ...]:

@@ -28,7 +28,7 @@ _WAITING_BYTES = 128 << 20
 
 
 @dataclass(frozen=True, eq=False)
-class Folder:
+class ExportFolder:
     """A local folder under construction. Paths are relative to it, with `/`."""
 
     root: Path

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from imagelake.errors import Conflict, ImagelakeError, UsageError
-from imagelake.exports.base import Content, Format
-from imagelake.exports.folder import Folder, Progress
+from imagelake.exports.base import ExportContent, Format
+from imagelake.exports.folder import ExportFolder, Progress
 from imagelake.storage.base import TEMP_PREFIX
 
 RECORD = "export.imagelake"
@@ -62,7 +62,7 @@ class Exported:
         }
 
 
-def export(content: Content, layout: Format, target: Path, progress: Progress) -> Exported:
+def export(content: ExportContent, layout: Format, target: Path, progress: Progress) -> Exported:
     """Lay a selection out in a new folder; nothing happens when the folder holds it already.
 
     UsageError when the folder holds something else, Conflict while another process is making it.
@@ -74,7 +74,7 @@ def export(content: Content, layout: Format, target: Path, progress: Progress) -
         return _exported(record, target, is_new=False)
     _check_free(target)
     with _folder_beside(target, identity) as root:
-        folder = Folder(root, progress)
+        folder = ExportFolder(root, progress)
         layout.write(content, folder)
         record = {"identity": identity, "record": _LAYOUT, **_summary(content, layout, folder)}
         folder.write(RECORD, (json.dumps(record, indent=2, ensure_ascii=True) + "\n").encode())
@@ -83,7 +83,7 @@ def export(content: Content, layout: Format, target: Path, progress: Progress) -
     return _exported(record, target, is_new=True)
 
 
-def _identity(content: Content, layout: Format) -> str:
+def _identity(content: ExportContent, layout: Format) -> str:
     """What makes two exports the same: the samples, which a version's digest names, the format, its options and layout.
 
     A draft has no digest: its row hashes stand for it.
@@ -103,7 +103,7 @@ def _options(layout: Format) -> list[str]:
     return [f"{field.name}={getattr(layout, field.name)!r}" for field in fields(layout)]
 
 
-def _summary(content: Content, layout: Format, folder: Folder) -> dict[str, Any]:
+def _summary(content: ExportContent, layout: Format, folder: ExportFolder) -> dict[str, Any]:
     samples = content.samples
     left_out = 0 if layout.has_unlabelled else samples.unlabelled
     return {

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from imagelake.client.data.sample import Annotation
-from imagelake.exports.entries import Entry
+from imagelake.exports.entries import ExportEntry
 
 _TRIPLE = 3
 
 
-def keypoints_of(annotation: Annotation, entry: Entry) -> tuple[float, ...] | None:
+def keypoints_of(annotation: Annotation, entry: ExportEntry) -> tuple[float, ...] | None:
     """x, y, v, … in the space of the entry; None when there are none, or nobody knows in which space they are.
 
     COCO uploads leave them among the attributes, as they were written: of an image that EXIF turns that may be either

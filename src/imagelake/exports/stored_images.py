@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from imagelake.exports.base import Content
-from imagelake.exports.folder import Folder
+from imagelake.exports.base import ExportContent
+from imagelake.exports.folder import ExportFolder
 
 
 class Files:
@@ -15,7 +15,7 @@ class Files:
     has_unlabelled: ClassVar[bool] = True
     oriented: ClassVar[bool] = False
 
-    def write(self, content: Content, folder: Folder) -> None:
+    def write(self, content: ExportContent, folder: ExportFolder) -> None:
         """Write the images; their labels are counted as what the format does not hold."""
         samples = content.samples
         folder.write_images(samples, samples.rows["image_key"].to_pylist())

@@ -6,13 +6,13 @@ import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from imagelake.exports.folder import Folder
+    from imagelake.exports.folder import ExportFolder
 
 _NO_TEXT = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that no XML 1.0 document holds, and carriage returns, which its readers change."""
 
 
-def xml_text(value: Any, folder: Folder) -> str:
+def xml_text(value: Any, folder: ExportFolder) -> str:
     """A value as text: true is 1, false is 0, None is empty. What XML cannot hold is counted; the writer escapes."""
     if value is None:
         return ""

@@ -188,7 +188,7 @@ def _annotation(path: str, place: int, entry: Any, kinds: tuple[str, ...]) -> An
     )
 
 
-def _shape(entry: Mapping[str, Any], warnings: list[str]) -> tuple[shapes.Shape, Box | None]:
+def _shape(entry: Mapping[str, Any], warnings: list[str]) -> tuple[shapes.AnnotationShape, Box | None]:
     """Outline and box; Refused when they are not those of the kind."""
     kind = entry["kind"]
     outline = entry.get("rle" if kind == "rle" else "polygons")

@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame
 
 
 @dataclass(frozen=True)
-class Content:
+class VersionContent:
     """The rows a version consists of."""
 
     images: DataFrame

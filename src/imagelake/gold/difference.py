@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from imagelake.gold.live import LOGS
 from imagelake.tables import gold
 from imagelake.tables.delta.types import arrow_schema, with_all_columns
-from imagelake.tables.frames import Counted, Held, counted
+from imagelake.tables.frames import Counted, LocalRows, counted
 
 _CHANGE, _ADDED, _REMOVED, _CHANGED = "_change", "added", "removed", "changed"
 
@@ -39,9 +39,9 @@ class Difference:
 
     entity: str
     compared: str
-    unequal: Counted | Held
-    rows: Counted | Held
-    closings: Counted | Held
+    unequal: Counted | LocalRows
+    rows: Counted | LocalRows
+    closings: Counted | LocalRows
     added: int
     removed: int
     changed: int
@@ -107,7 +107,7 @@ def local_difference(
     closings = _closings(attempt, entity, [old[name][1] for name in ended])
     rows = _local_log_rows(attempt, entity, key, come)
     counts = (len(come) - len(changed), len(gone), len(changed))
-    return Difference(entity, compared, Held(unequal), Held(rows), Held(closings), *counts)
+    return Difference(entity, compared, LocalRows(unequal), LocalRows(rows), LocalRows(closings), *counts)
 
 
 def _closings(attempt: Attempt, entity: str, row_ids: list[str]) -> pa.Table:

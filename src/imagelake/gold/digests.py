@@ -18,9 +18,9 @@ from pyspark.sql import functions as F
 
 from imagelake.core import digest
 from imagelake.core.digest import MODULUS, SetDigest
-from imagelake.gold.content import Content
+from imagelake.gold.content import VersionContent
 from imagelake.gold.difference import OLD, Difference
-from imagelake.tables.frames import Counted, Held, is_on_driver
+from imagelake.tables.frames import Counted, LocalRows, is_on_driver
 
 _PARTIAL = "entity string, total binary, rows bigint"
 _COMES, _GOES = 1, -1
@@ -48,7 +48,7 @@ class Digests:
 NOTHING = Digests(*[SetDigest()] * 4)
 
 
-def digests(content: Content, splits: DataFrame) -> Digests:
+def digests(content: VersionContent, splits: DataFrame) -> Digests:
     """All set digests in one pass over all rows."""
     rows = [_row("split", splits, F.lit(_COMES), image_key=F.col("image_key"), split=F.col("split"))]
     frames = {"image": content.images, "annotation": content.annotations, "category": content.categories}
@@ -61,7 +61,7 @@ def digests_since(parent: Digests, differences: Sequence[Difference]) -> Digests
     different = [d for d in differences if d.unequal.count]
     rows = [side for d in different if isinstance(d.unequal, Counted) for side in _sides(d, d.unequal)]
     sums = _sums(rows) if rows else {}
-    sums |= {d.entity: _sum_of(d, d.unequal.table) for d in different if isinstance(d.unequal, Held)}
+    sums |= {d.entity: _sum_of(d, d.unequal.table) for d in different if isinstance(d.unequal, LocalRows)}
     change = _as_digests(sums)
     return Digests(**{name: part + getattr(change, name) for name, part in vars(parent).items()})
 

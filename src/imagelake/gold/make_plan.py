@@ -11,7 +11,7 @@ from imagelake.gold.drafts.draft import draft_of
 from imagelake.gold.drafts.whole_draft import WholeDraft
 from imagelake.gold.live import Published
 from imagelake.gold.measures.version_statistics import count_statistics
-from imagelake.gold.plan import Candidate, Current, Plan, PublishRequest, Remarks, Uploads
+from imagelake.gold.plan import Candidate, Current, PublishPlan, PublishRequest, Remarks, Uploads
 from imagelake.gold.run_gate import judged
 from imagelake.gold.splits.recipes import FIRST, choose_recipe, history, settings_that_differ
 from imagelake.gold.version_uploads import uploads_since
@@ -23,7 +23,7 @@ from imagelake.tables.build_rows import SILVER, app_id
 
 def make_plan(
     ctx: Context, request: PublishRequest, settings: DatasetSettings, past_versions: Published
-) -> Plan | Current:
+) -> PublishPlan | Current:
     """The version to write, or the one that is there already.
 
     UsageError for options that do not fit the recipe, NotFound for a version that does not exist, GateFailed when the
@@ -36,7 +36,7 @@ def make_plan(
 
 def _content_plan(
     ctx: Context, request: PublishRequest, settings: DatasetSettings, past_versions: Published
-) -> Plan | Current:
+) -> PublishPlan | Current:
     recipe = choose_recipe(request, settings, past_versions)
     said = _of_settings(request.dataset, settings, past_versions)
     attempt = Attempt(request.dataset, past_versions.number + 1, uuid.uuid4().hex)
@@ -57,7 +57,7 @@ def _content_plan(
     parent = f"v{past_versions.number}.1" if past_versions.number else None
     remarks = said + splits.remarks + _of_verdict(verdict)
     of_content = (draft.digests(differences, splits), verdict.measures.statistics)
-    return Plan(attempt, FIRST, recipe, differences, *of_content, verdict, parent, uploads, remarks)
+    return PublishPlan(attempt, FIRST, recipe, differences, *of_content, verdict, parent, uploads, remarks)
 
 
 def _is_published(ctx: Context, past_versions: Published) -> bool:
@@ -70,7 +70,7 @@ def _is_published(ctx: Context, past_versions: Published) -> bool:
 
 def _recipe_plan(
     ctx: Context, request: PublishRequest, settings: DatasetSettings, past_versions: Published
-) -> Plan | Current:
+) -> PublishPlan | Current:
     number = request.ref_number or past_versions.number
     base = past_versions.find(number)
     if base is None:
@@ -87,7 +87,7 @@ def _recipe_plan(
         of_content = (draft.digests(differences, splits), count_statistics(relations))
     uploads = Uploads((), base["last_sequence"])
     parent = f"v{number}.1"
-    return Plan(attempt, recipe_number, recipe, differences, *of_content, None, parent, uploads, splits.remarks)
+    return PublishPlan(attempt, recipe_number, recipe, differences, *of_content, None, parent, uploads, splits.remarks)
 
 
 def _of_verdict(verdict: Verdict) -> Remarks:

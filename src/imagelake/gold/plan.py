@@ -73,7 +73,7 @@ class Remarks:
 
 
 @dataclass(frozen=True)
-class Plan:
+class PublishPlan:
     """A version about to be written."""
 
     attempt: Attempt

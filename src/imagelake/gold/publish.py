@@ -17,14 +17,14 @@ from imagelake.gold.aliases import check_alias, set_alias
 from imagelake.gold.drafts.draft import is_small
 from imagelake.gold.live import LOGS, Published, published
 from imagelake.gold.make_plan import make_plan
-from imagelake.gold.plan import Current, Plan, PublishRequest, Remarks
+from imagelake.gold.plan import Current, PublishPlan, PublishRequest, Remarks
 from imagelake.gold.version_row import version_row
 from imagelake.runs.context import Context, RunReport
 from imagelake.storage.leases.lease import Lease
 from imagelake.tables import gold, upload_rows
 from imagelake.tables.build_rows import half_built
 from imagelake.tables.delta.commit import Txn
-from imagelake.tables.frames import Counted, Held, all_of, few_rows, together
+from imagelake.tables.frames import Counted, LocalRows, all_of, few_rows, together
 from imagelake.tables.spec import TableSpec
 
 log = logging.getLogger(__name__)
@@ -80,7 +80,12 @@ def _name(ctx: Context, request: PublishRequest, number: int, recipe: int) -> No
 
 
 def _write(
-    ctx: Context, request: PublishRequest, settings: DatasetSettings, past_versions: Published, plan: Plan, lease: Lease
+    ctx: Context,
+    request: PublishRequest,
+    settings: DatasetSettings,
+    past_versions: Published,
+    plan: PublishPlan,
+    lease: Lease,
 ) -> bool:
     """Append the rows, then the version row; False when another publisher took the number."""
     ctx.reached("publish:rows")
@@ -102,7 +107,7 @@ def _write(
     return bool(won) and won[0]["publish_id"] == plan.attempt.publish_id
 
 
-def _append(ctx: Context, what: str, spec: TableSpec, rows: Counted | Held) -> None:
+def _append(ctx: Context, what: str, spec: TableSpec, rows: Counted | LocalRows) -> None:
     ctx.tables.append_counted(spec, rows)
     ctx.reached(f"publish:{what}")
 

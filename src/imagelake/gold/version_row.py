@@ -11,7 +11,7 @@ from imagelake.core import digest
 from imagelake.gold.difference import Difference
 from imagelake.gold.live import LOGS, Published
 from imagelake.gold.measures.version_statistics import as_json
-from imagelake.gold.plan import CONTRADICTS, Plan, PublishRequest
+from imagelake.gold.plan import CONTRADICTS, PublishPlan, PublishRequest
 from imagelake.runs.context import Context
 from imagelake.tables import gold
 
@@ -19,7 +19,7 @@ _PLURAL = {"image": "images", "annotation": "annotations", "category": "categori
 
 
 def version_row(
-    ctx: Context, request: PublishRequest, settings: DatasetSettings, past_versions: Published, plan: Plan
+    ctx: Context, request: PublishRequest, settings: DatasetSettings, past_versions: Published, plan: PublishPlan
 ) -> dict[str, Any]:
     """A row of gold.versions for the plan, whose log rows have been appended."""
     sets = plan.digests
@@ -69,7 +69,7 @@ def _log_versions(ctx: Context) -> dict[str, int]:
     return {name: ctx.tables.version(spec) for name, spec in logs.items()}
 
 
-def _changes(plan: Plan) -> dict[str, Any]:
+def _changes(plan: PublishPlan) -> dict[str, Any]:
     """Counts against the parent, and what the splits could not follow."""
     counts: dict[str, Any] = {
         _PLURAL[d.entity]: {"added": d.added, "removed": d.removed, "changed": d.changed} for d in plan.differences

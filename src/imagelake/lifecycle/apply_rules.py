@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from imagelake.errors import ConfigError, Conflict, IntegrityError
 from imagelake.lifecycle.backends import Backend
-from imagelake.lifecycle.bucket_rules import EXTRA, MOST_RULES, Place, Rule, Wanted
+from imagelake.lifecycle.bucket_rules import EXTRA, MOST_RULES, BucketPrefix, BucketRule, TargetRules
 from imagelake.lifecycle.estimate import foreign_table
 from imagelake.lifecycle.rules_document import Configuration, Facts
 from imagelake.lifecycle.rules_in_bucket import BucketRules
@@ -35,7 +35,7 @@ _READS_BACK = 12  # over about 15 s: a bucket's configuration may take a moment 
 _STEADY = 2
 
 
-class Rules(Protocol):
+class RuleStore(Protocol):
     """Where a configuration is kept."""
 
     def read(self) -> Configuration:
@@ -57,7 +57,7 @@ class Turns:
 
 
 @dataclass(frozen=True)
-class Applied:
+class AppliedRules:
     """What an apply did: whether it wrote at all, and the rules of others that vanished meanwhile and are back."""
 
     before: Configuration
@@ -66,7 +66,7 @@ class Applied:
     restored: tuple[str, ...] = ()
 
 
-def apply(storage: S3Storage, target: Wanted, place: Place, backend: Backend, turns: Turns) -> Applied:
+def apply(storage: S3Storage, target: TargetRules, place: BucketPrefix, backend: Backend, turns: Turns) -> AppliedRules:
     """Give the bucket these rules of this lake; every other rule stays. Other appliers of the bucket wait meanwhile.
 
     ConfigError when a rule of the settings' own would let a table or another lake expire; and where nobody can wait:
@@ -87,13 +87,13 @@ def apply(storage: S3Storage, target: Wanted, place: Place, backend: Backend, tu
 
 
 def exchange_rules(
-    rules: Rules,
-    new_rules: tuple[Rule, ...],
-    place: Place,
+    rules: RuleStore,
+    new_rules: tuple[BucketRule, ...],
+    place: BucketPrefix,
     implied: bytes | None = None,
     before_write: Callable[[], None] = lambda: None,
     sleep: Callable[[float], None] = time.sleep,
-) -> Applied:
+) -> AppliedRules:
     """Read, merge, write, read back; again when somebody who takes no turns wrote in between.
 
     Rules of others that were there before and vanished are put back. IntegrityError when one reads otherwise than sent.
@@ -107,7 +107,7 @@ def exchange_rules(
         foreign |= {rule.facts: rule.mended for rule in before.rules if not place.owns(rule.facts.rule_id)}
         new = merge(before, new_rules, place, implied, tuple(foreign.values()))
         if new == before.data:
-            return Applied(first, before, written, tuple(restored))
+            return AppliedRules(first, before, written, tuple(restored))
         sent = Configuration(new, before.minimum)
         _check_count(sent, place)
         before_write()
@@ -122,7 +122,7 @@ def exchange_rules(
     )
 
 
-def refuse_foreign_tables(storage: S3Storage, rules: tuple[Rule, ...]) -> None:
+def refuse_foreign_tables(storage: S3Storage, rules: tuple[BucketRule, ...]) -> None:
     """ConfigError when a rule that the settings add would let a table expire, or another lake."""
     for rule in rules:
         if not rule.name.startswith(EXTRA) or rule.expire_days is None:
@@ -135,9 +135,9 @@ def refuse_foreign_tables(storage: S3Storage, rules: tuple[Rule, ...]) -> None:
             )
 
 
-def refuse_harm(configuration: Configuration, place: Place) -> None:
+def refuse_harm(configuration: Configuration, place: BucketPrefix) -> None:
     """ConfigError when somebody's rule would hurt this lake: nothing is written beside it."""
-    harms = compare(configuration, Wanted((), ()), place).harms
+    harms = compare(configuration, TargetRules((), ()), place).harms
     if harms:
         rule, more = harms[0], f" (and {len(harms) - 1} more such rules)" if len(harms) > 1 else ""
         raise ConfigError(
@@ -146,7 +146,7 @@ def refuse_harm(configuration: Configuration, place: Place) -> None:
         )
 
 
-def _check_count(sent: Configuration, place: Place) -> None:
+def _check_count(sent: Configuration, place: BucketPrefix) -> None:
     if len(sent.rules) > MOST_RULES:
         raise ConfigError(
             f"s3://{place.bucket} would have {len(sent.rules):,} lifecycle rules, at most are {MOST_RULES:,}",
@@ -154,7 +154,9 @@ def _check_count(sent: Configuration, place: Place) -> None:
         )
 
 
-def _read_back(rules: Rules, sent: Configuration, place: Place, sleep: Callable[[float], None]) -> Configuration:
+def _read_back(
+    rules: RuleStore, sent: Configuration, place: BucketPrefix, sleep: Callable[[float], None]
+) -> Configuration:
     """The configuration once it holds what was sent, seen twice; else what it is after all patience."""
     expected, steady = {rule.facts for rule in sent.rules}, 0
     for attempt in range(_READS_BACK):
@@ -169,7 +171,7 @@ def _read_back(rules: Rules, sent: Configuration, place: Place, sleep: Callable[
     return configuration
 
 
-def _check_kept(before: Configuration, sent: Configuration, after: Configuration, place: Place) -> list[str]:
+def _check_kept(before: Configuration, sent: Configuration, after: Configuration, place: BucketPrefix) -> list[str]:
     """The ids of rules of others that have vanished. IntegrityError when a rule is there, and reads otherwise.
 
     One that reads as before was not taken over yet, or somebody wrote what they had read earlier: that is tried again.

@@ -46,7 +46,7 @@ _AT_ONCE = "a published version must stay readable at once: STANDARD_IA and GLAC
 
 
 @dataclass(frozen=True)
-class Place:
+class BucketPrefix:
     """A lake in its bucket."""
 
     bucket: str
@@ -73,7 +73,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Rule:
+class BucketRule:
     """One rule this lake wants: one action on the objects whose keys begin with `prefix`."""
 
     name: str
@@ -117,10 +117,10 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class TargetRules:
     """What a lake wants of its bucket on this backend."""
 
-    rules: tuple[Rule, ...]
+    rules: tuple[BucketRule, ...]
     left_out: tuple[LeftOut, ...]
 
 
@@ -129,7 +129,7 @@ def reaches(prefix: str, place: str) -> bool:
     return place.startswith(prefix) or prefix.startswith(place)
 
 
-def wanted(settings: LifecycleSettings, place: Place, backend: Backend) -> Wanted:
+def target_rules(settings: LifecycleSettings, place: BucketPrefix, backend: Backend) -> TargetRules:
     """The rules these settings ask for. ConfigError for what could hurt a published version."""
     rules = [*_expiring(settings, place)]
     left_out: list[LeftOut] = []
@@ -138,15 +138,15 @@ def wanted(settings: LifecycleSettings, place: Place, backend: Backend) -> Wante
     if settings.blobs_to is not None:
         rules += _tiering(settings.blobs_to, place, backend, left_out)
     if settings.abort_multipart_days:
-        rules.append(Rule("abort", place.rule_id("abort"), place.root, abort_days=settings.abort_multipart_days))
+        rules.append(BucketRule("abort", place.rule_id("abort"), place.root, abort_days=settings.abort_multipart_days))
     if settings.undo_days and backend.noncurrent:
-        rules.append(Rule("undo", place.rule_id("undo"), place.root, noncurrent_days=settings.undo_days))
+        rules.append(BucketRule("undo", place.rule_id("undo"), place.root, noncurrent_days=settings.undo_days))
     elif settings.undo_days:
         left_out.append(LeftOut("undo", f"{backend.name} has no rule for noncurrent versions"))
-    return Wanted(tuple(rules), tuple(left_out))
+    return TargetRules(tuple(rules), tuple(left_out))
 
 
-def _expiring(settings: LifecycleSettings, place: Place) -> list[Rule]:
+def _expiring(settings: LifecycleSettings, place: BucketPrefix) -> list[BucketRule]:
     """What the lake itself lets expire. An upload that waits lies elsewhere under landing/."""
     asked = [
         ("done", "landing/.done/", settings.done_days),
@@ -156,11 +156,15 @@ def _expiring(settings: LifecycleSettings, place: Place) -> list[Rule]:
         ("reports", "reports/", settings.reports_days),
     ]
     return [
-        Rule(name, place.rule_id(name), place.root + prefix, expire_days=days) for name, prefix, days in asked if days
+        BucketRule(name, place.rule_id(name), place.root + prefix, expire_days=days)
+        for name, prefix, days in asked
+        if days
     ]
 
 
-def _tiering(asked: TieringSettings, place: Place, backend: Backend, left_out: list[LeftOut]) -> list[Rule]:
+def _tiering(
+    asked: TieringSettings, place: BucketPrefix, backend: Backend, left_out: list[LeftOut]
+) -> list[BucketRule]:
     check_class("lifecycle.blobs_to", asked.storage_class, asked.after_days, backend)
     targets = [("blobs", f"{ARCHIVES}/"), *([("loose-blobs", "blobs/obj/")] if asked.loose else [])]
     if backend.storage_class(asked.storage_class) is None:
@@ -173,12 +177,12 @@ def _tiering(asked: TieringSettings, place: Place, backend: Backend, left_out: l
         left_out.append(LeftOut("blobs", reason))
     to, days = asked.storage_class, asked.after_days
     return [
-        Rule(n, place.rule_id(n), place.root + prefix, storage_class=to, after_days=days, min_bytes=least)
+        BucketRule(n, place.rule_id(n), place.root + prefix, storage_class=to, after_days=days, min_bytes=least)
         for n, prefix in targets
     ]
 
 
-def _extra(asked: ExtraRule, place: Place, backend: Backend, left_out: list[LeftOut]) -> list[Rule]:
+def _extra(asked: ExtraRule, place: BucketPrefix, backend: Backend, left_out: list[LeftOut]) -> list[BucketRule]:
     where = f"lifecycle.rules: prefix {asked.prefix!r}"
     _check_prefix(where, asked.prefix)
     if (asked.storage_class is None) != (asked.after_days is None):
@@ -189,12 +193,12 @@ def _extra(asked: ExtraRule, place: Place, backend: Backend, left_out: list[Left
     rules = []
     if asked.expire_days is not None:
         name = f"{EXTRA}{digest}"
-        rules.append(Rule(name, place.rule_id(name), full, expire_days=asked.expire_days))
+        rules.append(BucketRule(name, place.rule_id(name), full, expire_days=asked.expire_days))
     if asked.storage_class is not None and asked.after_days is not None:
         name, to = f"{EXTRA}move-{digest}", asked.storage_class
         check_class(where, to, asked.after_days, backend)
         if backend.storage_class(to):
-            rules.append(Rule(name, place.rule_id(name), full, storage_class=to, after_days=asked.after_days))
+            rules.append(BucketRule(name, place.rule_id(name), full, storage_class=to, after_days=asked.after_days))
         else:
             left_out.append(LeftOut(name, f"{backend.name} has no rule that moves objects to {to}"))
     return rules

@@ -10,7 +10,7 @@ from typing import Any
 
 from imagelake.config.lifecycle_settings import SMALLEST_TIERED, PriceSettings
 from imagelake.lifecycle.backends import Backend
-from imagelake.lifecycle.bucket_rules import Rule
+from imagelake.lifecycle.bucket_rules import BucketRule
 from imagelake.storage.s3.bucket_storage import S3Storage
 from imagelake.storage.s3.capabilities import unfinished
 from imagelake.storage.s3.client import translated
@@ -75,7 +75,7 @@ def prices(settings: PriceSettings, backend: Backend) -> Prices:
     return Prices({name: price for name, price in chosen.items() if price is not None}, moves)
 
 
-def estimate(storage: S3Storage, rule: Rule, backend: Backend, at: Prices, now: datetime) -> Estimate:
+def estimate(storage: S3Storage, rule: BucketRule, backend: Backend, at: Prices, now: datetime) -> Estimate:
     """What a rule finds now. At most MOST_LISTED objects are looked at."""
     if rule.abort_days is not None:
         return _uploads(storage, rule, rule.abort_days, now)
@@ -98,11 +98,11 @@ def _is_of_table(key: str) -> bool:
     return key.endswith(_MARK) or _LOG in key
 
 
-def _expiring(storage: S3Storage, rule: Rule, before: datetime, at: Prices) -> Estimate:
+def _expiring(storage: S3Storage, rule: BucketRule, before: datetime, at: Prices) -> Estimate:
     count, due, table = 0, 0, None
     everything: dict[str, int] = {}
     going: dict[str, int] = {}
-    listing = _Bounded(_objects(storage, rule.prefix))
+    listing = _BoundedListing(_objects(storage, rule.prefix))
     for item in listing:
         count += 1
         _add(everything, item)
@@ -117,12 +117,12 @@ def _expiring(storage: S3Storage, rule: Rule, before: datetime, at: Prices) -> E
     return Estimate(count, sizes[0], due, sizes[1], 0, listing.complete, costs, costs, saves_due, foreign_table=table)
 
 
-def _moving(storage: S3Storage, rule: Rule, backend: Backend, at: Prices, before: datetime) -> Estimate:
+def _moving(storage: S3Storage, rule: BucketRule, backend: Backend, at: Prices, before: datetime) -> Estimate:
     """Only what is STANDARD moves. Where a rule cannot say a least size, the store may have one of its own."""
     target = backend.storage_class(rule.storage_class or "")
     least = rule.min_bytes or (SMALLEST_TIERED if target and target.billed_bytes else 0)
     young, old, small = _Heap(), _Heap(), 0
-    listing = _Bounded(_objects(storage, rule.prefix))
+    listing = _BoundedListing(_objects(storage, rule.prefix))
     for item in listing:
         if item.get("StorageClass", "STANDARD") != "STANDARD":
             continue
@@ -160,11 +160,11 @@ class _Heap:
         return _Heap(self.objects + other.objects, self.bytes + other.bytes, self.billed + other.billed)
 
 
-def _versions(storage: S3Storage, rule: Rule, at: Prices) -> Estimate:
+def _versions(storage: S3Storage, rule: BucketRule, at: Prices) -> Estimate:
     """Noncurrent versions; since when they are that, a listing does not say."""
     everything: dict[str, int] = {}
     count = 0
-    listing = _Bounded(_all_versions(storage, rule.prefix))
+    listing = _BoundedListing(_all_versions(storage, rule.prefix))
     for item in listing:
         if not item["IsLatest"]:
             count += 1
@@ -173,17 +173,17 @@ def _versions(storage: S3Storage, rule: Rule, at: Prices) -> Estimate:
     return Estimate(count, sum(everything.values()), None, None, 0, listing.complete, costs)
 
 
-def _uploads(storage: S3Storage, rule: Rule, days: int, now: datetime) -> Estimate:
+def _uploads(storage: S3Storage, rule: BucketRule, days: int, now: datetime) -> Estimate:
     """Unfinished uploads; how many bytes they have, only a request for each would say."""
     count = due = 0
-    listing = _Bounded(unfinished(storage))
+    listing = _BoundedListing(unfinished(storage))
     for upload in listing:
         count += 1
         due += upload.begun <= now - timedelta(days=days)
     return Estimate(count, 0, due, 0, 0, listing.complete)
 
 
-class _Bounded:
+class _BoundedListing:
     """The first MOST_LISTED of an iterator; `complete` says afterwards whether that was all."""
 
     def __init__(self, objects: Iterator[Any]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from imagelake.lifecycle.bucket_rules import NEEDS_RESTORE, PROTECTED, Place, Rule, Wanted, reaches
+from imagelake.lifecycle.bucket_rules import NEEDS_RESTORE, PROTECTED, BucketPrefix, BucketRule, TargetRules, reaches
 from imagelake.lifecycle.rules_document import Configuration, Facts, Stored, exchange, facts_of
 
 _AT_ONCE = ("STANDARD", "STANDARD_IA", "GLACIER_IR", "ONEZONE_IA", "REDUCED_REDUNDANCY")
@@ -21,7 +21,7 @@ _DAYS = ("Days", "NoncurrentDays", "DaysAfterInitiation")
 
 
 @dataclass(frozen=True)
-class Change:
+class RuleChange:
     """One of this lake's rules: what is to be done with it, what it does, what stands in its place now."""
 
     change: Literal["keep", "add", "change", "remove"]
@@ -44,10 +44,10 @@ class Foreign:
 
 
 @dataclass(frozen=True)
-class Plan:
+class RulesPlan:
     """The difference between what is wanted and what is there."""
 
-    changes: tuple[Change, ...]
+    changes: tuple[RuleChange, ...]
     foreign: tuple[Foreign, ...]
 
     @property
@@ -61,7 +61,7 @@ class Plan:
         return tuple(rule for rule in self.foreign if rule.harm)
 
 
-def compare(configuration: Configuration, target: Wanted, place: Place) -> Plan:
+def compare(configuration: Configuration, target: TargetRules, place: BucketPrefix) -> RulesPlan:
     """The plan that makes the bucket's rules of this lake the wanted ones."""
     there = {rule.facts.rule_id: rule.facts for rule in configuration.rules if place.owns(rule.facts.rule_id)}
     changes = [_change(rule, there) for rule in target.rules]
@@ -69,15 +69,15 @@ def compare(configuration: Configuration, target: Wanted, place: Place) -> Plan:
     for rule_id, facts in there.items():
         if rule_id not in asked:
             name = rule_id.split("-", 2)[2].rpartition("-")[0]
-            changes.append(Change("remove", rule_id, name, facts.prefix, "nothing any more", describe(facts)))
+            changes.append(RuleChange("remove", rule_id, name, facts.prefix, "nothing any more", describe(facts)))
     others = [_judge(rule.facts, place) for rule in configuration.rules if not place.owns(rule.facts.rule_id)]
-    return Plan(tuple(changes), tuple(others))
+    return RulesPlan(tuple(changes), tuple(others))
 
 
 def merge(
     configuration: Configuration,
-    new_rules: Sequence[Rule],
-    place: Place,
+    new_rules: Sequence[BucketRule],
+    place: BucketPrefix,
     implied: bytes | None,
     carried: Sequence[bytes] = (),
 ) -> bytes | None:
@@ -125,16 +125,16 @@ def _condition(condition: object) -> str:
     return f"{name} {value}"
 
 
-def _change(rule: Rule, there: dict[str, Facts]) -> Change:
+def _change(rule: BucketRule, there: dict[str, Facts]) -> RuleChange:
     facts, now = facts_of(rule.xml()), there.get(rule.rule_id)
     what: Literal["keep", "add", "change"] = "add" if now is None else "keep" if now == facts else "change"
     before = describe(now) if now is not None and what == "change" else None
     if before is not None and now is not None and now.prefix != facts.prefix:
         before = f"{now.prefix}: {before}"
-    return Change(what, rule.rule_id, rule.name, rule.prefix, describe(facts), before)
+    return RuleChange(what, rule.rule_id, rule.name, rule.prefix, describe(facts), before)
 
 
-def _judge(facts: Facts, place: Place) -> Foreign:
+def _judge(facts: Facts, place: BucketPrefix) -> Foreign:
     """What a rule of somebody else means for the lake."""
     hit = [(where, what) for where, what in PROTECTED if reaches(facts.prefix, place.root + where)]
     verdict = Foreign(facts.rule_id, facts.prefix, describe(facts))

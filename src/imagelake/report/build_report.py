@@ -15,11 +15,11 @@ from imagelake.client.delta.tables import Tables
 from imagelake.client.refs import parse_ref
 from imagelake.core.advance import Advance, ProgressCallback, ignore_progress
 from imagelake.errors import UsageError
-from imagelake.report.checks.verdict import Verdict, verdict
+from imagelake.report.checks.verdict import VerdictBox, verdict
 from imagelake.report.difference_report import Comparison
-from imagelake.report.page import Page, Section, render, sections
+from imagelake.report.page import ReportPage, Section, render, sections
 from imagelake.report.pictures.album import Album
-from imagelake.report.scope import Scope, check_rows
+from imagelake.report.scope import ReportScope, check_rows
 from imagelake.report.sketch import Material, samples
 from imagelake.report.statistics.drift import totals_of
 from imagelake.report.version_changes import Changes, changes
@@ -79,9 +79,9 @@ def report(tables: Tables, storage: Storage, text: str, progress: ProgressCallba
     if ends:
         return _difference(tables, storage, (_target(tables, ends[1]), _target(tables, ends[2])), progress)
     progress(Advance("measuring"))
-    scope = Scope(tables, storage, _target(tables, text))
+    scope = ReportScope(tables, storage, _target(tables, text))
     album = Album(tables, storage, scope.target.dataset)
-    page = Page(scope.target.name, verdict(scope), sections(scope, album))
+    page = ReportPage(scope.target.name, verdict(scope), sections(scope, album))
     return _report(page, album, (scope.target.name, scope.target.name.replace("@", "-")), progress)
 
 
@@ -94,11 +94,11 @@ def _difference(tables: Tables, storage: Storage, ends: tuple[Target, Target], p
     section = sketch.draw(Material(samples(tables, after, sketch.keys, sketch.first), album))
     title = f"{before.name}..{after.name}"
     last = after.name.replace("@", "-").removeprefix(f"{before.dataset}-")
-    page = Page(title, _summary(section), [(_COMPARED, section)])
+    page = ReportPage(title, _summary(section), [(_COMPARED, section)])
     return _report(page, album, (title, f"{before.name.replace('@', '-')}-{last}"), progress)
 
 
-def _summary(section: Changes) -> Verdict:
+def _summary(section: Changes) -> VerdictBox:
     numbers = tuple(
         (f"{plural} {word}", getattr(count, word) or 0)
         for count in section.counts
@@ -115,7 +115,7 @@ def _summary(section: Changes) -> Verdict:
     moved = sum(move.images for move in section.moves)
     parts += [f"{moved:,} {_NOUNS['image'][moved != 1]} in another split"] if moved else []
     sentence = ", ".join(parts) or "nothing changed"
-    return Verdict(
+    return VerdictBox(
         f"From {section.before} to {section.after}: {sentence}.", "open", (), (*numbers, ("split moves", moved))
     )
 
@@ -123,7 +123,7 @@ def _summary(section: Changes) -> Verdict:
 _NOUNS = {"image": ("image", "images"), "annotation": ("annotation", "annotations"), "category": ("class", "classes")}
 
 
-def _report(page: Page, album: Album, names: tuple[str, str], progress: ProgressCallback) -> Report:
+def _report(page: ReportPage, album: Album, names: tuple[str, str], progress: ProgressCallback) -> Report:
     ref, stem = names
     album.develop(progress)
     progress(Advance("writing the page"))
@@ -137,7 +137,7 @@ def _report(page: Page, album: Album, names: tuple[str, str], progress: Progress
     return Report(ref, page.verdict.sentence, counts, f"{stem}.html", html, _details(dict(_by_id(page))))
 
 
-def _by_id(page: Page) -> Iterator[tuple[str, Any]]:
+def _by_id(page: ReportPage) -> Iterator[tuple[str, Any]]:
     return ((section.id, content) for section, content in page.sections)
 
 

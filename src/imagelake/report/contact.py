@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from imagelake.client.sql_text import Row, texts
 from imagelake.report.pictures.scene import Scene, scene, shapes, turn_of
-from imagelake.report.scope import Scope
+from imagelake.report.scope import ReportScope
 from imagelake.report.sketch import Material, Sketch
 
 MOST_CLASSES, MOST_SPLITS, MOST_PICTURES = 24, 6, 240
@@ -57,7 +57,7 @@ class _Focus:
     title: str
 
 
-def contact(scope: Scope) -> Sketch[Contact] | None:
+def contact(scope: ReportScope) -> Sketch[Contact] | None:
     """The section; None when there is no image."""
     classes, more = _classes(scope)
     by_class = _of_classes(scope, classes)
@@ -76,7 +76,7 @@ def contact(scope: Scope) -> Sketch[Contact] | None:
     return Sketch(drawn, {key for row in rows for key in row["keys"]})
 
 
-def _classes(scope: Scope) -> tuple[list[int | None], int]:
+def _classes(scope: ReportScope) -> tuple[list[int | None], int]:
     """The classes with most annotations, in the order of the training index, and how many more there are."""
     rows = scope.tables.query(
         f"SELECT class, sum(n) AS n FROM {scope.classes_of_images} GROUP BY class ORDER BY n DESC, class"
@@ -85,7 +85,7 @@ def _classes(scope: Scope) -> tuple[list[int | None], int]:
     return sorted(shown, key=lambda class_id: (class_id is None, class_id)), len(rows) - len(shown)
 
 
-def _of_classes(scope: Scope, classes: Sequence[int | None]) -> list[Row]:
+def _of_classes(scope: ReportScope, classes: Sequence[int | None]) -> list[Row]:
     """class, split, images, keys: the first images of each by a hash of their key."""
     if not classes:
         return []
@@ -101,7 +101,7 @@ def _of_classes(scope: Scope, classes: Sequence[int | None]) -> list[Row]:
     )
 
 
-def _without_annotations(scope: Scope, condition: str) -> list[Row]:
+def _without_annotations(scope: ReportScope, condition: str) -> list[Row]:
     return scope.tables.query(
         f"SELECT i.split, count(*) AS images, arg_min(i.image_key, i.draw, {_EACH[1]}) AS keys "
         f"FROM {scope.images} AS i ANTI JOIN {scope.annotated} AS a ON a.image = i.id "
@@ -109,13 +109,13 @@ def _without_annotations(scope: Scope, condition: str) -> list[Row]:
     )
 
 
-def _sheet(scope: Scope, class_id: int | None, rows: Iterable[Row], material: Material) -> Sheet:
+def _sheet(scope: ReportScope, class_id: int | None, rows: Iterable[Row], material: Material) -> Sheet:
     name = scope.name_of(class_id) or _CLASSLESS
     of_class = [r for r in rows if r["class"] == class_id]
     return Sheet(name, None, _strips(scope, of_class, material, _Focus(scope.name_of(class_id), name)))
 
 
-def _strips(scope: Scope, rows: Sequence[Row], material: Material, focus: _Focus | None) -> tuple[Strip, ...]:
+def _strips(scope: ReportScope, rows: Sequence[Row], material: Material, focus: _Focus | None) -> tuple[Strip, ...]:
     by_split = {r["split"]: r for r in rows}
     ordered = [by_split[split] for split in scope.splits if split in by_split]
     return tuple(

@@ -24,7 +24,7 @@ _COLUMNS = {
 
 
 @dataclass(frozen=True)
-class Counts:
+class ChangeCounts:
     """Rows of an entity that were added, removed, changed, renamed; None where rows were not paired."""
 
     entity: str
@@ -35,7 +35,7 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class Move:
+class SplitMove:
     """How many images went from one split to another."""
 
     before: str
@@ -131,7 +131,7 @@ def _identity(entity: str) -> str:
     return f"{name(KEYS[entity])}, row_hash"
 
 
-def moves(comparison: Comparison) -> tuple[Move, ...]:
+def moves(comparison: Comparison) -> tuple[SplitMove, ...]:
     """How many images of both ends changed their split: none in a draft, which has the splits of its newest version."""
     tables = comparison.tables
     if comparison.after.version is None and comparison.before.version == comparison.before.history.newest:
@@ -143,10 +143,10 @@ def moves(comparison: Comparison) -> tuple[Move, ...]:
         f"SELECT a.split AS before, b.split AS after, count(*) AS images FROM {before} AS a JOIN {after} AS b "
         "USING (image_key) WHERE a.split <> b.split GROUP BY a.split, b.split ORDER BY images DESC, before, after"
     )
-    return tuple(Move(**row) for row in rows)
+    return tuple(SplitMove(**row) for row in rows)
 
 
-def counts(comparison: Comparison) -> tuple[Counts, ...]:
+def counts(comparison: Comparison) -> tuple[ChangeCounts, ...]:
     """Images and annotations that differ: as `diff` counts them while they are few."""
     tables = comparison.tables
     sizes = {
@@ -161,14 +161,14 @@ def counts(comparison: Comparison) -> tuple[Counts, ...]:
         return tuple(_exact(exact, entity) for entity in ("image", "annotation", "category"))
     both = _count(tables, f"{comparison.gone('image')} AS a JOIN {comparison.come('image')} AS b USING (image_key)")
     return (
-        Counts("image", sizes["come", "image"] - both, sizes["gone", "image"] - both, both, None),
-        Counts("annotation", sizes["come", "annotation"], sizes["gone", "annotation"], None, None),
+        ChangeCounts("image", sizes["come", "image"] - both, sizes["gone", "image"] - both, both, None),
+        ChangeCounts("annotation", sizes["come", "annotation"], sizes["gone", "annotation"], None, None),
     )
 
 
-def _exact(diff: Diff, entity: str) -> Counts:
+def _exact(diff: Diff, entity: str) -> ChangeCounts:
     added, removed, changed, renamed = (diff.count(entity, c) for c in ("added", "removed", "changed", "renamed"))
-    return Counts(entity, added, removed, changed, renamed if entity == "image" else None)
+    return ChangeCounts(entity, added, removed, changed, renamed if entity == "image" else None)
 
 
 def sample(comparison: Comparison, kind: str, most: int) -> tuple[int, list[str]]:

@@ -19,11 +19,11 @@ from imagelake.report.checks.fired import fired
 from imagelake.report.checks.flagged import flagged
 from imagelake.report.checks.gate_section import gate
 from imagelake.report.checks.refused_images import refused
-from imagelake.report.checks.verdict import Verdict
+from imagelake.report.checks.verdict import VerdictBox
 from imagelake.report.contact import contact
 from imagelake.report.pictures.album import Album
 from imagelake.report.provenance import provenance
-from imagelake.report.scope import Scope
+from imagelake.report.scope import ReportScope
 from imagelake.report.sketch import Material, Sketch, finished, samples
 from imagelake.report.statistics.distributions import distributions
 from imagelake.report.statistics.duplicates import duplicates
@@ -41,7 +41,7 @@ class Section:
     id: str
     title: str
     template: str
-    sketch: Callable[[Scope], Sketch[object] | None]
+    sketch: Callable[[ReportScope], Sketch[object] | None]
 
 
 SECTIONS = (
@@ -59,15 +59,15 @@ SECTIONS = (
 
 
 @dataclass(frozen=True)
-class Page:
+class ReportPage:
     """What is rendered: a title, the verdict, and the sections that have content."""
 
     title: str
-    verdict: Verdict
+    verdict: VerdictBox
     sections: Sequence[tuple[Section, object]]
 
 
-def sections(scope: Scope, album: Album) -> list[tuple[Section, object]]:
+def sections(scope: ReportScope, album: Album) -> list[tuple[Section, object]]:
     """The sections that have something to show: all are counted, then the images they sample are read, then drawn."""
     made = [(section, section.sketch(scope)) for section in SECTIONS]
     sketches = [(section, sketch) for section, sketch in made if sketch is not None]
@@ -77,7 +77,7 @@ def sections(scope: Scope, album: Album) -> list[tuple[Section, object]]:
     return [(section, sketch.draw(material)) for section, sketch in sketches]
 
 
-def render(page: Page, album: Album) -> str:
+def render(page: ReportPage, album: Album) -> str:
     """The HTML; `album` must be developed."""
     return _environment().get_template("page.html.j2").render(page=page, album=album)
 

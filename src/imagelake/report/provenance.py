@@ -9,7 +9,7 @@ from datetime import datetime
 from imagelake.client import catalog
 from imagelake.client.inspect.upload_states import furthest
 from imagelake.client.sql_text import Row, select
-from imagelake.report.scope import Scope, version_of
+from imagelake.report.scope import ReportScope, version_of
 
 MOST_UPLOADS = 50
 _COLUMNS = (
@@ -27,7 +27,7 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Upload:
+class UploadRow:
     """An upload of the version; counts are of its images and annotations that were read, accepted and rejected."""
 
     sequence: int
@@ -50,13 +50,13 @@ class Provenance:
     """
 
     facts: tuple[tuple[str, str], ...]
-    uploads: tuple[Upload, ...]
+    uploads: tuple[UploadRow, ...]
     total: int
     new: int | None
     settings: str
 
 
-def provenance(scope: Scope) -> Provenance:
+def provenance(scope: ReportScope) -> Provenance:
     """The section."""
     source = furthest(scope.tables, _COLUMNS, scope.target.dataset)
     last = scope.row.get("last_sequence")
@@ -76,8 +76,8 @@ def provenance(scope: Scope) -> Provenance:
     )
 
 
-def _upload(row: Row) -> Upload:
-    return Upload(**row | {what: _three(row[what]) for what in ("images", "annotations")})
+def _upload(row: Row) -> UploadRow:
+    return UploadRow(**row | {what: _three(row[what]) for what in ("images", "annotations")})
 
 
 def _three(counts: Row | None) -> tuple[int, int, int]:
@@ -85,7 +85,7 @@ def _three(counts: Row | None) -> tuple[int, int, int]:
     return read, accepted, rejected
 
 
-def _facts(scope: Scope) -> tuple[tuple[str, str], ...]:
+def _facts(scope: ReportScope) -> tuple[tuple[str, str], ...]:
     if scope.target.version is None:
         newest = scope.target.history.newest
         return (("version", scope.target.name), ("published before", newest.name if newest else "nothing yet"))

@@ -34,7 +34,7 @@ class Totals:
 
 
 @dataclass(frozen=True)
-class Scope:
+class ReportScope:
     """A version or draft of a lake; its rows stay in DuckDB, and only samples of them come to Python."""
 
     tables: Tables
@@ -214,7 +214,7 @@ def check_rows(tables: Tables, target: Target) -> None:
         check_count(target, entity, count(tables, target, entity))
 
 
-def version_of(scope: Scope) -> catalog.Version:
+def version_of(scope: ReportScope) -> catalog.Version:
     """The version of a scope that is no draft."""
     if scope.target.version is None:
         raise IntegrityError(f"{scope.target.name} is no version")

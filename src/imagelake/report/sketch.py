@@ -23,7 +23,7 @@ _ANNOTATION = ("annotation_key", "image_key", "kind", "category", "bbox", "polyg
 
 
 @dataclass(frozen=True)
-class Samples:
+class SketchRows:
     """Rows in raw pixels by image key; keys that the version does not have are left out.
 
     Of an image at most MOST_DRAWN annotations, outlines only while they are small. Each annotation has `total`, the
@@ -38,7 +38,7 @@ class Samples:
 class Material:
     """What sections are drawn with: rows of the sampled images, and the album to ask for pictures."""
 
-    samples: Samples
+    samples: SketchRows
     album: Album
 
 
@@ -59,12 +59,12 @@ def finished(content: object | None) -> Sketch[object] | None:
     return None if content is None else Sketch(lambda _: content)
 
 
-def samples(tables: Tables, target: Target, keys: Iterable[str], first: Iterable[str] = ()) -> Samples:
+def samples(tables: Tables, target: Target, keys: Iterable[str], first: Iterable[str] = ()) -> SketchRows:
     """The rows of these images. Annotations in `first` are taken before others, then some of every class and flag."""
     tables.con.execute(
         "CREATE OR REPLACE TEMP TABLE _report_keys AS SELECT unnest($1::VARCHAR[]) AS image_key", [sorted(set(keys))]
     )
-    return Samples(_image_rows(tables, target), _annotation_rows(tables, target, first))
+    return SketchRows(_image_rows(tables, target), _annotation_rows(tables, target, first))
 
 
 def _image_rows(tables: Tables, target: Target) -> dict[str, Row]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from imagelake.client.catalog import Target
-from imagelake.report.difference_report import Comparison, Counts, Move, changed_keys, counts, moves, sample
+from imagelake.report.difference_report import ChangeCounts, Comparison, SplitMove, changed_keys, counts, moves, sample
 from imagelake.report.pictures.album import Album
 from imagelake.report.pictures.scene import Scene, scene, shapes, turn_of
-from imagelake.report.scope import Scope, Totals, check_rows
-from imagelake.report.sketch import Material, Samples, Sketch, samples
+from imagelake.report.scope import ReportScope, Totals, check_rows
+from imagelake.report.sketch import Material, Sketch, SketchRows, samples
 from imagelake.report.statistics.drift import Drift, drift, totals_of
 
 MOST_PAIRS = 8
@@ -35,7 +35,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Group:
+class ChangeGroup:
     """A kind of change: how many images changed so, and a few of them."""
 
     title: str
@@ -55,9 +55,9 @@ class Changes:
 
     before: str
     after: str
-    counts: tuple[Counts, ...]
-    moves: tuple[Move, ...]
-    groups: tuple[Group, ...]
+    counts: tuple[ChangeCounts, ...]
+    moves: tuple[SplitMove, ...]
+    groups: tuple[ChangeGroup, ...]
     drift: Drift
 
     @property
@@ -74,12 +74,12 @@ class Changes:
 class _Side:
     """One end for the sampled images: their rows, and the annotation keys that only it has."""
 
-    samples: Samples
+    samples: SketchRows
     only: set[str]
     look: str
 
 
-def since_parent(scope: Scope) -> Sketch[Changes] | None:
+def since_parent(scope: ReportScope) -> Sketch[Changes] | None:
     """The section of a version's page; None when it has no parent that may be read."""
     parent = _parent(scope)
     if parent is None:
@@ -102,7 +102,9 @@ def changes(comparison: Comparison, after: Totals) -> Sketch[Changes]:
         older = _Side(samples(comparison.tables, comparison.before, keys, gone), gone, "removed")
         newer = _Side(material.samples, come, "added")
         groups = tuple(
-            Group(title, doc, sampled[kind][0], tuple(_pair(k, older, newer, material.album) for k in sampled[kind][1]))
+            ChangeGroup(
+                title, doc, sampled[kind][0], tuple(_pair(k, older, newer, material.album) for k in sampled[kind][1])
+            )
             for kind, title, doc in _GROUPS
             if sampled[kind][0]
         )
@@ -111,7 +113,7 @@ def changes(comparison: Comparison, after: Totals) -> Sketch[Changes]:
     return Sketch(drawn, keys, come)
 
 
-def _parent(scope: Scope) -> Target | None:
+def _parent(scope: ReportScope) -> Target | None:
     history = scope.target.history
     if scope.target.version is None:
         version = history.newest

@@ -21,7 +21,7 @@ from imagelake.storage.leases.lease import acquire
 from imagelake.storage.leases.lease_record import this_process
 from imagelake.storage.leases.lock_record import lock_paths
 from imagelake.storage.leases.process import process
-from imagelake.storage.open_lake import Lake, create_lake, open_lake
+from imagelake.storage.open_lake import MarkedRoot, create_lake, open_lake
 from imagelake.tables import ALL, ops
 from imagelake.tables.delta.store import DeltaStore
 
@@ -88,7 +88,7 @@ def _outcome(reports: Sequence[RunReport]) -> dict[str, Any]:
     return {"status": status, "problem": bad[0].problem if bad else None}
 
 
-def open_context(settings: Settings, lake: Lake, clock: Clock = system_clock) -> Context:
+def open_context(settings: Settings, lake: MarkedRoot, clock: Clock = system_clock) -> Context:
     """A context on a lake with all its tables in place, not yet recorded as a run."""
     spark = open_session(settings, "imagelake")
     run_id = uuid.uuid4().hex

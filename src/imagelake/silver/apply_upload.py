@@ -25,7 +25,7 @@ from imagelake.tables.frames import all_settled, distinct_values, is_empty, is_o
 
 
 @dataclass(frozen=True)
-class Draft:
+class DraftFrames:
     """The silver rows of one dataset, or the part of them that an upload may touch.
 
     Categories are few and stay on the driver; `rejections` are the open ones; `published_splits` has image_key and
@@ -39,14 +39,14 @@ class Draft:
     published_splits: DataFrame
     used_elsewhere: frozenset[str] = frozenset()
 
-    def settled(self) -> Draft:
+    def settled(self) -> DraftFrames:
         """The same draft, cut from its lineage, for the next upload to build on."""
         images, annotations, rejections = all_settled(self.images, self.annotations, self.rejections)
         return replace(self, images=images, annotations=annotations, rejections=rejections)
 
 
 @dataclass(frozen=True)
-class Rules:
+class UploadRules:
     """What an upload is judged by beside the draft, all of it pinned before the first write of a build.
 
     `published_index` is the training index each category name has had in any version; `lineages` gives each sequence
@@ -62,14 +62,14 @@ class Rules:
 
 
 @dataclass(frozen=True)
-class Applied:
+class AppliedUpload:
     """The draft after an upload, its number, and the frames its counts are drawn from (all settled).
 
     `images` are the rows of accepted images, uploaded ones and those its documents speak of.
     """
 
-    before: Draft
-    after: Draft
+    before: DraftFrames
+    after: DraftFrames
     sequence: int
     upload: UploadRecords
     images: DataFrame
@@ -79,7 +79,9 @@ class Applied:
     broken_by_categories: Mapping[str, int]
 
 
-def apply(ctx: Context, draft: Draft, delivery: Delivery, parsed: ParsedUpload, rules: Rules) -> Applied:
+def apply(
+    ctx: Context, draft: DraftFrames, delivery: Delivery, parsed: ParsedUpload, rules: UploadRules
+) -> AppliedUpload:
     """The draft with this upload's images, annotations, categories and rejections; UploadRejected as a whole."""
     upload = read_upload(parsed, draft.images, rules.settings.match == "name")
     listed = img.listed(upload.matched.where(F.col("status") == FOUND))
@@ -106,10 +108,12 @@ def apply(ctx: Context, draft: Draft, delivery: Delivery, parsed: ParsedUpload, 
         new_images, annotations = all_settled(new_images, _annotations_after(judged))
     categories, broken = _categories_after(judged, annotations, rules)
     after = replace(draft, images=new_images, annotations=annotations, categories=categories, rejections=rejections)
-    return Applied(draft, after, delivery.sequence, upload, judged.merged, images.rejected, labels, refused, broken)
+    return AppliedUpload(
+        draft, after, delivery.sequence, upload, judged.merged, images.rejected, labels, refused, broken
+    )
 
 
-def remove(draft: Draft, delivery: Delivery, keys: DataFrame, now: datetime) -> Draft:
+def remove(draft: DraftFrames, delivery: Delivery, keys: DataFrame, now: datetime) -> DraftFrames:
     """The draft without these image keys, their annotations, and what was open about them."""
     images = draft.images.join(keys, "image_key", "left_anti")
     annotations = draft.annotations.join(keys, "image_key", "left_anti")
@@ -126,7 +130,7 @@ class _Judged:
     draft that give way to their outlines."""
 
     delivery: Delivery
-    draft: Draft
+    draft: DraftFrames
     upload: UploadRecords
     images: img.Incoming
     labels: JudgedLabels
@@ -142,13 +146,13 @@ class _Answers:
     rejections: DataFrame | None = None
 
 
-def _answers(ctx: Context, delivery: Delivery, files: DataFrame, rules: Rules) -> _Answers:
+def _answers(ctx: Context, delivery: Delivery, files: DataFrame, rules: UploadRules) -> _Answers:
     slip = read_receipt(ctx, delivery.dataset, files)
     named = rules.sequences.get(slip.upload_id, ()) if slip else ()
     return _Answers((*rules.lineages[delivery.sequence], *named), answered(ctx, slip))
 
 
-def _stand_ins(draft: Draft, labels: JudgedLabels, lineage: tuple[int, ...]) -> StandIns | None:
+def _stand_ins(draft: DraftFrames, labels: JudgedLabels, lineage: tuple[int, ...]) -> StandIns | None:
     """None without asking for an upload that is the first of its lineage: none of its labels can be there."""
     if len(lineage) < 2:
         return None
@@ -179,10 +183,10 @@ def _refused(judged: _Judged) -> DataFrame:
     return refused.unionByName(rej.of_image_records(waited))
 
 
-def _taken(judged: _Judged, answers: _Answers) -> rej.Taken:
+def _taken(judged: _Judged, answers: _Answers) -> rej.UploadEffects:
     labels, matched = judged.labels, judged.upload.matched
     accepted = labels.annotations.accepted
-    return rej.Taken(
+    return rej.UploadEffects(
         labels.brought,
         changed_units(labels.brought, judged.draft.annotations, accepted, judged.images.accepted),
         judged.merged.where("_from_upload").select("image_key", "_same_bytes"),
@@ -225,7 +229,7 @@ def _annotations_after(judged: _Judged) -> DataFrame:
 
 
 def _categories_after(
-    judged: _Judged, annotations: DataFrame, rules: Rules
+    judged: _Judged, annotations: DataFrame, rules: UploadRules
 ) -> tuple[list[dict[str, Any]], dict[str, int]]:
     draft = judged.draft
     before, after = (

@@ -23,7 +23,7 @@ from imagelake.quality.rules import RULES_VERSION
 from imagelake.quality.severities import severities
 from imagelake.runs.context import Before, Context, Counts, RunReport
 from imagelake.silver import build_plan, seen_before
-from imagelake.silver.apply_upload import Rules, apply, remove
+from imagelake.silver.apply_upload import UploadRules, apply, remove
 from imagelake.silver.build_plan import BuildPlan
 from imagelake.silver.changes import changes
 from imagelake.silver.counts import count_removal, count_upload
@@ -63,7 +63,7 @@ class _Batch:
     """A batch on its way: the draft as far as it has come, and how its uploads ended."""
 
     rows: list[dict[str, Any]]
-    rules: Rules
+    rules: UploadRules
     source: DraftSource
     ended: list[_Ended] = field(default_factory=list)
 
@@ -140,7 +140,7 @@ def _new_plan(ctx: Context, dataset: str, uploads: Sequence[Delivery]) -> BuildP
     return BuildPlan(max(sequences), sequences, versions, settings, ctx.clock(), {})
 
 
-def _rules(ctx: Context, dataset: str, plan: BuildPlan, rows: Sequence[Mapping[str, Any]]) -> Rules:
+def _rules(ctx: Context, dataset: str, plan: BuildPlan, rows: Sequence[Mapping[str, Any]]) -> UploadRules:
     lineages = {
         int(row["sequence"]): tuple(
             int(other["sequence"])
@@ -153,7 +153,7 @@ def _rules(ctx: Context, dataset: str, plan: BuildPlan, rows: Sequence[Mapping[s
     for row in rows:
         sequences[row["upload_id"]] = (*sequences.get(row["upload_id"], ()), int(row["sequence"]))
     index = published_index(ctx, dataset)
-    return Rules(plan.settings, severities(plan.settings), index, lineages, sequences, plan.now)
+    return UploadRules(plan.settings, severities(plan.settings), index, lineages, sequences, plan.now)
 
 
 def _apply(ctx: Context, batch: _Batch, upload: Delivery, failure: str | None) -> _Ended:

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from imagelake.runs.context import Context
-from imagelake.silver.apply_upload import Draft
+from imagelake.silver.apply_upload import DraftFrames
 from imagelake.silver.image_frames import same
 from imagelake.silver.rows.categories import COMPARED as OF_CATEGORIES
 from imagelake.silver.rows.images import STICKY
@@ -33,7 +33,7 @@ _COMPARED = {
 """Columns in which a row that is in both differs."""
 
 
-def changes(ctx: Context, before: Draft, after: Draft) -> list[TableChanges]:
+def changes(ctx: Context, before: DraftFrames, after: DraftFrames) -> list[TableChanges]:
     """The difference of images, annotations, categories and rejections, in this order; nothing to do is zero rows."""
     images, annotations, rejections = together(
         partial(row_changes, silver.IMAGES, before.images, after.images),

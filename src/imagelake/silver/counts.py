@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from imagelake.core.wording import NAMED, listed
 from imagelake.runs.context import Counts
-from imagelake.silver.apply_upload import Applied, Draft
+from imagelake.silver.apply_upload import AppliedUpload, DraftFrames
 from imagelake.silver.rows.annotations import BOX_SAVED
 from imagelake.silver.rows.images import LABELS_REJECTED
 from imagelake.silver.rows.match_images import FOUND
@@ -29,7 +29,7 @@ _ARCHIVES = r"\.(zip|tar|tgz|gz|bz2|xz|7z|rar)$"
 _SPLIT_ORDER = {"train": 0, "val": 1, "test": 2}
 
 
-def count_upload(applied: Applied) -> UploadCounts:
+def count_upload(applied: AppliedUpload) -> UploadCounts:
     """The counts of an applied upload, not `judged` yet; AssertionError when they do not add up."""
     n = tally_joined(*_read(applied), *_accepted(applied), *_refused(applied), *_outcomes(applied), *_said(applied))
     counts = {entity: _counts(entity, n) for entity in ("images", "annotations")}
@@ -53,7 +53,7 @@ def count_upload(applied: Applied) -> UploadCounts:
     )
 
 
-def count_removal(before: Draft, after: Draft) -> UploadCounts:
+def count_removal(before: DraftFrames, after: DraftFrames) -> UploadCounts:
     """The counts of a removal: nothing is read, images and annotations go."""
     pairs = (
         ("images", "image_key", before.images, after.images),
@@ -80,7 +80,7 @@ def _ends(prefix: str, n: Mapping[str, int]) -> tuple[str, ...]:
     return tuple(sorted(label.removeprefix(prefix) for label in n if label.startswith(prefix)))
 
 
-def _read(applied: Applied) -> list[DataFrame]:
+def _read(applied: AppliedUpload) -> list[DataFrame]:
     """What there was to read, from the upload alone: its files, and its documents' records."""
     files, records = applied.upload.listed, applied.upload.records
     refused = (F.col("type") == "issue") & (F.col("entity") == "annotation")
@@ -100,18 +100,18 @@ def _read(applied: Applied) -> list[DataFrame]:
     ]
 
 
-def _apart(applied: Applied) -> DataFrame:
+def _apart(applied: AppliedUpload) -> DataFrame:
     """Outlines that were refused while their box was not: one entry of a document has become two."""
     return applied.labels.annotations.rejected.where((F.col("_scope") == "now") & F.col(BOX_SAVED))
 
 
-def _unknown(applied: Applied) -> DataFrame:
+def _unknown(applied: AppliedUpload) -> DataFrame:
     """Images that documents list and nobody has; members of mere split lists are no images."""
     missing = applied.upload.matched.where((F.col("status") != FOUND) & (F.size("kinds") > 0))
     return missing.select("document", "ref").distinct()
 
 
-def _accepted(applied: Applied) -> list[DataFrame]:
+def _accepted(applied: AppliedUpload) -> list[DataFrame]:
     """Accepted or unchanged, for rows of the upload itself; and the warnings on rows it changed."""
     now = F.col("_scope") == "now"
     labels = applied.labels.annotations.accepted
@@ -148,11 +148,11 @@ def _taken(entity: str, rows: DataFrame, counted: Column) -> DataFrame:
     return _marked(rows, outcome, flags)
 
 
-def _broken_documents(applied: Applied) -> DataFrame:
+def _broken_documents(applied: AppliedUpload) -> DataFrame:
     return applied.upload.records.where("type = 'issue' AND entity = 'file'").select("document").distinct()
 
 
-def _refused(applied: Applied) -> list[DataFrame]:
+def _refused(applied: AppliedUpload) -> list[DataFrame]:
     now = F.col("_scope") == "now"
     issues = applied.upload.records.where("type = 'issue' AND entity IN ('image', 'annotation')")
     damaged = applied.upload.files.where("role NOT IN ('image', 'mask') AND problem_rule IS NOT NULL")
@@ -167,7 +167,7 @@ def _refused(applied: Applied) -> list[DataFrame]:
     ]
 
 
-def _outcomes(applied: Applied) -> list[DataFrame]:
+def _outcomes(applied: AppliedUpload) -> list[DataFrame]:
     """What became of the rows that were there: removed, changed, or come once more; and whose they were.
 
     Of an image only other bytes count as a change: labels have rows of their own.
@@ -195,7 +195,7 @@ def _outcome(entity: str, before: DataFrame, after: DataFrame, changed: Column) 
     )
 
 
-def _said(applied: Applied) -> list[DataFrame]:
+def _said(applied: AppliedUpload) -> list[DataFrame]:
     """Images some of whose labels are refused since this upload; and those that it puts into another split than the
     published one, counted, and some of them by name."""
     other = F.col("published_split").isNotNull() & (F.col("asked_split") != F.col("published_split"))

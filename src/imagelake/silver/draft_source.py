@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from imagelake.quality.catalogue import WAITING
 from imagelake.runs.context import Context
-from imagelake.silver.apply_upload import Draft
+from imagelake.silver.apply_upload import DraftFrames
 from imagelake.silver.build_plan import BuildPlan
 from imagelake.silver.changes import category_changes, changes, row_changes
 from imagelake.silver.published import published_splits, published_splits_of
@@ -39,11 +39,11 @@ _ROWS = (silver.IMAGES, silver.ANNOTATIONS, silver.REJECTIONS)
 class DraftSource(Protocol):
     """The draft as far as a batch has come."""
 
-    def part(self, upload: Delivery, parsed: ParsedUpload) -> Draft:
+    def part(self, upload: Delivery, parsed: ParsedUpload) -> DraftFrames:
         """What the upload may touch."""
         ...
 
-    def take(self, before: Draft, after: Draft, changed: Callable[[], list[TableChanges]]) -> None:
+    def take(self, before: DraftFrames, after: DraftFrames, changed: Callable[[], list[TableChanges]]) -> None:
         """Go on with what an upload has made of its part; `changed` gives the difference of the two."""
         ...
 
@@ -53,29 +53,29 @@ class DraftSource(Protocol):
 
 
 @dataclass
-class WholeDraft:
+class WholeDraftSource:
     """The draft read whole: for uploads that may touch much of it, and for drafts of few rows."""
 
     ctx: Context
-    before: Draft
-    now: Draft = field(init=False)
+    before: DraftFrames
+    now: DraftFrames = field(init=False)
 
     def __post_init__(self) -> None:
         self.now = self.before
 
     @classmethod
-    def of(cls, ctx: Context, dataset: str, plan: BuildPlan) -> WholeDraft:
+    def of(cls, ctx: Context, dataset: str, plan: BuildPlan) -> WholeDraftSource:
         """The draft that the plan is computed from; lazy frames must not see this build's own writes."""
         images, annotations, rejections = (ctx.tables.read(spec, dataset, plan.version(spec)) for spec in _ROWS)
         open_rejections = rejections.where(F.col("closed_at").isNull())
         categories, splits = _categories(ctx, dataset, plan), published_splits(ctx, dataset)
-        return cls(ctx, Draft(images, annotations, categories, open_rejections, splits).settled())
+        return cls(ctx, DraftFrames(images, annotations, categories, open_rejections, splits).settled())
 
-    def part(self, upload: Delivery, parsed: ParsedUpload) -> Draft:
+    def part(self, upload: Delivery, parsed: ParsedUpload) -> DraftFrames:
         """All of it."""
         return self.now
 
-    def take(self, before: Draft, after: Draft, changed: Callable[[], list[TableChanges]]) -> None:
+    def take(self, before: DraftFrames, after: DraftFrames, changed: Callable[[], list[TableChanges]]) -> None:
         """The draft after the upload."""
         self.now = after
 
@@ -115,7 +115,7 @@ class DraftParts:
         categories = _categories(ctx, dataset, plan)
         return cls(ctx, dataset, by_name, images, annotations, rejections, categories, used)
 
-    def part(self, upload: Delivery, parsed: ParsedUpload) -> Draft:
+    def part(self, upload: Delivery, parsed: ParsedUpload) -> DraftFrames:
         """The images that the upload's files and documents may mean, and all that belongs to them."""
         touched = touched_by(upload, parsed, self.by_name)
         is_twin = {"content_hash": touched.is_hash()} if touched.hashes else {}
@@ -131,7 +131,7 @@ class DraftParts:
         elsewhere = frozenset(str(name) for name, count in self.used.items() if count > here[name])
         meant = either(touched.is_key(), is_in(_values(images, "image_key")))
         frame_of = self.ctx.tables.frame_of
-        return Draft(
+        return DraftFrames(
             frame_of(silver.IMAGES, images),
             frame_of(silver.ANNOTATIONS, annotations),
             self.categories,
@@ -140,7 +140,7 @@ class DraftParts:
             elsewhere,
         )
 
-    def take(self, before: Draft, after: Draft, changed: Callable[[], list[TableChanges]]) -> None:
+    def take(self, before: DraftFrames, after: DraftFrames, changed: Callable[[], list[TableChanges]]) -> None:
         """Lay what differs in the part over the tables."""
         images, annotations, _, rejections = (change.rows.collected() for change in changed())
         stood = collected(before.annotations)
@@ -202,7 +202,7 @@ def _is_draft_small(ctx: Context, dataset: str) -> bool:
 def source_of(ctx: Context, dataset: str, plan: BuildPlan, uploads: Sequence[Delivery]) -> DraftSource:
     """The draft that the plan is computed from, as the size of the work asks for it."""
     if _is_draft_small(ctx, dataset) or not are_small(ctx, dataset, uploads):
-        return WholeDraft.of(ctx, dataset, plan)
+        return WholeDraftSource.of(ctx, dataset, plan)
     return DraftParts.of(ctx, dataset, plan)
 
 

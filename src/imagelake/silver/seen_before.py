@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from imagelake.quality.catalogue import WAITING
 from imagelake.runs.context import Context
-from imagelake.silver.apply_upload import Applied
+from imagelake.silver.apply_upload import AppliedUpload
 from imagelake.silver.rows.units import UNIT
 from imagelake.silver.upload.delivery import Delivery
 from imagelake.tables import silver
@@ -38,7 +38,7 @@ def earlier(rows: Sequence[Row], delivery: Delivery) -> Row | None:
 
 
 def superseding(
-    ctx: Context, rows: Sequence[Row], before: Row, applied: Applied, changed: tuple[DataFrame, DataFrame]
+    ctx: Context, rows: Sequence[Row], before: Row, applied: AppliedUpload, changed: tuple[DataFrame, DataFrame]
 ) -> list[Row]:
     """The uploads after `before` that changed units or bytes it brings, oldest first.
 
@@ -63,7 +63,7 @@ def message(newer: Sequence[Row]) -> str:
     return f"newer uploads have changed what it brought: {names}; --again applies it once more"
 
 
-def _deliveries(applied: Applied, changed: tuple[DataFrame, DataFrame]) -> set[int]:
+def _deliveries(applied: AppliedUpload, changed: tuple[DataFrame, DataFrame]) -> set[int]:
     """The sequences of the draft's rows in its way."""
     images, annotations = changed
     refused = _refused_anew(applied)
@@ -74,14 +74,14 @@ def _deliveries(applied: Applied, changed: tuple[DataFrame, DataFrame]) -> set[i
     return {int(row["delivery"]) for row in rows.distinct().collect()}
 
 
-def _refused_anew(applied: Applied) -> DataFrame:
+def _refused_anew(applied: AppliedUpload) -> DataFrame:
     """The upload's own rejections of images and labels that are not open already."""
     open_before = applied.before.rejections.where("closed_at IS NULL")
     own = F.col("image_key").isNotNull() & (F.col("delivery") == applied.sequence)
     return applied.rejections.join(open_before, "rejection_id", "left_anti").where(own)
 
 
-def _in_units(applied: Applied, units: DataFrame) -> DataFrame:
+def _in_units(applied: AppliedUpload, units: DataFrame) -> DataFrame:
     """`delivery` of the draft's labels in these units, and of images that say that one of them is empty."""
     before = applied.before
     labels = before.annotations.join(units, [*UNIT], "left_semi")
@@ -90,7 +90,7 @@ def _in_units(applied: Applied, units: DataFrame) -> DataFrame:
     return labels.select("delivery").unionByName(images.select("delivery"))
 
 
-def _of_other_bytes(applied: Applied, images: DataFrame, refused: DataFrame) -> DataFrame:
+def _of_other_bytes(applied: AppliedUpload, images: DataFrame, refused: DataFrame) -> DataFrame:
     """`delivery` of the draft's images that have other bytes than these, or than files refused for what is there."""
     in_the_way = refused.where(F.col("rule").isin(*_IN_THE_WAY)).select("image_key")
     refused_images = applied.rejected_images.join(in_the_way, "image_key", "left_semi")
@@ -100,7 +100,7 @@ def _of_other_bytes(applied: Applied, images: DataFrame, refused: DataFrame) -> 
     return there.select("delivery")
 
 
-def _brings_back(ctx: Context, before: Row, applied: Applied) -> bool:
+def _brings_back(ctx: Context, before: Row, applied: AppliedUpload) -> bool:
     """Whether images would enter the draft that this upload had in it: those that it was not refused then."""
     new = applied.images.where("_from_upload").join(applied.before.images, "image_key", "left_anti").select("path")
     stored = ctx.tables.read(silver.REJECTIONS, before["dataset"]).select(*_REFUSAL)

@@ -44,7 +44,7 @@ class Range(NamedTuple):
     length: int
 
 
-class Unfinished(NamedTuple):
+class UnfinishedWrites(NamedTuple):
     """What writers began and never named: uploads in parts, and temporary files, by path."""
 
     uploads: tuple[str, ...]
@@ -147,6 +147,6 @@ class Storage(Protocol):
         """ConfigError unless several writers may commit here, or only one is declared."""
         ...
 
-    def remove_unfinished(self, folders: Sequence[str], before: datetime) -> Unfinished:
+    def remove_unfinished(self, folders: Sequence[str], before: datetime) -> UnfinishedWrites:
         """Remove what writers left below these folders before a time without giving it a name."""
         ...

@@ -14,7 +14,7 @@ from typing import BinaryIO
 from urllib.parse import quote, unquote
 
 from imagelake.errors import ConfigError, ImagelakeError, IntegrityError, NotFound, UsageError
-from imagelake.storage.base import TEMP_PREFIX, Range, Stat, Unfinished
+from imagelake.storage.base import TEMP_PREFIX, Range, Stat, UnfinishedWrites
 from imagelake.storage.blobs.local_writer import LocalBlobWriter
 from imagelake.storage.leases.lock_record import FileLockRecord
 from imagelake.storage.local_files import new_temp, open_regular, publish, sorted_entries, sync, sync_filesystem
@@ -201,14 +201,14 @@ class LocalStorage:
     def check_writers(self) -> None:
         """A folder always lets several writers commit."""
 
-    def remove_unfinished(self, folders: Sequence[str], before: datetime) -> Unfinished:
+    def remove_unfinished(self, folders: Sequence[str], before: datetime) -> UnfinishedWrites:
         """Remove temporary files that were changed last before a time."""
         removed = []
         for place in (place for folder in folders for place in (self.folder / folder).rglob(f"{TEMP_PREFIX}*")):
             if datetime.fromtimestamp(place.stat().st_mtime, timezone.utc) < before:
                 place.unlink(missing_ok=True)
                 removed.append(place.relative_to(self.folder).as_posix())
-        return Unfinished((), tuple(removed))
+        return UnfinishedWrites((), tuple(removed))
 
     def _sync_folders(self, paths: Iterable[str]) -> None:
         """Sync the folders on the way to these paths, the root included: each may be new."""

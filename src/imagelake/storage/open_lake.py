@@ -29,7 +29,7 @@ _USER_FOLDERS = ("landing", "datasets")
 
 
 @dataclass(frozen=True)
-class Lake:
+class MarkedRoot:
     """A marked root: its storage, its id (32 hex digits), its format, when it was created (ISO 8601)."""
 
     storage: Storage
@@ -38,7 +38,7 @@ class Lake:
     created: str
 
 
-def open_lake(uri: str, s3: S3Settings | None = None) -> Lake:
+def open_lake(uri: str, s3: S3Settings | None = None) -> MarkedRoot:
     """The lake at a root. NotFound when there is none, LakeFormatError when it is too new for this program."""
     storage = open_storage(uri, s3)
     try:
@@ -51,7 +51,7 @@ def open_lake(uri: str, s3: S3Settings | None = None) -> Lake:
     return _parse(storage, mark)
 
 
-def create_lake(uri: str, clock: Callable[[], datetime], s3: S3Settings | None = None) -> Lake:
+def create_lake(uri: str, clock: Callable[[], datetime], s3: S3Settings | None = None) -> MarkedRoot:
     """A new lake at an empty root, or the one that is there: several processes may create it at once.
 
     Uploads dropped under landing/ and settings under datasets/ may be there before the lake is. ConfigError names
@@ -94,12 +94,12 @@ def _may_precede(path: str) -> bool:
     return path == MARKER or path.partition("/")[0] in _USER_FOLDERS or is_junk(path)
 
 
-def _parse(storage: Storage, mark: bytes) -> Lake:
+def _parse(storage: Storage, mark: bytes) -> MarkedRoot:
     where = storage.uri(MARKER)
     try:
         data: Any = json.loads(mark)
         number = data["format"]
-        lake = Lake(storage, str(data["lake_id"]), int(number), str(data["created"]))
+        lake = MarkedRoot(storage, str(data["lake_id"]), int(number), str(data["created"]))
     except (ValueError, KeyError, TypeError):
         raise IntegrityError(
             f"{where} is damaged: it must be JSON with format, lake_id and created",

@@ -81,7 +81,7 @@ class Counted:
 
 
 @dataclass(frozen=True)
-class Held:
+class LocalRows:
     """Rows that the driver holds, and no frame of them."""
 
     table: pa.Table
@@ -96,11 +96,11 @@ class Held:
         return self.table
 
 
-def all_of(rows: Sequence[Counted | Held]) -> Counted | Held:
+def all_of(rows: Sequence[Counted | LocalRows]) -> Counted | LocalRows:
     """Several of one kind, of the same columns, as one."""
-    tables = [part.table for part in rows if isinstance(part, Held)]
+    tables = [part.table for part in rows if isinstance(part, LocalRows)]
     if tables:
-        return Held(pa.concat_tables(tables))
+        return LocalRows(pa.concat_tables(tables))
     frames = [part.frame for part in rows if isinstance(part, Counted)]
     return Counted(reduce(DataFrame.unionByName, frames), sum(part.count for part in rows))
 

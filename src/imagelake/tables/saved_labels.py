@@ -22,25 +22,25 @@ _YOUNG = 2_000_000  # microseconds; one that lost a race is withdrawn within a s
 
 
 @dataclass(frozen=True)
-class Saves:
+class SavedLabels:
     """Paths below `labels/<D>/`: those no delivery has yet, and those a build has finished with."""
 
     waiting: tuple[str, ...]
     finished: tuple[str, ...]
 
 
-def saves(ctx: Context, dataset: str) -> Saves:
+def saves(ctx: Context, dataset: str) -> SavedLabels:
     """The saves that are there, by what has become of them."""
     prefix = dataset_folder(dataset)
     names = [stat.path.removeprefix(f"{prefix}/") for stat in ctx.storage.list(f"{prefix}/")]
     if not names:
-        return Saves((), ())
+        return SavedLabels((), ())
     rows = [r for r in upload_rows.newest(ctx.tables, dataset) if r["format"] == FORMAT]
     landed = _delivered(ctx, dataset, [r for r in rows if r["state"] in (upload_rows.LANDED, "failed")])
     built = _delivered(ctx, dataset, [r for r in rows if r["state"] in (*upload_rows.DONE, "superseded")])
     settled = ctx.clock().timestamp() * 1e6 - _YOUNG
     waiting = tuple(name for name in names if name not in landed | built and _time(name) < settled)
-    return Saves(waiting, tuple(name for name in names if name in built))
+    return SavedLabels(waiting, tuple(name for name in names if name in built))
 
 
 def remove_delivered(ctx: Context, delivery: Mapping[str, Any]) -> None:

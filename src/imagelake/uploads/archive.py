@@ -30,7 +30,7 @@ _ENTRY_ROOM = 2048  # bytes of central directory an entry may need on average
 
 
 @dataclass(frozen=True)
-class Index:
+class ArchiveIndex:
     """Its length, the first byte of its directory, and the sha256 of all from there on: two copies agree in it."""
 
     length: int
@@ -44,7 +44,7 @@ class Archive:
 
     entries: Rows[Entry]
     comment: bytes
-    index: Index
+    index: ArchiveIndex
 
 
 def read_archive(storage: Storage, path: str, limits: IngestSettings) -> Archive:
@@ -77,15 +77,15 @@ def _entries(tail: bytes, directory: Directory, limits: IngestSettings) -> pa.Ta
     return entry_table(records, ends)
 
 
-def index(storage: Storage, path: str, offset: int) -> Index:
+def index(storage: Storage, path: str, offset: int) -> ArchiveIndex:
     """The index of a zip whose directory begins at this byte."""
     stat = storage.stat(path)
     length = stat.length if stat is not None else 0
     return _index(storage.read(path, offset, max(0, length - offset)), length, offset)
 
 
-def _index(tail: bytes, length: int, offset: int) -> Index:
-    return Index(length, offset, hashlib.sha256(tail).hexdigest())
+def _index(tail: bytes, length: int, offset: int) -> ArchiveIndex:
+    return ArchiveIndex(length, offset, hashlib.sha256(tail).hexdigest())
 
 
 def _check_counts(directory: Directory, limits: IngestSettings) -> None:

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from imagelake.storage.base import TEMP_PREFIX, Storage
 from imagelake.storage.blobs.local_writer import ARCHIVES
 from imagelake.uploads.archived import ArchiveCopy
-from imagelake.uploads.source import Source
+from imagelake.uploads.source import UploadSource
 from imagelake.uploads.zip_source import copied_source
 
 _CHUNK = 1 << 23
 
 
-def receive(lake: Storage, source: Source) -> ArchiveCopy:
+def receive(lake: Storage, source: UploadSource) -> ArchiveCopy:
     """Begin to take an archive into a lake.
 
     A local lake copies it at once, and reads the copy. A bucket gets it when it is stored: until then it is read
@@ -34,7 +34,7 @@ class Copied:
     """An archive in a local lake under a temporary name, and the sha256 it will be named by."""
 
     lake: Storage
-    source: Source
+    source: UploadSource
     temp: str
     sha256: str
 
@@ -50,7 +50,7 @@ class Copied:
         self.lake.delete(self.temp)
 
 
-def copy_archive(lake: Storage, source: Source) -> Copied:
+def copy_archive(lake: Storage, source: UploadSource) -> Copied:
     """Copy an archive from anywhere into a local lake in one pass, hashing it on the way."""
     assert source.archive is not None
     temp = f"{ARCHIVES}/{TEMP_PREFIX}{uuid.uuid4().hex}"

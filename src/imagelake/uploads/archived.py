@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from imagelake.uploads.source import Source
+from imagelake.uploads.source import UploadSource
 
 
 class ArchiveCopy(Protocol):
     """A zip upload that can be stored in the lake, or discarded."""
 
     @property
-    def source(self) -> Source:
+    def source(self) -> UploadSource:
         """The upload, as its members are to be read: what is read there is what will be stored."""
         ...
 

@@ -10,12 +10,12 @@ from imagelake.storage.blobs.local_writer import ARCHIVES
 from imagelake.storage.s3.bucket_storage import S3Storage
 from imagelake.storage.s3.multipart import part_bytes, pieces_of
 from imagelake.uploads.archived import ArchiveCopy
-from imagelake.uploads.source import Located, Source
+from imagelake.uploads.source import ArchiveLocation, UploadSource
 
 _CHUNK = 1 << 23
 
 
-def receive_in_bucket(lake: Storage, source: Source) -> ArchiveCopy:
+def receive_in_bucket(lake: Storage, source: UploadSource) -> ArchiveCopy:
     """Begin to take an archive into the bucket: one of a local disk is hashed first, for its name."""
     assert source.archive is not None
     assert isinstance(lake, S3Storage)
@@ -33,8 +33,8 @@ class Sent:
     """A local archive, read where it is; sent under its sha256 when it is stored."""
 
     lake: S3Storage
-    source: Source
-    archive: Located
+    source: UploadSource
+    archive: ArchiveLocation
     sha256: str
 
     def store(self, upload_id: str) -> str:
@@ -61,8 +61,8 @@ class CopiedOnServer:
     """
 
     lake: S3Storage
-    source: Source
-    archive: Located
+    source: UploadSource
+    archive: ArchiveLocation
 
     def store(self, upload_id: str) -> str:
         """Copy it; Conflict when it has changed since it was read."""

@@ -12,7 +12,7 @@ from imagelake.storage.base import Stat, Storage
 from imagelake.storage.uri import join, split
 from imagelake.uploads.file_names import check_distinct, check_path
 from imagelake.uploads.member_rows import MEMBERS, Ignored, member_row, nothing_ignored, one_member
-from imagelake.uploads.source import ANNOTATION_SUFFIXES, ObjectTree, Source, arranged, check_folder
+from imagelake.uploads.source import ANNOTATION_SUFFIXES, ObjectTree, UploadSource, arranged, check_folder
 from imagelake.uploads.source_rows import RowBuilder, Rows, sum_of
 from imagelake.uploads.zip_source import archive_source
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from imagelake.config.settings import IngestSettings, S3Settings
 
 
-def s3_source(uri: str, limits: IngestSettings, s3: S3Settings | None, only: frozenset[str] | None) -> Source:
+def s3_source(uri: str, limits: IngestSettings, s3: S3Settings | None, only: frozenset[str] | None) -> UploadSource:
     """The upload at an `s3:` URI: the object of that name, else the prefix."""
     bucket, key = split(uri)
     storage = open_storage(f"s3://{bucket}", s3)
@@ -34,7 +34,7 @@ def s3_source(uri: str, limits: IngestSettings, s3: S3Settings | None, only: fro
     members = one_member(member_row(nfc(name), name, stat.length, etag=stat.etag))
     tree = ObjectTree(members, open_storage(f"s3://{join(bucket, folder)}", s3))
     stamp = f"{stat.length}-{stat.etag}"
-    return Source("file", storage.uri(key), members, nothing_ignored(), "", stat.length, stamp, tree)
+    return UploadSource("file", storage.uri(key), members, nothing_ignored(), "", stat.length, stamp, tree)
 
 
 def check_there(uri: str, s3: S3Settings | None) -> None:
@@ -55,7 +55,7 @@ def _absent(storage: Storage) -> NotFound:
     return NotFound(f"{storage.root} does not exist", hint="name an object, or a prefix with objects below it")
 
 
-def _prefix_source(storage: Storage, limits: IngestSettings, only: frozenset[str] | None) -> Source:
+def _prefix_source(storage: Storage, limits: IngestSettings, only: frozenset[str] | None) -> UploadSource:
     files = RowBuilder(MEMBERS)
     total = 0
     for stat in storage.list():
@@ -71,6 +71,6 @@ def _prefix_source(storage: Storage, limits: IngestSettings, only: frozenset[str
     check_distinct(table["path"], (), "folder")
     members, wrapper, junk = arranged(table, "folder")
     size = sum_of(members.table["length"])
-    return Source(
+    return UploadSource(
         "folder", storage.root, members, Rows(junk, Ignored), wrapper, size, None, ObjectTree(members, storage)
     )

@@ -28,8 +28,8 @@ from imagelake.uploads.member_rows import (
 )
 from imagelake.uploads.source import (
     ANNOTATION_SUFFIXES,
-    FolderTree,
-    Source,
+    UploadFolderTree,
+    UploadSource,
     arranged,
     check_folder,
 )
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 def open_source(
     uri: str, limits: IngestSettings, s3: S3Settings | None = None, only: frozenset[str] | None = None
-) -> Source:
+) -> UploadSource:
     """The upload at a path, a `file:` or an `s3:` URI; of a folder, only these paths if any are given.
 
     UploadRejected when it cannot be taken as a whole, NotFound when absent.
@@ -52,7 +52,7 @@ def open_source(
     return source
 
 
-def _local_source(uri: str, limits: IngestSettings, only: frozenset[str] | None) -> Source:
+def _local_source(uri: str, limits: IngestSettings, only: frozenset[str] | None) -> UploadSource:
     path = path_from_uri(uri).absolute()
     if path.is_dir():
         return _folder_source(path, limits, only)
@@ -64,7 +64,7 @@ def _local_source(uri: str, limits: IngestSettings, only: frozenset[str] | None)
     return archive_source(LocalStorage(place.parent), place.name, limits)
 
 
-def _folder_source(folder: Path, limits: IngestSettings, only: frozenset[str] | None) -> Source:
+def _folder_source(folder: Path, limits: IngestSettings, only: frozenset[str] | None) -> UploadSource:
     odd, files = RowBuilder(IGNORED), RowBuilder(MEMBERS)
     total = 0
     for entry in _walk(folder):
@@ -82,16 +82,18 @@ def _folder_source(folder: Path, limits: IngestSettings, only: frozenset[str] | 
     members, wrapper, junk = arranged(table, "folder")
     ignored = Rows(pa.concat_tables([odd.table(), junk]), Ignored)
     size = sum_of(members.table["length"])
-    return Source("folder", folder.as_uri(), members, ignored, wrapper, size, None, FolderTree(members, folder))
+    return UploadSource(
+        "folder", folder.as_uri(), members, ignored, wrapper, size, None, UploadFolderTree(members, folder)
+    )
 
 
-def _file_source(name: str, place: Path) -> Source:
+def _file_source(name: str, place: Path) -> UploadSource:
     check_path(name, "file")
     stat = place.stat()
     members = one_member(member_row(nfc(name), place.name, stat.st_size, mtime_ns=stat.st_mtime_ns))
     stamp = f"{stat.st_size}-{stat.st_mtime_ns}"
-    tree = FolderTree(members, place.parent)
-    return Source("file", place.as_uri(), members, nothing_ignored(), "", stat.st_size, stamp, tree)
+    tree = UploadFolderTree(members, place.parent)
+    return UploadSource("file", place.as_uri(), members, nothing_ignored(), "", stat.st_size, stamp, tree)
 
 
 def _walk(folder: Path) -> Iterator[Member | Ignored]:

@@ -19,7 +19,7 @@ from imagelake.storage.base import Storage
 from imagelake.storage.local_files import open_regular
 from imagelake.storage.uri import is_s3
 from imagelake.storage.zip.member import read_member
-from imagelake.uploads.archive import Index
+from imagelake.uploads.archive import ArchiveIndex
 from imagelake.uploads.file_names import shown
 from imagelake.uploads.member_rows import IGNORED, Ignored, Member, Members
 from imagelake.uploads.source_rows import Rows, batches, rows_where, sorted_rows, texts
@@ -32,17 +32,17 @@ ANNOTATION_SUFFIXES = (".json", ".xml", ".txt", ".yaml", ".yml")
 
 
 @dataclass(frozen=True)
-class Located:
+class ArchiveLocation:
     """An archive's place, its index, and its ETag when it is in a bucket."""
 
     storage: Storage
     path: str
-    index: Index
+    index: ArchiveIndex
     etag: str | None
 
 
 @dataclass(frozen=True)
-class Source:
+class UploadSource:
     """An upload: its files sorted by path, what was left out, the wrapper folder that was stripped, its size in bytes.
 
     `stamp` tells a change of a source that is one file (size and mtime or ETag); None for a folder. `archive` is where
@@ -57,7 +57,7 @@ class Source:
     bytes: int
     stamp: str | None
     tree: Tree
-    archive: Located | None = None
+    archive: ArchiveLocation | None = None
 
     @property
     def etag(self) -> str | None:
@@ -82,7 +82,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class _Members:
+class _MemberTree:
     """What every `formats.base.Tree` over members has in common; `read` is each one's own."""
 
     members: Members
@@ -98,7 +98,7 @@ class _Members:
 
 
 @dataclass(frozen=True)
-class ArchiveTree(_Members):
+class ArchiveTree(_MemberTree):
     """`formats.base.Tree` over an archive."""
 
     storage: Storage
@@ -112,7 +112,7 @@ class ArchiveTree(_Members):
 
 
 @dataclass(frozen=True)
-class FolderTree(_Members):
+class UploadFolderTree(_MemberTree):
     """`formats.base.Tree` over files below a local folder."""
 
     folder: Path
@@ -125,7 +125,7 @@ class FolderTree(_Members):
 
 
 @dataclass(frozen=True)
-class ObjectTree(_Members):
+class ObjectTree(_MemberTree):
     """`formats.base.Tree` over objects below a prefix."""
 
     storage: Storage

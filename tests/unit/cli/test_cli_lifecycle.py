@@ -19,7 +19,7 @@ from imagelake.errors import ConfigError
 from imagelake.lifecycle import estimate
 from imagelake.lifecycle.apply_rules import Turns, apply
 from imagelake.lifecycle.backends import BACKENDS
-from imagelake.lifecycle.bucket_rules import Place, wanted
+from imagelake.lifecycle.bucket_rules import BucketPrefix, target_rules
 from imagelake.lifecycle.rules_in_bucket import BucketRules
 from imagelake.storage.open_lake import create_lake
 from imagelake.storage.s3.bucket_storage import S3Storage
@@ -202,9 +202,9 @@ def test_a_rule_of_ones_own_is_refused_where_a_table_or_another_lake_lies(ask, l
 
 def test_the_library_refuses_to_let_a_table_or_another_lake_expire(lake, monkeypatch) -> None:
     monkeypatch.setattr(estimate, "MOST_LISTED", 2)
-    place = Place(lake.bucket, lake.prefix, "1" * 32)
+    place = BucketPrefix(lake.bucket, lake.prefix, "1" * 32)
     extra = LifecycleSettings(rules=[{"prefix": "exports/", "expire_days": 1}])
-    asked = wanted(extra, place, BACKENDS["moto"])
+    asked = target_rules(extra, place, BACKENDS["moto"])
     for path in ("exports/a", "exports/b", "exports/z/_delta_log/00000000000000000000.json"):
         lake.put(path, b"{}")
     with pytest.raises(ConfigError, match=r"below lake/exports/ would expire, but \S+/_delta_log/\S+ lies there"):
@@ -259,11 +259,11 @@ def test_two_lakes_of_a_bucket_that_apply_at_once_lose_no_rule(lake) -> None:
     """Twenty rounds, in each of which both change all their rules; a third party's rule is there throughout."""
     put_rules(lake, THEIRS)
     theirs = raw(lake, "theirs")
-    places = [Place(lake.bucket, f"lake-{i}", f"{i}" * 32) for i in range(2)]
+    places = [BucketPrefix(lake.bucket, f"lake-{i}", f"{i}" * 32) for i in range(2)]
     together = threading.Barrier(2)
 
-    def one(place: Place, days: int) -> None:
-        asked = wanted(LifecycleSettings(done_days=days, access_days=days), place, BACKENDS["moto"])
+    def one(place: BucketPrefix, days: int) -> None:
+        asked = target_rules(LifecycleSettings(done_days=days, access_days=days), place, BACKENDS["moto"])
         together.wait()
         turns = Turns(LeaseSettings(), now, f"{place.prefix}-{days}")
         apply(S3Storage(place.bucket, place.prefix, lake.settings), asked, place, BACKENDS["moto"], turns)

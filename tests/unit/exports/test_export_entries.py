@@ -6,7 +6,7 @@ import pytest
 
 from imagelake.client import lake
 from imagelake.exports import entries as module
-from imagelake.exports.entries import Entry, entries, entry
+from imagelake.exports.entries import ExportEntry, entries, entry
 from imagelake.geometry.run_lengths import write_runs
 from lakes import LakeMaker
 
@@ -36,7 +36,7 @@ def test_entries_are_the_samples_in_their_space(maker: LakeMaker, small_slices: 
         (s.key, s.split, s.width, s.height, s.labelled, s.attributes, s.annotations, s.turn.tag) for s in samples
     ]
 
-    def shown(e: Entry) -> tuple[object, ...]:
+    def shown(e: ExportEntry) -> tuple[object, ...]:
         return (e.key, e.split, e.width, e.height, e.labelled, e.attributes, e.annotations, e.orientation)
 
     assert [shown(e) for e in entries(samples)] == expected

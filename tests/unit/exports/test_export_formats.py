@@ -10,7 +10,7 @@ from zoo import zoo
 
 from imagelake.client import lake as client
 from imagelake.errors import UsageError
-from imagelake.exports.folder import Folder
+from imagelake.exports.folder import ExportFolder
 from imagelake.exports.formats import FORMATS, NAMES
 from lakes import LakeMaker
 
@@ -94,7 +94,7 @@ def test_the_page_describes_every_format() -> None:
 
 
 def test_files_of_long_names_are_written_side_by_side(tmp_path: Path) -> None:
-    folder = Folder(tmp_path, lambda done, total: None)
+    folder = ExportFolder(tmp_path, lambda done, total: None)
     one, other = ("x" * 240 + end for end in ("1.jpg", "2.jpg"))
     with folder.open(one) as first, folder.open(other) as second:
         first.write(b"1")

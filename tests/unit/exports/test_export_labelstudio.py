@@ -16,7 +16,7 @@ from imagelake.client.delta.tables import Tables
 from imagelake.config.settings import S3Settings
 from imagelake.exports import image_urls
 from imagelake.exports.export_content import content_of
-from imagelake.exports.folder import Folder
+from imagelake.exports.folder import ExportFolder
 from imagelake.exports.layouts.labelstudio import LabelStudio
 from imagelake.storage.s3.bucket_storage import S3Storage
 from lakes import LakeMaker
@@ -128,7 +128,7 @@ def test_images_of_a_bucket_are_urls(maker: LakeMaker, tmp_path: Path, monkeypat
     content = content_of(lake.storage, lake.load("zoo", unlabelled=True, oriented=True))
     bucket = S3Storage("bucket", "lake", S3Settings(endpoint="http://127.0.0.1:9", region="eu-west-1"))
     monkeypatch.setattr(image_urls, "Tables", lambda storage: Tables(lake.storage))
-    folder = Folder(tmp_path / "out", lambda done, total: None)
+    folder = ExportFolder(tmp_path / "out", lambda done, total: None)
     folder.root.mkdir()
     LabelStudio().write(replace(content, samples=replace(content.samples, storage=bucket)), folder)
     tasks = tasks_of(tmp_path / "out")

@@ -16,8 +16,8 @@ from imagelake.client import lake as client
 from imagelake.client.data.sample import Annotation
 from imagelake.client.lake import Lake
 from imagelake.errors import UsageError
-from imagelake.exports.entries import Entry
-from imagelake.exports.folder import Folder
+from imagelake.exports.entries import ExportEntry
+from imagelake.exports.folder import ExportFolder
 from imagelake.exports.layouts.yolo.layout import label_path
 from imagelake.exports.layouts.yolo.rows import box_row, joined, outline_row, pose_row
 from imagelake.formats.records import AnnotationRecord, CategoryRecord, ImageRecord, Issue
@@ -29,8 +29,8 @@ SIZES = st.integers(10, 60_000)
 SHARES = st.floats(0, 1)
 
 
-def an_entry(width: int, height: int) -> Entry:
-    return Entry(0, "a.jpg", "", "train", width, height, 1, ("box",), {}, ())
+def an_entry(width: int, height: int) -> ExportEntry:
+    return ExportEntry(0, "a.jpg", "", "train", width, height, 1, ("box",), {}, ())
 
 
 def an_annotation(**values: Any) -> Annotation:
@@ -40,8 +40,8 @@ def an_annotation(**values: Any) -> Annotation:
     )
 
 
-def a_folder(root: Path) -> Folder:
-    return Folder(root, lambda done, total: None)
+def a_folder(root: Path) -> ExportFolder:
+    return ExportFolder(root, lambda done, total: None)
 
 
 def rows_of(path: Path) -> list[list[float]]:

@@ -14,7 +14,7 @@ from imagelake.client import catalog
 from imagelake.client import lake as client
 from imagelake.client.delta.tables import Tables
 from imagelake.client.refs import parse_ref
-from imagelake.report.scope import Scope
+from imagelake.report.scope import ReportScope
 from imagelake.report.statistics.duplicates import grouped, groups_of_keys
 from lake_draft import Draft
 from lakes import LakeMaker
@@ -128,7 +128,7 @@ def test_groups_that_something_else_found_are_counted_and_sampled(lake_and_draft
     root, draft = lake_and_draft
     lake, splits = client.open(str(root)), {k: r["split"] for k, r in draft.splits[1].items()}
     tables = Tables(lake.storage)
-    scope = Scope(tables, lake.storage, catalog.resolve(tables, parse_ref("pets")))
+    scope = ReportScope(tables, lake.storage, catalog.resolve(tables, parse_ref("pets")))
     in_train, in_val = ([k for k, s in splits.items() if s == split] for split in ("train", "val"))
     groups = [in_train[:3], [in_train[5], in_val[0]], [in_val[1], "not in this version"], in_val[2:9]]
     found = grouped(scope, ("near", "Nearly the same", "alike"), groups_of_keys(scope, "near", groups))

@@ -6,11 +6,11 @@ from typing import Any
 
 from imagelake.config.lifecycle_settings import LifecycleSettings
 from imagelake.lifecycle.backends import BACKENDS
-from imagelake.lifecycle.bucket_rules import Place, wanted
+from imagelake.lifecycle.bucket_rules import BucketPrefix, target_rules
 from imagelake.lifecycle.rules_document import Configuration
 
 AWS = BACKENDS["aws"]
-PLACE = Place("bucket", "some/lake", "0123456789abcdef" * 2)
+PLACE = BucketPrefix("bucket", "some/lake", "0123456789abcdef" * 2)
 HEAD = b'<?xml version="1.0"?>\n<LifecycleConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
 TAIL = b"</LifecycleConfiguration>\n"
 
@@ -30,4 +30,4 @@ def document(*rules: bytes) -> Configuration:
 
 EXPIRES = "<Expiration><Days>3</Days></Expiration>"
 ARCHIVES = "<Transition><Days>9</Days><StorageClass>DEEP_ARCHIVE</StorageClass></Transition>"
-OWN = wanted(settings(), PLACE, AWS).rules
+OWN = target_rules(settings(), PLACE, AWS).rules

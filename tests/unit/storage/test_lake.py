@@ -9,7 +9,7 @@ import pytest
 
 from imagelake.errors import ConfigError, IntegrityError, LakeFormatError, NotFound
 from imagelake.runs.context import system_clock
-from imagelake.storage.open_lake import Lake, create_lake, open_lake
+from imagelake.storage.open_lake import MarkedRoot, create_lake, open_lake
 
 
 def clock() -> datetime:
@@ -70,7 +70,7 @@ def test_many_creators_at_once_get_one_lake(tmp_path: Path) -> None:
     assert len({lake.lake_id for lake in made}) == 1
 
 
-def mark(folder: Path, **fields: object) -> Lake:
+def mark(folder: Path, **fields: object) -> MarkedRoot:
     create_lake(str(folder), clock)
     data = json.loads((folder / "imagelake.json").read_text()) | fields
     (folder / "imagelake.json").write_text(json.dumps(data))

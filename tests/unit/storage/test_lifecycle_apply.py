@@ -11,7 +11,7 @@ from lifecycle_documents import EXPIRES, OWN, PLACE, document, foreign
 
 from imagelake.errors import ConfigError, Conflict, IntegrityError
 from imagelake.lifecycle.apply_rules import ATTEMPTS, exchange_rules
-from imagelake.lifecycle.bucket_rules import Rule
+from imagelake.lifecycle.bucket_rules import BucketRule
 from imagelake.lifecycle.rules_document import Configuration
 
 
@@ -40,7 +40,7 @@ class Bucket:
         self.meddle(self, len(self.written))
 
 
-def run(bucket: Bucket, rules: tuple[Rule, ...] = OWN) -> Any:
+def run(bucket: Bucket, rules: tuple[BucketRule, ...] = OWN) -> Any:
     return exchange_rules(bucket, rules, PLACE, sleep=lambda _: None)
 
 

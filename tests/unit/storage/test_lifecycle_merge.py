@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lifecycle_documents import ARCHIVES, AWS, EXPIRES, HEAD, OWN, PLACE, document, foreign, settings
 
 from imagelake.errors import IntegrityError
-from imagelake.lifecycle.bucket_rules import Wanted, wanted
+from imagelake.lifecycle.bucket_rules import TargetRules, target_rules
 from imagelake.lifecycle.rules_document import Configuration, exchange, facts_of
 from imagelake.lifecycle.rules_plan import compare, merge
 
@@ -63,7 +63,7 @@ DOCUMENTS = st.builds(
 
 
 @examples(max_examples=150)
-@given(DOCUMENTS, st.sampled_from([(), OWN, OWN[:2], wanted(settings(done_days=1), PLACE, AWS).rules]))
+@given(DOCUMENTS, st.sampled_from([(), OWN, OWN[:2], target_rules(settings(done_days=1), PLACE, AWS).rules]))
 def test_foreign_rules_stay_byte_for_byte_and_a_second_merge_changes_nothing(data, rules) -> None:
     before = Configuration(data)
     others = [rule.raw for rule in before.rules if not PLACE.owns(rule.facts.rule_id)]
@@ -74,7 +74,7 @@ def test_foreign_rules_stay_byte_for_byte_and_a_second_merge_changes_nothing(dat
     assert sorted(f.rule_id for f in own) == sorted(rule.rule_id for rule in rules)
     assert set(own) == {facts_of(rule.xml()) for rule in rules}
     assert merge(after, rules, PLACE, None) == merged
-    assert compare(after, Wanted(tuple(rules), ()), PLACE).in_sync
+    assert compare(after, TargetRules(tuple(rules), ()), PLACE).in_sync
     if merged is not None:
         strange = data
         for rule in before.rules:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from lifecycle_documents import ARCHIVES, AWS, EXPIRES, OWN, PLACE, document, foreign, settings
 
-from imagelake.lifecycle.bucket_rules import Wanted, wanted
+from imagelake.lifecycle.bucket_rules import TargetRules, target_rules
 from imagelake.lifecycle.rules_plan import compare
 
 
 def test_the_plan_names_what_is_added_changed_removed_and_kept() -> None:
-    other = wanted(settings(done_days=1, access_days=None), PLACE, AWS)
-    plan = compare(document(*(rule.xml() for rule in OWN[1:])), Wanted(OWN, ()), PLACE)
+    other = target_rules(settings(done_days=1, access_days=None), PLACE, AWS)
+    plan = compare(document(*(rule.xml() for rule in OWN[1:])), TargetRules(OWN, ()), PLACE)
     assert {c.name: c.change for c in plan.changes}["done"] == "add"
     plan = compare(document(*(rule.xml() for rule in OWN)), other, PLACE)
     changes = {c.name: c for c in plan.changes}
@@ -23,7 +23,7 @@ def test_the_plan_names_what_is_added_changed_removed_and_kept() -> None:
 
 def test_a_rule_that_somebody_disabled_is_drift() -> None:
     disabled = OWN[0].xml().replace(b"Enabled", b"Disabled")
-    plan = compare(document(disabled, *(rule.xml() for rule in OWN[1:])), Wanted(OWN, ()), PLACE)
+    plan = compare(document(disabled, *(rule.xml() for rule in OWN[1:])), TargetRules(OWN, ()), PLACE)
     assert plan.changes[0].change == "change"
     assert plan.changes[0].now == "expires after 30 days (disabled)"
 
@@ -59,12 +59,12 @@ TO = "<Transition><Days>3</Days><StorageClass>{}</StorageClass></Transition>"
     ],
 )
 def test_rules_of_others_are_judged_by_what_they_reach(prefix, action, verdict) -> None:
-    (told,) = compare(document(foreign("theirs", prefix, action)), Wanted(OWN, ()), PLACE).foreign
+    (told,) = compare(document(foreign("theirs", prefix, action)), TargetRules(OWN, ()), PLACE).foreign
     assert (bool(told.harm), bool(told.warning)) == (verdict == "harm", verdict == "warning")
 
 
 def test_a_disabled_or_tagged_rule_is_only_warned_about() -> None:
     tagged = foreign("t", "", EXPIRES).replace(b"<Prefix>", b"<Tag><Key>a</Key><Value>b</Value></Tag><Prefix>")
-    plan = compare(document(foreign("d", "", EXPIRES, "Disabled"), tagged), Wanted((), ()), PLACE)
+    plan = compare(document(foreign("d", "", EXPIRES, "Disabled"), tagged), TargetRules((), ()), PLACE)
     assert [bool(rule.warning) and not rule.harm for rule in plan.foreign] == [True, True]
     assert plan.foreign[1].does == "expires after 3 days (only objects with Tag a=b)"

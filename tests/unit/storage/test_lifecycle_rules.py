@@ -12,7 +12,7 @@ from lifecycle_documents import AWS, OWN, PLACE, settings
 from imagelake.config.lifecycle_settings import ExtraRule, LifecycleSettings, PriceSettings
 from imagelake.errors import ConfigError
 from imagelake.lifecycle.backends import BACKENDS, recognise
-from imagelake.lifecycle.bucket_rules import PROTECTED, Place, Wanted, reaches, wanted
+from imagelake.lifecycle.bucket_rules import PROTECTED, BucketPrefix, TargetRules, reaches, target_rules
 from imagelake.lifecycle.estimate import prices
 from imagelake.lifecycle.rules_document import Configuration, facts_of
 from imagelake.lifecycle.rules_plan import describe, merge
@@ -27,7 +27,7 @@ TIERING = {"storage_class": "STANDARD_IA", "after_days": 60}
 
 def test_each_kind_of_bytes_has_its_rule() -> None:
     asked = settings(reports_days=10, blobs_to=TIERING, rules=[{"prefix": "exports/", "expire_days": 3}])
-    found = {rule.name: (rule.prefix, describe(facts_of(rule.xml()))) for rule in wanted(asked, PLACE, AWS).rules}
+    found = {rule.name: (rule.prefix, describe(facts_of(rule.xml()))) for rule in target_rules(asked, PLACE, AWS).rules}
     assert found == {
         "done": ("some/lake/landing/.done/", "expires after 30 days"),
         "rejected": ("some/lake/landing/.rejected/", "expires after 90 days"),
@@ -47,22 +47,22 @@ def test_each_kind_of_bytes_has_its_rule() -> None:
 
 def test_nothing_moves_unless_it_is_asked_for_and_loose_blobs_only_by_name() -> None:
     assert [rule for rule in OWN if rule.storage_class] == []
-    moved = [rule.prefix for rule in wanted(settings(blobs_to={**TIERING, "loose": True}), PLACE, AWS).rules]
+    moved = [rule.prefix for rule in target_rules(settings(blobs_to={**TIERING, "loose": True}), PLACE, AWS).rules]
     assert "some/lake/blobs/obj/" in moved
 
 
 def test_null_switches_a_rule_off() -> None:
     off = dict.fromkeys(name for name in LifecycleSettings.model_fields if name.endswith("_days"))
-    assert wanted(settings(**off), PLACE, AWS) == Wanted((), ())
+    assert target_rules(settings(**off), PLACE, AWS) == TargetRules((), ())
 
 
 def test_ids_name_the_lake_and_tell_a_copy_of_it_apart() -> None:
-    copy = Place("bucket", "other", PLACE.lake_id)
+    copy = BucketPrefix("bucket", "other", PLACE.lake_id)
     ids = {rule.rule_id for rule in OWN}
     assert len(ids) == len(OWN)
     assert all(name.startswith("imagelake-01234567-") and PLACE.owns(name) for name in ids)
     assert not any(copy.owns(name) for name in ids)
-    assert not Place("bucket", "some/lake", "f" * 32).owns(OWN[0].rule_id)
+    assert not BucketPrefix("bucket", "some/lake", "f" * 32).owns(OWN[0].rule_id)
 
 
 PREFIXES = st.one_of(
@@ -82,9 +82,9 @@ PREFIXES = st.one_of(
     st.sampled_from(sorted(BACKENDS)),
 )
 def test_no_rule_that_is_let_through_can_take_what_a_version_is_read_from(extra, prefix, backend) -> None:
-    place = Place("bucket", prefix, PLACE.lake_id)
+    place = BucketPrefix("bucket", prefix, PLACE.lake_id)
     try:
-        rules = wanted(settings(rules=extra, reports_days=1), place, BACKENDS[backend]).rules
+        rules = target_rules(settings(rules=extra, reports_days=1), place, BACKENDS[backend]).rules
     except ConfigError:
         assert extra
         return
@@ -125,21 +125,21 @@ def test_no_rule_that_is_let_through_can_take_what_a_version_is_read_from(extra,
 )
 def test_what_could_hurt_a_version_is_refused_with_the_reason(changed, told) -> None:
     with pytest.raises(ConfigError, match=told):
-        wanted(settings(**changed), PLACE, AWS)
+        target_rules(settings(**changed), PLACE, AWS)
 
 
 def test_least_days_are_those_of_the_backend() -> None:
     early = settings(blobs_to={**TIERING, "after_days": 1})
-    assert "blobs" in {rule.name for rule in wanted(early, PLACE, CEPH).rules}
+    assert "blobs" in {rule.name for rule in target_rules(early, PLACE, CEPH).rules}
     archive = settings(blobs_to={"storage_class": "GLACIER_IR", "after_days": 1})
-    assert "blobs" in {rule.name for rule in wanted(archive, PLACE, AWS).rules}
+    assert "blobs" in {rule.name for rule in target_rules(archive, PLACE, AWS).rules}
 
 
 # what a backend cannot do
 
 
 def test_r2_leaves_out_what_it_lacks_and_says_so() -> None:
-    found = wanted(settings(blobs_to=TIERING), PLACE, R2)
+    found = target_rules(settings(blobs_to=TIERING), PLACE, R2)
     names = {rule.name: rule for rule in found.rules}
     assert "undo" not in names
     assert names["blobs"].min_bytes == 0
@@ -147,7 +147,7 @@ def test_r2_leaves_out_what_it_lacks_and_says_so() -> None:
         ("undo", "r2 has no rule for noncurrent versions"),
         ("blobs", "r2 has no filter by size"),
     }
-    archive = wanted(settings(blobs_to={**TIERING, "storage_class": "GLACIER_IR"}), PLACE, R2)
+    archive = target_rules(settings(blobs_to={**TIERING, "storage_class": "GLACIER_IR"}), PLACE, R2)
     assert "blobs" not in {rule.name for rule in archive.rules}
     assert "r2 has no rule that moves objects to GLACIER_IR" in {rule.reason for rule in archive.left_out}
     for rule in (*found.rules, *archive.rules):
@@ -155,7 +155,7 @@ def test_r2_leaves_out_what_it_lacks_and_says_so() -> None:
 
 
 def test_the_default_rule_of_r2_outlives_the_first_configuration() -> None:
-    rules = wanted(settings(), PLACE, R2).rules
+    rules = target_rules(settings(), PLACE, R2).rules
     first = Configuration(merge(Configuration(None), rules, PLACE, R2.implied))
     assert first.rules[0].facts.rule_id == "Default Multipart Abort Rule"
     assert merge(first, rules, PLACE, R2.implied) == first.data
@@ -166,7 +166,7 @@ def test_the_default_rule_of_r2_outlives_the_first_configuration() -> None:
 @pytest.mark.parametrize("name", ["seaweedfs", "other"])
 def test_where_nothing_can_move_the_rest_is_still_wanted(name) -> None:
     asked = settings(blobs_to=TIERING, rules=[{"prefix": "exports/", **TIERING}])
-    found = wanted(asked, PLACE, BACKENDS[name])
+    found = target_rules(asked, PLACE, BACKENDS[name])
     assert [rule for rule in found.rules if rule.storage_class] == []
     assert {"done", "abort"} <= {rule.name for rule in found.rules}
     assert len([rule for rule in found.left_out if "moves objects to STANDARD_IA" in rule.reason]) == 2

@@ -12,7 +12,7 @@ from zips import Part, build
 from imagelake.config.settings import IngestSettings
 from imagelake.errors import NotFound, UploadRejected
 from imagelake.uploads.open_source import open_source
-from imagelake.uploads.source import Source
+from imagelake.uploads.source import UploadSource
 
 LIMITS = IngestSettings()
 FILES = {
@@ -40,7 +40,7 @@ def make_folder(path: Path, files: Mapping[str, bytes]) -> str:
     return str(path)
 
 
-def both(tmp_path: Path) -> list[Source]:
+def both(tmp_path: Path) -> list[UploadSource]:
     return [
         open_source(make_zip(tmp_path / "up.zip", FILES), LIMITS),
         open_source(make_folder(tmp_path / "up", FILES), LIMITS),

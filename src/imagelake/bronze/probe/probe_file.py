@@ -62,7 +62,7 @@ class Readable(Protocol):
         ...
 
 
-class Item(NamedTuple):
+class ProbeItem(NamedTuple):
     """A file to probe, as DESCRIPTORS has it; `bare` asks for its hash only."""
 
     path: str
@@ -104,7 +104,7 @@ class Answer(NamedTuple):
     problem: str | None = None
 
 
-class Content(NamedTuple):
+class HashedContent(NamedTuple):
     """A file's bytes in short: sha256, CRC-32, length, media type; in `data` all of them when they are decoded."""
 
     sha256: str
@@ -122,7 +122,7 @@ class Examiner:
     inspect: Inspect
     ranges: Readable
 
-    def examine(self, items: Sequence[Item], number: int, headway: Headway) -> Answer:
+    def examine(self, items: Sequence[ProbeItem], number: int, headway: Headway) -> Answer:
         """The answer to `items[number]`; bad bytes never raise."""
         item, offset = items[number], None
         try:
@@ -144,20 +144,20 @@ class Examiner:
         headway.decoding()
         return self._answer(item, offset, content)
 
-    def _whole(self, item: Item, raw: memoryview) -> Content:
+    def _whole(self, item: ProbeItem, raw: memoryview) -> HashedContent:
         data = decode_all(raw, item.codec, item.size)
         digest = hashlib.sha256(data).hexdigest()
         kind = media_type(bytes(data[:HEAD]))
         whole = bytes(data) if is_image(kind) and not item.bare else None
-        return Content(digest, crc32(data), len(data), kind, whole)
+        return HashedContent(digest, crc32(data), len(data), kind, whole)
 
-    def _begin(self, item: Item) -> int:
+    def _begin(self, item: ProbeItem) -> int:
         if item.member is None:
             return item.offset
         room = min(item.end, item.offset + HEADER_ROOM)
         return data_offset(self.ranges.read(item.offset, room, room), _entry(item))
 
-    def _streamed(self, item: Item, offset: int, headway: Headway) -> Content:
+    def _streamed(self, item: ProbeItem, offset: int, headway: Headway) -> HashedContent:
         digest, crc, length, kind = hashlib.sha256(), 0, 0, ""
         collected: bytearray | None = None
         for piece in decode(self.ranges.stream(offset, item.stored), item.codec, item.size):
@@ -170,13 +170,13 @@ class Examiner:
             if collected is not None:
                 collected += piece
             headway.reading()
-        return Content(digest.hexdigest(), crc, length, kind, bytes(collected) if collected is not None else None)
+        return HashedContent(digest.hexdigest(), crc, length, kind, bytes(collected) if collected is not None else None)
 
-    def _fits(self, item: Item, kind: str) -> bool:
+    def _fits(self, item: ProbeItem, kind: str) -> bool:
         # the file is held twice, and the decoder needs room beside it
         return is_image(kind) and not item.bare and item.size <= (self.limits.memory_mb << 20) // 4
 
-    def _answer(self, item: Item, offset: int, content: Content) -> Answer:
+    def _answer(self, item: ProbeItem, offset: int, content: HashedContent) -> Answer:
         if item.crc32 is not None and item.crc32 != content.crc32:
             error = crc_mismatch(content.crc32, item.crc32)
             image_facts = ImageFacts(problem_rule=error.rule, problem=error.message)
@@ -184,7 +184,7 @@ class Examiner:
             image_facts = ImageFacts() if item.bare else self._look(item, content)
         return Answer(content.sha256, content.crc32, content.length, offset, content.kind, *image_facts)
 
-    def _look(self, item: Item, content: Content) -> ImageFacts:
+    def _look(self, item: ProbeItem, content: HashedContent) -> ImageFacts:
         problem = unread_problem(item.path, content.kind, content.data)
         if problem is not None:
             return ImageFacts(problem_rule=UNSUPPORTED, problem=problem)
@@ -201,13 +201,13 @@ class Examiner:
         return ImageFacts(problem_rule="image.unreadable", problem=message)
 
 
-def _entry(item: Item) -> Entry:
+def _entry(item: ProbeItem) -> Entry:
     crc = item.crc32 if item.crc32 is not None else 0
     place = (item.member or "", item.offset, item.end, item.stored)
     return Entry(*place, item.size, crc, item.codec, is_dir=False, raw_name=item.raw_name)
 
 
-def _run_end(items: Sequence[Item], number: int) -> int:
+def _run_end(items: Sequence[ProbeItem], number: int) -> int:
     """How far the neighbours that follow in the same object reach, within one window."""
     first, end = items[number], items[number].end
     for at in range(number + 1, len(items)):

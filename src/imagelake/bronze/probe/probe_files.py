@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from imagelake.bronze.probe.probe_file import Answer, Examiner, Inspect, Item
+from imagelake.bronze.probe.probe_file import Answer, Examiner, Inspect, ProbeItem
 from imagelake.bronze.probe.probe_image import ImageFacts, ProbeLimits, inspect_image
 from imagelake.bronze.probe.readers import Ranges
 from imagelake.bronze.probe.sandbox import probe
 from imagelake.storage.uri import is_s3
 from imagelake.uploads.member_rows import Members
-from imagelake.uploads.source import Source
+from imagelake.uploads.source import UploadSource
 from imagelake.uploads.source_rows import BATCH
 
 if TYPE_CHECKING:
@@ -111,11 +111,11 @@ def probe_members(
     examiner = Examiner(limits, inspect, Ranges())
     for batch in batches:
         columns = [batch.column(name).to_pylist() for name in _ITEM_COLUMNS]
-        items = [Item(*row) for row in zip(*columns, strict=True)]
+        items = [ProbeItem(*row) for row in zip(*columns, strict=True)]
         yield _facts(batch, _probe(items, examiner, store))
 
 
-def _probe(items: Sequence[Item], examiner: Examiner, store: S3Storage | None) -> list[Answer]:
+def _probe(items: Sequence[ProbeItem], examiner: Examiner, store: S3Storage | None) -> list[Answer]:
     if not items or not is_s3(items[0].uri):
         return probe(items, examiner)
     from imagelake.bronze.probe.probe_remote import probe_remote
@@ -124,7 +124,7 @@ def _probe(items: Sequence[Item], examiner: Examiner, store: S3Storage | None) -
     return probe_remote(items, examiner, store)
 
 
-def describe(source: Source, members: Members) -> pa.RecordBatch:
+def describe(source: UploadSource, members: Members) -> pa.RecordBatch:
     """DESCRIPTORS of members of an upload: of so few that the text of each column is below 2 GB."""
     places = _places_in_archive(source, members) if source.kind == "zip" else _places_of_files(source, members)
     columns = {name: members.table[name] for name in ("path", "crc32", "raw_name")} | places
@@ -132,13 +132,13 @@ def describe(source: Source, members: Members) -> pa.RecordBatch:
     return pa.record_batch(arrays, schema=DESCRIPTORS)
 
 
-def describe_all(source: Source, members: Members) -> pa.Table:
+def describe_all(source: UploadSource, members: Members) -> pa.Table:
     """DESCRIPTORS of any number of members."""
     batches = (describe(source, members.part(start, BATCH)) for start in range(0, len(members), BATCH))
     return pa.Table.from_batches(batches, DESCRIPTORS)
 
 
-def _places_in_archive(source: Source, members: Members) -> dict[str, Any]:
+def _places_in_archive(source: UploadSource, members: Members) -> dict[str, Any]:
     columns, count = members.table, len(members)
     return {
         "uri": [source.uri] * count,
@@ -153,7 +153,7 @@ def _places_in_archive(source: Source, members: Members) -> dict[str, Any]:
     }
 
 
-def _places_of_files(source: Source, members: Members) -> dict[str, Any]:
+def _places_of_files(source: UploadSource, members: Members) -> dict[str, Any]:
     columns, count = members.table, len(members)
     return {
         "uri": source.uris(members),

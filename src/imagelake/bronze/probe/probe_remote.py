@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from imagelake.bronze.probe.probe_file import Answer, Examiner, Item
+from imagelake.bronze.probe.probe_file import Answer, Examiner, ProbeItem
 from imagelake.bronze.probe.sandbox import probe
 from imagelake.errors import Conflict, ImagelakeError, IntegrityError, NotFound, UploadRejected
 from imagelake.storage.s3.bucket_storage import S3Storage
@@ -26,11 +26,11 @@ class _Run:
     """Neighbours that are fetched as one span."""
 
     span: Span
-    items: tuple[tuple[int, Item], ...]
+    items: tuple[tuple[int, ProbeItem], ...]
 
 
 @dataclass
-class Held:
+class FetchedRanges:
     """`probe_read.Ranges` over bytes in memory."""
 
     spans_by_uri: dict[str, list[tuple[int, Fetched]]] = field(default_factory=dict)
@@ -67,7 +67,7 @@ class Held:
 class Streamed:
     """`probe_read.Ranges` over one file of a bucket, front to back, for a process that holds no more than a range."""
 
-    item: Item
+    item: ProbeItem
     store: S3Storage
     file_size: int = 0
 
@@ -101,7 +101,7 @@ class _Patient:
         """There is nothing to decode."""
 
 
-def probe_remote(items: Sequence[Item], examiner: Examiner, store: S3Storage) -> list[Answer]:
+def probe_remote(items: Sequence[ProbeItem], examiner: Examiner, store: S3Storage) -> list[Answer]:
     """One answer for each item, in their order. Conflict when an archive has changed since it was listed."""
     answers_by_number: dict[int, Answer] = {}
     numbered = sorted(enumerate(items), key=lambda pair: (pair[1].uri, pair[1].offset))
@@ -112,7 +112,7 @@ def probe_remote(items: Sequence[Item], examiner: Examiner, store: S3Storage) ->
         for run, data in lot:
             spans_by_uri.setdefault(run.span.uri, []).append((run.span.start, _checked(run, data)))
         small_items = [pair for run, _ in lot for pair in run.items]
-        answers = probe([item for _, item in small_items], replace(examiner, ranges=Held(spans_by_uri)))
+        answers = probe([item for _, item in small_items], replace(examiner, ranges=FetchedRanges(spans_by_uri)))
         answers_by_number |= {number: answer for (number, _), answer in zip(small_items, answers, strict=True)}
     for number, item in large:
         alone = replace(examiner, ranges=Streamed(item, store))
@@ -125,7 +125,7 @@ def _most(examiner: Examiner) -> int:
     return (examiner.limits.memory_mb << 20) // 4
 
 
-def _runs(items: Sequence[tuple[int, Item]]) -> list[_Run]:
+def _runs(items: Sequence[tuple[int, ProbeItem]]) -> list[_Run]:
     rest = iter(items)
     spans = neighbours(Span(i.uri, i.etag, i.offset, i.end) for _, i in items)
     return [_Run(span, tuple(islice(rest, count))) for span, count in spans]

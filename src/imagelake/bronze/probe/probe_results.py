@@ -18,7 +18,7 @@ from imagelake.storage import store_of
 from imagelake.tables import bronze
 from imagelake.tables.delta.delta_log import delta_table
 from imagelake.uploads.member_rows import Members
-from imagelake.uploads.source import Source
+from imagelake.uploads.source import UploadSource
 from imagelake.uploads.source_rows import BATCH, sum_of
 
 if TYPE_CHECKING:
@@ -30,12 +30,12 @@ _KNOWN = (
 )  # fmt: skip
 
 
-def archive_facts(ctx: Context, source: Source) -> pa.Table:
+def archive_facts(ctx: Context, source: UploadSource) -> pa.Table:
     """FACTS of all members of an archive."""
     return _probed(ctx, source, source.members)
 
 
-def loose_facts(ctx: Context, source: Source, reused: pa.Table) -> pa.Table:
+def loose_facts(ctx: Context, source: UploadSource, reused: pa.Table) -> pa.Table:
     """FACTS of all loose files; those that are known (`known_files`) are not read."""
     is_known = pc.is_in(source.members.table["path"], reused["path"].cast(pa.large_string()))
     unknown = Members(source.members.table.filter(pc.invert(is_known)))
@@ -49,7 +49,7 @@ def first_rows(table: pa.Table, *columns: str) -> pa.Table:
     return table.take(first["_row_min"])
 
 
-def _probed(ctx: Context, source: Source, members: Members) -> pa.Table:
+def _probed(ctx: Context, source: UploadSource, members: Members) -> pa.Table:
     if not members:
         return FACTS.empty_table()
     frame = spread(ctx, describe_all(source, members), sum_of(members.table["length"]))
@@ -57,7 +57,7 @@ def _probed(ctx: Context, source: Source, members: Members) -> pa.Table:
     return collected(frame.mapInArrow(prober, from_arrow_schema(FACTS))).cast(FACTS)
 
 
-def known_files(ctx: Context, dataset: str, source: Source) -> pa.Table:
+def known_files(ctx: Context, dataset: str, source: UploadSource) -> pa.Table:
     """FACTS of the loose files that are in bronze already, as they were found then.
 
     What tells that a file is the same: its place, its size, and its mtime, or its ETag in a bucket.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal
 
-from imagelake.bronze.probe.probe_file import Answer, Examiner, Item
+from imagelake.bronze.probe.probe_file import Answer, Examiner, ProbeItem
 from imagelake.bronze.probe.sandbox_child import Marker, run_child, take_messages
 from imagelake.errors import ConfigError, ImagelakeError
 
@@ -34,7 +34,7 @@ class _Verdict:
     problem: str | None = None
 
 
-def probe(items: Sequence[Item], examiner: Examiner) -> list[Answer]:
+def probe(items: Sequence[ProbeItem], examiner: Examiner) -> list[Answer]:
     """One answer for each item, in their order; usually one forked process for them all.
 
     A file that ends the process is tried once more, because something else may have ended it; then, as a file that
@@ -67,7 +67,7 @@ def probe(items: Sequence[Item], examiner: Examiner) -> list[Answer]:
     return answers
 
 
-def _batch(items: Sequence[Item], first: int, verdicts: dict[int, _Verdict]) -> Sequence[Item]:
+def _batch(items: Sequence[ProbeItem], first: int, verdicts: dict[int, _Verdict]) -> Sequence[ProbeItem]:
     if not verdicts:
         return items
     stop = min((n for n, v in verdicts.items() if v.lost and n > first), default=len(items))
@@ -102,7 +102,7 @@ def _never_begins() -> ConfigError:
     )
 
 
-def _stalled(item: Item) -> ImagelakeError:
+def _stalled(item: ProbeItem) -> ImagelakeError:
     # no file can do that, only its disk
     return ImagelakeError(
         f"reading {item.uri} has made no headway for {_STALL_SECONDS:g} s",
@@ -113,7 +113,7 @@ def _stalled(item: Item) -> ImagelakeError:
 class _Child:
     """A probing process, which ends with this context."""
 
-    def __init__(self, items: Sequence[Item], examiner: Examiner) -> None:
+    def __init__(self, items: Sequence[ProbeItem], examiner: Examiner) -> None:
         self.answers: list[Answer] = []
         self.marker = Marker(examiner.limits.seconds)
         self._count = len(items)

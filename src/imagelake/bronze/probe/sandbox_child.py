@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from imagelake.bronze.probe.probe_file import Answer, Examiner, Headway, Item
+from imagelake.bronze.probe.probe_file import Answer, Examiner, Headway, ProbeItem
 from imagelake.bronze.probe.probe_image import prepare_decoders
 
 Stage = Literal["idle", "reading", "decoding"]
@@ -106,7 +106,7 @@ def take_messages(buffer: bytearray) -> list[Any]:
     return messages
 
 
-def run_child(items: Sequence[Item], pipe: int, marker: Marker, examiner: Examiner, parent: int) -> None:
+def run_child(items: Sequence[ProbeItem], pipe: int, marker: Marker, examiner: Examiner, parent: int) -> None:
     """Examine all items, write lists of answers in their order, and end; does not return."""
     try:
         _isolate(pipe)
@@ -117,7 +117,7 @@ def run_child(items: Sequence[Item], pipe: int, marker: Marker, examiner: Examin
         os._exit(0)
 
 
-def _examine_all(items: Sequence[Item], pipe: int, marker: Marker, examiner: Examiner, parent: int) -> None:
+def _examine_all(items: Sequence[ProbeItem], pipe: int, marker: Marker, examiner: Examiner, parent: int) -> None:
     answers: list[Answer] = []
     reported = time.monotonic()
     for number in range(len(items)):
@@ -132,7 +132,7 @@ def _examine_all(items: Sequence[Item], pipe: int, marker: Marker, examiner: Exa
     _write(pipe, message(answers))
 
 
-def _examined(examiner: Examiner, items: Sequence[Item], number: int, headway: Headway) -> Answer:
+def _examined(examiner: Examiner, items: Sequence[ProbeItem], number: int, headway: Headway) -> Answer:
     try:
         return examiner.examine(items, number, headway)
     except Exception as error:  # noqa: BLE001  hostile input: whatever it sets off is recorded as its fault

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from imagelake.storage.zip.central_directory import Codec
 
 
-class Blob(NamedTuple):
+class SourceBlob(NamedTuple):
     """Bytes to keep, as FACTS has them: where they are now, and what they are."""
 
     uri: str

@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from imagelake.bronze.spread import BY_PLACE, collected, spread
-from imagelake.bronze.store.blob import Blob
-from imagelake.bronze.store.read_blobs import Reader, is_small, open_reader
+from imagelake.bronze.store.blob import SourceBlob
+from imagelake.bronze.store.read_blobs import BlobReader, is_small, open_reader
 from imagelake.errors import ImagelakeError, NotFound, UploadRejected
 from imagelake.runs.context import Context
 from imagelake.storage import store_of
@@ -48,7 +48,7 @@ def keep(ctx: Context, facts: pa.Table, single: bool) -> pa.Table:
     packed = not single and len(facts) >= ctx.settings.ingest.package_files
     is_loose = pc.all(pc.equal(facts["offset"], 0)).as_py()
     order = ("content_hash",) if packed and is_loose else BY_PLACE
-    blob_rows = facts.select(Blob._fields).sort_by([(column, "ascending") for column in order])
+    blob_rows = facts.select(SourceBlob._fields).sort_by([(column, "ascending") for column in order])
     frame = spread(ctx, blob_rows, sum_of(blob_rows["length"]), order)
     limit = ctx.settings.pack.package_megabytes << 20 if packed else None
     worker = _keeper(ctx.storage, limit, store_of(facts["uri"][0].as_py(), ctx.settings.s3))
@@ -60,7 +60,7 @@ def keep(ctx: Context, facts: pa.Table, single: bool) -> pa.Table:
 
 
 def keep_blobs(
-    blobs: Iterable[Blob], lake: Storage, package_bytes: int | None, store: S3Storage | None
+    blobs: Iterable[SourceBlob], lake: Storage, package_bytes: int | None, store: S3Storage | None
 ) -> Iterator[tuple[str, str, int]]:
     """Keep each; its hash, and path and offset in the lake. ImagelakeError names the file that could not be kept.
 
@@ -86,10 +86,10 @@ def keep_blobs(
     yield from ((blob.content_hash, blob_path(blob.content_hash), 0) for blob in there)
 
 
-def _divided(blobs: Iterable[Blob], lake: Storage) -> tuple[list[Blob], list[Blob]]:
+def _divided(blobs: Iterable[SourceBlob], lake: Storage) -> tuple[list[SourceBlob], list[SourceBlob]]:
     """Blobs that the lake's store holds as whole objects, and the others."""
-    there: list[Blob] = []
-    here: list[Blob] = []
+    there: list[SourceBlob] = []
+    here: list[SourceBlob] = []
     for blob in blobs:
         whole = blob.offset == 0 and blob.etag is not None
         (there if whole and is_s3(lake.root) else here).append(blob)
@@ -97,7 +97,7 @@ def _divided(blobs: Iterable[Blob], lake: Storage) -> tuple[list[Blob], list[Blo
 
 
 def _packages(
-    blobs: Sequence[Blob], package_bytes: int, writer: BlobWriter, reader: Reader
+    blobs: Sequence[SourceBlob], package_bytes: int, writer: BlobWriter, reader: BlobReader
 ) -> Iterator[tuple[str, str, int]]:
     for start, end in cut([blob.length for blob in blobs], package_bytes):
         offsets: list[tuple[str, int]] = []
@@ -110,7 +110,7 @@ def _packages(
         yield from ((content_hash, path, offset) for content_hash, offset in offsets)
 
 
-def _whole(reader: Reader, blob: Blob) -> bytes | memoryview:
+def _whole(reader: BlobReader, blob: SourceBlob) -> bytes | memoryview:
     data = decode_all(reader.whole(blob), blob.codec, blob.length)
     if hashlib.sha256(data).hexdigest() != blob.content_hash:
         raise changed()
@@ -118,7 +118,7 @@ def _whole(reader: Reader, blob: Blob) -> bytes | memoryview:
 
 
 @contextmanager
-def about(blob: Blob) -> Iterator[None]:
+def about(blob: SourceBlob) -> Iterator[None]:
     """Whatever keeps bytes from being read within is an ImagelakeError that names them."""
     try:
         yield
@@ -132,7 +132,11 @@ def _keeper(
     lake: Storage, package_bytes: int | None, store: S3Storage | None
 ) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        blobs = (Blob(*row) for b in batches for row in zip(*(b[c].to_pylist() for c in Blob._fields), strict=True))
+        blobs = (
+            SourceBlob(*row)
+            for b in batches
+            for row in zip(*(b[c].to_pylist() for c in SourceBlob._fields), strict=True)
+        )
         rows: list[tuple[str | None, str | None, int | None, str | None]] = []
         try:
             rows += [(*location, None) for location in keep_blobs(blobs, lake, package_bytes, store)]

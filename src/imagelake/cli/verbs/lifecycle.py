@@ -17,10 +17,10 @@ from imagelake.errors import ConfigError, UsageError
 if TYPE_CHECKING:
     from imagelake.config.settings import Settings
     from imagelake.lifecycle.backends import Backend
-    from imagelake.lifecycle.bucket_rules import Place, Rule, Wanted
+    from imagelake.lifecycle.bucket_rules import BucketPrefix, BucketRule, TargetRules
     from imagelake.lifecycle.estimate import Estimate
     from imagelake.lifecycle.rules_document import Configuration
-    from imagelake.lifecycle.rules_plan import Plan
+    from imagelake.lifecycle.rules_plan import RulesPlan
     from imagelake.storage.s3.bucket_storage import S3Storage
 
 app = typer.Typer(
@@ -39,14 +39,14 @@ class _Look:
 
     storage: S3Storage
     settings: Settings
-    place: Place
+    place: BucketPrefix
     backend: Backend
     known_by: str
     supported: bool
     versioning: str
     found: Configuration
-    wanted: Wanted
-    plan: Plan
+    wanted: TargetRules
+    plan: RulesPlan
 
 
 @app.command()
@@ -119,8 +119,8 @@ def _look(shell: Shell) -> _Look:
     storage = lake.storage
     assert isinstance(storage, S3Storage)
     backend, known_by = rules_in_bucket.detect(storage, settings.lifecycle.backend)
-    place = bucket_rules.Place(storage.bucket, storage.prefix, lake.lake_id)
-    wanted = bucket_rules.wanted(settings.lifecycle, place, backend)
+    place = bucket_rules.BucketPrefix(storage.bucket, storage.prefix, lake.lake_id)
+    wanted = bucket_rules.target_rules(settings.lifecycle, place, backend)
     try:
         found, supported = rules_in_bucket.BucketRules(storage).read(), True
     except NotSupported:
@@ -130,7 +130,7 @@ def _look(shell: Shell) -> _Look:
     return _Look(storage, settings, place, backend, known_by, supported, state, found, wanted, compared)
 
 
-def _estimate(look: _Look, rule: Rule, now: datetime) -> Estimate | None:
+def _estimate(look: _Look, rule: BucketRule, now: datetime) -> Estimate | None:
     from imagelake.lifecycle import estimate as of
 
     if rule.noncurrent_days is not None and look.versioning == "Disabled":

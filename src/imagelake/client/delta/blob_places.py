@@ -13,7 +13,7 @@ from imagelake.client.delta.tables import Tables
 from imagelake.client.sql_text import name, outside, select, within
 from imagelake.errors import IntegrityError, NotFound
 from imagelake.storage.base import Storage
-from imagelake.storage.blobs.location import Place, read_place
+from imagelake.storage.blobs.location import Location, read_location
 from imagelake.tables import bronze
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _REPEATED = ("uri", "codec")
 class Blob:
     """A live place of some bytes, and the CRC-32 they have."""
 
-    place: Place
+    place: Location
     crc32: int | None
 
 
@@ -79,7 +79,7 @@ def read_blob(storage: Storage, content_hash: str, places: Iterable[Blob]) -> by
     """The bytes from the first place that is there; NotFound when none is, IntegrityError when they are not those."""
     for blob in places:
         try:
-            data = read_place(storage, blob.place)
+            data = read_location(storage, blob.place)
         except NotFound:
             continue  # moved since the table was read: the next place, or a new look by the caller
         if blob.crc32 is not None and crc32(data) != blob.crc32:
@@ -102,7 +102,7 @@ def _places(tables: Tables, hashes: set[str], dataset: str | None) -> dict[str, 
     )
     found: dict[str, list[Blob]] = {}
     for row in rows:
-        found.setdefault(row["content_hash"], []).append(Blob(Place.from_row(row), row["crc32"]))
+        found.setdefault(row["content_hash"], []).append(Blob(Location.from_row(row), row["crc32"]))
     return {h: tuple(places) for h, places in found.items()}
 
 

@@ -24,7 +24,7 @@ from imagelake.core import digest
 from imagelake.core.advance import Advance, ProgressCallback, ignore_progress
 from imagelake.errors import ImagelakeError
 from imagelake.storage.base import Storage
-from imagelake.storage.blobs.location import Place, read_places
+from imagelake.storage.blobs.location import Location, read_locations
 from imagelake.tables import bronze
 
 _IMAGE = ("image_key", "content_hash", "width", "height", "orientation", "labelled", "attributes")
@@ -45,7 +45,7 @@ _MOST_PROBLEMS = 1_000
 _PLACES_AT_ONCE = 256
 _READING = "reading images"
 
-_Chunk = Sequence[tuple[str, Place]]
+_Chunk = Sequence[tuple[str, Location]]
 _Checked = list[tuple[int, str | None]]
 
 
@@ -200,7 +200,7 @@ def _chunks(tables: Tables, places: str) -> Iterator[_Chunk]:
     for batch in tables.batches(f'SELECT {select(columns)} FROM {places} ORDER BY uri, "offset"'):
         for start in range(0, batch.num_rows, _PLACES_AT_ONCE):
             rows = batch.slice(start, _PLACES_AT_ONCE).to_pylist()
-            yield [(row["content_hash"], Place.from_row(row)) for row in rows]
+            yield [(row["content_hash"], Location.from_row(row)) for row in rows]
 
 
 def _ahead(
@@ -234,11 +234,11 @@ def _check_places(storage: Storage, chunk: _Chunk) -> _Checked:
     """For each (bytes read, what is wrong)."""
     return [
         _checked(data, content_hash, place)
-        for (content_hash, place), data in zip(chunk, read_places(storage, [p for _, p in chunk]), strict=True)
+        for (content_hash, place), data in zip(chunk, read_locations(storage, [p for _, p in chunk]), strict=True)
     ]
 
 
-def _checked(data: bytes | ImagelakeError, content_hash: str, place: Place) -> tuple[int, str | None]:
+def _checked(data: bytes | ImagelakeError, content_hash: str, place: Location) -> tuple[int, str | None]:
     if isinstance(data, ImagelakeError):
         return 0, data.message
     if hashlib.sha256(data).hexdigest() != content_hash:

@@ -16,9 +16,9 @@ from typing import IO, Any, BinaryIO, ClassVar
 
 from imagelake.client.data.sample import Annotation
 from imagelake.exports import unique_names
-from imagelake.exports.base import About, Category, Content
-from imagelake.exports.entries import Entry, entries, note_renamed, note_space
-from imagelake.exports.folder import Folder
+from imagelake.exports.base import About, Category, ExportContent
+from imagelake.exports.entries import ExportEntry, entries, note_renamed, note_space
+from imagelake.exports.folder import ExportFolder
 
 _KINDS = frozenset(("box", "polygon", "rle", "keypoints"))
 _IMAGE = frozenset(("id", "file_name", "width", "height"))
@@ -36,7 +36,7 @@ class Coco:
     has_unlabelled: ClassVar[bool] = False
     oriented: ClassVar[bool] = False
 
-    def write(self, content: Content, folder: Folder) -> None:
+    def write(self, content: ExportContent, folder: ExportFolder) -> None:
         """Write documents and images; `file_name` is the path below the split's folder."""
         samples = content.samples
         keys, splits = samples.rows["image_key"].to_pylist(), samples.rows["split"].to_pylist()
@@ -66,7 +66,7 @@ class _Document:
     image_count: int = 0
     annotation_count: int = 0
 
-    def add(self, entry: Entry, file_name: str, folder: Folder) -> None:
+    def add(self, entry: ExportEntry, file_name: str, folder: ExportFolder) -> None:
         """Write an image and its annotations."""
         self.image_count += 1
         own = {"id": self.image_count, "file_name": file_name, "width": entry.width, "height": entry.height}
@@ -82,7 +82,7 @@ class _Document:
 
 @contextmanager
 def _document(
-    folder: Folder, split: str | None, folders: Mapping[str | None, str], head: Mapping[str, Any]
+    folder: ExportFolder, split: str | None, folders: Mapping[str | None, str], head: Mapping[str, Any]
 ) -> Iterator[_Document]:
     name = "instances" if split is None else f"instances_{folders[split]}"
     with (
@@ -106,7 +106,7 @@ def _text(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), allow_nan=False)
 
 
-def _head(content: Content, folder: Folder) -> dict[str, Any]:
+def _head(content: ExportContent, folder: ExportFolder) -> dict[str, Any]:
     """info, licenses and categories."""
     about = content.about
     indexed = [category for category in content.categories if category.train_index is not None]
@@ -128,7 +128,7 @@ def _info(about: About) -> dict[str, Any]:
     }
 
 
-def _category(category: Category, folder: Folder) -> dict[str, Any]:
+def _category(category: Category, folder: ExportFolder) -> dict[str, Any]:
     """A category; its id follows from its training index, so that it stays from version to version."""
     own = {
         "id": category_id(category.train_index),
@@ -166,7 +166,7 @@ def _visible(keypoints: Sequence[float]) -> int:
     return sum(v > 0 for v in keypoints[2::3])
 
 
-def _with(own: dict[str, Any], attributes: Mapping[str, Any], fields: Set[str], folder: Folder) -> dict[str, Any]:
+def _with(own: dict[str, Any], attributes: Mapping[str, Any], fields: Set[str], folder: ExportFolder) -> dict[str, Any]:
     """The object with what the upload said beyond the fields that COCO defines, as it said it."""
     reserved = fields | own.keys()
     folder.lose("attributes named like fields of COCO", len(reserved & attributes.keys()))

@@ -8,9 +8,9 @@ from typing import ClassVar
 
 from imagelake.errors import UsageError
 from imagelake.exports import unique_names
-from imagelake.exports.base import Category, Content
-from imagelake.exports.entries import Entry, entries
-from imagelake.exports.folder import Folder
+from imagelake.exports.base import Category, ExportContent
+from imagelake.exports.entries import ExportEntry, entries
+from imagelake.exports.folder import ExportFolder
 
 _WITHOUT_SPLIT = "unassigned"
 _KIND = "class"
@@ -26,7 +26,7 @@ class ImageFolder:
     has_unlabelled: ClassVar[bool] = False
     oriented: ClassVar[bool] = False
 
-    def write(self, content: Content, folder: Folder) -> None:
+    def write(self, content: ExportContent, folder: ExportFolder) -> None:
         """Write the images of one class; those without a class are left out, counted.
 
         UsageError when an image has several classes, or no image has one.
@@ -47,7 +47,7 @@ class ImageFolder:
         folder.write_images(samples, [paths.get(place) for place in range(len(keys))])
 
 
-def _classes(content: Content, folder: Folder) -> list[str | None]:
+def _classes(content: ExportContent, folder: ExportFolder) -> list[str | None]:
     """The class of each image, None for images that have none."""
     several: list[str] = []
     classes: list[str | None] = []
@@ -70,7 +70,7 @@ def _classes(content: Content, folder: Folder) -> list[str | None]:
     return classes
 
 
-def _count_losses(entry: Entry, label: str | None, folder: Folder) -> None:
+def _count_losses(entry: ExportEntry, label: str | None, folder: ExportFolder) -> None:
     if label is None:
         folder.lose("images without a class")
     for annotation in entry.annotations:

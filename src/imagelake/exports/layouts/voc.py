@@ -13,9 +13,9 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from imagelake.client.data.sample import Annotation
 from imagelake.exports import unique_names
-from imagelake.exports.base import Content
-from imagelake.exports.entries import Entry, entries, note_renamed, note_space
-from imagelake.exports.folder import Folder
+from imagelake.exports.base import ExportContent
+from imagelake.exports.entries import ExportEntry, entries, note_renamed, note_space
+from imagelake.exports.folder import ExportFolder
 from imagelake.exports.xml_text import xml_text
 from imagelake.geometry.boxes import bbox_to_voc
 
@@ -36,7 +36,7 @@ class Voc:
     has_unlabelled: ClassVar[bool] = False
     oriented: ClassVar[bool] = False
 
-    def write(self, content: Content, folder: Folder) -> None:
+    def write(self, content: ExportContent, folder: ExportFolder) -> None:
         """Write documents, lists and images. Images without a split are in no list."""
         samples = content.samples
         keys, splits = samples.rows["image_key"].to_pylist(), samples.rows["split"].to_pylist()
@@ -52,7 +52,7 @@ class Voc:
         folder.write_images(samples, [f"{_IMAGES}/{path}" for path in paths])
 
 
-def _write_lists(folder: Folder, splits: Sequence[str | None], paths: Sequence[str]) -> None:
+def _write_lists(folder: ExportFolder, splits: Sequence[str | None], paths: Sequence[str]) -> None:
     lists = unique_names.split_folders(set(splits), "")
     for split in sorted({split for split in splits if split is not None}):
         members = [unique_names.stem(path) for path, own in zip(paths, splits, strict=True) if own == split]
@@ -60,7 +60,7 @@ def _write_lists(folder: Folder, splits: Sequence[str | None], paths: Sequence[s
         folder.write(f"ImageSets/Main/{lists[split]}.txt", text.encode())
 
 
-def _document(entry: Entry, path: str, folder: Folder) -> Element:
+def _document(entry: ExportEntry, path: str, folder: ExportFolder) -> Element:
     root = Element("annotation")
     _add(root, "folder", _IMAGES, folder)
     _add(root, "filename", path.rpartition("/")[2], folder)
@@ -73,7 +73,7 @@ def _document(entry: Entry, path: str, folder: Folder) -> Element:
     return root
 
 
-def _add_object(root: Element, annotation: Annotation, folder: Folder) -> None:
+def _add_object(root: Element, annotation: Annotation, folder: ExportFolder) -> None:
     if annotation.bbox is None or annotation.category is None:
         folder.lose(f"{annotation.kind} annotations: the format holds boxes")
         return
@@ -92,14 +92,14 @@ def _add_object(root: Element, annotation: Annotation, folder: Folder) -> None:
     folder.lose("crowd marks", annotation.is_crowd)
 
 
-def _add_attributes(parent: Element, attributes: Mapping[str, Any], fields: Set[str], folder: Folder) -> None:
+def _add_attributes(parent: Element, attributes: Mapping[str, Any], fields: Set[str], folder: ExportFolder) -> None:
     """Elements for attributes, in the order of their names, those named like fields of VOC left out."""
     folder.lose("attributes named like elements of VOC", len(fields & attributes.keys()))
     for name in sorted(attributes.keys() - fields):
         _add(parent, name, attributes[name], folder)
 
 
-def _add(parent: Element, name: str, value: Any, folder: Folder) -> None:
+def _add(parent: Element, name: str, value: Any, folder: ExportFolder) -> None:
     """An element of this value; of a list one for each item, of an object one that holds its members."""
     if not _NAME.fullmatch(name):
         folder.lose("attributes whose names XML cannot hold")

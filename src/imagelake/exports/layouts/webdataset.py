@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
 from imagelake.exports import unique_names
 from imagelake.exports.annotation_json import categories_as_json, entry_as_json
-from imagelake.exports.base import Content
+from imagelake.exports.base import ExportContent
 from imagelake.exports.entries import entry, note_space
-from imagelake.exports.folder import Folder
+from imagelake.exports.folder import ExportFolder
 
 if TYPE_CHECKING:
     from imagelake.client.data.samples import Samples
@@ -39,7 +39,7 @@ class WebDataset:
     has_unlabelled: ClassVar[bool] = False
     oriented: ClassVar[bool] = False
 
-    def write(self, content: Content, folder: Folder) -> None:
+    def write(self, content: ExportContent, folder: ExportFolder) -> None:
         """Write shards of up to 10,000 samples or some 256 MB of images."""
         samples = content.samples
         note_space(samples, folder)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from imagelake.client.sql_text import name
 from imagelake.errors import UsageError
-from imagelake.exports.folder import Folder
+from imagelake.exports.folder import ExportFolder
 from imagelake.exports.parquet import parquet_files, snapshot_rows
 from imagelake.exports.parquet.keys import PartitionKey, landed_days
 
@@ -39,7 +39,7 @@ def escape(value: str | None) -> str:
 
 
 def write_tree(
-    source: snapshot_rows.Source, table: str, keys: Sequence[PartitionKey], folder: Folder, ref: str
+    source: snapshot_rows.RowSource, table: str, keys: Sequence[PartitionKey], folder: ExportFolder, ref: str
 ) -> tuple[int, int]:
     """Write the rows of a table below a folder of its name; how many rows in how many files.
 
@@ -62,7 +62,7 @@ def write_tree(
     return count, max(parts, 1)
 
 
-def _query(source: snapshot_rows.Source, table: str, keys: Sequence[PartitionKey], columns: Sequence[str]) -> str:
+def _query(source: snapshot_rows.RowSource, table: str, keys: Sequence[PartitionKey], columns: Sequence[str]) -> str:
     """The columns of a table, then the values of the keys, sorted by these."""
     image = "r" if table == "images" else "i"
     values = [f"nullif({key.value.format(row='r', image=image)}, '')" for key in keys]
@@ -75,7 +75,7 @@ def _query(source: snapshot_rows.Source, table: str, keys: Sequence[PartitionKey
     return f"SELECT {items} FROM {snapshot_rows.query(source, table)} AS r{joins} ORDER BY {by}"
 
 
-def _images(source: snapshot_rows.Source) -> str:
+def _images(source: snapshot_rows.RowSource) -> str:
     """A table of the images' split and content hash, by their keys."""
     images = snapshot_rows.query(source, "images")
     return source.tables.once("_images_of_rows", f"SELECT image_key, split, content_hash FROM {images}")

@@ -11,8 +11,8 @@ from imagelake.client.data.samples import Samples, WholeTables
 from imagelake.client.delta.tables import Tables
 from imagelake.client.sql_text import select
 from imagelake.errors import Conflict, IntegrityError, UsageError
-from imagelake.exports.base import Content
-from imagelake.exports.folder import Folder
+from imagelake.exports.base import ExportContent
+from imagelake.exports.folder import ExportFolder
 from imagelake.exports.parquet import hive, parquet_files, snapshot_rows
 from imagelake.exports.parquet.keys import PartitionKey
 from imagelake.exports.parquet.snapshot import exact_ref
@@ -29,7 +29,7 @@ class Parquet:
     oriented: ClassVar[bool] = False
     partition_by: tuple[PartitionKey, ...] = ()
 
-    def write(self, content: Content, folder: Folder) -> None:
+    def write(self, content: ExportContent, folder: ExportFolder) -> None:
         """Write the four tables; of a whole version without folders they are the files of its snapshot."""
         samples = content.samples
         if samples.oriented:
@@ -40,7 +40,7 @@ class Parquet:
         folder.progress(len(samples), len(samples))
         folder.lose("images: the format holds rows only", len(samples))
 
-    def _write(self, source: snapshot_rows.Source, table: str, folder: Folder, ref: str) -> int:
+    def _write(self, source: snapshot_rows.RowSource, table: str, folder: ExportFolder, ref: str) -> int:
         """Write a table, as one file or as folders; the number of its rows."""
         if self.partition_by and table in _PARTITIONED:
             keys = [key for key in self.partition_by if table == "annotations" or key.splits_images]
@@ -52,19 +52,19 @@ class Parquet:
             return parquet_files.write(out, snapshot_rows.schema(table), ref, snapshot_rows.batches(source, table))
 
 
-def _selected(samples: Samples) -> tuple[snapshot_rows.Source, str]:
+def _selected(samples: Samples) -> tuple[snapshot_rows.RowSource, str]:
     """Where the rows of samples are read from, and the reference that names them."""
     tables, target = Tables(samples.storage), samples.target
     version = target.version
     if version is not None and len(samples) == version.images:
-        return snapshot_rows.Source(tables, target), exact_ref(tables, version)
-    source = snapshot_rows.Source(tables, target, choose(tables, samples.rows.column("image_key")))
+        return snapshot_rows.RowSource(tables, target), exact_ref(tables, version)
+    source = snapshot_rows.RowSource(tables, target, choose(tables, samples.rows.column("image_key")))
     if samples.whole is not None:
         _check_draft(source, samples.whole)
     return source, samples.ref
 
 
-def _check_draft(source: snapshot_rows.Source, whole: WholeTables) -> None:
+def _check_draft(source: snapshot_rows.RowSource, whole: WholeTables) -> None:
     """Conflict when the draft is no longer the one that was loaded: uploads, splits or labels came in between."""
     compared = {
         "images": ("image_key", "content_hash", "delivery", "split"),

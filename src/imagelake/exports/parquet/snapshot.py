@@ -112,7 +112,7 @@ def snapshot(tables: Tables, storage: Storage, target: Target) -> ParquetSnapsho
     there = _read(storage, folder, ref)
     if there is not None:
         return there
-    made = [_make(storage, folder, rows.Source(tables, target), ref, table) for table in rows.TABLES]
+    made = [_make(storage, folder, rows.RowSource(tables, target), ref, table) for table in rows.TABLES]
     storage.flush()
     record = {"format": _FORMAT, "ref": ref, "files": made}
     with _writing(storage, folder):
@@ -125,7 +125,7 @@ def exact_ref(tables: Tables, version: Version) -> str:
     return f"{version.dataset}@v{version.number}.{version.recipe}#{digest_of(tables, version)}"
 
 
-def _make(storage: Storage, folder: str, source: rows.Source, ref: str, table: str) -> dict[str, Any]:
+def _make(storage: Storage, folder: str, source: rows.RowSource, ref: str, table: str) -> dict[str, Any]:
     """Put the file of a table, or take the one that is there; its entry in the record."""
     with tempfile.TemporaryDirectory(prefix="imagelake-") as temporary:
         local = Path(temporary) / f"{table}.parquet"

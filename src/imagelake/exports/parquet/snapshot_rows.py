@@ -39,7 +39,7 @@ _MEMORY = "1GB"
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class RowSource:
     """A version or draft, and a condition on image_key for a part of it: categories always come whole."""
 
     tables: Tables
@@ -63,7 +63,7 @@ def schema(table: str) -> pa.Schema:
     return pa.schema([(column, arrow_type(types[column])) for column in columns(table)])
 
 
-def query(source: Source, table: str) -> str:
+def query(source: RowSource, table: str) -> str:
     """SQL, in brackets, for the rows of a table in any order; IntegrityError when the version lacks rows."""
     rows = content(Scope(source.tables, source.target, frozenset), table)
     where = f" WHERE {source.among}" if source.among and table != "categories" else ""
@@ -75,12 +75,12 @@ def order(table: str) -> str:
     return ", ".join(f"{name(column)} NULLS LAST" for column in _ORDER[table])
 
 
-def batches(source: Source, table: str) -> Iterator[pa.RecordBatch]:
+def batches(source: RowSource, table: str) -> Iterator[pa.RecordBatch]:
     """The rows of a table in their order, of its schema; no other query may run before their end."""
     yield from sorted_batches(source, f"SELECT * FROM {query(source, table)} ORDER BY {order(table)}")
 
 
-def sorted_batches(source: Source, sql: str) -> Iterator[pa.RecordBatch]:
+def sorted_batches(source: RowSource, sql: str) -> Iterator[pa.RecordBatch]:
     """The result of a query that sorts many rows, in bounded memory."""
     source.tables.con.execute(f"SET memory_limit = '{_MEMORY}'")
     yield from source.tables.batches(sql)

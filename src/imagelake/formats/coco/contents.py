@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from imagelake.formats.coco import records
-from imagelake.formats.coco.parts import Part, repeated_ids
+from imagelake.formats.coco.parts import DocumentPart, repeated_ids
 from imagelake.formats.coco.plain import plain_annotations
 from imagelake.formats.coco.records import Item, Seen
 from imagelake.formats.coco.split import Outline, Value, listed
@@ -32,7 +32,7 @@ def whole_records(path: str, outline: Outline, split: str | None) -> Iterator[Ro
         yield records.image(item, seen, split, tuple(sorted(kinds)))
 
 
-def part_records(path: str, data: bytes, part: Part, split: str | None) -> Iterator[Rows]:
+def part_records(path: str, data: bytes, part: DocumentPart, split: str | None) -> Iterator[Rows]:
     """The records of the items of a part; data: its bytes."""
     value, seen = listed(data), part.seen()
     if part.section == "categories":

@@ -29,7 +29,7 @@ _MOST_REPEATS = 10_000
 
 
 @dataclass(frozen=True)
-class Part:
+class DocumentPart:
     """Some items of a list of a document, the first of them at `place`.
 
     `repeated` are ids of several images each; `earlier` ids that annotations before these have and some of these may
@@ -66,7 +66,7 @@ def parts(unit: Unit, outline: Outline, split: str | None, size: int) -> tuple[U
         # categories are few, and the first of an id counts
         for place, start, end in _spans(value, size if section != "categories" else value.end):
             earlier = tuple(i for i, at in repeats.items() if at < place) if section == "annotations" else ()
-            part = Part(section, place, repeated, earlier, "annotations" in outline.members)
+            part = DocumentPart(section, place, repeated, earlier, "annotations" in outline.members)
             context = json.dumps({"split": split, "part": asdict(part)})
             units.append(Unit(unit.format, unit.paths, context, (start, end), first + 2 * place))
         first += 2 * (len(value.commas) + 1)  # an annotation makes two records at most

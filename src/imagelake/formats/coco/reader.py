@@ -13,7 +13,7 @@ from imagelake.formats.base import Detection, Tree, Unit, Unread, present
 from imagelake.formats.coco.contents import part_records, whole_records
 from imagelake.formats.coco.detect import LISTS, Finding, judge
 from imagelake.formats.coco.masks import mask_paths
-from imagelake.formats.coco.parts import Part, parts
+from imagelake.formats.coco.parts import DocumentPart, parts
 from imagelake.formats.coco.scan import NotSplit
 from imagelake.formats.coco.split import Outline, split
 from imagelake.formats.coco.values import raw
@@ -85,7 +85,7 @@ class CocoReader:
             if part is None:
                 yield from _document(path, utf8(read(path)), split_word)
             else:
-                yield from part_records(path, read(path), Part(**part), split_word)
+                yield from part_records(path, read(path), DocumentPart(**part), split_word)
 
     def cut(self, unit: Unit, data: bytes, size: int) -> tuple[Unit, ...]:
         """Parts of the lists of a document; the unit itself when the document is damaged."""

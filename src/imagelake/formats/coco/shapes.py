@@ -21,7 +21,7 @@ _NUMBERS = frozenset((int, float))
 
 
 @dataclass(frozen=True)
-class Shape:
+class AnnotationShape:
     """What an annotation outlines: kind box, polygon or rle, and the polygons or the mask of that kind."""
 
     kind: str
@@ -30,7 +30,7 @@ class Shape:
     rle_counts: str | None = None
 
 
-BOX = Shape("box")
+BOX = AnnotationShape("box")
 
 
 def kind_of(segmentation: Any) -> str:
@@ -45,7 +45,7 @@ def kind_of(segmentation: Any) -> str:
 class Outlined:
     """Shape and box of an annotation, and why its outline was refused, if it was: then only the box is left."""
 
-    shape: Shape
+    shape: AnnotationShape
     box: Box | None
     refused: Refused | None = None
 
@@ -68,7 +68,7 @@ def outlined(segmentation: Any, box: Any, warnings: list[str]) -> Outlined:
         return Outlined(made, derived)
 
 
-def shape(segmentation: Any, warnings: list[str]) -> Shape:
+def shape(segmentation: Any, warnings: list[str]) -> AnnotationShape:
     """The shape of a segmentation; none at all, and an empty list, is a box. Refused when nothing good is left."""
     if segmentation is None or segmentation == []:
         return BOX
@@ -90,10 +90,10 @@ def shape(segmentation: Any, warnings: list[str]) -> Shape:
         )
     if len(good) < len(parts):
         warnings.append("annotation.polygon_part_dropped")
-    return Shape("polygon", polygons=good)
+    return AnnotationShape("polygon", polygons=good)
 
 
-def bbox(value: Any, outline: Shape, warnings: list[str]) -> Box | None:
+def bbox(value: Any, outline: AnnotationShape, warnings: list[str]) -> Box | None:
     """The box as given, or derived from the outline; None when there is neither. Refused when it is no box."""
     if _is_absent(value):
         derived = _derived(outline)
@@ -130,7 +130,7 @@ def _is_infinite_text(value: Any) -> bool:
     return isinstance(value, str) and value.strip().lower().lstrip("+-") in words
 
 
-def _derived(outline: Shape) -> Box | None:
+def _derived(outline: AnnotationShape) -> Box | None:
     if outline.polygons is not None:
         return polygon_bounds([v for part in outline.polygons for v in part])
     if outline.rle_size is not None and outline.rle_counts is not None:
@@ -155,7 +155,7 @@ def _finite(values: list[Any]) -> tuple[float, ...] | None:
     return numbers if all(map(math.isfinite, numbers)) else None
 
 
-def _mask(value: Mapping[str, Any]) -> Shape:
+def _mask(value: Mapping[str, Any]) -> AnnotationShape:
     size, counts = value.get("size"), value.get("counts")
     if not isinstance(size, list) or len(size) != 2 or not all(type(side) is int for side in size):
         raise Refused("annotation.rle_invalid", f"mask size {shown(size)}; give [height, width]")
@@ -170,7 +170,7 @@ def _mask(value: Mapping[str, Any]) -> Shape:
         masks.rle_check(text, height, width)
     except ValueError as problem:
         raise Refused("annotation.rle_invalid", str(problem)) from None
-    return Shape("rle", rle_size=(height, width), rle_counts=text)
+    return AnnotationShape("rle", rle_size=(height, width), rle_counts=text)
 
 
 def _compressed(counts: list[Any], height: int, width: int) -> str:

@@ -39,7 +39,7 @@ _LEAST_COST = 100
 
 
 @dataclass(frozen=True)
-class _Look:
+class _TextSample:
     """The beginning of a text: the names in it that are those of images, whether it is a table, what looking cost."""
 
     names: Sequence[str]
@@ -181,7 +181,7 @@ def list_members(path: str, context: Mapping[str, Any], data: bytes) -> Iterator
     yield from members(path, context["split"], Wording(context["folders"], context["is_table"]), data)
 
 
-def _look(tree: Tree, path: str, images: ImagePlaces, bases: Sequence[str]) -> _Look:
+def _look(tree: Tree, path: str, images: ImagePlaces, bases: Sequence[str]) -> _TextSample:
     """The first bytes of a text, or more where none of them is the name of an image; nothing of a damaged one."""
     cost = _LEAST_COST
     for length in (HEAD, _LONG_HEAD)[: 1 + (tree.size(path) > HEAD)]:
@@ -192,8 +192,8 @@ def _look(tree: Tree, path: str, images: ImagePlaces, bases: Sequence[str]) -> _
             cost += len(names) * len(bases)
             in_upload = [name for name in names if images.are_named(name, bases)]
             if in_upload:
-                return _Look(in_upload, wording.is_table, cost)
-    return _Look((), False, cost)
+                return _TextSample(in_upload, wording.is_table, cost)
+    return _TextSample((), False, cost)
 
 
 def _is_table(text: str) -> bool:

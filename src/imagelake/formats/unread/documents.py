@@ -18,7 +18,7 @@ from imagelake.formats.voc.xml import decode_head, root_name
 
 
 @dataclass(frozen=True)
-class Kind:
+class DocumentKind:
     """A kind of JSON labels: its name, and the keys its files have near their beginning: all of some, one of others."""
 
     name: str
@@ -37,36 +37,38 @@ class Kind:
 
 
 _JSON_KINDS = (
-    Kind("LabelMe", ("shapes",), ("imagePath", "imageData", "flags", "version", "points", "shape_type")),
-    Kind("LabelMe", ("imageData",)),
-    Kind("VIA", ("shape_attributes",)),
-    Kind("VIA", ("file_attributes", "regions")),
-    Kind("VIA", ("_via_img_metadata",)),
-    Kind("VIA", ("project", "attribute", "file", "metadata")),
-    Kind("VoTT", ("regions",), ("asset", "boundingBox")),
-    Kind("VoTT", ("assets", "videoSettings")),
-    Kind("CreateML", ("annotations", "coordinates"), is_list=True),
-    Kind("Label Studio", ("data",), ("annotations", "completions", "result"), is_list=True),
-    Kind("Label Studio", (), ("annotation_id", "rectanglelabels", "polygonlabels", "brushlabels"), is_list=True),
-    Kind("Supervisely", ("objects",), ("classTitle", "geometryType")),
-    Kind("Darwin", ("annotations",), ("bounding_box", "slot_names", "slots")),
-    Kind("Datumaro", ("items", "categories"), ("media", "annotations", "attr")),
-    Kind("Labelbox", ("data_row",)),
-    Kind("Labelbox", ("Labeled Data",)),
-    Kind("Cityscapes", ("imgHeight", "objects")),
-    Kind("BDD100K", ("labels",), ("box2d", "poly2d")),
-    Kind("SageMaker manifest", ("source-ref",)),
-    Kind("GeoJSON", ("features", "geometry")),
+    DocumentKind("LabelMe", ("shapes",), ("imagePath", "imageData", "flags", "version", "points", "shape_type")),
+    DocumentKind("LabelMe", ("imageData",)),
+    DocumentKind("VIA", ("shape_attributes",)),
+    DocumentKind("VIA", ("file_attributes", "regions")),
+    DocumentKind("VIA", ("_via_img_metadata",)),
+    DocumentKind("VIA", ("project", "attribute", "file", "metadata")),
+    DocumentKind("VoTT", ("regions",), ("asset", "boundingBox")),
+    DocumentKind("VoTT", ("assets", "videoSettings")),
+    DocumentKind("CreateML", ("annotations", "coordinates"), is_list=True),
+    DocumentKind("Label Studio", ("data",), ("annotations", "completions", "result"), is_list=True),
+    DocumentKind(
+        "Label Studio", (), ("annotation_id", "rectanglelabels", "polygonlabels", "brushlabels"), is_list=True
+    ),
+    DocumentKind("Supervisely", ("objects",), ("classTitle", "geometryType")),
+    DocumentKind("Darwin", ("annotations",), ("bounding_box", "slot_names", "slots")),
+    DocumentKind("Datumaro", ("items", "categories"), ("media", "annotations", "attr")),
+    DocumentKind("Labelbox", ("data_row",)),
+    DocumentKind("Labelbox", ("Labeled Data",)),
+    DocumentKind("Cityscapes", ("imgHeight", "objects")),
+    DocumentKind("BDD100K", ("labels",), ("box2d", "poly2d")),
+    DocumentKind("SageMaker manifest", ("source-ref",)),
+    DocumentKind("GeoJSON", ("features", "geometry")),
 )
 _LINES = (".jsonl", ".ndjson")
 _COCO = "COCO"
 _COCO_KINDS = (
-    Kind(_COCO, ("images", "annotations")),
-    Kind(_COCO, ("images", "categories")),
-    Kind(_COCO, ("annotations", "categories")),
-    Kind(_COCO, ("images", "file_name")),
-    Kind(_COCO, ("annotations", "image_id"), ("bbox", "category_id", "segmentation")),
-    Kind(_COCO, ("categories", "supercategory")),
+    DocumentKind(_COCO, ("images", "annotations")),
+    DocumentKind(_COCO, ("images", "categories")),
+    DocumentKind(_COCO, ("annotations", "categories")),
+    DocumentKind(_COCO, ("images", "file_name")),
+    DocumentKind(_COCO, ("annotations", "image_id"), ("bbox", "category_id", "segmentation")),
+    DocumentKind(_COCO, ("categories", "supercategory")),
 )
 _LABEL_KEYS = frozenset(
     (

@@ -15,7 +15,7 @@ from imagelake.formats.small_documents import stem
 
 MASKS = "segmentation masks"
 
-Place = TypeVar("Place")
+CountKey = TypeVar("CountKey")
 
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+|[^\W\d_a-zA-Z]+")
 _MASK_WORDS = frozenset(
@@ -47,7 +47,7 @@ _MAYBE = "may be masks, which are not supported yet; taken as pictures"
 
 
 @dataclass(frozen=True)
-class _Folder:
+class _MaskFolder:
     """A folder: its `key` is what is left of its names without those of roles and masks; `masks` counts the latter.
 
     `has_role`: its own name says that images lie in it, and nothing more.
@@ -69,7 +69,7 @@ class _Picture:
     """A picture: its path, its folder, and its stem in small letters."""
 
     path: str
-    folder: _Folder
+    folder: _MaskFolder
     stem: str
 
     @property
@@ -83,7 +83,7 @@ class _Images:
     Only what lies where a mask folder looks for them is noted.
     """
 
-    def __init__(self, pictures: Iterable[_Picture], folders: Iterable[_Folder]) -> None:
+    def __init__(self, pictures: Iterable[_Picture], folders: Iterable[_MaskFolder]) -> None:
         masks = [folder for folder in folders if folder.masks]
         keys = {folder.key for folder in masks}
         parents = {folder.parent for folder in masks}
@@ -169,12 +169,12 @@ def _beside_their_pictures(pictures: Sequence[_Picture]) -> dict[str, bool]:
 
 
 @lru_cache(maxsize=4096)
-def _folder(path: str) -> _Folder:
+def _folder(path: str) -> _MaskFolder:
     if not path:
-        return _Folder(path)
+        return _MaskFolder(path)
     words = [_words(part) for part in path.split("/")]
     key = tuple(left for own, _ in words if (left := " ".join(own)))
-    return _Folder(path, key, len(words), sum(is_mask for _, is_mask in words), words[-1] == ((), False))
+    return _MaskFolder(path, key, len(words), sum(is_mask for _, is_mask in words), words[-1] == ((), False))
 
 
 @lru_cache(maxsize=4096)
@@ -210,5 +210,5 @@ def _mask_stems(name: str) -> tuple[str, ...]:
     return (name,) if bare == name else (name, bare)
 
 
-def _note(counts: dict[Place, int], place: Place, count: int) -> None:
+def _note(counts: dict[CountKey, int], place: CountKey, count: int) -> None:
     counts[place] = min(count, counts.get(place, count))

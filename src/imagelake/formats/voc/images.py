@@ -30,7 +30,7 @@ class _Image:
     split: str | None
 
 
-class Images:
+class VocImages:
     """The images of a tree by name, by stem, and by what folders and stem say together. Masks are no images."""
 
     def __init__(self, paths: Iterable[str]) -> None:
@@ -102,7 +102,7 @@ def ends_alike(one: str, other: str) -> bool:
     return _one_ends_other(_place(placed(one).key), _place(placed(other).key))
 
 
-def filenames_hold(heads: Mapping[str, bytes], images: Images) -> bool:
+def filenames_hold(heads: Mapping[str, bytes], images: VocImages) -> bool:
     """Whether filename elements that differ from their document's stem are to be believed.
 
     heads: the beginning of some documents by path. They are when one of them names an image of the upload; else the

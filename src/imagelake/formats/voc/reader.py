@@ -12,9 +12,9 @@ from imagelake.formats.base import BY_NAME_SCORE, Detection, Tree, Unit, present
 from imagelake.formats.lists.members import seen_lists
 from imagelake.formats.records import Record
 from imagelake.formats.small_documents import BUDGET, HEAD, cut, spread, too_large, too_large_issues
-from imagelake.formats.voc.images import Images, filenames_hold, in_annotation_folder, placed
+from imagelake.formats.voc.images import VocImages, filenames_hold, in_annotation_folder, placed
 from imagelake.formats.voc.lists import voc_list_members, voc_list_units, voc_lists
-from imagelake.formats.voc.records import Place, records
+from imagelake.formats.voc.records import AnnotationFile, records
 from imagelake.formats.voc.xml import decode_head, root_name
 
 _SCORE = 90
@@ -61,7 +61,7 @@ class VocReader:
 
     def plan(self, tree: Tree, detection: Detection) -> tuple[Unit, ...]:
         """Units of many documents, each with what the tree says about their images; one for each split list."""
-        images = Images(tree.paths)
+        images = VocImages(tree.paths)
         listed = present(tree, detection.documents)
         heads = _heads(tree, spread(listed))
         shared = {"filenames_hold": filenames_hold(heads, images), "folder_splits": not detection.meta}
@@ -106,7 +106,7 @@ def _until_one_fits(tree: Tree, paths: Sequence[str]) -> dict[str, bytes]:
 
 
 def _have_mates(documents: Sequence[str], tree: Tree) -> bool:
-    return any(mate is not None for mate in Images(tree.paths).mates(documents).values())
+    return any(mate is not None for mate in VocImages(tree.paths).mates(documents).values())
 
 
 def _lack(head: bytes) -> str:
@@ -117,6 +117,6 @@ def _lack(head: bytes) -> str:
     return "" if _CONTENT.search(decode_head(head)) else "the root annotation, but no filename or object"
 
 
-def _place(path: str, mate: str | None, context: dict[str, Any]) -> Place:
+def _place(path: str, mate: str | None, context: dict[str, Any]) -> AnnotationFile:
     split = placed(path).split if context["folder_splits"] else None
-    return Place(path, mate, context["filenames_hold"], split)
+    return AnnotationFile(path, mate, context["filenames_hold"], split)

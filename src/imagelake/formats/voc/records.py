@@ -25,7 +25,7 @@ _FLAGS = ("truncated", "difficult", "occluded")
 
 
 @dataclass(frozen=True)
-class Place:
+class AnnotationFile:
     """What the plan knows of a document: the image of its stem, whether filenames hold, its split."""
 
     document: str
@@ -34,7 +34,7 @@ class Place:
     split: str | None
 
 
-def records(place: Place, data: bytes) -> Iterator[Record]:
+def records(place: AnnotationFile, data: bytes) -> Iterator[Record]:
     """The image and the annotations of a document; one issue when it cannot be read."""
     try:
         root = xml.parse_xml(data)
@@ -48,7 +48,7 @@ def records(place: Place, data: bytes) -> Iterator[Record]:
         yield _annotation(place.document, f"object[{index}]", element)
 
 
-def _image(place: Place, root: Element) -> ImageRecord | Issue:
+def _image(place: AnnotationFile, root: Element) -> ImageRecord | Issue:
     filename = root.find("filename")
     warnings: list[str] = []
     try:
@@ -83,7 +83,7 @@ def _image(place: Place, root: Element) -> ImageRecord | Issue:
     )
 
 
-def _is_of_mate(place: Place, name: FileName | None) -> bool:
+def _is_of_mate(place: AnnotationFile, name: FileName | None) -> bool:
     """Whether the document is of the image of its stem: unless its filename element names another one."""
     if name is None or place.mate is None:
         return True
@@ -99,7 +99,7 @@ def _without_name(path: str) -> str:
     return placed(path).key.rpartition("/")[0]
 
 
-def _file(place: Place, name: FileName | None) -> str:
+def _file(place: AnnotationFile, name: FileName | None) -> str:
     """The image's name as written, or the document's stem; in the document's folder when it names none."""
     if name is not None and name.absolute:
         return name.file

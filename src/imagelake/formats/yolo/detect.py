@@ -11,11 +11,11 @@ from imagelake.formats.paths import folder_of, in_label_folder
 from imagelake.formats.refused import shown
 from imagelake.formats.small_documents import stem
 from imagelake.formats.yolo.columns import DOTA, KITTI, POSE, PREDICTIONS, REASONS, TRACKS
-from imagelake.formats.yolo.images import Images, home
-from imagelake.formats.yolo.look import Evidence, Look, looks
+from imagelake.formats.yolo.images import YoloImages, home
+from imagelake.formats.yolo.look import Evidence, TextOutline, looks
 from imagelake.formats.yolo.names import is_class_list, name_documents
 from imagelake.formats.yolo.scopes import ClassList, Scopes, class_lists
-from imagelake.formats.yolo.splits import Splits, splits
+from imagelake.formats.yolo.splits import SplitSources, splits
 
 NAMED_SCORE, BARE_SCORE, EMPTY_SCORE = 90, 70, 60
 
@@ -31,18 +31,18 @@ _MAX_LACKS = 3
 
 
 @dataclass(frozen=True)
-class Survey:
+class TextSurvey:
     """The texts of an upload: what each looks like, which documents declare names or splits, which widths are poses.
 
     `looks` is None for a damaged file, and has no entry for one beyond the budget.
     """
 
-    images: Images
+    images: YoloImages
     texts: Sequence[str]
-    looks: dict[str, Look | None]
+    looks: dict[str, TextOutline | None]
     lists: Sequence[ClassList]
     meta: tuple[str, ...]
-    splits: Splits
+    splits: SplitSources
     other_widths: dict[int, str]
 
     def is_labels(self, path: str) -> bool:
@@ -68,11 +68,11 @@ class Survey:
         return any(c.classes is None or c.classes.names for c in self.lists)
 
 
-def look_over(tree: Tree) -> Survey:
+def look_over(tree: Tree) -> TextSurvey:
     """Look at the texts of a tree."""
     evidence = Evidence()
     texts = [path for path in tree.paths if path.lower().endswith(".txt")]
-    images = Images(tree.paths, filter(in_label_folder, texts))
+    images = YoloImages(tree.paths, filter(in_label_folder, texts))
     by_path = looks(tree, texts, evidence)
     is_labels = {path for path in texts if _is_label_file(path, images, by_path.get(path))}
     declaring = [path for path in name_documents(tree) if path not in is_labels]
@@ -85,10 +85,10 @@ def look_over(tree: Tree) -> Survey:
     meta = (*declaring, *sorted(declared_splits.lists))
     in_meta = frozenset(meta)
     rest = [path for path in texts if path not in in_meta and _may_hold_labels(path, images, by_path.get(path))]
-    return Survey(images, rest, by_path, lists, meta, declared_splits, evidence.kinds())
+    return TextSurvey(images, rest, by_path, lists, meta, declared_splits, evidence.kinds())
 
 
-def with_keypoints(survey: Survey, documents: Sequence[str]) -> frozenset[str]:
+def with_keypoints(survey: TextSurvey, documents: Sequence[str]) -> frozenset[str]:
     """Those of the label files that hold nothing but rows with the keypoints their data.yaml declares."""
     if not any(c.classes is not None and c.classes.keypoints for c in survey.lists):
         return frozenset()
@@ -106,19 +106,21 @@ def with_keypoints(survey: Survey, documents: Sequence[str]) -> frozenset[str]:
     )
 
 
-def scopes_of(lists: Sequence[ClassList], declared: Splits, images: Images, documents: Iterable[str]) -> Scopes:
+def scopes_of(
+    lists: Sequence[ClassList], declared: SplitSources, images: YoloImages, documents: Iterable[str]
+) -> Scopes:
     """Which of the class lists serve which label files."""
     folders = {folder_of(path) for path in documents}
     return Scopes(lists, declared.covers, {*images.homes, *map(home, folders)})
 
 
-def documents(survey: Survey) -> list[str]:
+def documents(survey: TextSurvey) -> list[str]:
     """The label files: those with rows, and of the others those that lie where label files do."""
     folders = {folder_of(path) for path in survey.texts if survey.is_labels(path)}
     return [path for path in survey.texts if _is_document(survey, path, folders)]
 
 
-def unread(survey: Survey, others: frozenset[str], *, is_read: bool) -> Iterator[Unread]:
+def unread(survey: TextSurvey, others: frozenset[str], *, is_read: bool) -> Iterator[Unread]:
     """The files that look like labels and are not read.
 
     others: those with keypoints; is_read: the upload has label files that are, so that defective ones are among them.
@@ -142,7 +144,7 @@ def unread(survey: Survey, others: frozenset[str], *, is_read: bool) -> Iterator
             yield Unread(path, kind, f"{shown(look.first)}: {REASONS.get(kind, _TEXT_REASON)}")
 
 
-def lacks(survey: Survey) -> tuple[str, ...]:
+def lacks(survey: TextSurvey) -> tuple[str, ...]:
     """Why none of the texts is a label file."""
     firsts = ((path, look.first) for path in survey.texts if (look := survey.looks.get(path)) is not None)
     reasons = [f"{path}: {shown(first)} is no row of a class and shares" for path, first in firsts if first]
@@ -153,7 +155,7 @@ def _base(path: str) -> str:
     return path.rpartition("/")[2].lower()
 
 
-def _is_document(survey: Survey, path: str, folders: set[str]) -> bool:
+def _is_document(survey: TextSurvey, path: str, folders: set[str]) -> bool:
     """Whether a file is read as labels. folders: those with files that certainly are."""
     look = survey.looks.get(path)
     is_damaged = path in survey.looks and look is None
@@ -167,21 +169,21 @@ def _is_document(survey: Survey, path: str, folders: set[str]) -> bool:
     return not is_other and folder_of(path) in folders
 
 
-def _is_placed(survey: Survey, path: str, look: Look) -> bool:
+def _is_placed(survey: TextSurvey, path: str, look: TextOutline) -> bool:
     """Whether a file lies where label files do, or has rows and the name of an image."""
     if survey.images.of(path) is not None:
         return True
     return (look.rows > 0 or bool(look.problem)) and (in_label_folder(path) or survey.images.has_name(stem(path)))
 
 
-def _is_label_file(path: str, images: Images, look: Look | None) -> bool:
+def _is_label_file(path: str, images: YoloImages, look: TextOutline | None) -> bool:
     """Whether a file named like a list is the label file of an image: `train.txt` of `train.jpg` with rows."""
     if look is None or not (look.sound or look.is_empty):
         return False
     return images.of(path) is not None or (in_label_folder(path) and look.sound > 0)
 
 
-def _is_list(path: str, images: Images, look: Look | None) -> bool:
+def _is_list(path: str, images: YoloImages, look: TextOutline | None) -> bool:
     """Whether a file lists images, by name or, where it is called like a split, by stem; or cannot be read and may."""
     if look is None or look.is_sound or is_class_list(path):
         return False
@@ -190,7 +192,7 @@ def _is_list(path: str, images: Images, look: Look | None) -> bool:
     return look.is_image_list or (list_split(path) is not None and images.has_name(look.first.rpartition("/")[2]))
 
 
-def _may_hold_labels(path: str, images: Images, look: Look | None) -> bool:
+def _may_hold_labels(path: str, images: YoloImages, look: TextOutline | None) -> bool:
     """Whether a file may hold labels: where label files lie any with rows, else by its name.
 
     Lists of files or classes hold none, nor does what goes with any repository.

@@ -12,7 +12,7 @@ from imagelake.formats.small_documents import stem
 _DOCUMENT_FOLDERS = LABEL_FOLDERS | {"annotations", "annotation"}
 
 
-class Images:
+class YoloImages:
     """The images of a tree, masks left out: `files`, their paths, `folders` that hold some at any depth, `homes`.
 
     documents: label files, whose images may come another time: `folders` and `holds` count those images too.

@@ -50,7 +50,7 @@ _MIN_ROWS, _MIN_VISIBILITIES, _MIN_POSE_WIDTH = 3, 4, 11
 
 
 @dataclass(frozen=True)
-class Look:
+class TextOutline:
     """The beginning of a text file.
 
     `first` line, lines in all and those that are boxes, sound rows, rows at all, or names of images; `widths` of the
@@ -137,9 +137,9 @@ class Evidence:
         return POSE if are_inside and 2 * sign.get("size outside", 0) >= rows else None
 
 
-def looks(tree: Tree, paths: Sequence[str], evidence: Evidence) -> dict[str, Look | None]:
+def looks(tree: Tree, paths: Sequence[str], evidence: Evidence) -> dict[str, TextOutline | None]:
     """A look at each of the files until the budget is used up; None for a damaged file. Rows go into the evidence."""
-    by_path: dict[str, Look | None] = {}
+    by_path: dict[str, TextOutline | None] = {}
     cost = 0
     for path in paths:
         if cost >= BUDGET:
@@ -151,23 +151,23 @@ def looks(tree: Tree, paths: Sequence[str], evidence: Evidence) -> dict[str, Loo
     return by_path
 
 
-def look(path: str, head: bytes, size: int, evidence: Evidence) -> Look:
+def look(path: str, head: bytes, size: int, evidence: Evidence) -> TextOutline:
     """What the beginning of a text file holds; a row that is cut off counts as none. size: of the whole file."""
     whole = head if head.endswith(b"\n") or not head else head + b"\n"
     if size <= len(head) and _BOXES.fullmatch(whole):
         count = whole.count(b"\n")
         first = whole.partition(b"\n")[0].decode("ascii")
-        return Look(first, count, count, count, count)
+        return TextOutline(first, count, count, count, count)
     try:
         text = decoded(path, head, is_cut=size > len(head))
     except Unreadable as problem:
-        return Look(problem=problem.message)
+        return TextOutline(problem=problem.message)
     if size > len(head):
         text = text.rpartition("\n")[0] or text
     return _look([line for _, line in lines(text)], evidence)
 
 
-def _look(rows: list[str], evidence: Evidence) -> Look:
+def _look(rows: list[str], evidence: Evidence) -> TextOutline:
     counts: Counter[str] = Counter()
     unread: Counter[str] = Counter()
     widths: set[int] = set()
@@ -182,7 +182,7 @@ def _look(rows: list[str], evidence: Evidence) -> Look:
             widths.add(len(tokens))
             evidence.add(tokens)
     counts["rows"] += counts["sound"]
-    return Look(
+    return TextOutline(
         first=rows[0] if rows else "",
         total=len(rows),
         boxes=counts["boxes"],

@@ -39,7 +39,7 @@ _ROOTED = re.compile(r"[/~]|[A-Za-z]:")
 
 
 @dataclass(frozen=True)
-class Entry:
+class SplitEntry:
     """A folder or list file below a root, as they are called on whatever machine: with `/`, without `..`."""
 
     root: str
@@ -47,7 +47,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Classes:
+class DeclaredClasses:
     """What a document declares.
 
     `names` by index, or mere numbers where `is_count`; whether rows hold keypoints after their box; `splits`: the
@@ -57,10 +57,10 @@ class Classes:
     names: Mapping[int, str] = field(default_factory=dict)
     keypoints: bool = False
     is_count: bool = False
-    splits: Mapping[str, tuple[Entry, ...]] = field(default_factory=dict)
+    splits: Mapping[str, tuple[SplitEntry, ...]] = field(default_factory=dict)
 
 
-class _Plain(yaml.BaseLoader):
+class _PlainLoader(yaml.BaseLoader):
     """Text, lists and mappings only: `no` stays a word, no tag makes an object, and no alias multiplies anything."""
 
     def __init__(self, text: str) -> None:
@@ -107,15 +107,17 @@ def grade(path: str) -> int:
 
 
 @lru_cache(maxsize=64)
-def classes(path: str, data: bytes) -> Classes:
+def classes(path: str, data: bytes) -> DeclaredClasses:
     """What a document declares; Unreadable when it is unusable. Kept: every unit of a worker asks again."""
     if len(data) > MAX_BYTES:
         raise Unreadable("document.too_large", f"{path} has {len(data)} bytes; up to {MAX_BYTES} are read")
     text = decoded(path, data)
     if path.lower().endswith(_DARKNET):
-        return Classes(splits=_assigned(text))
+        return DeclaredClasses(splits=_assigned(text))
     if not path.lower().endswith(_YAML):
-        return Classes({index: name for index, line in enumerate(text.split("\n")) if (name := category_name(line))})
+        return DeclaredClasses(
+            {index: name for index, line in enumerate(text.split("\n")) if (name := category_name(line))}
+        )
     content = _load(text)
     if not isinstance(content, dict):
         raise Unreadable("document.wrong_shape", f"{shown(content)} is no mapping with names")
@@ -123,8 +125,8 @@ def classes(path: str, data: bytes) -> Classes:
     is_count = "names" not in content
     is_other = is_count and ("nc" not in content or any(key in content for key in _MODEL_KEYS))
     if is_other and (splits or "nc" in content or not _is_data(path)):
-        return Classes(splits=splits)
-    return Classes(_names(content), "kpt_shape" in content, is_count, splits)
+        return DeclaredClasses(splits=splits)
+    return DeclaredClasses(_names(content), "kpt_shape" in content, is_count, splits)
 
 
 def _declares(tree: Tree, path: str) -> bool:
@@ -144,9 +146,9 @@ def _assigns(tree: Tree, path: str) -> bool:
         return False
 
 
-def _assigned(text: str) -> dict[str, tuple[Entry, ...]]:
+def _assigned(text: str) -> dict[str, tuple[SplitEntry, ...]]:
     """The lists of each split in lines like `train = data/train.txt`."""
-    entries: dict[str, tuple[Entry, ...]] = {}
+    entries: dict[str, tuple[SplitEntry, ...]] = {}
     for _, line in lines(text):
         assignment = _ASSIGNMENT.fullmatch(line)
         split = split_name(assignment.group(1)) if assignment else None
@@ -155,10 +157,10 @@ def _assigned(text: str) -> dict[str, tuple[Entry, ...]]:
     return entries
 
 
-def _splits(content: Mapping[Any, Any]) -> dict[str, tuple[Entry, ...]]:
+def _splits(content: Mapping[Any, Any]) -> dict[str, tuple[SplitEntry, ...]]:
     """The folders and lists of each split: a text or a list of texts under train, val, test, or a word for them."""
     root = content.get("path")
-    entries: dict[str, tuple[Entry, ...]] = {}
+    entries: dict[str, tuple[SplitEntry, ...]] = {}
     for key, value in content.items():
         split = split_name(key) if isinstance(key, str) else None
         texts = value if isinstance(value, list) else [value]
@@ -168,25 +170,25 @@ def _splits(content: Mapping[Any, Any]) -> dict[str, tuple[Entry, ...]]:
     return {split: own for split, own in entries.items() if own}
 
 
-def _entries(root: str, texts: list[str]) -> Iterator[Entry]:
+def _entries(root: str, texts: list[str]) -> Iterator[SplitEntry]:
     """The texts as entries below the root; what has a scheme is an address and names nothing here."""
     base = "" if "://" in root else root.strip()
     for text in map(str.strip, texts):
         if text.lower() in _NOWHERE or "://" in text:
             continue
         if _ROOTED.match(text):
-            entry = Entry("", plain_path(text))
+            entry = SplitEntry("", plain_path(text))
         elif text.startswith(".."):
-            entry = Entry("", plain_path(f"{base}/{text}"))
+            entry = SplitEntry("", plain_path(f"{base}/{text}"))
         else:
-            entry = Entry(plain_path(base), plain_path(text))
+            entry = SplitEntry(plain_path(base), plain_path(text))
         if entry.path:
             yield entry
 
 
 def _load(text: str) -> Any:
     try:
-        return yaml.load(text, Loader=_Plain)  # noqa: S506  (constructs text, lists and mappings only)
+        return yaml.load(text, Loader=_PlainLoader)  # noqa: S506  (constructs text, lists and mappings only)
     except yaml.MarkedYAMLError as problem:
         mark = problem.problem_mark
         locator = f"line {mark.line + 1} column {mark.column + 1}" if mark is not None else ""

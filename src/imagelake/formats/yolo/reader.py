@@ -15,11 +15,11 @@ from imagelake.formats.records import CategoryRecord, ImageRecord, Record
 from imagelake.formats.small_documents import Unreadable, cut, too_large, too_large_issues, unreadable_issue
 from imagelake.formats.yolo import detect as yolo_detect
 from imagelake.formats.yolo.detect import BARE_SCORE, EMPTY_SCORE, NAMED_SCORE
-from imagelake.formats.yolo.images import Images, image_file
-from imagelake.formats.yolo.names import Classes, classes, is_declaration
-from imagelake.formats.yolo.rows import Place, records
+from imagelake.formats.yolo.images import YoloImages, image_file
+from imagelake.formats.yolo.names import DeclaredClasses, classes, is_declaration
+from imagelake.formats.yolo.rows import RowsFile, records
 from imagelake.formats.yolo.scopes import ClassList, class_lists
-from imagelake.formats.yolo.splits import Splits, folder_split, listed_images, split_of, splits, wording
+from imagelake.formats.yolo.splits import SplitSources, folder_split, listed_images, split_of, splits, wording
 
 _UNIT_MEMBERS = 5000
 """Nothing is opened for them, so a unit may name many."""
@@ -61,7 +61,7 @@ class YoloReader:
         """The class names, units of many label files, each with the document of its names, and members of splits."""
         meta = [path for path in present(tree, detection.meta) if read_or_none(tree, path, 1) is not None]
         lists = class_lists(tree, filter(is_declaration, meta))
-        images = Images(tree.paths, detection.documents)
+        images = YoloImages(tree.paths, detection.documents)
         declared = {c.path: c.classes for c in lists if c.classes is not None}
         split_places = splits(declared, images, [path for path in meta if not is_declaration(path)])
         documents, refused = too_large(self.name, tree, present(tree, detection.documents))
@@ -99,7 +99,7 @@ class YoloReader:
             yield from _labels(unit.paths, context, read)
 
 
-def _score(survey: yolo_detect.Survey, documents: Sequence[str]) -> tuple[int, bool]:
+def _score(survey: yolo_detect.TextSurvey, documents: Sequence[str]) -> tuple[int, bool]:
     """How sure it is that the texts are YOLO's, and whether names alone say so."""
     if any(map(survey.is_labels, documents)):
         return NAMED_SCORE if survey.has_names else BARE_SCORE, False
@@ -112,7 +112,7 @@ def _score(survey: yolo_detect.Survey, documents: Sequence[str]) -> tuple[int, b
     return (BY_NAME_SCORE, True) if is_damaged else (0, False)
 
 
-def _names_seen(survey: yolo_detect.Survey, documents: Sequence[str]) -> tuple[str, ...]:
+def _names_seen(survey: yolo_detect.TextSurvey, documents: Sequence[str]) -> tuple[str, ...]:
     """That several documents declare classes, if they do: they are several exports, merged by name."""
     if len(survey.lists) < 2:
         return ()
@@ -124,7 +124,7 @@ def _names_seen(survey: yolo_detect.Survey, documents: Sequence[str]) -> tuple[s
 
 
 def _sources(
-    lists: Sequence[ClassList], split_places: Splits, images: Images, mates: Mapping[str, str]
+    lists: Sequence[ClassList], split_places: SplitSources, images: YoloImages, mates: Mapping[str, str]
 ) -> list[tuple[tuple[ClassList, ...], list[str]]]:
     """The class lists that serve some label files, with those files."""
     scopes = yolo_detect.scopes_of(lists, split_places, images, mates)
@@ -139,7 +139,7 @@ def _context(
     chosen: Sequence[ClassList],
     paths: Sequence[str],
     mates: Mapping[str, str],
-    split_places: Splits,
+    split_places: SplitSources,
     listed: frozenset[str],
 ) -> dict[str, Any]:
     """What a worker must know of some label files that the files do not say."""
@@ -155,11 +155,11 @@ def _context(
     return {**context, **{key: value for key, value in optional.items() if value}}
 
 
-def _list_unit(tree: Tree, path: str, split: str, images: Images) -> Unit:
+def _list_unit(tree: Tree, path: str, split: str, images: YoloImages) -> Unit:
     return Unit("yolo", (path,), json.dumps({"list": split, "bases": wording(tree, path, images).folders}))
 
 
-def _unlabelled(images: Images, named: frozenset[str], split_places: Splits) -> Iterator[Unit]:
+def _unlabelled(images: YoloImages, named: frozenset[str], split_places: SplitSources) -> Iterator[Unit]:
     """Units of the images that only the folders of a document put into a split, by that document.
 
     named: the images of label files and lists, without their suffixes.
@@ -177,7 +177,7 @@ def _unlabelled(images: Images, named: frozenset[str], split_places: Splits) -> 
             yield Unit("yolo", (document,), json.dumps({"members": dict(pairs[start : start + _UNIT_MEMBERS])}))
 
 
-def _naming(path: str, split_places: Splits) -> str:
+def _naming(path: str, split_places: SplitSources) -> str:
     """The document that names the nearest folder of an image as a split."""
     folder = next(folder for folder in ancestors(folder_of(path)) if folder in split_places.folders)
     return next(document for document, covered in split_places.covers.items() if folder in covered)
@@ -185,7 +185,7 @@ def _naming(path: str, split_places: Splits) -> str:
 
 def _labels(paths: Sequence[str], context: Mapping[str, Any], read: Callable[[str], bytes]) -> Iterator[Record]:
     source = context["names"]
-    declared: Classes | None = classes(source, read(source)) if source is not None else None
+    declared: DeclaredClasses | None = classes(source, read(source)) if source is not None else None
     contradicting = tuple(context.get("contradicting", ()))
     files, folders = context.get("files", {}), context.get("splits", {})
     listed = frozenset(context.get("listed", ()))  # their split is that of the list, whatever their folder is called
@@ -193,7 +193,7 @@ def _labels(paths: Sequence[str], context: Mapping[str, Any], read: Callable[[st
         if path != source:
             file = files.get(path, image_file(path))
             split = None if path in listed else split_of(file, folders)
-            yield from records(Place(path, file, split), read(path), declared, contradicting)
+            yield from records(RowsFile(path, file, split), read(path), declared, contradicting)
 
 
 def _named_members(document: str, files: Mapping[str, str]) -> Iterator[Record]:

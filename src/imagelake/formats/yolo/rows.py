@@ -28,7 +28,7 @@ from imagelake.formats.yolo.columns import (
     shares,
     unread_kind,
 )
-from imagelake.formats.yolo.names import Classes
+from imagelake.formats.yolo.names import DeclaredClasses
 from imagelake.geometry.boxes import Box
 from imagelake.geometry.polygons import polygon_bounds
 
@@ -38,7 +38,7 @@ _BY_WIDTH = (WRONG_COLUMNS, MALFORMED, CLASS_WORDS)
 
 
 @dataclass(frozen=True)
-class Place:
+class RowsFile:
     """A label file: its path, the path of its image without the suffix, and the split of that."""
 
     document: str
@@ -46,7 +46,9 @@ class Place:
     split: str | None
 
 
-def records(place: Place, data: bytes, classes: Classes | None, contradicting: Sequence[str] = ()) -> Iterator[Record]:
+def records(
+    place: RowsFile, data: bytes, classes: DeclaredClasses | None, contradicting: Sequence[str] = ()
+) -> Iterator[Record]:
     """The annotations of a label file and its image; one issue when it is some other text.
 
     The image is labelled for the kinds that any label file of the upload holds: files of boxes and polygons are not
@@ -87,7 +89,7 @@ def records(place: Place, data: bytes, classes: Classes | None, contradicting: S
 class _Names:
     """The classes of a label file, or the documents that contradict each other about them."""
 
-    classes: Classes | None
+    classes: DeclaredClasses | None
     contradicting: Sequence[str]
 
     @property

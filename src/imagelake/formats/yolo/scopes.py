@@ -9,7 +9,7 @@ from imagelake.formats.base import Tree, read_or_none
 from imagelake.formats.paths import ancestors, folder_of
 from imagelake.formats.small_documents import Unreadable
 from imagelake.formats.yolo.images import home
-from imagelake.formats.yolo.names import MAX_BYTES, Classes, classes, grade
+from imagelake.formats.yolo.names import MAX_BYTES, DeclaredClasses, classes, grade
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class ClassList:
     """A document that may declare classes; `classes` is None when it cannot be read."""
 
     path: str
-    classes: Classes | None
+    classes: DeclaredClasses | None
 
     @property
     def folder(self) -> str:
@@ -83,7 +83,7 @@ class Scopes:
         return not any(other == own or other.startswith(own + "/") for other in self._homes)
 
 
-def _declared(tree: Tree, path: str) -> Iterable[Classes | None]:
+def _declared(tree: Tree, path: str) -> Iterable[DeclaredClasses | None]:
     """What a document declares, None when it is unusable; nothing when it is damaged."""
     if tree.size(path) > MAX_BYTES:
         return (None,)

@@ -13,12 +13,12 @@ from imagelake.formats.paths import ancestors, folder_of, plain_path
 from imagelake.formats.records import ImageRecord
 from imagelake.formats.small_documents import HEAD, MAX_BYTES, Unreadable, stem
 from imagelake.formats.text_documents import decoded, lines
-from imagelake.formats.yolo.images import Images
-from imagelake.formats.yolo.names import Classes, Entry
+from imagelake.formats.yolo.images import YoloImages
+from imagelake.formats.yolo.names import DeclaredClasses, SplitEntry
 
 
 @dataclass(frozen=True)
-class Splits:
+class SplitSources:
     """What documents say of splits.
 
     `folders`: the split of the images below a folder; `lists`: the split each list file is of; `covers`: the folders
@@ -31,7 +31,7 @@ class Splits:
     seen: tuple[str, ...] = ()
 
 
-def splits(declared: Mapping[str, Classes], images: Images, lists: Iterable[str]) -> Splits:
+def splits(declared: Mapping[str, DeclaredClasses], images: YoloImages, lists: Iterable[str]) -> SplitSources:
     """The splits of an upload. declared: what documents declare, by path; lists: files that hold names of images."""
     files = frozenset(without_sums(lists))
     by_place: dict[str, set[str]] = {}
@@ -55,10 +55,10 @@ def splits(declared: Mapping[str, Classes], images: Images, lists: Iterable[str]
     seen += [f"no split from {place}: it is named for several" for place in shared]
     folders = {place: split for place, split in sure.items() if place not in files}
     listed = {place: split for place, split in sure.items() if place in files}
-    return Splits(folders, {**named, **listed}, covers, tuple(seen))
+    return SplitSources(folders, {**named, **listed}, covers, tuple(seen))
 
 
-def listed_images(tree: Tree, images: Images, lists: Iterable[str]) -> frozenset[str]:
+def listed_images(tree: Tree, images: YoloImages, lists: Iterable[str]) -> frozenset[str]:
     """The images that lists name, without their suffixes; a list that cannot be read names none."""
     named: set[str] = set()
     for path in lists:
@@ -81,7 +81,7 @@ def folder_split(path: str, folders: Mapping[str, str]) -> str | None:
     return next((folders[folder] for folder in ancestors(folder_of(path)) if folder in folders), None)
 
 
-def wording(tree: Tree, path: str, images: Images) -> Wording:
+def wording(tree: Tree, path: str, images: YoloImages) -> Wording:
     """How a list calls the images of the upload, by the beginning of it."""
     head = read_or_none(tree, path, HEAD) or b""
     try:
@@ -127,7 +127,7 @@ class _Places:
         for path in self._exact:
             self._by_last.setdefault(path.rpartition("/")[2], []).append(path)
 
-    def named(self, bases: _Bases, entry: Entry) -> Sequence[str]:
+    def named(self, bases: _Bases, entry: SplitEntry) -> Sequence[str]:
         """The places an entry of a document means: as much of it as fits, in or below the nearest folder."""
         for end in _ends(entry):
             exact = (f"{base}/{end}" if base else end for base in bases.upward)
@@ -142,7 +142,7 @@ class _Places:
         return []
 
 
-def _ends(entry: Entry) -> Iterator[str]:
+def _ends(entry: SplitEntry) -> Iterator[str]:
     """The ends of an entry in whole parts, the longest first, as they may be called in another place.
 
     One that has lost the word for the split is none, nor is one of which nothing but `images` is left.

@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from imagelake.config.dataset_settings import DatasetSettings
-from imagelake.gold.content import Content
+from imagelake.gold.content import VersionContent
 from imagelake.gold.difference import Attempt, Difference, difference, first_difference
 from imagelake.gold.digests import Digests, digests, digests_since, stored
 from imagelake.gold.drafts.changed import OF_ENTITY
@@ -39,14 +39,14 @@ class WholeDraft:
     recipe: Recipe
     recipe_number: int
     past_recipe: int
-    content: Content
+    content: VersionContent
     versions: Mapping[str, int] | None = None
 
     @classmethod
     def now(cls, ctx: Context, past_versions: Published, recipe: Recipe, versions: Mapping[str, int]) -> WholeDraft:
         """The draft at these Delta versions of its tables."""
         rows = (ctx.tables.read(spec, past_versions.dataset, versions[spec.name]) for spec in OF_ENTITY.values())
-        return cls(ctx, past_versions, recipe, FIRST, FIRST, Content(*all_settled(*rows)), versions)
+        return cls(ctx, past_versions, recipe, FIRST, FIRST, VersionContent(*all_settled(*rows)), versions)
 
     @classmethod
     def of_version(
@@ -54,7 +54,7 @@ class WholeDraft:
     ) -> WholeDraft:
         """The content of a version. recipe: what to split it by, its number, and that of the recipe it continues."""
         rows = (live(ctx.tables, past_versions, entity, number) for entity in ("image", "annotation", "category"))
-        return cls(ctx, past_versions, *recipe, Content(*all_settled(*rows)))
+        return cls(ctx, past_versions, *recipe, VersionContent(*all_settled(*rows)))
 
     def differences(self, attempt: Attempt) -> list[Difference]:
         """By comparing all rows with those of the newest version."""

@@ -26,7 +26,7 @@ import pyarrow.dataset as ds
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from imagelake.gold.content import Content
+from imagelake.gold.content import VersionContent
 from imagelake.tables import silver
 from imagelake.tables.delta.database import database
 from imagelake.tables.delta.store import DeltaStore
@@ -49,7 +49,7 @@ class SparkRelations:
     frames: Mapping[str, DataFrame]
 
     @classmethod
-    def of(cls, content: Content, splits: DataFrame, rejections: DataFrame) -> SparkRelations:
+    def of(cls, content: VersionContent, splits: DataFrame, rejections: DataFrame) -> SparkRelations:
         """splits: image_key and split of all images; rejections: the open rows of silver.rejections."""
         key = F.col("image_key").alias("image")
         is_labelled = (F.size("labelled") > 0).alias("is_labelled")

@@ -15,7 +15,7 @@ from isal.isal_zlib import crc32
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from imagelake.bronze.spread import collected
-from imagelake.bronze.store.blob import Blob
+from imagelake.bronze.store.blob import SourceBlob
 from imagelake.bronze.store.read_blobs import is_small, open_reader
 from imagelake.bronze.store.write_blobs import about
 from imagelake.errors import IntegrityError
@@ -71,14 +71,14 @@ def _writer(lake: Storage, store: S3Storage | None) -> Callable[[Iterable[pa.Rec
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for row in (row for batch in batches for row in batch.select(list(_COLUMNS)).to_pylist()):
             members = zip(*(row[name] for name in _COLUMNS), strict=True)
-            blobs = [Blob(**dict(zip(_COLUMNS, member, strict=True))) for member in members]
+            blobs = [SourceBlob(**dict(zip(_COLUMNS, member, strict=True))) for member in members]
             columns = zip(*write_package(lake, store, blobs), strict=True)
             yield pa.record_batch([pa.array(c, f.type) for c, f in zip(columns, PACKED, strict=True)], schema=PACKED)
 
     return run
 
 
-def write_package(lake: Storage, store: S3Storage | None, blobs: Sequence[Blob]) -> list[tuple[str, str, int]]:
+def write_package(lake: Storage, store: S3Storage | None, blobs: Sequence[SourceBlob]) -> list[tuple[str, str, int]]:
     """Copy these bytes into one package, in this order, and read it back: content hash, path and offset of each."""
     writer = lake.blob_writer()
     small = [blob for blob in blobs if is_small(blob)]
@@ -102,7 +102,7 @@ def write_package(lake: Storage, store: S3Storage | None, blobs: Sequence[Blob])
     return [*places, *((blob.content_hash, path, offset) for blob, offset in zip(small, offsets, strict=True))]
 
 
-def check_package(lake: Storage, path: str, blobs: Sequence[Blob], offsets: Sequence[int]) -> None:
+def check_package(lake: Storage, path: str, blobs: Sequence[SourceBlob], offsets: Sequence[int]) -> None:
     """Read the members of a package, in blocks; IntegrityError when one has not the CRC-32 that bronze has of it."""
     start = 0
     while start < len(blobs):

@@ -12,7 +12,7 @@ from imagelake.client.sql_text import Row
 from imagelake.quality.catalogue import BY_ID
 from imagelake.report.checks.refused_images import open_rejections
 from imagelake.report.checks.rule_titles import flag_severity, meaning, overrides
-from imagelake.report.scope import Scope
+from imagelake.report.scope import ReportScope
 
 _WITHOUT_ROWS = ("upload", "file", "category")
 
@@ -38,7 +38,7 @@ class Fired:
         return self.refused + self.images + self.annotations
 
 
-def fired(scope: Scope) -> tuple[Fired, ...] | None:
+def fired(scope: ReportScope) -> tuple[Fired, ...] | None:
     """The section, refusing rules first, then by rows; None when no rule fired."""
     refusals, chosen = {row["rule"]: row for row in _refusals(scope)}, overrides(scope)
     of_rows = [_fired(rule, refusals.get(rule), scope.flags.get(rule), chosen) for rule in {*refusals, *scope.flags}]
@@ -46,14 +46,14 @@ def fired(scope: Scope) -> tuple[Fired, ...] | None:
     return tuple(rows) or None
 
 
-def _of_dataset(scope: Scope) -> Iterator[Fired]:
+def _of_dataset(scope: ReportScope) -> Iterator[Fired]:
     """Rules on the dataset as a whole, which the gate has asked."""
     for row in scope.judgement:
         if row["rule"] is not None and not row["holds"]:
             yield Fired(row["rule"], row["severity"], meaning(row["rule"]), 0, 0, 0, row["message"])
 
 
-def _of_uploads(scope: Scope) -> Iterator[Fired]:
+def _of_uploads(scope: ReportScope) -> Iterator[Fired]:
     """Rules on uploads, files and classes, which no row carries: what the reports of the built uploads have counted."""
     columns = ("sequence", "state", "warnings", "infos")
     last = scope.row.get("last_sequence")
@@ -69,7 +69,7 @@ def _of_uploads(scope: Scope) -> Iterator[Fired]:
         yield Fired(rule, severity, meaning(rule), 0, 0, 0, f"{count:,} in the uploads until now")
 
 
-def _refusals(scope: Scope) -> list[Row]:
+def _refusals(scope: ReportScope) -> list[Row]:
     """rule, the number of its rejections, their severities."""
     return scope.tables.query(
         "SELECT rule, count(*) AS n, list_sort(list(DISTINCT severity)) AS severities "

@@ -9,7 +9,7 @@ from imagelake.client.sql_text import Row, texts
 from imagelake.report.checks.rule_titles import meaning
 from imagelake.report.pictures.album import Album
 from imagelake.report.pictures.scene import Scene, scene, shapes, turn_of
-from imagelake.report.scope import Scope
+from imagelake.report.scope import ReportScope
 from imagelake.report.sketch import Material, Sketch
 
 MOST_RULES, MOST_EXAMPLES = 24, 48
@@ -19,7 +19,7 @@ _MOST_OTHERS = 60
 
 
 @dataclass(frozen=True)
-class Example:
+class FlaggedImage:
     """An image that is flagged or has annotations that are; `remark` says what the flag is on."""
 
     key: str
@@ -35,7 +35,7 @@ class FlaggedRule:
     doc: str
     images: int
     annotations: int
-    examples: tuple[Example, ...]
+    examples: tuple[FlaggedImage, ...]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Flagged:
     more_rules: int
 
 
-def flagged(scope: Scope) -> Sketch[Flagged] | None:
+def flagged(scope: ReportScope) -> Sketch[Flagged] | None:
     """The section; None when no row has a flag."""
     rules = sorted(scope.flags, key=lambda rule: (-sum(scope.flags[rule]), rule))
     shown = rules[:MOST_RULES]
@@ -68,7 +68,7 @@ def _rule(rule: str, rows: tuple[int, int], keys: Sequence[str], material: Mater
     return FlaggedRule(rule, meaning(rule), *rows, tuple(examples))
 
 
-def _keys(scope: Scope, rules: Sequence[str]) -> dict[str, list[str]]:
+def _keys(scope: ReportScope, rules: Sequence[str]) -> dict[str, list[str]]:
     """Rule to a few image keys, the first by a hash of the key."""
     least, most = _EACH
     each = max(least, min(most, MOST_EXAMPLES // len(rules)))
@@ -81,7 +81,7 @@ def _keys(scope: Scope, rules: Sequence[str]) -> dict[str, list[str]]:
     return {row["rule"]: row["keys"] for row in rows}
 
 
-def _example(rule: str, image: Row, rows: Sequence[Row], album: Album) -> Example:
+def _example(rule: str, image: Row, rows: Sequence[Row], album: Album) -> FlaggedImage:
     turn = turn_of(image)
     marked = [r for r in rows if rule in (r["flags"] or ())]
     others = [r for r in rows if rule not in (r["flags"] or ())]
@@ -89,7 +89,7 @@ def _example(rule: str, image: Row, rows: Sequence[Row], album: Album) -> Exampl
     total = rows[0]["total"] if rows else 0
     name = album.want(image["content_hash"], image["orientation"], _SIDE)
     seen = scene(name, f"{image['image_key'][:200]}: {rule[:100]}", turn.size, drawn, total)
-    return Example(image["image_key"], _remark(rule, image, len(marked), total), seen)
+    return FlaggedImage(image["image_key"], _remark(rule, image, len(marked), total), seen)
 
 
 def _remark(rule: str, image: Row, marked: int, total: int) -> str:

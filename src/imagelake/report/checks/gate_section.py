@@ -11,7 +11,7 @@ from typing import Any
 
 from imagelake.client.sql_text import Row
 from imagelake.quality.expectations.project import docs_path
-from imagelake.report.scope import Scope
+from imagelake.report.scope import ReportScope
 
 MOST_MEASURES = 40
 
@@ -58,7 +58,7 @@ class Measure:
 
 
 @dataclass(frozen=True)
-class Suite:
+class SuiteSummary:
     """A suite of expectations: how many of them do not hold, and which."""
 
     name: str
@@ -86,7 +86,7 @@ class Gate:
     at: datetime
     measures: tuple[Measure, ...]
     more: int
-    suites: tuple[Suite, ...]
+    suites: tuple[SuiteSummary, ...]
     note: str | None
     docs: DataDocs | None
 
@@ -104,7 +104,7 @@ class Gate:
         }
 
 
-def gate(scope: Scope) -> Gate | None:
+def gate(scope: ReportScope) -> Gate | None:
     """The section; None where no gate has judged the version, or refused the draft."""
     rows = scope.judgement
     if not rows:
@@ -119,13 +119,13 @@ def gate(scope: Scope) -> Gate | None:
         rows[0]["at"],
         tuple(ordered[:MOST_MEASURES]),
         max(0, len(ordered) - MOST_MEASURES),
-        tuple(Suite(r["measure"], int(r["value"]), r["message"]) for r in rows if r["setting"] is None),
+        tuple(SuiteSummary(r["measure"], int(r["value"]), r["message"]) for r in rows if r["setting"] is None),
         scope.row.get("note") if word == "forced" else None,
         data_docs(scope),
     )
 
 
-def data_docs(scope: Scope) -> DataDocs | None:
+def data_docs(scope: ReportScope) -> DataDocs | None:
     """Where the dataset's Data Docs are; None when there are none."""
     path = docs_path(scope.target.dataset)
     if scope.storage.stat(path) is None:
@@ -141,6 +141,6 @@ def _measure(row: Row, sources: Mapping[str, str]) -> Measure:
     return Measure(name, subject or None, value, *limits, row["severity"], row["message"])
 
 
-def _sources(scope: Scope) -> dict[str, str]:
+def _sources(scope: ReportScope) -> dict[str, str]:
     """Upload id to its source, as the verdict has them."""
     return {str(u["upload_id"]): str(u["source"]) for u in scope.quality.get("uploads") or ()}

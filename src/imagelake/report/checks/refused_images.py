@@ -14,7 +14,7 @@ from imagelake.report.checks.refused_box import refused_box
 from imagelake.report.checks.rule_titles import meaning
 from imagelake.report.pictures.album import Album
 from imagelake.report.pictures.scene import Scene, is_near, refused_shapes, scene, shapes, turn_of, view_with
-from imagelake.report.scope import Scope
+from imagelake.report.scope import ReportScope
 from imagelake.report.sketch import Material, Sketch
 from imagelake.tables import silver
 
@@ -26,7 +26,7 @@ _COLUMNS = ("rejection_id", "entity", "image_key", "path", "locator", "rule", "s
 
 
 @dataclass(frozen=True)
-class Example:
+class RefusedRow:
     """A refused row: where it was, the reason, what was delivered, and its picture with the refused box.
 
     `scene` is None where there is no picture; `remark` says why nothing is drawn.
@@ -48,11 +48,11 @@ class BrokenRule:
     doc: str
     rows: int
     files: int
-    examples: tuple[Example, ...]
+    examples: tuple[RefusedRow, ...]
 
 
 @dataclass(frozen=True)
-class Refused:
+class RefusedRows:
     """All rules that refused rows, those with most rows first; `problems` are uploads that brought nothing."""
 
     rules: tuple[BrokenRule, ...]
@@ -68,7 +68,7 @@ class OpenRejections:
     total: int
 
 
-def open_rejections(scope: Scope) -> OpenRejections:
+def open_rejections(scope: ReportScope) -> OpenRejections:
     """Those open now for a draft; for a version those that its uploads brought and that were open when it was made."""
     tables, target = scope.tables, scope.target
     columns = (*_COLUMNS, "delivery", "opened_at", "closed_at")
@@ -87,7 +87,7 @@ def _counts(version: Row) -> str:
     return f"{brought} AND (closed_at IS NULL OR closed_at > {made})"
 
 
-def refused(scope: Scope) -> Sketch[Refused] | None:
+def refused(scope: ReportScope) -> Sketch[RefusedRows] | None:
     """The section; None when nothing was refused and no upload failed."""
     rejections = open_rejections(scope)
     problems = problem_uploads(scope.tables, scope.target.dataset) if scope.target.version is None else ()
@@ -102,8 +102,10 @@ def refused(scope: Scope) -> Sketch[Refused] | None:
     return Sketch(partial(_drawn, rules, rows, problems), keys)
 
 
-def _drawn(rules: Sequence[Row], rows: Sequence[Row], problems: Sequence[ProblemUpload], material: Material) -> Refused:
-    examples: dict[str, list[Example]] = {}
+def _drawn(
+    rules: Sequence[Row], rows: Sequence[Row], problems: Sequence[ProblemUpload], material: Material
+) -> RefusedRows:
+    examples: dict[str, list[RefusedRow]] = {}
     for row in rows:
         examples.setdefault(row["rule"], []).append(_example(row, material))
     shown = rules[:MOST_RULES]
@@ -111,10 +113,10 @@ def _drawn(rules: Sequence[Row], rows: Sequence[Row], problems: Sequence[Problem
         BrokenRule(r["rule"], meaning(r["rule"]), r["rows"], r["files"], tuple(examples.get(r["rule"], ())))
         for r in shown
     )
-    return Refused(broken, len(rules) - len(shown), tuple(problems[-_PROBLEMS:]))
+    return RefusedRows(broken, len(rules) - len(shown), tuple(problems[-_PROBLEMS:]))
 
 
-def _rows(scope: Scope, table: str, rules: int) -> list[Row]:
+def _rows(scope: ReportScope, table: str, rules: int) -> list[Row]:
     """Of each rule a few rows, those with an image of the version first, then by a hash of their id."""
     least, most = _EACH
     each = max(least, min(most, MOST_EXAMPLES // max(rules, 1)))
@@ -125,14 +127,14 @@ def _rows(scope: Scope, table: str, rules: int) -> list[Row]:
     )
 
 
-def _example(row: Row, material: Material) -> Example:
+def _example(row: Row, material: Material) -> RefusedRow:
     image = material.samples.images.get(row["image_key"])
     if image is None:
         return _alone(row, material.album)
     return _on_image(row, image, material.samples.annotations.get(row["image_key"], ()), material.album)
 
 
-def _on_image(row: Row, image: Row, others: Sequence[Row], album: Album) -> Example:
+def _on_image(row: Row, image: Row, others: Sequence[Row], album: Album) -> RefusedRow:
     """A refused row over the picture it speaks of, whose accepted annotations are drawn thin."""
     if row["entity"] == "image" and (refused_hash := _hash_of(row)) not in (None, image["content_hash"]):
         return _bytes_alone(row, str(refused_hash), album)
@@ -151,23 +153,23 @@ def _on_image(row: Row, image: Row, others: Sequence[Row], album: Album) -> Exam
     total = others[0]["total"] if others else 0
     base = scene(name, label, turn.size, drawn, total)
     seen = Scene(base.picture, base.label, base.width, base.height, view, base.shapes, base.note)
-    return Example(row["path"], row["locator"], row["message"], row["raw"], seen, remark)
+    return RefusedRow(row["path"], row["locator"], row["message"], row["raw"], seen, remark)
 
 
-def _alone(row: Row, album: Album) -> Example:
+def _alone(row: Row, album: Album) -> RefusedRow:
     """A refused row whose image the version does not have; of an image file the bytes are tried."""
     refused_hash = _hash_of(row) if row["entity"] == "image" else None
     if refused_hash is not None:
         return _bytes_alone(row, refused_hash, album)
     remark = None if row["image_key"] is None else "its image is not there"
-    return Example(row["path"], row["locator"], row["message"], row["raw"], None, remark)
+    return RefusedRow(row["path"], row["locator"], row["message"], row["raw"], None, remark)
 
 
-def _bytes_alone(row: Row, content_hash: str, album: Album) -> Example:
+def _bytes_alone(row: Row, content_hash: str, album: Album) -> RefusedRow:
     """A refused image file, shown as far as it can be decoded; its size is known only then."""
     name = album.want(content_hash, 0, _SIDE)
     seen = scene(name, f"{(row['path'] or '')[:200]}: {row['message'][:300]}", (0, 0), ())
-    return Example(row["path"], row["locator"], row["message"], row["raw"], seen)
+    return RefusedRow(row["path"], row["locator"], row["message"], row["raw"], seen)
 
 
 def _hash_of(row: Row) -> str | None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 
 from imagelake.quality.catalogue import BY_ID
-from imagelake.report.scope import Scope
+from imagelake.report.scope import ReportScope
 
 _UNKNOWN = "a rule that this program does not know"
 _FLAGGING = "warn"
@@ -18,7 +18,7 @@ def meaning(rule: str) -> str:
     return BY_ID[rule].doc if rule in BY_ID else _UNKNOWN
 
 
-def overrides(scope: Scope) -> Mapping[str, str]:
+def overrides(scope: ReportScope) -> Mapping[str, str]:
     """Rule to the severity that the settings of the dataset give it."""
     return dict(json.loads(scope.settings).get("severities") or {})
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from imagelake.client.inspect.upload_states import furthest
 from imagelake.report.checks.refused_images import open_rejections
-from imagelake.report.scope import Scope
+from imagelake.report.scope import ReportScope
 
 Tone = Literal["good", "bad", "open"]
 
@@ -16,7 +16,7 @@ _MOST_PROBLEMS = 20
 
 
 @dataclass(frozen=True)
-class Verdict:
+class VerdictBox:
     """A sentence, its tone, what the gate objected to, the reason that was given for force, (label, number) pairs."""
 
     sentence: str
@@ -26,7 +26,7 @@ class Verdict:
     note: str | None = None
 
 
-def verdict(scope: Scope) -> Verdict:
+def verdict(scope: ReportScope) -> VerdictBox:
     """The gate's verdict as the version row has it; of a draft its last judgement, or that nobody has judged it."""
     counted = scope.one(
         f"SELECT count(*) AS n, count(*) FILTER (WHERE len(labelled) > 0) AS labelled FROM {scope.images}"
@@ -45,10 +45,10 @@ def verdict(scope: Scope) -> Verdict:
     content = f"{_many(counted['n'], 'image')} with {_many(annotations, 'annotation')}"
     rows = f"{_many(refused, 'row')} refused" if refused else "nothing refused"
     note = scope.row.get("note") if scope.quality.get("forced") else None
-    return Verdict(f"{opening}: {content}, {rows}.", tone, _problems(scope), numbers, note)
+    return VerdictBox(f"{opening}: {content}, {rows}.", tone, _problems(scope), numbers, note)
 
 
-def _of_version(scope: Scope) -> tuple[str, Tone]:
+def _of_version(scope: ReportScope) -> tuple[str, Tone]:
     name, quality = scope.target.name, scope.quality
     if scope.judged != scope.target.version and quality and scope.judged:
         name = f"{name}, another split of {scope.judged.name},"
@@ -60,7 +60,7 @@ def _of_version(scope: Scope) -> tuple[str, Tone]:
     return f"{name} was published {how} the quality gate", "bad"
 
 
-def _of_draft(scope: Scope) -> tuple[str, Tone]:
+def _of_draft(scope: ReportScope) -> tuple[str, Tone]:
     name = scope.target.name
     if not scope.judgement:
         return f"{name} is not published and not judged yet", "open"
@@ -72,14 +72,14 @@ def _of_draft(scope: Scope) -> tuple[str, Tone]:
     return f"{name} is not published; it passed the quality gate {when}", "open" if has_changed else "good"
 
 
-def _was_built_after(scope: Scope, at: datetime) -> bool:
+def _was_built_after(scope: ReportScope, at: datetime) -> bool:
     """Whether an upload changed the draft after that time."""
     built = f"{furthest(scope.tables, ('state', 'at'), scope.target.dataset)} WHERE state = 'built'"
     last = scope.one(f'SELECT max("at") AS at FROM {built}')["at"]
     return last is not None and last > at
 
 
-def _problems(scope: Scope) -> tuple[str, ...]:
+def _problems(scope: ReportScope) -> tuple[str, ...]:
     """What the gate objects to, in words."""
     if scope.judged is None:
         broken = (r for r in scope.judgement if not r["holds"] and r["severity"] == "reject")

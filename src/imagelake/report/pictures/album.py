@@ -43,7 +43,7 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Picture:
+class PagePicture:
     """A picture as the page has it: its name there, a JPEG's data URI, the shown size in pixels; or the problem."""
 
     name: str
@@ -59,7 +59,7 @@ class Album:
     def __init__(self, tables: Tables, storage: Storage, dataset: str) -> None:
         self._tables, self._storage, self._dataset = tables, storage, dataset
         self._wishes: dict[str, Wish] = {}
-        self._pictures: dict[str, Picture] = {}
+        self._pictures: dict[str, PagePicture] = {}
 
     def want(self, content_hash: str, orientation: int, side: int) -> str:
         """Ask for a picture; the hash is what to call it. The largest side asked for counts."""
@@ -87,15 +87,17 @@ class Album:
             if length <= 0:
                 return
             if picture.uri is not None:
-                self._pictures[content_hash] = Picture(picture.name, problem="left out: the page would grow too large")
+                self._pictures[content_hash] = PagePicture(
+                    picture.name, problem="left out: the page would grow too large"
+                )
                 length -= len(picture.uri)
 
-    def picture(self, content_hash: str) -> Picture:
+    def picture(self, content_hash: str) -> PagePicture:
         """A developed picture."""
         return self._pictures[content_hash]
 
     @property
-    def pictures(self) -> tuple[Picture, ...]:
+    def pictures(self) -> tuple[PagePicture, ...]:
         """All that were developed."""
         return tuple(self._pictures.values())
 
@@ -111,28 +113,28 @@ class Album:
         deadline: float,
         wish: Wish,
         number: int,
-    ) -> Picture:
+    ) -> PagePicture:
         name = f"picture-{number}"
         if time.monotonic() > deadline:
-            return Picture(name, problem=f"left out: all pictures together took longer than {SECONDS_ALL:g} s")
+            return PagePicture(name, problem=f"left out: all pictures together took longer than {SECONDS_ALL:g} s")
         blobs = places.get(wish.content_hash, ())
         if not blobs:
-            return Picture(name, problem="its bytes have no place in the lake")
+            return PagePicture(name, problem="its bytes have no place in the lake")
         if blobs[0].place.size > _MOST_FILE:
-            return Picture(name, problem=f"its file is larger than {_MOST_FILE >> 20} MB")
+            return PagePicture(name, problem=f"its file is larger than {_MOST_FILE >> 20} MB")
         try:
             data = read_blob(self._storage, wish.content_hash, blobs)
         except ImagelakeError as error:
-            return Picture(name, problem=error.message)
+            return PagePicture(name, problem=error.message)
         decoder = pool.get()
         try:
             header, jpeg = decoder.decode(data, wish)
         finally:
             pool.put(decoder)
         if header.get("problem"):
-            return Picture(name, problem=str(header["problem"]))
+            return PagePicture(name, problem=str(header["problem"]))
         uri = "data:image/jpeg;base64," + b64encode(jpeg).decode("ascii")
-        return Picture(name, uri, int(header["width"]), int(header["height"]))
+        return PagePicture(name, uri, int(header["width"]), int(header["height"]))
 
 
 class Decoder:

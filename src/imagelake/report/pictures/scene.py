@@ -21,7 +21,7 @@ _SMALL = 0.03
 
 
 @dataclass(frozen=True)
-class Shape:
+class SceneShape:
     """An SVG path, or a ring (cx, cy, r); `look` is its CSS class, `title` what it is."""
 
     look: str
@@ -42,7 +42,7 @@ class Scene:
     width: int
     height: int
     view: Box
-    shapes: tuple[Shape, ...]
+    shapes: tuple[SceneShape, ...]
     note: str | None = None
 
 
@@ -51,9 +51,9 @@ def turn_of(row: Row) -> Orientation:
     return Orientation(row["orientation"], row["width"], row["height"])
 
 
-def shapes(rows: Iterable[Row], turn: Orientation, look: str) -> list[Shape]:
+def shapes(rows: Iterable[Row], turn: Orientation, look: str) -> list[SceneShape]:
     """Annotations as shapes of one look; those without a place have none, and outlines only while they are few."""
-    drawn: list[Shape] = []
+    drawn: list[SceneShape] = []
     room = _MOST_NUMBERS
     for row in rows:
         room -= sum(map(len, row["polygons"] or ()))
@@ -61,16 +61,16 @@ def shapes(rows: Iterable[Row], turn: Orientation, look: str) -> list[Shape]:
     return drawn
 
 
-def refused_shapes(box: Box, size: tuple[int, int], title: str) -> list[Shape]:
+def refused_shapes(box: Box, size: tuple[int, int], title: str) -> list[SceneShape]:
     """A refused box, and a ring around it when it is too thin to be seen."""
     ring = _ring(box, size)
-    rings = [Shape("rejected", title, ring=ring)] if ring is not None else []
+    rings = [SceneShape("rejected", title, ring=ring)] if ring is not None else []
     return [_box_shape(box, "rejected", title), *rings]
 
 
-def _box_shape(box: Box, look: str, title: str) -> Shape:
+def _box_shape(box: Box, look: str, title: str) -> SceneShape:
     x, y, w, h = box
-    return Shape(look, title, f"M{x:.1f} {y:.1f}h{w:.1f}v{h:.1f}h{-w:.1f}z")
+    return SceneShape(look, title, f"M{x:.1f} {y:.1f}h{w:.1f}v{h:.1f}h{-w:.1f}z")
 
 
 def _ring(box: Box, size: tuple[int, int]) -> tuple[float, float, float] | None:
@@ -81,7 +81,7 @@ def _ring(box: Box, size: tuple[int, int]) -> tuple[float, float, float] | None:
     return (x + w / 2, y + h / 2, max(abs(w), abs(h)) / 2 + _SMALL * max(size))
 
 
-def scene(picture: str, label: str, size: tuple[int, int], drawn: Sequence[Shape], total: int = 0) -> Scene:
+def scene(picture: str, label: str, size: tuple[int, int], drawn: Sequence[SceneShape], total: int = 0) -> Scene:
     """A picture of a shown size; `total` is the number of its annotations, of which MOST_DRAWN were read at most."""
     width, height = size
     note = f"{MOST_DRAWN} of {total:,} annotations are drawn" if total > MOST_DRAWN else None
@@ -112,18 +112,18 @@ def is_near(box: Box, size: tuple[int, int]) -> bool:
     return x < width + wide and y < height + high and x + w > -wide and y + h > -high
 
 
-def _of_annotation(row: Row, turn: Orientation, look: str) -> list[Shape]:
+def _of_annotation(row: Row, turn: Orientation, look: str) -> list[SceneShape]:
     title = f"{row['category'] or 'without a class'} ({row['kind']})"
     drawn = []
     if row["polygons"]:
-        drawn.append(Shape(look, title, "".join(_outline(turn.polygon(p)) for p in row["polygons"])))
+        drawn.append(SceneShape(look, title, "".join(_outline(turn.polygon(p)) for p in row["polygons"])))
     elif row["bbox"] is not None:
         box = row["bbox"]
         drawn.append(_box_shape(turn.box((box["x"], box["y"], box["w"], box["h"])), look, title))
     points = turn.keypoints(row["keypoints"] or [])
     radius = 0.008 * max(turn.size)
     drawn += [
-        Shape(look, title, ring=(x, y, radius))
+        SceneShape(look, title, ring=(x, y, radius))
         for x, y, v in zip(points[::3], points[1::3], points[2::3], strict=True)
         if v
     ]

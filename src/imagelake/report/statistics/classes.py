@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from imagelake.client.sql_text import Row
-from imagelake.report.scope import Scope
+from imagelake.report.scope import ReportScope
 
 MOST_CLASSES, MOST_NAMED = 200, 20
 HIGH_IMBALANCE = 50
@@ -38,7 +38,7 @@ class SplitRow:
 
 
 @dataclass(frozen=True)
-class Labels:
+class LabelCounts:
     """Images by how they are labelled: with something, with nothing, not at all."""
 
     something: int
@@ -75,7 +75,7 @@ class Missing:
 
 
 @dataclass(frozen=True)
-class Classes:
+class ClassTable:
     """All classes, those with most annotations first, and what follows from their counts."""
 
     rows: tuple[ClassRow, ...]
@@ -113,7 +113,7 @@ class Classes:
         return tuple(m for m in absent if m.splits)
 
 
-def classes(scope: Scope) -> Classes:
+def classes(scope: ReportScope) -> ClassTable:
     """Every category of the version, those without annotations too, and annotations without a class."""
     rows = scope.tables.query(
         "SELECT c.class, i.split, count(*) AS images, sum(c.n)::BIGINT AS annotations "
@@ -123,10 +123,10 @@ def classes(scope: Scope) -> Classes:
     for row in rows:
         by_class.setdefault(scope.name_of(row["class"]), []).append(row)
     made = [_class(scope, name, of_class) for name, of_class in by_class.items()]
-    return Classes(tuple(sorted(made, key=lambda c: (-c.annotations, c.name))))
+    return ClassTable(tuple(sorted(made, key=lambda c: (-c.annotations, c.name))))
 
 
-def _class(scope: Scope, name: str | None, rows: Sequence[Row]) -> ClassRow:
+def _class(scope: ReportScope, name: str | None, rows: Sequence[Row]) -> ClassRow:
     by_split = {r["split"]: r["annotations"] for r in rows}
     return ClassRow(
         name or CLASSLESS,
@@ -137,7 +137,7 @@ def _class(scope: Scope, name: str | None, rows: Sequence[Row]) -> ClassRow:
     )
 
 
-def splits(scope: Scope) -> tuple[SplitRow, ...]:
+def splits(scope: ReportScope) -> tuple[SplitRow, ...]:
     """Every split, in the scope's order."""
     rows = scope.tables.query(
         f"SELECT i.split, count(*) AS images, count(*) FILTER (WHERE len(labelled) > 0) AS labelled, "
@@ -152,7 +152,7 @@ def splits(scope: Scope) -> tuple[SplitRow, ...]:
     )
 
 
-def labels(scope: Scope) -> Labels:
+def labels(scope: ReportScope) -> LabelCounts:
     """Images by how they are labelled."""
     row = scope.one(
         "SELECT count(a.n) AS something, "
@@ -160,4 +160,4 @@ def labels(scope: Scope) -> Labels:
         "count(*) FILTER (WHERE a.n IS NULL AND coalesce(len(labelled), 0) = 0) AS unlabelled "
         f"FROM {scope.images} AS i LEFT JOIN {scope.annotated} AS a ON a.image = i.id"
     )
-    return Labels(**row)
+    return LabelCounts(**row)

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
-from imagelake.report.scope import Scope
-from imagelake.report.statistics.classes import Classes, Labels, Missing, SplitRow, classes, labels, splits
+from imagelake.report.scope import ReportScope
+from imagelake.report.statistics.classes import ClassTable, LabelCounts, Missing, SplitRow, classes, labels, splits
 from imagelake.report.statistics.outliers import Outliers, outliers
 
 MOST_SIZES = 10
@@ -19,7 +19,7 @@ _SMALL, _MEDIUM = 32 * 32, 96 * 96
 
 
 @dataclass(frozen=True)
-class Bar:
+class HistogramBar:
     """One bar of a histogram."""
 
     label: str
@@ -32,7 +32,7 @@ class Histogram:
 
     title: str
     doc: str
-    bars: tuple[Bar, ...]
+    bars: tuple[HistogramBar, ...]
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Distributions:
     """Everything this section shows."""
 
     splits: tuple[SplitRow, ...]
-    classes: Classes
-    labels: Labels
+    classes: ClassTable
+    labels: LabelCounts
     outliers: tuple[Outliers, ...]
     histograms: tuple[Histogram, ...]
     sizes: tuple[tuple[str, int], ...]
@@ -67,7 +67,7 @@ class Distributions:
         }
 
 
-def distributions(scope: Scope) -> Distributions | None:
+def distributions(scope: ReportScope) -> Distributions | None:
     """The section; None when there is no image."""
     if not scope.splits:
         return None
@@ -82,18 +82,18 @@ def distributions(scope: Scope) -> Distributions | None:
     )
 
 
-def _image_sizes(scope: Scope) -> Histogram:
+def _image_sizes(scope: ReportScope) -> Histogram:
     longest = "greatest(width, height)"
     doc = _spread(scope, longest, scope.images, "{:,.0f} px")
     return Histogram("Image size", f"Images by their longer side. {doc}", _bars(scope, longest, scope.images, _SIDES))
 
 
-def _box_shares(scope: Scope) -> Histogram:
+def _box_shares(scope: ReportScope) -> Histogram:
     share = "sqrt(share)"
     source = f"(SELECT share FROM {scope.annotations} WHERE share IS NOT NULL)"
     doc = _spread(scope, f"100 * {share}", source, "{:.1f} %")
     bars = _bars(scope, share, source, _SHARES)
-    named = tuple(Bar(_percent(bar.label), bar.count) for bar in bars)
+    named = tuple(HistogramBar(_percent(bar.label), bar.count) for bar in bars)
     return Histogram("Box size in its image", f"Boxes by the square root of their share of the image. {doc}", named)
 
 
@@ -103,7 +103,7 @@ def _percent(label: str) -> str:
     return f"{' '.join(words)} %"
 
 
-def _box_areas(scope: Scope) -> Histogram:
+def _box_areas(scope: ReportScope) -> Histogram:
     source = f"(SELECT w::DOUBLE * h AS area FROM {scope.annotations} WHERE w IS NOT NULL)"
     row = scope.one(
         f"SELECT count(*) FILTER (WHERE area < {_SMALL}) AS small, "
@@ -111,9 +111,9 @@ def _box_areas(scope: Scope) -> Histogram:
         f"count(*) FILTER (WHERE area >= {_MEDIUM}) AS large FROM {source}"
     )
     bars = (
-        Bar("small, below 32²", row["small"]),
-        Bar("medium, below 96²", row["medium"]),
-        Bar("large", row["large"]),
+        HistogramBar("small, below 32²", row["small"]),
+        HistogramBar("medium, below 96²", row["medium"]),
+        HistogramBar("large", row["large"]),
     )
     doc = _spread(scope, "sqrt(area)", source, "{:,.0f} px")
     return Histogram(
@@ -121,13 +121,13 @@ def _box_areas(scope: Scope) -> Histogram:
     )
 
 
-def _annotations_per_image(scope: Scope) -> Histogram:
+def _annotations_per_image(scope: ReportScope) -> Histogram:
     source = (
         f"(SELECT coalesce(a.n, 0) AS n FROM {scope.images} AS i LEFT JOIN {scope.annotated} AS a ON a.image = i.id "
         "WHERE len(labelled) > 0)"
     )
     bars = _bars(scope, "n", source, _COUNTS)
-    named = tuple(Bar(_whole(bar.label), bar.count) for bar in bars)
+    named = tuple(HistogramBar(_whole(bar.label), bar.count) for bar in bars)
     doc = _spread(scope, "n", source, "{:,.0f}")
     return Histogram("Annotations of an image", f"Labelled images by their number of annotations. {doc}", named)
 
@@ -143,7 +143,7 @@ def _whole(label: str) -> str:
     return label
 
 
-def _bars(scope: Scope, value: str, source: str, edges: Sequence[float]) -> tuple[Bar, ...]:
+def _bars(scope: ReportScope, value: str, source: str, edges: Sequence[float]) -> tuple[HistogramBar, ...]:
     """How many values lie in each interval, with the empty ones at both ends left out."""
     cases = " ".join(f"WHEN v < {edge} THEN {place}" for place, edge in enumerate(edges))
     rows = scope.tables.query(
@@ -153,10 +153,10 @@ def _bars(scope: Scope, value: str, source: str, edges: Sequence[float]) -> tupl
     counts = {r["bin"]: r["n"] for r in rows}
     labels = [f"below {edges[0]}", *(f"{low} to {high}" for low, high in pairwise(edges)), f"{edges[-1]} or more"]
     places = range(min(counts, default=0), max(counts, default=-1) + 1)
-    return tuple(Bar(labels[place], counts.get(place, 0)) for place in places)
+    return tuple(HistogramBar(labels[place], counts.get(place, 0)) for place in places)
 
 
-def _spread(scope: Scope, value: str, source: str, form: str) -> str:
+def _spread(scope: ReportScope, value: str, source: str, form: str) -> str:
     row = scope.one(f"SELECT min(v) AS a, median(v) AS b, max(v) AS c FROM (SELECT {value} AS v FROM {source})")
     if row["a"] is None:
         return ""
@@ -164,7 +164,7 @@ def _spread(scope: Scope, value: str, source: str, form: str) -> str:
     return f"Smallest {smallest}, median {middle}, largest {largest}."
 
 
-def _sizes(scope: Scope) -> tuple[tuple[str, int], ...]:
+def _sizes(scope: ReportScope) -> tuple[tuple[str, int], ...]:
     rows = scope.tables.query(
         f"SELECT width, height, count(*) AS n FROM {scope.images} GROUP BY width, height "
         f"ORDER BY n DESC, width, height LIMIT {MOST_SIZES}"

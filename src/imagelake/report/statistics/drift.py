@@ -17,7 +17,7 @@ MOST_ROWS, MOST_NAMED = 30, 20
 
 
 @dataclass(frozen=True)
-class Share:
+class ShareChange:
     """A class or split before and after: its number of annotations or images, and its part of all of them."""
 
     name: str
@@ -36,8 +36,8 @@ class Share:
 class Drift:
     """Classes by annotations and splits by images; those whose share has changed most first."""
 
-    classes: tuple[Share, ...]
-    splits: tuple[Share, ...]
+    classes: tuple[ShareChange, ...]
+    splits: tuple[ShareChange, ...]
 
     @property
     def new_classes(self) -> tuple[str, ...]:
@@ -50,7 +50,7 @@ class Drift:
         return tuple(sorted(c.name for c in self.classes if c.before and not c.after))
 
     @property
-    def shown_classes(self) -> tuple[Share, ...]:
+    def shown_classes(self) -> tuple[ShareChange, ...]:
         """The first classes whose numbers differ."""
         return tuple(c for c in self.classes if c.before != c.after)[:MOST_ROWS]
 
@@ -79,10 +79,10 @@ def drift(before: Totals, after: Totals) -> Drift:
     return Drift(_shares(before.classes, after.classes), _shares(before.splits, after.splits))
 
 
-def _shares(before: Mapping[str, int], after: Mapping[str, int]) -> tuple[Share, ...]:
+def _shares(before: Mapping[str, int], after: Mapping[str, int]) -> tuple[ShareChange, ...]:
     totals = [max(1, sum(side.values())) for side in (before, after)]
     rows = [
-        Share(
+        ShareChange(
             name,
             before.get(name, 0),
             after.get(name, 0),

@@ -16,7 +16,7 @@ from imagelake.client.sql_text import Row
 from imagelake.config.dataset_settings import StatisticsSettings
 from imagelake.quality.near_duplicates import DISTANCE, near_duplicates
 from imagelake.report.pictures.scene import Scene, scene, shapes, turn_of
-from imagelake.report.scope import Scope
+from imagelake.report.scope import ReportScope
 from imagelake.report.sketch import Material, Sketch
 
 MOST_GROUPS, MOST_MEMBERS = 12, 4
@@ -24,7 +24,7 @@ _SIDE = 280
 
 
 @dataclass(frozen=True)
-class Member:
+class DuplicateImage:
     """An image of a group."""
 
     key: str
@@ -33,12 +33,12 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Group:
+class DuplicateGroup:
     """Images that are the same: how many, their splits, and some of them."""
 
     images: int
     splits: tuple[str, ...]
-    members: tuple[Member, ...]
+    members: tuple[DuplicateImage, ...]
 
     @property
     def is_across(self) -> bool:
@@ -47,7 +47,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Counted:
+class SamenessCounts:
     """A kind of sameness in numbers, by (name, title, doc); `rows` are the groups to show: images, splits, keys."""
 
     names: tuple[str, str, str]
@@ -58,7 +58,7 @@ class Counted:
 
 
 @dataclass(frozen=True)
-class Kind:
+class Sameness:
     """A kind of sameness: its groups in numbers, and the groups across splits first, then the largest."""
 
     name: str
@@ -67,7 +67,7 @@ class Kind:
     groups: int
     images: int
     across_splits: int
-    shown: tuple[Group, ...]
+    shown: tuple[DuplicateGroup, ...]
 
     def as_json(self) -> dict[str, Any]:
         """The numbers, and the keys of the groups that are shown."""
@@ -81,7 +81,7 @@ class Kind:
         }
 
 
-def duplicates(scope: Scope) -> Sketch[tuple[Kind, ...]] | None:
+def duplicates(scope: ReportScope) -> Sketch[tuple[Sameness, ...]] | None:
     """The section, a kind after the other; None when no two images are the same in any way."""
     kinds = [kind for kind in (equal_bytes(scope), look_alikes(scope)) if kind.groups]
     if not kinds:
@@ -90,7 +90,7 @@ def duplicates(scope: Scope) -> Sketch[tuple[Kind, ...]] | None:
     return Sketch(lambda material: tuple(_drawn(scope, kind, material) for kind in kinds), keys)
 
 
-def equal_bytes(scope: Scope) -> Counted:
+def equal_bytes(scope: ReportScope) -> SamenessCounts:
     """Images with the same content hash."""
     table = scope.tables.once(
         "_report_equal_bytes",
@@ -101,13 +101,13 @@ def equal_bytes(scope: Scope) -> Counted:
     return grouped(scope, ("equal_bytes", "Equal bytes", "files that are byte for byte the same"), table)
 
 
-def look_alikes(scope: Scope) -> Counted:
+def look_alikes(scope: ReportScope) -> SamenessCounts:
     """Images whose perceptual hashes are close; none where there are more images than the settings compare."""
     names = ("near_duplicates", "Near-duplicates", f"pictures of other bytes that look alike, within {DISTANCE} bits")
     asked = json.loads(scope.settings).get("statistics", {})  # versions of before have none
     most = asked.get("compare_up_to", StatisticsSettings().compare_up_to)
     if scope.one(f"SELECT count(*) AS n FROM {scope.images}")["n"] > most:
-        return Counted(names, 0, 0, 0, ())
+        return SamenessCounts(names, 0, 0, 0, ())
     rows = live(scope.tables, scope.target, "image", ("image_key", "content_hash", "phash", "contrast", "entropy"))
     alike = near_duplicates(scope.tables.con.sql(f"SELECT * FROM {rows}").to_arrow_table()).groups
     groups: dict[int, list[str]] = {}
@@ -116,7 +116,7 @@ def look_alikes(scope: Scope) -> Counted:
     return grouped(scope, names, groups_of_keys(scope, names[0], groups.values()))
 
 
-def groups_of_keys(scope: Scope, name: str, groups: Iterable[Sequence[str]]) -> str:
+def groups_of_keys(scope: ReportScope, name: str, groups: Iterable[Sequence[str]]) -> str:
     """A table for `grouped` from groups of image keys; keys that the version does not have are left out."""
     keys: list[str] = []
     numbers: list[int] = []
@@ -131,7 +131,7 @@ def groups_of_keys(scope: Scope, name: str, groups: Iterable[Sequence[str]]) -> 
     )
 
 
-def grouped(scope: Scope, names: tuple[str, str, str], table: str) -> Counted:
+def grouped(scope: ReportScope, names: tuple[str, str, str], table: str) -> SamenessCounts:
     """A kind of sameness by (name, title, doc), from a table of (name of the group, image as an id of scope.images)."""
     groups = scope.tables.once(
         f"_report_same_{names[0]}",
@@ -146,20 +146,20 @@ def grouped(scope: Scope, names: tuple[str, str, str], table: str) -> Counted:
     rows = scope.tables.query(
         f"SELECT images, splits, keys FROM {groups} ORDER BY len(splits) = 1, images DESC, name LIMIT {MOST_GROUPS}"
     )
-    return Counted(names, row["groups"], row["images"], row["across"], tuple(rows))
+    return SamenessCounts(names, row["groups"], row["images"], row["across"], tuple(rows))
 
 
-def _drawn(scope: Scope, kind: Counted, material: Material) -> Kind:
+def _drawn(scope: ReportScope, kind: SamenessCounts, material: Material) -> Sameness:
     splits = scope.splits_of([key for row in kind.rows for key in row["keys"]])
     shown = (
-        Group(
+        DuplicateGroup(
             row["images"],
             tuple(split for split in scope.splits if split in row["splits"]),
-            tuple(Member(key, splits[key], _scene(key, material)) for key in row["keys"]),
+            tuple(DuplicateImage(key, splits[key], _scene(key, material)) for key in row["keys"]),
         )
         for row in kind.rows
     )
-    return Kind(*kind.names, kind.groups, kind.images, kind.across_splits, tuple(shown))
+    return Sameness(*kind.names, kind.groups, kind.images, kind.across_splits, tuple(shown))
 
 
 def _scene(key: str, material: Material) -> Scene:

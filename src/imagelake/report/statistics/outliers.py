@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from imagelake.quality.statistics import DEVIATIONS, QUARTILE_FACTOR
-from imagelake.report.scope import Scope
+from imagelake.report.scope import ReportScope
 
 MOST_KEYS = 5
 
@@ -22,13 +22,13 @@ class Outliers:
     keys: tuple[str, ...]
 
 
-def outliers(scope: Scope) -> tuple[Outliers, ...]:
+def outliers(scope: ReportScope) -> tuple[Outliers, ...]:
     """Every measure that has values."""
     made = (_odd_sizes(scope), *_image_sides(scope), *_box_sides(scope), _annotations(scope))
     return tuple(m for m in made if m.total)
 
 
-def _odd_sizes(scope: Scope) -> Outliers:
+def _odd_sizes(scope: ReportScope) -> Outliers:
     """Images whose size, the square root of width by height, lies far outside the quartiles."""
     source = f"(SELECT id AS image, sqrt(width::DOUBLE * height) AS v FROM {scope.images})"
     q = scope.one(f"SELECT quantile_cont(v, [0.25, 0.75]) AS q FROM {source}")["q"] or (0.0, 0.0)
@@ -41,7 +41,7 @@ def _odd_sizes(scope: Scope) -> Outliers:
     )
 
 
-def _image_sides(scope: Scope) -> tuple[Outliers, ...]:
+def _image_sides(scope: ReportScope) -> tuple[Outliers, ...]:
     return tuple(
         _by_deviation(
             scope,
@@ -53,7 +53,7 @@ def _image_sides(scope: Scope) -> tuple[Outliers, ...]:
     )
 
 
-def _box_sides(scope: Scope) -> tuple[Outliers, ...]:
+def _box_sides(scope: ReportScope) -> tuple[Outliers, ...]:
     return tuple(
         _by_deviation(
             scope,
@@ -66,7 +66,7 @@ def _box_sides(scope: Scope) -> tuple[Outliers, ...]:
     )
 
 
-def _annotations(scope: Scope) -> Outliers:
+def _annotations(scope: ReportScope) -> Outliers:
     source = (
         f"(SELECT i.id AS image, coalesce(a.n, 0)::DOUBLE AS v, 0 AS part FROM {scope.images} AS i "
         f"LEFT JOIN {scope.annotated} AS a ON a.image = i.id WHERE len(labelled) > 0)"
@@ -75,7 +75,7 @@ def _annotations(scope: Scope) -> Outliers:
     return _by_deviation(scope, names, source, "")
 
 
-def _by_deviation(scope: Scope, names: tuple[str, str], source: str, unit: str | None) -> Outliers:
+def _by_deviation(scope: ReportScope, names: tuple[str, str], source: str, unit: str | None) -> Outliers:
     """Outliers among the values `v` of each `part`; `unit` None: the parts differ, and no one range is usual."""
     parts = (
         f"(SELECT part, avg(v) - {DEVIATIONS} * stddev_pop(v) AS low, avg(v) + {DEVIATIONS} * stddev_pop(v) AS high, "
@@ -93,7 +93,7 @@ def _by_deviation(scope: Scope, names: tuple[str, str], source: str, unit: str |
     return _counted(scope, names, usual, joined)
 
 
-def _counted(scope: Scope, names: tuple[str, str], usual: str, source: str) -> Outliers:
+def _counted(scope: ReportScope, names: tuple[str, str], usual: str, source: str) -> Outliers:
     """source: a table of image, v, low, high, middle."""
     row = scope.one(
         "SELECT count(*) AS total, count(*) FILTER (WHERE v < low OR v > high) AS outliers, "

@@ -124,7 +124,7 @@ def check_rejecting(delivery: Delivery, refused: DataFrame, severities: Mapping[
 
 
 @dataclass(frozen=True)
-class Taken:
+class UploadEffects:
     """What an upload has done, as far as it ends rejections.
 
     units: image_key, kind it brings; changed: those of them that differ from the draft; images: accepted image files
@@ -143,7 +143,9 @@ class Taken:
     answered: DataFrame | None
 
 
-def after(delivery: Delivery, before: DataFrame, refused: DataFrame, effects: Taken, now: datetime) -> DataFrame:
+def after(
+    delivery: Delivery, before: DataFrame, refused: DataFrame, effects: UploadEffects, now: datetime
+) -> DataFrame:
     """The open rejections, those that end with this upload closed, and the new ones.
 
     A row that is refused again stays as it is, but that one which waits says of its image what the newest upload says,
@@ -198,7 +200,7 @@ def refused_labels(open_rejections: DataFrame) -> DataFrame:
     return open_rejections.where(labels & F.col("image_key").isNotNull() & F.col("kind").isNotNull()).select(*UNIT)
 
 
-def _marked(rows: DataFrame, effects: Taken) -> DataFrame:
+def _marked(rows: DataFrame, effects: UploadEffects) -> DataFrame:
     """The rows with what of their key the upload has: _unit, _changed, _same_bytes, _path, _answered, _entered,
     _kinds_now."""
     units = effects.units.withColumn("_unit", F.lit(True))

@@ -12,7 +12,7 @@ from imagelake.runs.context import Context
 from imagelake.silver.image_frames import same
 from imagelake.silver.rows.units import UNIT
 from imagelake.silver.upload.silver_upload import places_of
-from imagelake.storage.blobs.location import read_place
+from imagelake.storage.blobs.location import read_location
 from imagelake.tables.frames import settled
 
 _OUTLINES = ("polygon", "rle")
@@ -34,7 +34,7 @@ def read_receipt(ctx: Context, dataset: str, files: DataFrame) -> receipt.Receip
     if not rows or not rows[0]["content_hash"] or rows[0]["length"] > receipt.MAX_BYTES:
         return None
     (place,) = places_of(ctx, dataset, [rows[0]["content_hash"]]).values()
-    return receipt.from_bytes(read_place(ctx.storage, place))
+    return receipt.from_bytes(read_location(ctx.storage, place))
 
 
 def answered(ctx: Context, slip: receipt.Receipt | None) -> DataFrame | None:

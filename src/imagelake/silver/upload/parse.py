@@ -18,7 +18,7 @@ from imagelake.runs.context import Context
 from imagelake.silver.upload.parsed_records import DDL, to_batch, to_batches, to_note
 from imagelake.silver.upload.silver_upload import UploadTree
 from imagelake.storage.base import Storage
-from imagelake.storage.blobs.location import Place, read_place, read_places, read_span
+from imagelake.storage.blobs.location import Location, read_location, read_locations, read_span
 
 LARGE = 32 << 20
 """Bytes from which on a document is cut."""
@@ -74,15 +74,15 @@ def _bytes(tree: UploadTree, units: tuple[Unit, ...]) -> int:
     return sum(tree.size(path) for unit in units for path in unit.paths) + FILE_BYTES * len(tree.sizes)
 
 
-def _to_task(unit: Unit, places: Mapping[str, Place]) -> str:
+def _to_task(unit: Unit, places: Mapping[str, Location]) -> str:
     """A unit and the places of its documents, as JSON."""
     return json.dumps({"unit": asdict(unit), "places": {path: place._asdict() for path, place in places.items()}})
 
 
-def _from_task(text: str) -> tuple[Unit, dict[str, Place]]:
+def _from_task(text: str) -> tuple[Unit, dict[str, Location]]:
     task = json.loads(text)
     unit = Unit(**{**task["unit"], "paths": tuple(task["unit"]["paths"])})
-    return unit, {path: Place(**place) for path, place in task["places"].items()}
+    return unit, {path: Location(**place) for path, place in task["places"].items()}
 
 
 def _cutter(storage: Storage, cut: _Cut) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
@@ -98,13 +98,13 @@ def _cutter(storage: Storage, cut: _Cut) -> Callable[[Iterable[pa.RecordBatch]],
     return run
 
 
-def _parts(storage: Storage, unit: Unit, places: Mapping[str, Place], cut: _Cut) -> tuple[Unit, ...]:
+def _parts(storage: Storage, unit: Unit, places: Mapping[str, Location], cut: _Cut) -> tuple[Unit, ...]:
     chosen, place = reader(unit.format), places.get(unit.paths[0])
     if len(unit.paths) > 1 or place is None or place.size < cut.large or not isinstance(chosen, LargeReader):
         return (unit,)
     # each part of a deflated document inflates the whole of it
     size = cut.part if place.codec == "stored" else max(cut.part, place.size // cut.cores)
-    data = read_place(storage, place)
+    data = read_location(storage, place)
     return (unit,) if data.startswith(_MARKS) else chosen.cut(unit, data, size)
 
 
@@ -135,19 +135,19 @@ def _batches(unit: Unit, read: Callable[[str], bytes]) -> Iterator[pa.RecordBatc
         yield to_batch([to_note(path, "document.byte_order_mark") for path in marked])
 
 
-def _documents(storage: Storage, places: Mapping[str, Place], span: Sequence[int] | None) -> Callable[[str], bytes]:
+def _documents(storage: Storage, places: Mapping[str, Location], span: Sequence[int] | None) -> Callable[[str], bytes]:
     """A unit's documents by path, or its span of one. Many small ones are read together when the first is asked for."""
     if span is not None:
         start, end = span
         return lambda path: read_span(storage, places[path], start, end)
     if sum(place.length for place in places.values()) > _TOGETHER:
-        return lambda path: read_place(storage, places[path])
+        return lambda path: read_location(storage, places[path])
     cache: dict[str, bytes | ImagelakeError] = {}
 
     def read(path: str) -> bytes:
         if not cache:
             paths = sorted(places, key=lambda p: (places[p].uri, places[p].offset))
-            cache.update(zip(paths, read_places(storage, [places[p] for p in paths]), strict=True))
+            cache.update(zip(paths, read_locations(storage, [places[p] for p in paths]), strict=True))
         document = cache[path]
         if isinstance(document, ImagelakeError):
             raise document

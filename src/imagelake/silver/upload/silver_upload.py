@@ -16,7 +16,7 @@ from imagelake.formats.detect import choose
 from imagelake.runs.context import Context
 from imagelake.silver.upload.delivery import Delivery
 from imagelake.storage.base import Storage
-from imagelake.storage.blobs.location import Place, read_place
+from imagelake.storage.blobs.location import Location, read_location
 from imagelake.tables import bronze
 from imagelake.tables.blob_states import live_rows
 from imagelake.tables.delta.types import arrow_schema
@@ -31,7 +31,7 @@ class UploadTree:
 
     storage: Storage
     sizes: Mapping[str, int]
-    places: Mapping[str, Place]
+    places: Mapping[str, Location]
 
     @property
     def paths(self) -> Sequence[str]:
@@ -44,7 +44,7 @@ class UploadTree:
 
     def read(self, path: str, limit: int | None = None) -> bytes:
         """The file from where bronze keeps it."""
-        data = read_place(self.storage, self.places[path])
+        data = read_location(self.storage, self.places[path])
         return data if limit is None else data[:limit]
 
 
@@ -84,10 +84,10 @@ def upload_tree(ctx: Context, dataset: str, attempt_id: str) -> UploadTree:
     return UploadTree(ctx.storage, sizes, {path: places[content_hash] for path, content_hash in documents})
 
 
-def places_of(ctx: Context, dataset: str, hashes: Sequence[str]) -> dict[str, Place]:
+def places_of(ctx: Context, dataset: str, hashes: Sequence[str]) -> dict[str, Location]:
     """Where the bytes of these content hashes are."""
     if not hashes:
         return {}
     has_hash = pc.field("content_hash").isin(pa.array(hashes, pa.string()))
     rows = ctx.tables.arrow(bronze.BLOBS, dataset, ("dataset", *_PLACE, "state", "at"), has_hash)
-    return {row["content_hash"]: Place.from_row(row) for row in live_rows(rows).to_pylist()}
+    return {row["content_hash"]: Location.from_row(row) for row in live_rows(rows).to_pylist()}

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from imagelake.errors import ImagelakeError, IntegrityError, UploadRejected
 from imagelake.storage.base import Range, Storage
 from imagelake.storage.zip.central_directory import Codec
 from imagelake.storage.zip.codec import decode_all
 
-if TYPE_CHECKING:
-    pass
 
-
-class Place(NamedTuple):
+class Location(NamedTuple):
     """Where bytes are: object, first byte, bytes there, bytes after decoding, and the codec (stored or deflate)."""
 
     uri: str
@@ -25,24 +22,24 @@ class Place(NamedTuple):
     codec: Codec
 
     @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> Place:
+    def from_row(cls, row: Mapping[str, Any]) -> Location:
         """A place from the columns of bronze.blobs."""
         return cls(row["uri"], row["offset"], row["length"], row["size"], row["codec"])
 
 
-def read_place(storage: Storage, place: Place) -> bytes:
+def read_location(storage: Storage, place: Location) -> bytes:
     """The decoded bytes; IntegrityError when they are not what was kept."""
     return _decoded(storage.read(place.uri, place.offset, place.length), place)
 
 
-def read_span(storage: Storage, place: Place, start: int, end: int) -> bytes:
+def read_span(storage: Storage, place: Location, start: int, end: int) -> bytes:
     """Bytes `start` to `end` of the decoded ones; of stored bytes no others are read."""
     if place.codec == "stored":
-        return read_place(storage, Place(place.uri, place.offset + start, end - start, end - start, place.codec))
-    return read_place(storage, place)[start:end]
+        return read_location(storage, Location(place.uri, place.offset + start, end - start, end - start, place.codec))
+    return read_location(storage, place)[start:end]
 
 
-def read_places(storage: Storage, places: Sequence[Place]) -> Iterator[bytes | ImagelakeError]:
+def read_locations(storage: Storage, places: Sequence[Location]) -> Iterator[bytes | ImagelakeError]:
     """The decoded bytes of each, or the error that kept them away; fastest in the order of uri and offset.
 
     In a bucket neighbours come in one request, and several requests are on their way at a time.
@@ -61,7 +58,7 @@ def _attempted(read: Callable[[], bytes]) -> bytes | ImagelakeError:
         return ImagelakeError(f"cannot be read: {error}")
 
 
-def _decoded(data: bytes, place: Place) -> bytes:
+def _decoded(data: bytes, place: Location) -> bytes:
     try:
         return bytes(decode_all(data, place.codec, place.size))
     except UploadRejected as error:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from imagelake.config.settings import S3Settings
 from imagelake.errors import Conflict, ImagelakeError, IntegrityError, NotFound, UploadRejected
-from imagelake.storage.base import TEMP_PREFIX, Range, Stat, Unfinished
+from imagelake.storage.base import TEMP_PREFIX, Range, Stat, UnfinishedWrites
 from imagelake.storage.leases.lock_record import ObjectLockRecord
 from imagelake.storage.s3 import client as s3
 from imagelake.storage.s3.client import translated
@@ -250,7 +250,7 @@ class S3Storage:
 
         require_conditions(self)
 
-    def remove_unfinished(self, folders: Sequence[str], before: datetime) -> Unfinished:
+    def remove_unfinished(self, folders: Sequence[str], before: datetime) -> UnfinishedWrites:
         """Abort uploads in parts that were begun before a time, and remove temporary objects as old."""
         from imagelake.storage.s3.capabilities import abort, unfinished
 
@@ -260,7 +260,7 @@ class S3Storage:
         temporary = (stat for folder in folders for stat in self.list_temporary(folder))
         files = [stat.path for stat in temporary if (stat.mtime_ns or 0) < before.timestamp() * 1e9]
         self.delete_all(files)
-        return Unfinished(tuple(upload.path for upload in stale), tuple(files))
+        return UnfinishedWrites(tuple(upload.path for upload in stale), tuple(files))
 
     def _put(self, path: str, data: bytes, condition: Mapping[str, str]) -> bool:
         md5 = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()

@@ -17,7 +17,7 @@ _PROBES = "locks/probe-"
 
 
 @dataclass(frozen=True)
-class Unfinished:
+class MultipartUpload:
     """An upload in parts that was begun and not ended: path, its id, when it was begun."""
 
     path: str
@@ -56,17 +56,17 @@ def clock_skew(storage: S3Storage) -> float:
     return (datetime.now(timezone.utc) - server).total_seconds() if server else 0.0
 
 
-def unfinished(storage: S3Storage) -> Iterator[Unfinished]:
+def unfinished(storage: S3Storage) -> Iterator[MultipartUpload]:
     """The uploads in parts below the root that were begun and not ended: their parts are paid for and seen nowhere."""
     pages = storage.client.get_paginator("list_multipart_uploads")
     cut = len(storage.prefix) + 1 if storage.prefix else 0
     with translated("list the unfinished uploads of", storage.root):
         for page in pages.paginate(Bucket=storage.bucket, Prefix=storage.key("") + "/" if storage.prefix else ""):
             for entry in page.get("Uploads", ()):
-                yield Unfinished(entry["Key"][cut:], entry["UploadId"], entry["Initiated"])
+                yield MultipartUpload(entry["Key"][cut:], entry["UploadId"], entry["Initiated"])
 
 
-def abort(storage: S3Storage, upload: Unfinished) -> None:
+def abort(storage: S3Storage, upload: MultipartUpload) -> None:
     """Remove the parts of an unfinished upload; nothing happens when it has ended."""
     try:
         with translated("abort the upload of", storage.uri(upload.path)):

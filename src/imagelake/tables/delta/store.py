@@ -31,7 +31,7 @@ from imagelake.tables.delta.commit import FileChange, Txn, commit, write_files
 from imagelake.tables.delta.delta_log import add_columns, create_delta_table, delta_table, is_delta_table, place
 from imagelake.tables.delta.types import arrow_schema, delta_schema, table_of, with_all_columns
 from imagelake.tables.delta.upsert import CHANGE, TooManyRows, active_files, upsert
-from imagelake.tables.frames import FEW_ROWS, Counted, Held, frame_of, in_files, together
+from imagelake.tables.frames import FEW_ROWS, Counted, LocalRows, frame_of, in_files, together
 from imagelake.tables.spec import SCHEMA_NUMBER, TableSpec
 
 log = logging.getLogger(__name__)
@@ -152,7 +152,7 @@ class DeltaStore:
             log.info("%s: another writer committed transaction %s first", spec.name, txn)  # as good as skipped
         log.debug("appended to %s", spec.name)
 
-    def append_counted(self, spec: TableSpec, rows: Counted | Held) -> None:
+    def append_counted(self, spec: TableSpec, rows: Counted | LocalRows) -> None:
         """Append rows that have all columns of the spec."""
         if isinstance(rows, Counted) and rows.count > FEW_ROWS:
             self.append(spec, in_files(rows.frame, rows.count))

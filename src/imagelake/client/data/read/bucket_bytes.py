@@ -14,7 +14,7 @@ from imagelake.client.delta.arrow_columns import integers, one_array, plain_valu
 from imagelake.errors import NotFound
 from imagelake.storage.base import Storage
 from imagelake.storage.blobs.local_writer import ARCHIVES
-from imagelake.storage.blobs.location import Place
+from imagelake.storage.blobs.location import Location
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,14 +29,14 @@ class Requests:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
-    def read(self, place: Place) -> bytes:
+    def read(self, place: Location) -> bytes:
         """The stored bytes."""
         return self._storage.read(place.uri, place.offset, place.length)
 
-    def prefetch(self, places: Sequence[Place]) -> None:
+    def prefetch(self, places: Sequence[Location]) -> None:
         """Nothing to do: nothing is cached."""
 
-    def forget(self, place: Place) -> None:
+    def forget(self, place: Location) -> None:
         """Nothing to do: nothing is cached."""
 
 
@@ -50,7 +50,7 @@ class BucketObjects:
         self._opening: dict[str, threading.Lock] = {}
         self._pool: ThreadPoolExecutor | None = None
 
-    def read(self, place: Place) -> bytes | memoryview:
+    def read(self, place: Location) -> bytes | memoryview:
         """The stored bytes; of a large object a view of the cache's file."""
         if _is_small(place):
             return self._cache.file(self._storage.uri(place.uri), partial(self._storage.read, place.uri))
@@ -63,7 +63,7 @@ class BucketObjects:
             parts.ensure(chunks, partial(self._fetch, place.uri))
         return parts.view(start, end)
 
-    def prefetch(self, places: Sequence[Place]) -> None:
+    def prefetch(self, places: Sequence[Location]) -> None:
         """Begin to fetch what these places need, each block once, several at a time."""
         work = dict.fromkeys(
             (place.uri, 0 if _is_small(place) else block)
@@ -76,14 +76,14 @@ class BucketObjects:
         for uri, block in work:
             self._pool.submit(self._fetch_block, first[uri], block)
 
-    def forget(self, place: Place) -> None:
+    def forget(self, place: Location) -> None:
         """Fetch these bytes anew the next time."""
         if _is_small(place):
             self._cache.drop_file(self._storage.uri(place.uri))
         else:
             self._object(place.uri)[0].forget(place.offset, place.offset + place.length)
 
-    def _fetch_block(self, place: Place, block: int) -> None:
+    def _fetch_block(self, place: Location, block: int) -> None:
         """What fails here fails again where a sample is read, which is where somebody wants to know."""
         if _is_small(place):
             self.read(place)
@@ -138,7 +138,7 @@ class BucketObjects:
         return self._storage.read(uri, start, end - start)
 
 
-def _is_small(place: Place) -> bool:
+def _is_small(place: Location) -> bool:
     return not place.uri.startswith(ARCHIVES) and place.length <= BLOCK
 
 

@@ -20,7 +20,7 @@ from imagelake.client.delta.tables import Tables
 from imagelake.errors import IntegrityError, NotFound
 from imagelake.storage.base import Storage
 from imagelake.storage.blobs.local_writer import ARCHIVES
-from imagelake.storage.blobs.location import Place
+from imagelake.storage.blobs.location import Location
 from imagelake.storage.local_files import open_regular
 from imagelake.storage.zip.codec import decode_all
 
@@ -39,15 +39,15 @@ _WINDOWS_AHEAD = 2
 class Source(Protocol):
     """Where stored bytes come from."""
 
-    def read(self, place: Place) -> Bytes:
+    def read(self, place: Location) -> Bytes:
         """The stored bytes at a place; NotFound when there is no such object any more."""
         ...
 
-    def prefetch(self, places: Sequence[Place]) -> None:
+    def prefetch(self, places: Sequence[Location]) -> None:
         """Begin to make these places fast to read, several objects at a time; `read` waits, and raises what fails."""
         ...
 
-    def forget(self, place: Place) -> None:
+    def forget(self, place: Location) -> None:
         """Read these bytes anew the next time."""
         ...
 
@@ -56,7 +56,7 @@ class Located(NamedTuple):
     """A sample, where its bytes are, and their CRC-32."""
 
     number: int
-    place: Place
+    place: Location
     crc32: int | None
 
 
@@ -68,7 +68,7 @@ class SampleReader:
         self._samples = samples
         self._source = _source(samples, cache)
         self._checked = bytearray(len(samples))
-        self._moved: dict[int, Place] = {}
+        self._moved: dict[int, Location] = {}
 
     def read(self, index: int) -> Bytes:
         """The bytes of a sample; a view of the mapped file where they are stored there as they are.
@@ -124,7 +124,7 @@ class SampleReader:
         if window:
             yield window
 
-    def _read(self, place: Place) -> Bytes:
+    def _read(self, place: Location) -> Bytes:
         data = self._source.read(place)
         return data if place.codec == "stored" else decode_all(data, place.codec, place.size)
 
@@ -133,13 +133,13 @@ class SampleReader:
 
         table = self._samples.places
         rows = table.slice(indexes[0], 1) if len(indexes) == 1 else table.take(integers(indexes, pa.int64()))
-        *columns, checksums = (plain_values(rows[name]) for name in (*Place._fields, "crc32"))
-        places: Iterable[Place] = map(Place, *columns)
+        *columns, checksums = (plain_values(rows[name]) for name in (*Location._fields, "crc32"))
+        places: Iterable[Location] = map(Location, *columns)
         if self._moved:
             places = [self._moved.get(index, place) for index, place in zip(indexes, places, strict=True)]
         return list(map(Located, indexes, places, checksums))
 
-    def _look_again(self, index: int) -> Place:
+    def _look_again(self, index: int) -> Location:
         dataset = self._samples.target.dataset
         content_hash = self._samples.rows["content_hash"][index].as_py()
         places = blobs(Tables(self._samples.storage), dataset, (content_hash,)).get(content_hash, ())
@@ -163,7 +163,7 @@ class LocalFiles:
         self._lake, self._folder = lake, folder
         self._maps: OrderedDict[str, memoryview] = OrderedDict()
 
-    def read(self, place: Place) -> Bytes:
+    def read(self, place: Location) -> Bytes:
         """The stored bytes; of a mapped file a view."""
         if not place.uri.startswith(ARCHIVES):
             return self._lake.read(place.uri, place.offset, place.length)
@@ -177,10 +177,10 @@ class LocalFiles:
             raise IntegrityError(f"{place.uri} ends before byte {place.offset + place.length}")
         return data
 
-    def prefetch(self, places: Sequence[Place]) -> None:
+    def prefetch(self, places: Sequence[Location]) -> None:
         """Nothing to do: the system reads ahead."""
 
-    def forget(self, place: Place) -> None:
+    def forget(self, place: Location) -> None:
         """Map the file anew."""
         self._maps.pop(place.uri, None)
 

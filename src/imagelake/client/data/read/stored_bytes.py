@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from imagelake.client.delta.blob_places import Blob, blobs, read_blob
 from imagelake.client.delta.tables import Tables
 from imagelake.errors import ImagelakeError, IntegrityError, NotFound
-from imagelake.storage.blobs.location import Place, read_places
+from imagelake.storage.blobs.location import Location, read_locations
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,7 +42,7 @@ def read_samples(samples: Samples, indexes: Iterable[int]) -> Iterator[tuple[int
         some = pa.array(rest[start : start + _AT_ONCE], pa.int64())
         rows = samples.places.drop_columns(["crc32"]).take(some).to_pylist()
         hashes = samples.rows["content_hash"].take(some).to_pylist()
-        answers = read_places(samples.storage, [Place(**row) for row in rows])
+        answers = read_locations(samples.storage, [Location(**row) for row in rows])
         for index, content_hash, data in zip(some.to_pylist(), hashes, answers, strict=True):
             yield index, _checked(samples, index, content_hash, data)
 

@@ -11,9 +11,9 @@ import json
 from typing import ClassVar
 
 from imagelake.exports import unique_names
-from imagelake.exports.base import Content
+from imagelake.exports.base import ExportContent
 from imagelake.exports.entries import note_renamed, note_space
-from imagelake.exports.folder import Folder
+from imagelake.exports.folder import ExportFolder
 from imagelake.exports.layouts.croissant.document import FileEntry, document
 from imagelake.exports.layouts.croissant.tables import CLASSES, IMAGES, OBJECTS, write_tables
 
@@ -25,7 +25,7 @@ class Croissant:
     has_unlabelled: ClassVar[bool] = True
     oriented: ClassVar[bool] = False
 
-    def write(self, content: Content, folder: Folder) -> None:
+    def write(self, content: ExportContent, folder: ExportFolder) -> None:
         """Write the tables and the images, then what describes them. `labelled` tells images that nobody labelled."""
         samples = content.samples
         proposals = [f"images/{key}" for key in samples.rows["image_key"].to_pylist()]
@@ -39,7 +39,7 @@ class Croissant:
         folder.write_images(samples, paths)
 
 
-def _file(folder: Folder, path: str) -> FileEntry:
+def _file(folder: ExportFolder, path: str) -> FileEntry:
     with folder.path(path).open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     return FileEntry(path, folder.path(path).stat().st_size, digest)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from imagelake.core.upload_paths import SUFFIX_TYPES
-from imagelake.exports.base import About, Category, Content
-from imagelake.exports.layouts.croissant.tables import CLASSES, IMAGES, OBJECTS, Column, Table
+from imagelake.exports.base import About, Category, ExportContent
+from imagelake.exports.layouts.croissant.tables import CLASSES, IMAGES, OBJECTS, CroissantColumn, Table
 from imagelake.exports.unique_names import stem
 
 CONFORMS_TO = "http://mlcommons.org/croissant/1.1"
@@ -32,7 +32,7 @@ class FileEntry:
     sha256: str
 
 
-def document(content: Content, files: Sequence[FileEntry], images: Sequence[str]) -> dict[str, Any]:
+def document(content: ExportContent, files: Sequence[FileEntry], images: Sequence[str]) -> dict[str, Any]:
     """The description as JSON-LD. files: the label tables; images: the paths of the images."""
     splits = sorted(set(content.samples.rows["split"].drop_null().to_pylist()))
     paths = {file.path for file in files}
@@ -74,7 +74,7 @@ def _context() -> dict[str, Any]:
     }
 
 
-def _described(content: Content) -> dict[str, Any]:
+def _described(content: ExportContent) -> dict[str, Any]:
     about, count = content.about, len(content.samples)
     title = about.title or about.dataset
     space = "the image as EXIF shows it" if content.samples.oriented else "the stored image, before EXIF turns it"
@@ -197,7 +197,7 @@ def _record_set(table: Table, *, has_splits: bool) -> dict[str, Any]:
     }
 
 
-def _field(table: Table, column: Column) -> dict[str, Any]:
+def _field(table: Table, column: CroissantColumn) -> dict[str, Any]:
     source = _source(table.path, column.name)
     if column.format is not None:
         source["format"] = column.format

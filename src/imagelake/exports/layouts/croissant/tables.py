@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from imagelake.client.data.sample import Annotation
-from imagelake.exports.entries import Entry, entries
-from imagelake.exports.folder import Folder
+from imagelake.exports.entries import ExportEntry, entries
+from imagelake.exports.folder import ExportFolder
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,7 +27,7 @@ _CLASS = "class"
 
 
 @dataclass(frozen=True)
-class Column:
+class CroissantColumn:
     """A column: its Arrow type in words, its data types in Croissant, and what it says.
 
     `references` names a field whose values it holds; `joins` does so by file and column, for fields that come from a
@@ -55,28 +55,32 @@ class Table:
     path: str
     name: str
     doc: str
-    columns: tuple[Column, ...]
+    columns: tuple[CroissantColumn, ...]
     key: str | None = None
 
 
 _TEXT, _WHOLE, _NUMBER, _YES = ("sc:Text",), ("sc:Integer",), ("sc:Float",), ("sc:Boolean",)
-_OF_IMAGE = Column("image_key", "string", _TEXT, "The image.", joins=("images.parquet", "image_key"))
-_CATEGORY = Column("category", "string", ("sc:Text", "cr:Label"), "The category.", references="categories/name")
-_ATTRIBUTES = Column("attributes", "string", _TEXT, "What the upload said beyond these columns, a JSON object.")
+_OF_IMAGE = CroissantColumn("image_key", "string", _TEXT, "The image.", joins=("images.parquet", "image_key"))
+_CATEGORY = CroissantColumn(
+    "category", "string", ("sc:Text", "cr:Label"), "The category.", references="categories/name"
+)
+_ATTRIBUTES = CroissantColumn(
+    "attributes", "string", _TEXT, "What the upload said beyond these columns, a JSON object."
+)
 
 IMAGES = Table(
     "images.parquet",
     "images",
     "The images.",
     (
-        Column("image_key", "string", _TEXT, "The name of the image in the data set."),
-        Column("path", "string", _TEXT, "Its file.", references="files/path"),
-        Column("content_hash", "string", _TEXT, "The sha256 of its bytes."),
-        Column("split", "string", ("sc:Text", "cr:Split"), "The split it lies in.", references="splits/name"),
-        Column("width", "int32", _WHOLE, "Pixels across."),
-        Column("height", "int32", _WHOLE, "Pixels down."),
-        Column("orientation", "int32", _WHOLE, "EXIF orientation, 1 to 8: how it is turned to be shown."),
-        Column("labelled", "list<string>", _TEXT, "The kinds of labels that somebody looked for."),
+        CroissantColumn("image_key", "string", _TEXT, "The name of the image in the data set."),
+        CroissantColumn("path", "string", _TEXT, "Its file.", references="files/path"),
+        CroissantColumn("content_hash", "string", _TEXT, "The sha256 of its bytes."),
+        CroissantColumn("split", "string", ("sc:Text", "cr:Split"), "The split it lies in.", references="splits/name"),
+        CroissantColumn("width", "int32", _WHOLE, "Pixels across."),
+        CroissantColumn("height", "int32", _WHOLE, "Pixels down."),
+        CroissantColumn("orientation", "int32", _WHOLE, "EXIF orientation, 1 to 8: how it is turned to be shown."),
+        CroissantColumn("labelled", "list<string>", _TEXT, "The kinds of labels that somebody looked for."),
         _ATTRIBUTES,
     ),
     key="image_key",
@@ -87,25 +91,27 @@ OBJECTS = Table(
     "Objects in the images. Coordinates are pixels from the top left corner.",
     (
         _OF_IMAGE,
-        Column("kind", "string", _TEXT, "box, polygon, rle or keypoints."),
+        CroissantColumn("kind", "string", _TEXT, "box, polygon, rle or keypoints."),
         _CATEGORY,
-        Column("bbox", "string", ("cr:BoundingBox",), "x, y, width and height, with spaces between.", format="XYWH"),
-        Column("polygons", "list<string>", ("cr:SegmentationMask", "sc:Text"), "Outlines, each x,y x,y …"),
-        Column("mask_height", "int32", _WHOLE, "Rows of the mask."),
-        Column("mask_width", "int32", _WHOLE, "Columns of the mask."),
-        Column(
+        CroissantColumn(
+            "bbox", "string", ("cr:BoundingBox",), "x, y, width and height, with spaces between.", format="XYWH"
+        ),
+        CroissantColumn("polygons", "list<string>", ("cr:SegmentationMask", "sc:Text"), "Outlines, each x,y x,y …"),
+        CroissantColumn("mask_height", "int32", _WHOLE, "Rows of the mask."),
+        CroissantColumn("mask_width", "int32", _WHOLE, "Columns of the mask."),
+        CroissantColumn(
             "mask_counts", "string", ("cr:SegmentationMask", "sc:Text"), "The mask as COCO's compressed run lengths."
         ),
-        Column("keypoints", "list<double>", _NUMBER, "x, y, v, …"),
-        Column("area", "double", _NUMBER, "Square pixels."),
-        Column("is_crowd", "bool", _YES, "Whether it stands for many objects."),
+        CroissantColumn("keypoints", "list<double>", _NUMBER, "x, y, v, …"),
+        CroissantColumn("area", "double", _NUMBER, "Square pixels."),
+        CroissantColumn("is_crowd", "bool", _YES, "Whether it stands for many objects."),
         _ATTRIBUTES,
     ),
 )
 CLASSES = Table("classes.parquet", "classes", "Classes of whole images.", (_OF_IMAGE, _CATEGORY, _ATTRIBUTES))
 
 
-def write_tables(samples: Samples, paths: Sequence[str], folder: Folder) -> tuple[Table, ...]:
+def write_tables(samples: Samples, paths: Sequence[str], folder: ExportFolder) -> tuple[Table, ...]:
     """Write the tables that have rows, that of the images always. paths: the file of each image."""
     tables = (IMAGES, *(table for table, count in _counts(samples).items() if count))
     with ExitStack() as stack:
@@ -147,7 +153,7 @@ def _table_of(annotation: Annotation) -> Table | None:
     return OBJECTS if annotation.bbox is not None else None
 
 
-def _writer(stack: ExitStack, table: Table, folder: Folder) -> pq.ParquetWriter:
+def _writer(stack: ExitStack, table: Table, folder: ExportFolder) -> pq.ParquetWriter:
     import pyarrow.parquet as pq
 
     return pq.ParquetWriter(stack.enter_context(folder.open(table.path)), _schema(table))
@@ -168,13 +174,13 @@ def _flush(writer: pq.ParquetWriter, rows: list[dict[str, Any]]) -> None:
         rows.clear()
 
 
-def _image(entry: Entry, path: str) -> dict[str, Any]:
+def _image(entry: ExportEntry, path: str) -> dict[str, Any]:
     columns = ("content_hash", "split", "width", "height", "orientation", "labelled")
     own = {name: getattr(entry, name) for name in columns}
     return {"image_key": entry.key, "path": path, **own, "attributes": _json(entry.attributes)}
 
 
-def _row(annotation: Annotation, entry: Entry, table: Table) -> dict[str, Any]:
+def _row(annotation: Annotation, entry: ExportEntry, table: Table) -> dict[str, Any]:
     """The columns of a table; others are left out by its schema."""
     height, width, counts = annotation.rle or (None, None, None)
     row = {

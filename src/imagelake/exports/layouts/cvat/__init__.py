@@ -13,9 +13,9 @@ from typing import ClassVar
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from imagelake.exports import unique_names
-from imagelake.exports.base import Category, Content
-from imagelake.exports.entries import Entry, entries, note_renamed, note_space
-from imagelake.exports.folder import Folder
+from imagelake.exports.base import Category, ExportContent
+from imagelake.exports.entries import ExportEntry, entries, note_renamed, note_space
+from imagelake.exports.folder import ExportFolder
 from imagelake.exports.layouts.cvat.shapes import declared, shapes
 from imagelake.exports.xml_text import xml_text
 
@@ -34,7 +34,7 @@ class Cvat:
     has_unlabelled: ClassVar[bool] = True
     oriented: ClassVar[bool] = True
 
-    def write(self, content: Content, folder: Folder) -> None:
+    def write(self, content: ExportContent, folder: ExportFolder) -> None:
         """Write the document image by image. The tag says for which kinds an image is labelled: `-` for none."""
         samples = content.samples
         keys = samples.rows["image_key"].to_pylist()
@@ -73,7 +73,7 @@ def _free_name(categories: Sequence[Category]) -> str:
     return name
 
 
-def _image(entry: Entry, path: str, tag: str, folder: Folder) -> Element:
+def _image(entry: ExportEntry, path: str, tag: str, folder: ExportFolder) -> Element:
     sizes = {"width": str(entry.width), "height": str(entry.height)}
     image = Element("image", {"id": str(entry.index), "name": path, **sizes})
     element = SubElement(image, "tag", label=tag)
@@ -84,7 +84,7 @@ def _image(entry: Entry, path: str, tag: str, folder: Folder) -> Element:
     return image
 
 
-def _meta(content: Content, tag: str, folder: Folder) -> Element:
+def _meta(content: ExportContent, tag: str, folder: ExportFolder) -> Element:
     """What CVAT needs to make the task: labels in the order of the classes, with the attributes that they have."""
     attributes: dict[str, set[str]] = {}
     for entry in entries(content.samples):
@@ -104,7 +104,7 @@ def _meta(content: Content, tag: str, folder: Folder) -> Element:
     return meta
 
 
-def _label(labels: Element, name: str, attributes: Set[str], folder: Folder) -> None:
+def _label(labels: Element, name: str, attributes: Set[str], folder: ExportFolder) -> None:
     label = SubElement(labels, "label")
     for member, value in (("name", name), ("type", "any")):
         SubElement(label, member).text = xml_text(value, folder)

@@ -8,8 +8,8 @@ from typing import Any
 from xml.etree.ElementTree import Element, SubElement
 
 from imagelake.client.data.sample import Annotation
-from imagelake.exports.entries import Entry
-from imagelake.exports.folder import Folder
+from imagelake.exports.entries import ExportEntry
+from imagelake.exports.folder import ExportFolder
 from imagelake.exports.keypoints import has_keypoints, keypoints_of
 from imagelake.exports.layouts.cvat.masks import row_mask
 from imagelake.exports.xml_text import xml_text
@@ -23,7 +23,7 @@ _NESTED = "attributes"
 _DECIMALS = 6
 
 
-def shapes(annotation: Annotation, entry: Entry, folder: Folder) -> list[Element]:
+def shapes(annotation: Annotation, entry: ExportEntry, folder: ExportFolder) -> list[Element]:
     """A box, tag or mask, a polygon for each part, and points; empty, and counted, for what CVAT cannot hold."""
     if annotation.category is None:
         folder.lose(f"{annotation.kind} annotations: the format holds boxes, polygons, masks, points and tags")
@@ -74,7 +74,7 @@ def _outlines(annotation: Annotation) -> Iterator[Element]:
         yield Element("box", {name: _number(value) for name, value in corners})
 
 
-def _points(annotation: Annotation, entry: Entry, folder: Folder) -> Iterator[Element]:
+def _points(annotation: Annotation, entry: ExportEntry, folder: ExportFolder) -> Iterator[Element]:
     """The keypoints that are labelled; CVAT's points have no names, so the others' numbers are lost."""
     keypoints = keypoints_of(annotation, entry)
     if keypoints is None:
@@ -97,7 +97,7 @@ def _number(value: float) -> str:
     return f"{value:.{_DECIMALS}f}".rstrip("0").rstrip(".")
 
 
-def _attribute(value: Any, folder: Folder) -> str:
+def _attribute(value: Any, folder: ExportFolder) -> str:
     """A value as CVAT writes it: true and false, texts as they are, all else as JSON."""
     return xml_text(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), folder)
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 from imagelake.client.data.sample import Annotation
 from imagelake.exports import unique_names
-from imagelake.exports.base import Content
-from imagelake.exports.entries import Entry, entry, note_space
-from imagelake.exports.folder import Folder
+from imagelake.exports.base import ExportContent
+from imagelake.exports.entries import ExportEntry, entry, note_space
+from imagelake.exports.folder import ExportFolder
 from imagelake.exports.layouts.hf_parquet.card import card
 from imagelake.exports.layouts.hf_parquet.features import arrow_schema
 
@@ -42,7 +42,7 @@ class HuggingFace:
     has_unlabelled: ClassVar[bool] = False
     oriented: ClassVar[bool] = True
 
-    def write(self, content: Content, folder: Folder) -> None:
+    def write(self, content: ExportContent, folder: ExportFolder) -> None:
         """Write Parquet files of some 500 MB, row group by row group, and the card."""
         samples = content.samples
         note_space(samples, folder)
@@ -104,7 +104,7 @@ def _parts(indexes: Sequence[int], sizes: Sequence[int]) -> Iterator[list[int]]:
 
 
 def _write_file(
-    out: BinaryIO, schema: pa.Schema, samples: Samples, images: Iterator[tuple[int, bytes]], folder: Folder
+    out: BinaryIO, schema: pa.Schema, samples: Samples, images: Iterator[tuple[int, bytes]], folder: ExportFolder
 ) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -122,7 +122,7 @@ def _write_file(
             writer.write_table(pa.Table.from_pylist(rows, schema))
 
 
-def _row(own: Entry, data: bytes, folder: Folder) -> dict[str, Any]:
+def _row(own: ExportEntry, data: bytes, folder: ExportFolder) -> dict[str, Any]:
     classes = [a for a in own.annotations if a.kind == _KIND and a.class_index is not None]
     objects = [a for a in own.annotations if a.kind != _KIND and a.bbox is not None and a.class_index is not None]
     lost = len(own.annotations) - len(classes) - len(objects)

@@ -7,7 +7,7 @@ from typing import Any
 
 from imagelake.core.plain_text import safe
 from imagelake.exports import unique_names
-from imagelake.exports.base import About, Content
+from imagelake.exports.base import About, ExportContent
 from imagelake.exports.layouts.hf_parquet.features import card_features
 
 _TEXT = """
@@ -24,7 +24,7 @@ Version {version} of the data set `{dataset}`: {images} images, {annotations} an
 """
 
 
-def card(content: Content, counts: Mapping[str, int], sizes: Mapping[str, int]) -> bytes:
+def card(content: ExportContent, counts: Mapping[str, int], sizes: Mapping[str, int]) -> bytes:
     """README.md. counts: images by split; sizes: bytes of its files."""
     import yaml
 
@@ -40,7 +40,7 @@ def card(content: Content, counts: Mapping[str, int], sizes: Mapping[str, int]) 
     return f"---\n{head}---\n{text}".encode()
 
 
-def _head(content: Content, counts: Mapping[str, int], sizes: Mapping[str, int]) -> dict[str, Any]:
+def _head(content: ExportContent, counts: Mapping[str, int], sizes: Mapping[str, int]) -> dict[str, Any]:
     total = sum(sizes.values())
     info = {
         "features": card_features(unique_names.class_names(content.samples.classes)),

@@ -14,9 +14,9 @@ from urllib.parse import quote
 
 from imagelake.client.data.sample import Annotation
 from imagelake.exports import unique_names
-from imagelake.exports.base import Content
-from imagelake.exports.entries import Entry, entries, note_renamed, note_space
-from imagelake.exports.folder import Folder
+from imagelake.exports.base import ExportContent
+from imagelake.exports.entries import ExportEntry, entries, note_renamed, note_space
+from imagelake.exports.folder import ExportFolder
 from imagelake.exports.image_urls import image_urls
 from imagelake.exports.keypoints import has_keypoints, keypoints_of
 from imagelake.exports.layouts.labelstudio.config import config
@@ -39,7 +39,7 @@ class LabelStudio:
     has_unlabelled: ClassVar[bool] = True
     oriented: ClassVar[bool] = True
 
-    def write(self, content: Content, folder: Folder) -> None:
+    def write(self, content: ExportContent, folder: ExportFolder) -> None:
         """Write a task for each image. Those that nobody labelled have no annotation, those without objects an empty
         one.
         """
@@ -65,21 +65,21 @@ class LabelStudio:
         folder.write_images(samples, paths)
 
 
-def _note_places(folder: Folder, urls: int, images: int) -> None:
+def _note_places(folder: ExportFolder, urls: int, images: int) -> None:
     if urls:
         folder.note(f"tasks.json holds URLs of {urls} images: whoever has them reads the images, for seven days")
     if urls < images:
         folder.note("set LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT to this folder: tasks name the images in it")
 
 
-def _task(entry: Entry, image: str, folder: Folder) -> dict[str, Any]:
+def _task(entry: ExportEntry, image: str, folder: ExportFolder) -> dict[str, Any]:
     data = {"image": image, "image_key": entry.key, "content_hash": entry.content_hash, "split": entry.split}
     folder.lose("attributes of images", len(entry.attributes))
     results = [result for number, a in enumerate(entry.annotations, 1) for result in _results(a, number, entry, folder)]
     return {"data": data, "annotations": [{"result": results}] if entry.labelled else []}
 
 
-def _results(annotation: Annotation, number: int, entry: Entry, folder: Folder) -> Iterator[dict[str, Any]]:
+def _results(annotation: Annotation, number: int, entry: ExportEntry, folder: ExportFolder) -> Iterator[dict[str, Any]]:
     """The regions of an annotation; keypoints are regions of their own below that of their object."""
     if annotation.rle is not None:
         folder.lose("annotations that are masks (RLE): Label Studio's brush has run lengths of its own")
@@ -108,7 +108,7 @@ def _results(annotation: Annotation, number: int, entry: Entry, folder: Folder) 
     yield from _points(keypoints, own, entry)
 
 
-def _region(entry: Entry, own: str, kind: str, value: dict[str, Any]) -> dict[str, Any]:
+def _region(entry: ExportEntry, own: str, kind: str, value: dict[str, Any]) -> dict[str, Any]:
     return {
         "id": own,
         "from_name": kind.removesuffix("labels"),
@@ -121,19 +121,19 @@ def _region(entry: Entry, own: str, kind: str, value: dict[str, Any]) -> dict[st
     }
 
 
-def _rectangle(box: Box, entry: Entry) -> dict[str, Any]:
+def _rectangle(box: Box, entry: ExportEntry) -> dict[str, Any]:
     x, y, w, h = box
     x, w = (100 * value / entry.width for value in (x, w))
     y, h = (100 * value / entry.height for value in (y, h))
     return {"x": x, "y": y, "width": w, "height": h, "rotation": 0}
 
 
-def _polygon(points: Sequence[float], entry: Entry) -> dict[str, Any]:
+def _polygon(points: Sequence[float], entry: ExportEntry) -> dict[str, Any]:
     pairs = zip(points[::2], points[1::2], strict=True)
     return {"points": [[100 * x / entry.width, 100 * y / entry.height] for x, y in pairs], "closed": True}
 
 
-def _keypoints(annotation: Annotation, entry: Entry, folder: Folder) -> Sequence[float]:
+def _keypoints(annotation: Annotation, entry: ExportEntry, folder: ExportFolder) -> Sequence[float]:
     keypoints = keypoints_of(annotation, entry)
     if keypoints is None:
         unknown = has_keypoints(annotation)
@@ -143,7 +143,7 @@ def _keypoints(annotation: Annotation, entry: Entry, folder: Folder) -> Sequence
     return keypoints
 
 
-def _points(keypoints: Sequence[float], own: str, entry: Entry) -> Iterator[dict[str, Any]]:
+def _points(keypoints: Sequence[float], own: str, entry: ExportEntry) -> Iterator[dict[str, Any]]:
     """A region for each labelled keypoint, named by its number: points of all classes share one set of names."""
     triples = zip(keypoints[::3], keypoints[1::3], keypoints[2::3], strict=True)
     for number, (x, y, v) in enumerate(triples, 1):

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from imagelake.exports.base import Content
+from imagelake.exports.base import ExportContent
 from imagelake.exports.entries import entries
-from imagelake.exports.folder import Folder
+from imagelake.exports.folder import ExportFolder
 from imagelake.exports.keypoints import keypoints_of
 from imagelake.exports.xml_text import xml_text
 
 _TRIPLE = 3
 
 
-def config(content: Content, folder: Folder) -> bytes:
+def config(content: ExportContent, folder: ExportFolder) -> bytes:
     """Tools for boxes, polygons and classes with every class in its order, and for as many keypoints as objects have.
 
     A label is what it is called, so its name is its value; XML's writer escapes it.
@@ -35,12 +35,12 @@ def config(content: Content, folder: Folder) -> bytes:
     return f"{tostring(view, encoding='unicode')}\n".encode()
 
 
-def _labels(parent: Element, tag: str, labels: Sequence[str], folder: Folder) -> None:
+def _labels(parent: Element, tag: str, labels: Sequence[str], folder: ExportFolder) -> None:
     for label in labels:
         SubElement(parent, tag, value=xml_text(label, folder))
 
 
-def _most_points(content: Content) -> int:
+def _most_points(content: ExportContent) -> int:
     return max(
         (
             len(points) // _TRIPLE

@@ -6,9 +6,9 @@ from collections import Counter
 from typing import ClassVar
 
 from imagelake.errors import UsageError
-from imagelake.exports.base import Content
+from imagelake.exports.base import ExportContent
 from imagelake.exports.entries import entries
-from imagelake.exports.folder import Folder
+from imagelake.exports.folder import ExportFolder
 from imagelake.exports.keypoints import keypoints_of
 from imagelake.exports.layouts.yolo.layout import write_labels
 from imagelake.exports.layouts.yolo.rows import box_row, outline_row, pose_row
@@ -23,7 +23,7 @@ class Yolo:
     has_unlabelled: ClassVar[bool] = False
     oriented: ClassVar[bool] = True
 
-    def write(self, content: Content, folder: Folder) -> None:
+    def write(self, content: ExportContent, folder: ExportFolder) -> None:
         """A row `class cx cy w h` for each object; of outlines and masks their box."""
         write_labels(content, folder, box_row, {})
 
@@ -35,7 +35,7 @@ class YoloSegment:
     has_unlabelled: ClassVar[bool] = False
     oriented: ClassVar[bool] = True
 
-    def write(self, content: Content, folder: Folder) -> None:
+    def write(self, content: ExportContent, folder: ExportFolder) -> None:
         """A row `class x1 y1 x2 y2 …` for each object; of boxes their four corners, of masks nothing."""
         write_labels(content, folder, outline_row, {})
 
@@ -47,7 +47,7 @@ class YoloPose:
     has_unlabelled: ClassVar[bool] = False
     oriented: ClassVar[bool] = True
 
-    def write(self, content: Content, folder: Folder) -> None:
+    def write(self, content: ExportContent, folder: ExportFolder) -> None:
         """A row `class cx cy w h x1 y1 v1 …` for each object; UsageError when no object has keypoints.
 
         Every row has as many points as the longest: points that an object lacks are 0 0 0, not labelled.

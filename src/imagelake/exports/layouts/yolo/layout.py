@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from imagelake.exports import unique_names
-from imagelake.exports.base import Content
+from imagelake.exports.base import ExportContent
 from imagelake.exports.entries import entries, note_renamed, note_space
-from imagelake.exports.folder import Folder
+from imagelake.exports.folder import ExportFolder
 from imagelake.exports.layouts.yolo.rows import Row
 
 _WITHOUT_SPLIT = "unassigned"
@@ -19,7 +19,7 @@ _SUFFIXES = (".bmp", ".dng", ".heic", ".jpeg", ".jpg", ".mpo", ".pfm", ".png", "
 """Ultralytics passes over images with any other."""
 
 
-def write_labels(content: Content, folder: Folder, row: Row, more: Mapping[str, Any]) -> None:
+def write_labels(content: ExportContent, folder: ExportFolder, row: Row, more: Mapping[str, Any]) -> None:
     """Write a label file for each image, the images, and data.yaml with `more` in it."""
     samples = content.samples
     keys, splits = samples.rows["image_key"].to_pylist(), samples.rows["split"].to_pylist()
@@ -44,7 +44,7 @@ def label_path(image_path: str) -> str:
     return f"{unique_names.stem(f'{above}/labels/{below}'[1:])}.txt"
 
 
-def _data_yaml(content: Content, folders: Mapping[str | None, str], more: Mapping[str, Any]) -> bytes:
+def _data_yaml(content: ExportContent, folders: Mapping[str | None, str], more: Mapping[str, Any]) -> bytes:
     """Without `path`: paths then start at the document's own folder, wherever it is copied to."""
     import yaml
 
@@ -54,7 +54,7 @@ def _data_yaml(content: Content, folders: Mapping[str | None, str], more: Mappin
     return yaml.safe_dump(document, sort_keys=False).encode("ascii")
 
 
-def _note_what_trainers_miss(folder: Folder, folders: Mapping[str | None, str], paths: Sequence[str]) -> None:
+def _note_what_trainers_miss(folder: ExportFolder, folders: Mapping[str | None, str], paths: Sequence[str]) -> None:
     absent = [split for split in ("train", "val") if split not in folders]
     if absent:
         folder.note(f"data.yaml names no {' and no '.join(absent)}: Ultralytics asks for both")

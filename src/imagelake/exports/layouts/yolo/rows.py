@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from imagelake.client.data.sample import Annotation
-from imagelake.exports.entries import Entry
-from imagelake.exports.folder import Folder
+from imagelake.exports.entries import ExportEntry
+from imagelake.exports.folder import ExportFolder
 from imagelake.exports.keypoints import has_keypoints, keypoints_of
 from imagelake.geometry.boxes import Box
 
-Row = Callable[[Annotation, Entry, Folder], str | None]
+Row = Callable[[Annotation, ExportEntry, ExportFolder], str | None]
 """The row of an annotation; None when the format cannot hold it, which is counted."""
 
 
@@ -20,7 +20,7 @@ _DECIMALS = 10
 _TRIPLE = 3
 
 
-def box_row(annotation: Annotation, entry: Entry, folder: Folder) -> str | None:
+def box_row(annotation: Annotation, entry: ExportEntry, folder: ExportFolder) -> str | None:
     """`class cx cy w h`."""
     box = _box(annotation, folder)
     if box is None:
@@ -31,7 +31,7 @@ def box_row(annotation: Annotation, entry: Entry, folder: Folder) -> str | None:
     return _text(annotation, _centred(box, entry))
 
 
-def outline_row(annotation: Annotation, entry: Entry, folder: Folder) -> str | None:
+def outline_row(annotation: Annotation, entry: ExportEntry, folder: ExportFolder) -> str | None:
     """`class x1 y1 x2 y2 …`; a box is a polygon of four corners."""
     if annotation.rle is not None:
         folder.lose("annotations that are masks (RLE): the format holds outlines")
@@ -53,7 +53,7 @@ def outline_row(annotation: Annotation, entry: Entry, folder: Folder) -> str | N
 def pose_row(points: int) -> Row:
     """Rows `class cx cy w h x1 y1 v1 …` of so many points; those that are not labelled are 0 0 0."""
 
-    def row(annotation: Annotation, entry: Entry, folder: Folder) -> str | None:
+    def row(annotation: Annotation, entry: ExportEntry, folder: ExportFolder) -> str | None:
         box = _box(annotation, folder)
         if box is None:
             return None
@@ -82,7 +82,7 @@ def joined(parts: Sequence[Sequence[float]]) -> list[float]:
     return [value for pair in outline for value in pair]
 
 
-def _box(annotation: Annotation, folder: Folder) -> Box | None:
+def _box(annotation: Annotation, folder: ExportFolder) -> Box | None:
     """The box of an annotation that a row can be written of."""
     if annotation.bbox is None or annotation.class_index is None:
         folder.lose(f"{annotation.kind} annotations: the format holds objects with a box and a class")
@@ -93,17 +93,17 @@ def _box(annotation: Annotation, folder: Folder) -> Box | None:
     return annotation.bbox
 
 
-def _lose_rest(annotation: Annotation, folder: Folder) -> None:
+def _lose_rest(annotation: Annotation, folder: ExportFolder) -> None:
     """Count what no row of a box or an outline holds."""
     folder.lose("keypoints", has_keypoints(annotation))
     _lose_attributes(annotation, folder)
 
 
-def _lose_attributes(annotation: Annotation, folder: Folder) -> None:
+def _lose_attributes(annotation: Annotation, folder: ExportFolder) -> None:
     folder.lose("attributes of objects", len(annotation.attributes.keys() - {"keypoints", "num_keypoints"}))
 
 
-def _centred(box: Box, entry: Entry) -> Box:
+def _centred(box: Box, entry: ExportEntry) -> Box:
     x, y, w, h = box
     return ((x + w / 2) / entry.width, (y + h / 2) / entry.height, w / entry.width, h / entry.height)
 
@@ -113,11 +113,11 @@ def _corners(box: Box) -> list[float]:
     return [x, y, x + w, y, x + w, y + h, x, y + h]
 
 
-def _sides(entry: Entry, numbers: int) -> list[int]:
+def _sides(entry: ExportEntry, numbers: int) -> list[int]:
     return [entry.width, entry.height] * (numbers // 2)
 
 
-def _keypoints(annotation: Annotation, entry: Entry, folder: Folder) -> list[tuple[float, float, float]]:
+def _keypoints(annotation: Annotation, entry: ExportEntry, folder: ExportFolder) -> list[tuple[float, float, float]]:
     """The keypoints x, y, v; what is not labelled, or outside the image, is 0 0 0."""
     values = keypoints_of(annotation, entry)
     if values is None:
@@ -130,7 +130,7 @@ def _keypoints(annotation: Annotation, entry: Entry, folder: Folder) -> list[tup
     return inside
 
 
-def _points(keypoints: Sequence[tuple[float, float, float]], entry: Entry, count: int) -> Iterable[float]:
+def _points(keypoints: Sequence[tuple[float, float, float]], entry: ExportEntry, count: int) -> Iterable[float]:
     """Shares, filled up to so many points."""
     for x, y, v in keypoints:
         yield from (x / entry.width, y / entry.height, v)

@@ -116,7 +116,7 @@ def applied(rgw_short_day, tmp_path_factory) -> Applied:
     for key in ("scratch/x", "kept/x"):
         client.put_object(Bucket=storage.bucket, Key=key, Body=b"x", Tagging="a=1&b=2")
     client.put_bucket_lifecycle_configuration(Bucket=storage.bucket, LifecycleConfiguration={"Rules": FOREIGN})
-    foreign = {rule.facts.rule_id: rule.facts for rule in BucketRules(storage).read().rules}
+    foreign = {rule.content.rule_id: rule.content for rule in BucketRules(storage).read().rules}
     flags = ["--lake", storage.root, "--set", f"s3.endpoint={s3.endpoint}", "--set", f"s3.region={s3.region}", *QUICK]
     done = Applied(storage, lambda *words: main(["lifecycle", *words, *flags]), digests, foreign)
     assert done.run("plan") == 0
@@ -152,7 +152,7 @@ def test_unfinished_uploads_are_aborted(applied) -> None:
 def test_rules_of_others_mean_what_they_meant(applied) -> None:
     """The one for tagged objects of one folder too, which this server would widen to the whole bucket."""
     eventually(lambda: not applied.key_classes("scratch/"), "tagged objects below scratch/ expire")
-    now = {rule.facts.rule_id: rule.facts for rule in BucketRules(applied.storage).read().rules}
+    now = {rule.content.rule_id: rule.content for rule in BucketRules(applied.storage).read().rules}
     assert {name: now[name] for name in applied.foreign} == applied.foreign
     assert applied.run("apply", "--set", "lifecycle.access_days=9") == 0
     assert applied.run("verify", "--set", "lifecycle.access_days=9") == 0
@@ -189,5 +189,5 @@ def test_two_appliers_at_once_leave_one_answer(applied) -> None:
     assert codes == [0, 0]
     assert applied.run("verify", *changed) == 0
     assert {f.rule_id for f in applied.foreign.values()} <= {
-        rule.facts.rule_id for rule in BucketRules(applied.storage).read().rules
+        rule.content.rule_id for rule in BucketRules(applied.storage).read().rules
     }

@@ -17,7 +17,7 @@ from imagelake.runs.context import system_clock
 from imagelake.storage import open_storage
 from imagelake.storage.local import LocalStorage
 from imagelake.storage.s3.bucket_storage import S3Storage
-from imagelake.storage.s3.capabilities import abort, keeps_conditions, unfinished
+from imagelake.storage.s3.capabilities import abort, honours_conditions, unfinished
 from imagelake.storage.s3.multipart import Parts
 
 MIB = 1 << 20
@@ -89,7 +89,7 @@ def test_only_one_of_many_creates_an_object(bucket):
             won = list(pool.map(lambda n, r=round_: lake.put(f"x{r}", str(n).encode(), if_absent=True), range(16)))
             assert won.count(True) == 1
             assert lake.read(f"x{round_}") == str(won.index(True)).encode()
-    assert keeps_conditions(lake)
+    assert honours_conditions(lake)
     assert [s.path for s in lake.list("locks")] == []
 
 

@@ -61,7 +61,7 @@ def run(lake: str, dataset: str, upload: str, boundary: str, victim: str) -> int
 
 
 class _NoLease:
-    suspect = False
+    maybe_paused = False
 
     def check(self) -> None:
         """Always ours."""

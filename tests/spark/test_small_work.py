@@ -8,7 +8,7 @@ from tests.spark import helpers
 from imagelake.bronze.request import IngestRequest
 from imagelake.runs import pipeline
 from imagelake.tables import ops
-from imagelake.tables.frames import counted, few_rows, settled
+from imagelake.tables.frames import checkpointed, counted, few_rows
 
 MOST_QUERIES = 50
 
@@ -48,9 +48,9 @@ def test_rows_on_the_driver_are_the_rows_of_the_frame(spark, sql):
     plain = counted(frame)
     with few_rows(spark):
         rows = counted(frame)
-        assert settled(rows.frame).orderBy("id").collect() == expected
+        assert checkpointed(rows.frame).orderBy("id").collect() == expected
         assert (rows.count, plain.count) == (5, 5)
-        assert settled(frame.where("id > 100")).collect() == []
+        assert checkpointed(frame.where("id > 100")).collect() == []
     assert rows.collected().to_pylist() == plain.collected().to_pylist() == [row.asDict(True) for row in expected]
 
 

@@ -1,4 +1,4 @@
-"""Files of pictures for tests of the prober, and what it says of them."""
+"""Files of pictures for tests of the sandbox, and what it says of them."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from pictures import encoded, ftyp, tiff
 
 from imagelake.bronze import bronze_rows
 from imagelake.bronze.probe import probe_image
-from imagelake.bronze.probe.probe_files import FACTS, ProbeLimits, describe, probe_members
+from imagelake.bronze.probe.probe_files import PROBE_ROWS, ProbeLimits, describe, probe_members
 from imagelake.bronze.probe.probe_unread import UNSUPPORTED
 from imagelake.config.settings import load
 from imagelake.formats.detect import choose
@@ -44,7 +44,7 @@ def landed(tmp_path: Path, files: dict[str, bytes], problems: dict[str, str]) ->
         {"path": m.path, "uri": "u", "stored": 0, "codec": "stored", "problem_rule": problems.get(m.path)}
         for m in source.members
     ]
-    table = pa.Table.from_pylist(facts, schema=FACTS)
+    table = pa.Table.from_pylist(facts, schema=PROBE_ROWS)
     return bronze_rows.files(cast("Context", None), "d", "attempt", source, choose(source.tree, None), table)
 
 
@@ -222,7 +222,7 @@ def test_where_labels_name_files_whole_a_raw_file_is_a_rejected_image(tmp_path: 
 def test_the_same_files_are_another_upload_once_their_kind_is_read() -> None:
     row = {"path": "a.heic", "uri": "u", "stored": 1, "codec": "stored", "content_hash": "12"}
     before, after, other = (
-        bronze_rows.upload_id(pa.Table.from_pylist([{**row, "problem_rule": rule}], schema=FACTS))
+        bronze_rows.upload_id(pa.Table.from_pylist([{**row, "problem_rule": rule}], schema=PROBE_ROWS))
         for rule in (UNSUPPORTED, None, "image.unreadable")
     )
     assert before != after == other

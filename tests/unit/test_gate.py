@@ -12,7 +12,7 @@ from imagelake.errors import ConfigError
 from imagelake.quality.dataset_checks import dataset_thresholds
 from imagelake.quality.gate import SuiteResult, Verdict, judge
 from imagelake.quality.measures import Measures, UploadRows
-from imagelake.quality.statistics import Statistics, Tally
+from imagelake.quality.statistics import LabelCount, Statistics
 from imagelake.quality.thresholds import Threshold
 
 DEFAULT = GateSettings()
@@ -159,9 +159,9 @@ def test_what_other_suites_say_shuts_the_gate_as_well() -> None:
 
 
 STATISTICS = Statistics(
-    classes={"cat": Tally(8, 120), "dog": Tally(3, 2), "fish": Tally(), "pets": Tally()},
+    classes={"cat": LabelCount(8, 120), "dog": LabelCount(3, 2), "fish": LabelCount(), "pets": LabelCount()},
     trained=frozenset(("cat", "dog", "fish")),
-    splits={"train": Tally(6, 80), "val": Tally(4, 42)},
+    splits={"train": LabelCount(6, 80), "val": LabelCount(4, 42)},
     split_classes={"cat": {"train": 78, "val": 42}, "dog": {"train": 2}},
     shares={"train": 0.8, "val": 0.1, "test": 0.1},
     size_outliers=3,

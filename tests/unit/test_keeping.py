@@ -9,7 +9,7 @@ import pytest
 
 from imagelake.bronze.store import read_blobs
 from imagelake.bronze.store.blob import SourceBlob
-from imagelake.bronze.store.write_blobs import keep_blobs
+from imagelake.bronze.store.write_blobs import store_blobs
 from imagelake.config.settings import IngestSettings
 from imagelake.errors import ImagelakeError
 from imagelake.storage.local import LocalStorage
@@ -35,7 +35,7 @@ def test_each_blob_can_be_read_back_from_its_place(
 ) -> None:
     monkeypatch.setattr(read_blobs, "WHOLE", 40)
     blobs = [loose(tmp_path, name, data) for name, data in FILES.items()]
-    found = list(keep_blobs(blobs, LocalStorage(tmp_path / "lake"), 700 if packed else None, None))
+    found = list(store_blobs(blobs, LocalStorage(tmp_path / "lake"), 700 if packed else None, None))
     back = read_back(tmp_path / "lake", found, blobs)
     assert back == {hashlib.sha256(data).hexdigest(): data for data in FILES.values()}
     places = {uri for _, uri, _ in found}
@@ -54,7 +54,7 @@ def test_deflated_members_are_kept_decoded(tmp_path: Path) -> None:
     uri = (tmp_path / "up.zip").as_uri()
     blob = SourceBlob(uri, offset, entry.compressed, entry.codec, entry.size, digest, entry.crc32)
     for package_bytes in (1 << 20, None):
-        found = list(keep_blobs([blob], LocalStorage(tmp_path / "lake"), package_bytes, None))
+        found = list(store_blobs([blob], LocalStorage(tmp_path / "lake"), package_bytes, None))
         assert read_back(tmp_path / "lake", found, [blob]) == {digest: FILES["5.txt"]}
 
 
@@ -68,5 +68,5 @@ def test_a_file_that_changed_since_it_was_hashed_is_named_and_nothing_of_it_stay
     if now is not None:
         (tmp_path / "a.txt").write_bytes(now)
     with pytest.raises(ImagelakeError, match=r"a\.txt"):
-        list(keep_blobs([blob], LocalStorage(tmp_path / "lake"), packed, None))
+        list(store_blobs([blob], LocalStorage(tmp_path / "lake"), packed, None))
     assert [p for p in (tmp_path / "lake").rglob("*") if p.is_file()] == []

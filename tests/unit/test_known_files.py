@@ -51,7 +51,7 @@ def test_a_picture_is_looked_at_again_once_its_kind_is_read(
         }
         for m in source.members
     ]
-    found = probe_results.known_files(context(tmp_path / "lake", rows), "d", source)
+    found = probe_results.unchanged_files(context(tmp_path / "lake", rows), "d", source)
     assert set(found["path"].to_pylist()) == reused
 
 
@@ -85,9 +85,9 @@ def test_of_many_nights_each_file_is_found_once_as_it_is_now(tmp_path: Path, mon
             for number, m in enumerate(source.members)
         ]
 
-    found = probe_results.known_files(context(tmp_path / "lake", night(1), night(1), night(4)[:3]), "d", source)
+    found = probe_results.unchanged_files(context(tmp_path / "lake", night(1), night(1), night(4)[:3]), "d", source)
     assert sorted(found["path"].to_pylist()) == sorted(m.path for m in source.members)
     assert found["content_hash"].to_pylist() == [f"hash of {path}" for path in found["path"].to_pylist()]
-    changed = probe_results.known_files(context(tmp_path / "other", night(1), night(1), night(4, "e")), "d", source)
+    changed = probe_results.unchanged_files(context(tmp_path / "other", night(1), night(1), night(4, "e")), "d", source)
     assert sorted(changed["path"].to_pylist()) == sorted(m.path for n, m in enumerate(source.members) if n != 1)
-    assert len(probe_results.known_files(context(tmp_path / "empty"), "d", source)) == 0
+    assert len(probe_results.unchanged_files(context(tmp_path / "empty"), "d", source)) == 0

@@ -50,7 +50,7 @@ def test_what_is_looked_up_is_what_a_dictionary_has(
     widths = table.columns(("width", "image_key"), some).to_pylist()
     assert {part["image_key"]: part["width"] for part in widths} == {k: w for k, w in expected.items() if k in keys}
     assert set(table.columns(("image_key",), some)["image_key"].to_pylist()) == expected.keys() & keys
-    assert table.tally("width") == {width: list(expected.values()).count(width) for width in set(expected.values())}
+    assert table.count_by("width") == {width: list(expected.values()).count(width) for width in set(expected.values())}
     for step in steps:
         rows = table_of(silver.IMAGES, [row(key, width or 0) for key, width in step.items()])
         marks = ["drop" if width is None else "put" for width in step.values()]

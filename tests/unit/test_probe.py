@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from imagelake.bronze.probe.probe_files import DESCRIPTORS, FACTS, ProbeLimits, describe, probe_members
+from imagelake.bronze.probe.probe_files import DESCRIPTORS, PROBE_ROWS, ProbeLimits, describe, probe_members
 from imagelake.config.settings import IngestSettings
 from imagelake.uploads.open_source import open_source
 
@@ -57,7 +57,7 @@ def probed(
     batch = describe(source, source.members)
     assert batch.schema == DESCRIPTORS
     (facts,) = probe_members([batch], limits)
-    assert facts.schema == FACTS
+    assert facts.schema == PROBE_ROWS
     return {row["path"]: row for row in facts.to_pylist()}
 
 
@@ -220,7 +220,7 @@ def test_ranges_of_any_object_can_be_probed(tmp_path: Path) -> None:
 def test_an_empty_batch_gives_an_empty_batch() -> None:
     empty = pa.record_batch([pa.array([], f.type) for f in DESCRIPTORS], schema=DESCRIPTORS)
     (facts,) = probe_members([empty], LIMITS)
-    assert (facts.num_rows, facts.schema) == (0, FACTS)
+    assert (facts.num_rows, facts.schema) == (0, PROBE_ROWS)
 
 
 def test_probing_needs_neither_spark_nor_the_settings_library() -> None:

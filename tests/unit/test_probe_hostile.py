@@ -18,8 +18,15 @@ import pytest
 from PIL import Image
 
 from imagelake.bronze.probe import sandbox, sandbox_child
-from imagelake.bronze.probe.probe_file import Examiner, ProbeItem
-from imagelake.bronze.probe.probe_files import FACTS, ImageFacts, ProbeLimits, describe, inspect_image, probe_members
+from imagelake.bronze.probe.probe_file import Inspector, ProbeItem
+from imagelake.bronze.probe.probe_files import (
+    PROBE_ROWS,
+    ImageFacts,
+    ProbeLimits,
+    describe,
+    inspect_image,
+    probe_members,
+)
 from imagelake.bronze.probe.readers import Ranges
 from imagelake.config.settings import IngestSettings
 from imagelake.errors import ConfigError, ImagelakeError
@@ -52,7 +59,7 @@ def probed(
 def run(upload: str, limits: ProbeLimits = LIMITS, inspect: Inspect = inspect_image) -> dict[str, Facts]:
     source = open_source(upload, IngestSettings(max_ratio=2000))
     (facts,) = probe_members([describe(source, source.members)], limits, inspect)
-    assert facts.schema == FACTS
+    assert facts.schema == PROBE_ROWS
     return {row["path"]: row for row in facts.to_pylist()}
 
 
@@ -286,7 +293,7 @@ def test_a_disk_that_stands_still_fails_the_task_and_no_file(tmp_path: Path, mon
     monkeypatch.setattr(sandbox, "_STALL_SECONDS", 0.3)
     item = ProbeItem("a.jpg", tmp_path.as_uri(), None, 0, 1, 1, 1, "stored", None, False)
     with pytest.raises(ImagelakeError, match=r"has made no headway for 0\.3 s"):
-        sandbox.probe([item], Examiner(ProbeLimits(seconds=0.1), inspect_image, Stuck()))
+        sandbox.probe([item], Inspector(ProbeLimits(seconds=0.1), inspect_image, Stuck()))
 
 
 def test_a_process_that_never_begins_is_reported_and_not_tried_for_ever(

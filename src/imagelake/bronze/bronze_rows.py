@@ -35,15 +35,15 @@ _FORMATS_BY_STEM = frozenset(("voc", "yolo"))
 """Formats whose labels may name their image without its suffix."""
 
 
-def upload_id(facts: pa.Table) -> str:
+def upload_id(probe_rows: pa.Table) -> str:
     """sha256 over the sorted lines `path NUL content hash`; a file that cannot be read counts with its problem.
 
     So does a picture of a kind that is not read: once it is, the same files are another upload, and come in.
     """
-    content = pc.coalesce(facts["content_hash"], facts["problem_rule"], pa.scalar("unreadable"))
-    is_unread = pc.fill_null(pc.equal(facts["problem_rule"], UNSUPPORTED), False)
-    content = pc.if_else(is_unread, pc.binary_join_element_wise(content, facts["problem_rule"], " "), content)
-    lines = pa.table([facts["path"], content], ["path", "content"])
+    content = pc.coalesce(probe_rows["content_hash"], probe_rows["problem_rule"], pa.scalar("unreadable"))
+    is_unread = pc.fill_null(pc.equal(probe_rows["problem_rule"], UNSUPPORTED), False)
+    content = pc.if_else(is_unread, pc.binary_join_element_wise(content, probe_rows["problem_rule"], " "), content)
+    lines = pa.table([probe_rows["path"], content], ["path", "content"])
     digest = hashlib.sha256()
     for path, value in rows_of(lines.take(pc.sort_indices(lines["path"])), "path", "content"):
         digest.update(f"{path}\0{value}\n".encode("utf-8", "surrogatepass"))
@@ -51,14 +51,14 @@ def upload_id(facts: pa.Table) -> str:
 
 
 def files(
-    ctx: Context, dataset: str, attempt_id: str, source: UploadSource, choice: Choice, facts: pa.Table
+    ctx: Context, dataset: str, attempt_id: str, source: UploadSource, choice: Choice, probe_rows: pa.Table
 ) -> pa.Table:
     """Rows of bronze.files: every member with its role and facts, and what was ignored."""
-    columns = {name: facts[name] for name in bronze.FILES.names if name in facts.column_names}
-    columns["role"] = _roles(facts, choice)
+    columns = {name: probe_rows[name] for name in bronze.FILES.names if name in probe_rows.column_names}
+    columns["role"] = _roles(probe_rows, choice)
     if source.kind != "zip":
-        columns |= _origin(ctx, source, facts["path"])
-    members = _table(dataset, attempt_id, columns, len(facts))
+        columns |= _origin(ctx, source, probe_rows["path"])
+    members = _table(dataset, attempt_id, columns, len(probe_rows))
     left_out = source.ignored.table
     ignored = {
         "role": ["ignored"] * len(left_out),
@@ -106,13 +106,13 @@ def recognition(rows: pa.Table, choice: Choice, wrapper: str) -> str:
     return json.dumps({**choice.as_json(), "nobody": nobody, "wrapper": wrapper})
 
 
-def check_usable(facts: pa.Table, choice: Choice) -> None:
+def check_usable(probe_rows: pa.Table, choice: Choice) -> None:
     """UploadRejected when there is no image that can be read and no annotation document: then nothing is lost."""
     if choice.detection.documents:
         return
     reasons: Counter[str] = Counter()
     first_problem = ""
-    for path, media_type, rule, problem in rows_of(facts, "path", "media_type", "problem_rule", "problem"):
+    for path, media_type, rule, problem in rows_of(probe_rows, "path", "media_type", "problem_rule", "problem"):
         role = _role(path, media_type, rule == UNSUPPORTED)
         if rule is None and role == "image":
             return
@@ -150,14 +150,14 @@ def _newest_trusted(ctx: Context) -> int:
     return int(ctx.clock().timestamp() * 1e9 - _RACY_NS)
 
 
-def _roles(facts: pa.Table, choice: Choice) -> pa.ChunkedArray:
+def _roles(probe_rows: pa.Table, choice: Choice) -> pa.ChunkedArray:
     """The role of each file: what the format's reader says, else by name, folder and bytes."""
-    roles = _other_roles(facts)
+    roles = _other_roles(probe_rows)
     if choice.reader in _FORMATS_BY_STEM:
-        roles = _with_role(roles, facts["path"], _developed(facts, roles), "unknown")
+        roles = _with_role(roles, probe_rows["path"], _developed(probe_rows, roles), "unknown")
     detection = choice.detection
     for paths, role in ((detection.masks, "mask"), (detection.meta, "meta"), (detection.documents, "annotation")):
-        roles = _with_role(roles, facts["path"], paths, role)
+        roles = _with_role(roles, probe_rows["path"], paths, role)
     return roles
 
 
@@ -167,28 +167,28 @@ def _with_role(roles: pa.ChunkedArray, paths: pa.ChunkedArray, named: Iterable[s
     return pc.if_else(pc.is_in(paths, names), pa.scalar(role), roles) if len(names) else roles
 
 
-def _other_roles(facts: pa.Table) -> pa.ChunkedArray:
+def _other_roles(probe_rows: pa.Table) -> pa.ChunkedArray:
     """The roles of files by their names, folders and bytes alone."""
     return pa.chunked_array(
         [
             pa.array(
                 [_role(path, kind, rule == UNSUPPORTED) for path, kind, rule in rows_of(piece, *_TELLING)], pa.string()
             )
-            for piece in pieces(facts.select(_TELLING))
+            for piece in pieces(probe_rows.select(_TELLING))
         ],
         pa.string(),
     )
 
 
-def _developed(facts: pa.Table, roles: pa.ChunkedArray) -> list[str]:
+def _developed(probe_rows: pa.Table, roles: pa.ChunkedArray) -> list[str]:
     """Images of kinds that are not read beside one that is: `a.dng` beside `a.jpg`, which the labels of `a` mean."""
     is_image = pc.equal(roles, "image")
-    is_unread = pc.fill_null(pc.equal(facts["problem_rule"], UNSUPPORTED), False)
-    unread = facts["path"].filter(pc.and_(is_image, is_unread)).to_pylist()
+    is_unread = pc.fill_null(pc.equal(probe_rows["problem_rule"], UNSUPPORTED), False)
+    unread = probe_rows["path"].filter(pc.and_(is_image, is_unread)).to_pylist()
     stems = {_stem(path) for path in unread}
     if not stems:
         return []
-    images = texts(facts["path"].filter(pc.and_(is_image, pc.invert(is_unread))))
+    images = texts(probe_rows["path"].filter(pc.and_(is_image, pc.invert(is_unread))))
     read = {_stem(path) for path in images if _stem(path) in stems}
     return [path for path in unread if _stem(path) in read]
 

@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, replace
 import pyarrow as pa
 
 from imagelake.bronze import bronze_rows, locations
-from imagelake.bronze.probe.probe_files import FACTS
-from imagelake.bronze.probe.probe_results import archive_facts, known_files, loose_facts
+from imagelake.bronze.probe.probe_files import PROBE_ROWS
+from imagelake.bronze.probe.probe_results import probe_archive, probe_loose_files, unchanged_files
 from imagelake.bronze.request import IngestRequest
 from imagelake.bronze.seen_files import Past
 from imagelake.bronze.upload_outcome import Prepared, commit, landed, rejected
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Upload:
-    """An upload to take in: its files, their format, where they came from, the FACTS of those that are known.
+    """An upload to take in: its files, their format, where they came from, the PROBE_ROWS of those that are known.
 
     `archived` is how its archive is kept, if it is one.
     """
@@ -99,7 +99,7 @@ def _ingest(ctx: Context, request: IngestRequest, past: Past) -> RunReport | Pre
         if seen is not None:
             return past.answer(ctx, request, seen, origin)
     doubted = request.rehash or source.kind == "zip"
-    reused = FACTS.empty_table() if doubted else known_files(ctx, request.dataset, source)
+    reused = PROBE_ROWS.empty_table() if doubted else unchanged_files(ctx, request.dataset, source)
     if source.kind == "folder" and len(reused) == len(source.members):
         # nothing of it is read, not even the documents that tell its format
         seen = past.find(request, upload_id=bronze_rows.upload_id(reused))
@@ -120,23 +120,23 @@ def _ingest(ctx: Context, request: IngestRequest, past: Past) -> RunReport | Pre
 def _take(ctx: Context, request: IngestRequest, past: Past, upload: _Upload) -> RunReport | Prepared:
     """Hash and probe, and store the bytes that are new; or report that all of it is known."""
     source, choice, archived = upload.source, upload.choice, upload.archived
-    facts = _facts(ctx, source, upload.reused)
-    bronze_rows.check_usable(facts, choice)
-    upload_id = bronze_rows.upload_id(facts)
+    probe_rows = _probe(ctx, source, upload.reused)
+    bronze_rows.check_usable(probe_rows, choice)
+    upload_id = bronze_rows.upload_id(probe_rows)
     if (seen := past.find(request, upload_id=upload_id)) is not None:
         return past.answer(ctx, request, seen, upload.origin)
     attempt_id = uuid.uuid4().hex
     ctx.progress("keeping the bytes")
-    existing_rows = locations.existing_locations(ctx, request.dataset, facts, past.blobs)
+    existing_rows = locations.existing_locations(ctx, request.dataset, probe_rows, past.blobs)
     single = load_dataset_settings(ctx.storage, request.dataset).browse
     if archived is not None:
-        location_rows, archive_uri = locations.keep_zip(ctx, archived, upload_id, facts, existing_rows, single)
+        location_rows, archive_uri = locations.store_zip(ctx, archived, upload_id, probe_rows, existing_rows, single)
     else:
-        location_rows, archive_uri = locations.keep_files(ctx, facts, existing_rows, single), None
+        location_rows, archive_uri = locations.store_files(ctx, probe_rows, existing_rows, single), None
     if single:
-        copies = locations.make_objects(ctx, request.dataset, facts["content_hash"], existing_rows)
+        copies = locations.make_objects(ctx, request.dataset, probe_rows["content_hash"], existing_rows)
         location_rows = pa.concat_tables([location_rows, copies])
-    files = bronze_rows.files(ctx, request.dataset, attempt_id, source, choice, facts)
+    files = bronze_rows.files(ctx, request.dataset, attempt_id, source, choice, probe_rows)
     row = {
         "dataset": request.dataset,
         "upload_id": upload_id,
@@ -160,11 +160,11 @@ def _take(ctx: Context, request: IngestRequest, past: Past, upload: _Upload) -> 
     return Prepared(row, files, blobs, objects=objects)
 
 
-def _facts(ctx: Context, source: UploadSource, reused: pa.Table) -> pa.Table:
+def _probe(ctx: Context, source: UploadSource, reused: pa.Table) -> pa.Table:
     ctx.progress(f"hashing and checking {len(source.members)} files")
     if source.kind == "zip":
-        return archive_facts(ctx, source)
-    return loose_facts(ctx, source, reused)
+        return probe_archive(ctx, source)
+    return probe_loose_files(ctx, source, reused)
 
 
 def _timed(ctx: Context, request: IngestRequest, past: Past) -> RunReport | Prepared:

@@ -1,6 +1,6 @@
 """Bytes once in the whole lake: what of an upload is new, how it is kept, and the rows that say where.
 
-Facts are Arrow tables here (bronze.probe.FACTS): a row a file, a million of them fit a driver easily.
+Facts are Arrow tables here (bronze.probe.PROBE_ROWS): a row a file, a million of them fit a driver easily.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from imagelake.bronze.probe.probe_results import first_rows
 from imagelake.bronze.store.blob import SourceBlob
-from imagelake.bronze.store.write_blobs import keep
+from imagelake.bronze.store.write_blobs import store_rows
 from imagelake.runs.context import Context, Objects
 from imagelake.storage.blobs.local_writer import OBJECTS
 from imagelake.tables import bronze
@@ -38,12 +38,12 @@ BLOBS = PLACE.append(pa.field("dataset", pa.string()))
 _STATES = (*BLOBS.names, "state", "at")
 
 
-def existing_locations(ctx: Context, dataset: str, facts: pa.Table, prepared: Sequence[pa.Table]) -> pa.Table:
+def existing_locations(ctx: Context, dataset: str, probe_rows: pa.Table, prepared: Sequence[pa.Table]) -> pa.Table:
     """The live places (BLOBS) of the facts' bytes, and those that uploads before this one are about to add.
 
     Places that other datasets know are looked for only where the dataset itself has none.
     """
-    hashes = facts["content_hash"].unique().drop_null()
+    hashes = probe_rows["content_hash"].unique().drop_null()
     own = _live(ctx.tables.arrow(bronze.BLOBS, dataset, _STATES, pc.field("content_hash").isin(hashes)))
     missing = hashes.filter(pc.invert(pc.is_in(hashes, own["content_hash"])))
     return pa.concat_tables([own, *_of_others(ctx, dataset, missing), *(p.select(BLOBS.names) for p in prepared)])
@@ -69,26 +69,26 @@ def _live(rows: pa.Table) -> pa.Table:
     return live_rows(rows).select(BLOBS.names).cast(BLOBS)
 
 
-def keep_zip(
-    ctx: Context, archived: ArchiveCopy, upload_id: str, facts: pa.Table, existing_rows: pa.Table, single: bool
+def store_zip(
+    ctx: Context, archived: ArchiveCopy, upload_id: str, probe_rows: pa.Table, existing_rows: pa.Table, single: bool
 ) -> tuple[pa.Table, str | None]:
     """PLACE rows of the new bytes, and the archive's path when it is kept: when enough of its bytes are new.
 
     Else, and when each is to be a `single` object, only the new members are kept.
     """
-    new = _unknown(facts, existing_rows)
+    new = _unknown(probe_rows, existing_rows)
     fresh = pc.sum(new["length"]).as_py() or 0
     whole = sum_of(archived.source.members.table["length"])
     if single or not fresh or fresh < ctx.settings.ingest.keep_archive_share * whole:
-        return _kept(ctx, new, single), None
+        return _store_rows(ctx, new, single), None
     uri = archived.store(upload_id)
     columns = [new["content_hash"], pa.array([uri] * len(new), pa.string()), new["offset"], new["stored"]]
     return pa.table([*columns, new["length"], new["codec"], new["crc32"]], schema=PLACE), uri
 
 
-def keep_files(ctx: Context, facts: pa.Table, existing_rows: pa.Table, single: bool) -> pa.Table:
+def store_files(ctx: Context, probe_rows: pa.Table, existing_rows: pa.Table, single: bool) -> pa.Table:
     """PLACE rows of the new bytes of loose files."""
-    return _kept(ctx, _unknown(facts, existing_rows), single)
+    return _store_rows(ctx, _unknown(probe_rows, existing_rows), single)
 
 
 def make_objects(ctx: Context, dataset: str, content_hashes: pa.ChunkedArray, existing_rows: pa.Table) -> pa.Table:
@@ -119,7 +119,7 @@ def make_objects_of(ctx: Context, places: pa.Table) -> pa.Table:
         "crc32": places["crc32"],
         "etag": pa.nulls(count, pa.string()),
     }
-    return _kept(ctx, pa.table(blobs), single=True)
+    return _store_rows(ctx, pa.table(blobs), single=True)
 
 
 def make_objects_again(ctx: Context, dataset: str, attempt_id: str) -> Objects:
@@ -170,19 +170,19 @@ def _borrowed(dataset: str, new_rows: pa.Table, existing_rows: pa.Table) -> pa.T
     return foreign.join(placed, "content_hash", join_type="left anti").select(PLACE.names)
 
 
-def _unknown(facts: pa.Table, existing_rows: pa.Table) -> pa.Table:
+def _unknown(probe_rows: pa.Table, existing_rows: pa.Table) -> pa.Table:
     """What keeping bytes needs of the facts, one row a content hash, of bytes the lake does not hold yet."""
-    hashes = facts["content_hash"]
-    numbered = pa.table([hashes, pa.array(range(len(facts)), pa.int64())], ["content_hash", "row"])
+    hashes = probe_rows["content_hash"]
+    numbered = pa.table([hashes, pa.array(range(len(probe_rows)), pa.int64())], ["content_hash", "row"])
     is_new = pc.and_(pc.is_valid(hashes), pc.invert(pc.is_in(hashes, existing_rows["content_hash"])))
     first = numbered.filter(is_new).group_by("content_hash").aggregate([("row", "min")])["row_min"]
-    return facts.select(SourceBlob._fields).take(first.take(pc.sort_indices(first)))
+    return probe_rows.select(SourceBlob._fields).take(first.take(pc.sort_indices(first)))
 
 
-def _kept(ctx: Context, new: pa.Table, single: bool) -> pa.Table:
+def _store_rows(ctx: Context, new: pa.Table, single: bool) -> pa.Table:
     if len(new) == 0:
         return PLACE.empty_table()
-    stored_rows = keep(ctx, new, single).select(["content_hash", "uri", "offset"])
+    stored_rows = store_rows(ctx, new, single).select(["content_hash", "uri", "offset"])
     joined = stored_rows.join(new.select(["content_hash", "length", "crc32"]), "content_hash", join_type="inner")
     codec = pa.array(["stored"] * len(joined), pa.string())
     columns = [joined[name] for name in ("content_hash", "uri", "offset", "length", "length")]

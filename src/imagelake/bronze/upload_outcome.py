@@ -13,7 +13,7 @@ from imagelake.bronze.request import IngestRequest
 from imagelake.errors import UploadRejected
 from imagelake.runs.context import Context, Counts, Objects, RunReport
 from imagelake.tables import bronze, upload_rows
-from imagelake.tables.frames import together
+from imagelake.tables.frames import run_parallel
 from imagelake.tables.spec import TableSpec
 
 
@@ -35,7 +35,7 @@ def commit(ctx: Context, prepared: Sequence[Prepared]) -> list[dict[str, Any]]:
     if files:
         ctx.storage.flush()
         ctx.reached("ingest:rows")
-    together(
+    run_parallel(
         *(partial(_append, ctx, spec, rows) for spec, rows in ((bronze.FILES, files), (bronze.BLOBS, blobs)) if rows)
     )
     if prepared:

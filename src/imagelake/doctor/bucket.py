@@ -12,7 +12,7 @@ from imagelake.errors import ImagelakeError, NotFound
 from imagelake.lifecycle.rules_in_bucket import BucketRules
 from imagelake.storage import open_storage
 from imagelake.storage.s3.bucket_storage import S3Storage
-from imagelake.storage.s3.capabilities import clock_skew, cors_rules, keeps_conditions, unfinished
+from imagelake.storage.s3.capabilities import clock_skew, cors_rules, honours_conditions, unfinished
 from imagelake.storage.s3.client import NotSupported, frozen_credentials, translated
 
 _SKEW_WARNS, _SKEW_FAILS = 60.0, 900.0
@@ -90,7 +90,7 @@ def _clock(storage: S3Storage) -> Check:
 
 def _conditions(storage: S3Storage) -> Check:
     """Also shows that objects can be written, read and deleted."""
-    if keeps_conditions(storage):
+    if honours_conditions(storage):
         return Check("conditional put", True, "If-None-Match is kept: any number of machines may write")
     message = "If-None-Match is ignored: two writers would overwrite each other's commits"
     if storage.settings.single_writer:

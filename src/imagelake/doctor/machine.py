@@ -16,7 +16,7 @@ from imagelake.engine.class_archive import class_archive
 from imagelake.errors import ConfigError, ImagelakeError, NotFound
 from imagelake.storage import open_storage
 from imagelake.storage.local import path_from_uri
-from imagelake.storage.open_lake import open_lake, stranger
+from imagelake.storage.open_lake import foreign_file, open_lake
 from imagelake.storage.uri import is_s3
 
 _ENGINE = {
@@ -123,7 +123,7 @@ def _lake(settings: Settings) -> Check:
     try:
         lake = open_lake(settings.lake, settings.s3)
     except NotFound as error:
-        other = stranger(open_storage(settings.lake, settings.s3))
+        other = foreign_file(open_storage(settings.lake, settings.s3))
         if other is None:
             return Check("lake", True, error.message, "the first upload makes it")
         return Check("lake", False, f"{error.message}, and it holds {other}", "name an empty or absent folder")

@@ -56,7 +56,7 @@ def difference(
     equal = F.col(compared).eqNullSafe(F.col(OLD)) & F.col("_old_id").isNotNull() & F.col(compared).isNotNull()
     change = F.when(F.col("_old_id").isNull(), _ADDED).when(F.col(compared).isNull(), _REMOVED).otherwise(_CHANGED)
     unequal = counted(pairs.where(~equal).withColumn(_CHANGE, change))
-    return _of_unequal(attempt, entity, key, compared, unequal, unequal.tally(_CHANGE))
+    return _of_unequal(attempt, entity, key, compared, unequal, unequal.count_by(_CHANGE))
 
 
 def first_difference(attempt: Attempt, entity: str, key: str, new_rows: DataFrame, compared: str) -> Difference:

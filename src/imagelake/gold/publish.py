@@ -24,7 +24,7 @@ from imagelake.storage.leases.lease import Lease
 from imagelake.tables import gold, upload_rows
 from imagelake.tables.build_rows import half_built
 from imagelake.tables.delta.commit import Txn
-from imagelake.tables.frames import Counted, LocalRows, all_of, few_rows, together
+from imagelake.tables.frames import Counted, LocalRows, all_of, few_rows, run_parallel
 from imagelake.tables.spec import TableSpec
 
 log = logging.getLogger(__name__)
@@ -93,7 +93,7 @@ def _write(
     lease.check()
     new = [d for d in plan.differences if d.rows.count]
     ends = [d.closings for d in plan.differences if d.closings.count]
-    together(
+    run_parallel(
         *(partial(_append, ctx, d.entity, LOGS[d.entity], d.rows) for d in new),
         *([partial(_append, ctx, "closings", gold.CLOSINGS, all_of(ends))] if ends else []),
     )

@@ -48,7 +48,7 @@ def judged(
         # without either the suite would say again what the thresholds say: the library takes seconds to start
         verdict = _by_suites(ctx, request.dataset, verdict)
     verdict = replace(verdict, forced=request.force and not verdict.passed)
-    _keep(ctx, verdict, {"dataset": request.dataset, "publish_id": attempt.publish_id})
+    _store_verdict(ctx, verdict, {"dataset": request.dataset, "publish_id": attempt.publish_id})
     if verdict.word == "refused":
         raise GateFailed(
             f"{request.dataset} is not published: {'; '.join(verdict.problems)}",
@@ -64,7 +64,7 @@ def judge_draft(ctx: Context, dataset: str) -> Verdict:
     The caller holds the dataset's lease. NotFound when nothing of the dataset was ever built.
     """
     verdict = _verdict(ctx, dataset)
-    _keep(ctx, verdict, {"dataset": dataset})
+    _store_verdict(ctx, verdict, {"dataset": dataset})
     return verdict
 
 
@@ -74,7 +74,7 @@ def judge_draft_and_tables(ctx: Context, dataset: str) -> Verdict:
     ctx.progress(f"judging the tables of {dataset}")
     tables = judge_tables(ctx, dataset)
     whole = replace(verdict, suites=(*verdict.suites, *tables.suites), notices=(*verdict.notices, *tables.notices))
-    _keep(ctx, whole, {"dataset": dataset}, tables)
+    _store_verdict(ctx, whole, {"dataset": dataset}, tables)
     return whole
 
 
@@ -129,7 +129,7 @@ def _asks_for_look_alikes(settings: DatasetSettings) -> bool:
     return any(chosen[rule] != OFF for rule in ("dataset.near_duplicates", "dataset.near_duplicates_across"))
 
 
-def _keep(ctx: Context, verdict: Verdict, of: Mapping[str, Any], tables: Judged | None = None) -> None:
+def _store_verdict(ctx: Context, verdict: Verdict, of: Mapping[str, Any], tables: Judged | None = None) -> None:
     """Rows of ops.quality: thresholds and suites of measures, and those of whole tables with the state they are of."""
     same = {**of, "run_id": ctx.run_id, "verdict": verdict.word, "at": ctx.clock()}
     whole = tables.suites if tables is not None else ()

@@ -15,13 +15,13 @@ from imagelake.errors import ConfigError, Conflict, IntegrityError
 from imagelake.lifecycle.backends import Backend
 from imagelake.lifecycle.bucket_rules import EXTRA, MOST_RULES, BucketPrefix, BucketRule, TargetRules
 from imagelake.lifecycle.estimate import foreign_table
-from imagelake.lifecycle.rules_document import Configuration, Facts
+from imagelake.lifecycle.rules_document import Configuration, RuleContent
 from imagelake.lifecycle.rules_in_bucket import BucketRules
 from imagelake.lifecycle.rules_plan import compare, describe, merge
 from imagelake.storage.leases.lease import acquire
 from imagelake.storage.leases.lease_record import this_process
 from imagelake.storage.s3.bucket_storage import S3Storage
-from imagelake.storage.s3.capabilities import keeps_conditions
+from imagelake.storage.s3.capabilities import honours_conditions
 
 if TYPE_CHECKING:
     from imagelake.config.settings import LeaseSettings
@@ -74,23 +74,23 @@ def apply(storage: S3Storage, target: TargetRules, place: BucketPrefix, backend:
     """
     refuse_foreign_tables(storage, target.rules)
     rules, meeting = BucketRules(storage), replace(storage, prefix=TURNS)
-    if not keeps_conditions(meeting):
+    if not honours_conditions(meeting):
         if storage.settings.single_writer:
-            return exchange_rules(rules, target.rules, place, backend.implied)
+            return exchange_rules(rules, target.rules, place, backend.default_rule)
         raise ConfigError(
             f"s3://{storage.bucket} ignores conditions on writes (RGW 16 does once a bucket is versioned): "
             "two appliers at once would lose rules",
             hint="set s3.single_writer=true if nothing else writes to this bucket at the same time",
         )
     with acquire(meeting, "lifecycle", this_process(turns.run_id), turns.settings, turns.clock) as lease:
-        return exchange_rules(rules, target.rules, place, backend.implied, before_write=lease.check)
+        return exchange_rules(rules, target.rules, place, backend.default_rule, before_write=lease.check)
 
 
 def exchange_rules(
     rules: RuleStore,
     new_rules: tuple[BucketRule, ...],
     place: BucketPrefix,
-    implied: bytes | None = None,
+    default_rule: bytes | None = None,
     before_write: Callable[[], None] = lambda: None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> AppliedRules:
@@ -99,13 +99,13 @@ def exchange_rules(
     Rules of others that were there before and vanished are put back. IntegrityError when one reads otherwise than sent.
     """
     first = before = rules.read()
-    foreign: dict[Facts, bytes] = {}
+    foreign: dict[RuleContent, bytes] = {}
     restored: dict[str, None] = {}
     written = False
     for _ in range(ATTEMPTS):
         refuse_harm(before, place)
-        foreign |= {rule.facts: rule.mended for rule in before.rules if not place.owns(rule.facts.rule_id)}
-        new = merge(before, new_rules, place, implied, tuple(foreign.values()))
+        foreign |= {rule.content: rule.normalised for rule in before.rules if not place.owns(rule.content.rule_id)}
+        new = merge(before, new_rules, place, default_rule, tuple(foreign.values()))
         if new == before.data:
             return AppliedRules(first, before, written, tuple(restored))
         sent = Configuration(new, before.minimum)
@@ -114,7 +114,7 @@ def exchange_rules(
         rules.write(new, before.minimum)
         written = True
         after = _read_back(rules, sent, place, sleep)
-        restored |= dict.fromkeys(_check_kept(before, sent, after, place))
+        restored |= dict.fromkeys(_check_others_remain(before, sent, after, place))
         before = after
     raise Conflict(
         f"the lifecycle rules of s3://{place.bucket} changed {ATTEMPTS} times while they were being written",
@@ -158,11 +158,11 @@ def _read_back(
     rules: RuleStore, sent: Configuration, place: BucketPrefix, sleep: Callable[[float], None]
 ) -> Configuration:
     """The configuration once it holds what was sent, seen twice; else what it is after all patience."""
-    expected, steady = {rule.facts for rule in sent.rules}, 0
+    expected, steady = {rule.content for rule in sent.rules}, 0
     for attempt in range(_READS_BACK):
         configuration = rules.read()
-        facts = {rule.facts for rule in configuration.rules}
-        seen = expected <= facts and not any(place.owns(f.rule_id) for f in facts - expected)
+        contents = {rule.content for rule in configuration.rules}
+        seen = expected <= contents and not any(place.owns(f.rule_id) for f in contents - expected)
         steady = steady + 1 if seen else 0
         if steady == _STEADY:
             break
@@ -171,28 +171,30 @@ def _read_back(
     return configuration
 
 
-def _check_kept(before: Configuration, sent: Configuration, after: Configuration, place: BucketPrefix) -> list[str]:
+def _check_others_remain(
+    before: Configuration, sent: Configuration, after: Configuration, place: BucketPrefix
+) -> list[str]:
     """The ids of rules of others that have vanished. IntegrityError when a rule is there, and reads otherwise.
 
     One that reads as before was not taken over yet, or somebody wrote what they had read earlier: that is tried again.
     """
-    past, now = ({rule.facts for rule in configuration.rules} for configuration in (before, after))
-    by_id = {facts.rule_id: facts for facts in now if facts.rule_id}
+    past, now = ({rule.content for rule in configuration.rules} for configuration in (before, after))
+    by_id = {content.rule_id: content for content in now if content.rule_id}
     vanished = []
     for rule in sent.rules:
-        now_facts = by_id.get(rule.facts.rule_id)
-        if rule.facts in now or now_facts in past:
+        now_content = by_id.get(rule.content.rule_id)
+        if rule.content in now or now_content in past:
             continue
-        if now_facts is not None:
-            raise _otherwise(rule.raw, rule.facts, now_facts, own=place.owns(now_facts.rule_id))
-        if not place.owns(rule.facts.rule_id):
-            vanished.append(rule.facts.rule_id)
+        if now_content is not None:
+            raise _otherwise(rule.raw, rule.content, now_content, own=place.owns(now_content.rule_id))
+        if not place.owns(rule.content.rule_id):
+            vanished.append(rule.content.rule_id)
     return vanished
 
 
-def _otherwise(raw: bytes, sent: Facts, now_facts: Facts, *, own: bool) -> IntegrityError:
+def _otherwise(raw: bytes, sent: RuleContent, now_content: RuleContent, *, own: bool) -> IntegrityError:
     message = (
-        f"rule {sent.rule_id!r} was sent, and reads otherwise: {describe(now_facts)} on {now_facts.prefix!r}; "
+        f"rule {sent.rule_id!r} was sent, and reads otherwise: {describe(now_content)} on {now_content.prefix!r}; "
         f"sent was {raw.decode()}"
     )
     if own:

@@ -27,8 +27,8 @@ class StorageClass:
 class Backend:
     """A kind of store: which actions and filters of a rule it carries out.
 
-    `classes`: where rules may move objects. `size_filter`: whether a rule can leave small objects out. `implied`: a
-    rule that holds while nothing was ever configured, and that the first configuration would end. `source`: how this
+    `classes`: where rules may move objects. `size_filter`: whether a rule can leave small objects out. `default_rule`:
+    a rule that holds while nothing was ever configured, and that the first configuration would end. `source`: how this
     is known.
     """
 
@@ -38,7 +38,7 @@ class Backend:
     classes: tuple[StorageClass, ...] = ()
     size_filter: bool = False
     price: float | None = None
-    implied: bytes | None = None
+    default_rule: bytes | None = None
 
     def storage_class(self, name: str) -> StorageClass | None:
         """The class of that name, if rules can move objects there."""
@@ -71,7 +71,7 @@ BACKENDS: Mapping[str, Backend] = {
             noncurrent=False,
             classes=(StorageClass("STANDARD_IA", 1, 30, 0, 0.01, 0.01, 0.009),),
             price=0.015,
-            implied=_R2_DEFAULT,
+            default_rule=_R2_DEFAULT,
         ),
         Backend(
             "ceph",

@@ -20,7 +20,7 @@ _VERBATIM = frozenset(("ID", "Prefix", "Key", "Value"))
 
 
 @dataclass(frozen=True)
-class Facts:
+class RuleContent:
     """What a rule says, whatever the order and form it is written in.
 
     `narrowed`: what else its filter asks of an object (tags, sizes); `actions`: (element, its parts).
@@ -44,8 +44,8 @@ class Stored:
 
     raw: bytes
     start: int
-    facts: Facts
-    mended: bytes
+    content: RuleContent
+    normalised: bytes
     """What to send in its place: RGW writes a prefix beside And, but reads it only inside."""
 
 
@@ -77,23 +77,23 @@ class _Node:
         return next((node for node in self.children if node.tag == tag), None)
 
 
-def facts_of(rule: bytes) -> Facts:
+def content_of(rule: bytes) -> RuleContent:
     """What one rule says."""
-    return Configuration(_HEAD + rule + _TAIL).rules[0].facts
+    return Configuration(_HEAD + rule + _TAIL).rules[0].content
 
 
 def exchange(
-    before: Configuration, old: Iterable[Stored], new: Sequence[bytes], implied: bytes | None = None
+    before: Configuration, old: Iterable[Stored], new: Sequence[bytes], default_rule: bytes | None = None
 ) -> bytes | None:
     """The document without the `old` rules and with the `new` ones at its end; None when no rule is left.
 
-    `implied` comes first where there was no configuration.
+    `default_rule` comes first where there was no configuration.
     """
     if before.data is None or not before.rules:
-        rules = [*([implied] if implied and new and before.data is None else ()), *new]
+        rules = [*([default_rule] if default_rule and new and before.data is None else ()), *new]
         return _HEAD + b"".join(rules) + _TAIL if rules else None
     gone = {rule.start for rule in old}
-    edits = [(rule.start, rule.raw, rule.mended if rule.start not in gone else b"") for rule in before.rules]
+    edits = [(rule.start, rule.raw, rule.normalised if rule.start not in gone else b"") for rule in before.rules]
     close = _parse(before.data).close
     if not new and len(gone) == len(before.rules):
         return None
@@ -106,10 +106,10 @@ def exchange(
 
 def _stored(data: bytes, node: _Node) -> Stored:
     raw = data[node.start : node.end]
-    return Stored(raw, node.start, _facts(node), _mended(data, node))
+    return Stored(raw, node.start, _content(node), _normalised(data, node))
 
 
-def _mended(data: bytes, rule: _Node) -> bytes:
+def _normalised(data: bytes, rule: _Node) -> bytes:
     """The rule with all parts of its filter inside And, where it has one."""
     filters = rule.child("Filter")
     both = filters.child("And") if filters else None
@@ -125,14 +125,14 @@ def _mended(data: bytes, rule: _Node) -> bytes:
     return out + data[at : rule.end]
 
 
-def _facts(rule: _Node) -> Facts:
+def _content(rule: _Node) -> RuleContent:
     filters = rule.child("Filter")
     conditions = list(_conditions(filters)) if filters else []
     prefix = next((node.text for node in conditions if node.tag == "Prefix"), None)
     if prefix is None:
         prefix = _text(rule, "Prefix")
     own_tags = ("ID", "Status", "Prefix", "Filter")
-    return Facts(
+    return RuleContent(
         _text(rule, "ID"),
         _text(rule, "Status").strip() == "Enabled",
         prefix,

@@ -61,12 +61,12 @@ class BucketRules:
         client = self.storage.client
         with _preparing:  # a handler of the same id is registered once
             events, name = client.meta.events, "imagelake-lifecycle"
-            events.register(_OPERATION.format("before-parse", "Get"), _keep_answer, unique_id=f"{name}-get")
+            events.register(_OPERATION.format("before-parse", "Get"), _store_answer, unique_id=f"{name}-get")
             events.register(_OPERATION.format("before-call", "Put"), _send_request, unique_id=f"{name}-put")
         return client
 
 
-def _keep_answer(response_dict: Mapping[str, Any], **_: object) -> None:
+def _store_answer(response_dict: Mapping[str, Any], **_: object) -> None:
     body_slot = _answer.get()
     if body_slot is not None:
         body_slot["body"] = response_dict["body"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from imagelake.lifecycle.bucket_rules import NEEDS_RESTORE, PROTECTED, BucketPrefix, BucketRule, TargetRules, reaches
-from imagelake.lifecycle.rules_document import Configuration, Facts, Stored, exchange, facts_of
+from imagelake.lifecycle.rules_document import Configuration, RuleContent, Stored, content_of, exchange
 
 _AT_ONCE = ("STANDARD", "STANDARD_IA", "GLACIER_IR", "ONEZONE_IA", "REDUCED_REDUNDANCY")
 _ACTIONS = {
@@ -63,14 +63,14 @@ class RulesPlan:
 
 def compare(configuration: Configuration, target: TargetRules, place: BucketPrefix) -> RulesPlan:
     """The plan that makes the bucket's rules of this lake the wanted ones."""
-    there = {rule.facts.rule_id: rule.facts for rule in configuration.rules if place.owns(rule.facts.rule_id)}
+    there = {rule.content.rule_id: rule.content for rule in configuration.rules if place.owns(rule.content.rule_id)}
     changes = [_change(rule, there) for rule in target.rules]
     asked = {rule.rule_id for rule in target.rules}
-    for rule_id, facts in there.items():
+    for rule_id, content in there.items():
         if rule_id not in asked:
             name = rule_id.split("-", 2)[2].rpartition("-")[0]
-            changes.append(RuleChange("remove", rule_id, name, facts.prefix, "nothing any more", describe(facts)))
-    others = [_judge(rule.facts, place) for rule in configuration.rules if not place.owns(rule.facts.rule_id)]
+            changes.append(RuleChange("remove", rule_id, name, content.prefix, "nothing any more", describe(content)))
+    others = [_judge(rule.content, place) for rule in configuration.rules if not place.owns(rule.content.rule_id)]
     return RulesPlan(tuple(changes), tuple(others))
 
 
@@ -78,30 +78,30 @@ def merge(
     configuration: Configuration,
     new_rules: Sequence[BucketRule],
     place: BucketPrefix,
-    implied: bytes | None,
+    default_rule: bytes | None,
     carried: Sequence[bytes] = (),
 ) -> bytes | None:
     """The configuration with this lake's rules exchanged for the wanted; every other byte stays.
 
     The very same document when nothing differs. `carried`: rules of others that were there and must be again.
     """
-    missing = {facts_of(rule.xml()): rule.xml() for rule in new_rules}
+    missing = {content_of(rule.xml()): rule.xml() for rule in new_rules}
     old: list[Stored] = []
     for rule in configuration.rules:
-        if place.owns(rule.facts.rule_id) and missing.pop(rule.facts, None) is None:
+        if place.owns(rule.content.rule_id) and missing.pop(rule.content, None) is None:
             old.append(rule)
-    there = {rule.facts for rule in configuration.rules}
-    new = [*(raw for raw in carried if facts_of(raw) not in there), *missing.values()]
-    return exchange(configuration, old, new, implied) if old or new else configuration.data
+    there = {rule.content for rule in configuration.rules}
+    new = [*(raw for raw in carried if content_of(raw) not in there), *missing.values()]
+    return exchange(configuration, old, new, default_rule) if old or new else configuration.data
 
 
-def describe(facts: Facts) -> str:
+def describe(content: RuleContent) -> str:
     """What a rule does, in words."""
-    said = [_sentence(name, value) for name, value in facts.actions]
+    said = [_sentence(name, value) for name, value in content.actions]
     text = "; ".join(sorted(said)) or "does nothing"
-    if facts.narrowed:
-        text += f" (only objects with {', '.join(sorted(_condition(c) for c in facts.narrowed))})"
-    return text if facts.enabled else f"{text} (disabled)"
+    if content.narrowed:
+        text += f" (only objects with {', '.join(sorted(_condition(c) for c in content.narrowed))})"
+    return text if content.enabled else f"{text} (disabled)"
 
 
 def _sentence(name: str, value: object) -> str:
@@ -125,32 +125,34 @@ def _condition(condition: object) -> str:
     return f"{name} {value}"
 
 
-def _change(rule: BucketRule, there: dict[str, Facts]) -> RuleChange:
-    facts, now = facts_of(rule.xml()), there.get(rule.rule_id)
-    what: Literal["keep", "add", "change"] = "add" if now is None else "keep" if now == facts else "change"
+def _change(rule: BucketRule, there: dict[str, RuleContent]) -> RuleChange:
+    content, now = content_of(rule.xml()), there.get(rule.rule_id)
+    what: Literal["keep", "add", "change"] = "add" if now is None else "keep" if now == content else "change"
     before = describe(now) if now is not None and what == "change" else None
-    if before is not None and now is not None and now.prefix != facts.prefix:
+    if before is not None and now is not None and now.prefix != content.prefix:
         before = f"{now.prefix}: {before}"
-    return RuleChange(what, rule.rule_id, rule.name, rule.prefix, describe(facts), before)
+    return RuleChange(what, rule.rule_id, rule.name, rule.prefix, describe(content), before)
 
 
-def _judge(facts: Facts, place: BucketPrefix) -> Foreign:
+def _judge(content: RuleContent, place: BucketPrefix) -> Foreign:
     """What a rule of somebody else means for the lake."""
-    hit = [(where, what) for where, what in PROTECTED if reaches(facts.prefix, place.root + where)]
-    verdict = Foreign(facts.rule_id, facts.prefix, describe(facts))
-    loss, doubt = _loss(facts), _doubt(facts)
-    waiting = reaches(facts.prefix, f"{place.root}landing/") and not facts.prefix.startswith(f"{place.root}landing/.")
+    hit = [(where, what) for where, what in PROTECTED if reaches(content.prefix, place.root + where)]
+    verdict = Foreign(content.rule_id, content.prefix, describe(content))
+    loss, doubt = _loss(content), _doubt(content)
+    waiting = reaches(content.prefix, f"{place.root}landing/") and not content.prefix.startswith(
+        f"{place.root}landing/."
+    )
     if hit and loss:
         where, what = hit[0]
         harm = f"it {loss} objects below {place.root}{where}: {what}"
-        if not facts.enabled:
+        if not content.enabled:
             return _warned(verdict, f"once enabled, {harm}")
-        if any(isinstance(c, tuple) and c[0] == "Tag" for c in facts.narrowed):
+        if any(isinstance(c, tuple) and c[0] == "Tag" for c in content.narrowed):
             return _warned(verdict, f"{harm}, if anybody tags them; imagelake never does")
         return Foreign(verdict.rule_id, verdict.prefix, verdict.does, harm=harm)
-    if hit and doubt and facts.enabled:
+    if hit and doubt and content.enabled:
         return _warned(verdict, f"it {doubt} below {place.root}{hit[0][0]}")
-    if waiting and loss and facts.enabled:
+    if waiting and loss and content.enabled:
         return _warned(verdict, f"it {loss} objects below {place.root}landing/, also uploads that still wait")
     return verdict
 
@@ -159,20 +161,20 @@ def _warned(verdict: Foreign, warning: str) -> Foreign:
     return Foreign(verdict.rule_id, verdict.prefix, verdict.does, warning=warning)
 
 
-def _loss(facts: Facts) -> str | None:
+def _loss(content: RuleContent) -> str | None:
     """What keeps objects from being read, if a rule does that."""
-    if any("Days" in parts or "Date" in parts for parts in facts.parts("Expiration")):
+    if any("Days" in parts or "Date" in parts for parts in content.parts("Expiration")):
         return "expires"
-    moved = {parts.get("StorageClass", "") for parts in facts.parts("Transition")}
+    moved = {parts.get("StorageClass", "") for parts in content.parts("Transition")}
     archive = sorted(moved.intersection(NEEDS_RESTORE))
     return f"archives to {archive[0]}, which needs a restore," if archive else None
 
 
-def _doubt(facts: Facts) -> str | None:
+def _doubt(content: RuleContent) -> str | None:
     """What may keep objects from being read, as far as this program knows."""
-    moved = {parts.get("StorageClass", "") for parts in facts.parts("Transition")}
+    moved = {parts.get("StorageClass", "") for parts in content.parts("Transition")}
     unknown = sorted(moved.difference(_AT_ONCE))
     if unknown:
         return f"moves objects to {unknown[0]}, which may need a restore,"
-    strange = sorted({name for name, _ in facts.actions} - set(_ACTIONS))
+    strange = sorted({name for name, _ in content.actions} - set(_ACTIONS))
     return f"says {strange[0]}, which imagelake does not know, of objects" if strange else None

@@ -123,7 +123,7 @@ def _free_lease(ctx: Context, dataset: str) -> Lease:
     """The dataset's lease if nobody has it; Locked too where its last holder may be asleep and wake up to write."""
     at_once = ctx.settings.lease.model_copy(update={"wait_seconds": 0})
     lease = acquire(ctx.storage, dataset, ctx.holder, at_once, ctx.clock)
-    if not lease.suspect:
+    if not lease.maybe_paused:
         return lease
     lease.release()
     raise Locked("its last writer may be asleep", hint=f"imagelake build {dataset}")

@@ -13,7 +13,7 @@ QUARTILE_FACTOR = 3.0
 
 
 @dataclass(frozen=True)
-class Tally:
+class LabelCount:
     """Images and annotations of a class or split."""
 
     images: int = 0
@@ -36,9 +36,9 @@ class Statistics:
     `near_duplicates_across` those of them whose like is in another split; None where nobody has looked.
     """
 
-    classes: Mapping[str, Tally] = field(default_factory=dict)
+    classes: Mapping[str, LabelCount] = field(default_factory=dict)
     trained: frozenset[str] = frozenset()
-    splits: Mapping[str, Tally] = field(default_factory=dict)
+    splits: Mapping[str, LabelCount] = field(default_factory=dict)
     split_classes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     shares: Mapping[str, float] = field(default_factory=dict)
     size_outliers: int = 0
@@ -70,7 +70,7 @@ class Statistics:
         """How far the share of a split is from what the recipe asks for, 0 to 1, at worst; 0 without images."""
         total = sum(tally.images for tally in self.splits.values())
         names = {*self.splits, *self.shares} if total else ()
-        shifts = (abs(self.splits.get(n, Tally()).images / total - self.shares.get(n, 0.0)) for n in names)
+        shifts = (abs(self.splits.get(n, LabelCount()).images / total - self.shares.get(n, 0.0)) for n in names)
         return max(shifts, default=0.0)
 
 

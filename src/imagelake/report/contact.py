@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from imagelake.client.sql_text import Row, texts
-from imagelake.report.pictures.scene import Scene, scene, shapes, turn_of
+from imagelake.report.pictures.scene import Scene, orientation_of, scene, shapes
 from imagelake.report.scope import ReportScope
 from imagelake.report.sketch import Material, Sketch
 
@@ -126,7 +126,7 @@ def _strips(scope: ReportScope, rows: Sequence[Row], material: Material, focus: 
 def _scene(key: str, focus: _Focus | None, material: Material) -> Scene:
     """An image whose annotations of a class stand out; all others are drawn thin."""
     image, rows = material.samples.images[key], material.samples.annotations.get(key, ())
-    turn = turn_of(image)
+    turn = orientation_of(image)
     strong = [r for r in rows if focus is not None and r["category"] == focus.category]
     others = [r for r in rows if focus is None or r["category"] != focus.category]
     drawn = shapes(others[:_MOST_OTHERS], turn, "other") + shapes(strong, turn, "focus")

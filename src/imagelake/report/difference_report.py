@@ -51,11 +51,11 @@ class Comparison:
     before: Target
     after: Target
 
-    def gone(self, entity: str) -> str:
+    def removed(self, entity: str) -> str:
         """A table of the rows (image or annotation) that only the first end has."""
         return self._only("gone", entity)
 
-    def come(self, entity: str) -> str:
+    def added(self, entity: str) -> str:
         """A table of the rows that only the second end has."""
         return self._only("come", entity)
 
@@ -152,14 +152,14 @@ def counts(comparison: Comparison) -> tuple[ChangeCounts, ...]:
     sizes = {
         (side, entity): _count(tables, table(entity))
         for entity in _COLUMNS
-        for side, table in (("gone", comparison.gone), ("come", comparison.come))
+        for side, table in (("gone", comparison.removed), ("come", comparison.added))
     }
     if sum(sizes.values()) <= MOST_PAIRED:
         sides_of = {entity: comparison.sides(entity) for entity in _COLUMNS} | {"split": Sides([], [])}
         sides_of["category"] = sides(tables, comparison.before, comparison.after, "category")
         exact = Diff(comparison.before.name, comparison.after.name, changes(sides_of), False)
         return tuple(_exact(exact, entity) for entity in ("image", "annotation", "category"))
-    both = _count(tables, f"{comparison.gone('image')} AS a JOIN {comparison.come('image')} AS b USING (image_key)")
+    both = _count(tables, f"{comparison.removed('image')} AS a JOIN {comparison.added('image')} AS b USING (image_key)")
     return (
         ChangeCounts("image", sizes["come", "image"] - both, sizes["gone", "image"] - both, both, None),
         ChangeCounts("annotation", sizes["come", "annotation"], sizes["gone", "annotation"], None, None),
@@ -184,7 +184,7 @@ def sample(comparison: Comparison, kind: str, most: int) -> tuple[int, list[str]
 def changed_keys(comparison: Comparison, side: str, images: list[str]) -> set[str]:
     """The annotation keys of these images that only one end has."""
     tables = comparison.tables
-    table = comparison.gone("annotation") if side == "gone" else comparison.come("annotation")
+    table = comparison.removed("annotation") if side == "gone" else comparison.added("annotation")
     tables.con.execute(
         "CREATE OR REPLACE TEMP TABLE _report_some AS SELECT unnest($1::VARCHAR[]) AS image_key", [images]
     )
@@ -198,7 +198,7 @@ def _count(tables: Tables, source: str) -> int:
 
 def _relabelled(c: Comparison) -> str:
     """Images of both ends whose annotations differ."""
-    changed = f"SELECT image_key FROM {c.gone('annotation')} UNION SELECT image_key FROM {c.come('annotation')}"
+    changed = f"SELECT image_key FROM {c.removed('annotation')} UNION SELECT image_key FROM {c.added('annotation')}"
     before, after = (live(c.tables, end, "image", ("image_key",)) for end in (c.before, c.after))
     return (
         f"SELECT image_key FROM ({changed}) SEMI JOIN {before} AS a USING (image_key) "
@@ -208,17 +208,17 @@ def _relabelled(c: Comparison) -> str:
 
 def _other_bytes(c: Comparison) -> str:
     return (
-        f"SELECT image_key FROM {c.gone('image')} AS a JOIN {c.come('image')} AS b USING (image_key) "
+        f"SELECT image_key FROM {c.removed('image')} AS a JOIN {c.added('image')} AS b USING (image_key) "
         "WHERE a.content_hash <> b.content_hash"
     )
 
 
 def _added(c: Comparison) -> str:
-    return f"SELECT image_key FROM {c.come('image')} ANTI JOIN {c.gone('image')} AS o USING (image_key)"
+    return f"SELECT image_key FROM {c.added('image')} ANTI JOIN {c.removed('image')} AS o USING (image_key)"
 
 
 def _removed(c: Comparison) -> str:
-    return f"SELECT image_key FROM {c.gone('image')} ANTI JOIN {c.come('image')} AS o USING (image_key)"
+    return f"SELECT image_key FROM {c.removed('image')} ANTI JOIN {c.added('image')} AS o USING (image_key)"
 
 
 _KINDS = {"relabelled": _relabelled, "bytes": _other_bytes, "added": _added, "removed": _removed}

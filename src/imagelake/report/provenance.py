@@ -68,7 +68,7 @@ def provenance(scope: ReportScope) -> Provenance:
     )
     new = None if scope.target.version is None else len(scope.row["upload_ids"] or ())
     return Provenance(
-        _facts(scope),
+        _labelled_values(scope),
         tuple(map(_upload, rows)),
         total,
         new,
@@ -85,7 +85,7 @@ def _three(counts: Row | None) -> tuple[int, int, int]:
     return read, accepted, rejected
 
 
-def _facts(scope: ReportScope) -> tuple[tuple[str, str], ...]:
+def _labelled_values(scope: ReportScope) -> tuple[tuple[str, str], ...]:
     if scope.target.version is None:
         newest = scope.target.history.newest
         return (("version", scope.target.name), ("published before", newest.name if newest else "nothing yet"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from imagelake.client.catalog import Target
 from imagelake.report.difference_report import ChangeCounts, Comparison, SplitMove, changed_keys, counts, moves, sample
 from imagelake.report.pictures.album import Album
-from imagelake.report.pictures.scene import Scene, scene, shapes, turn_of
+from imagelake.report.pictures.scene import Scene, orientation_of, scene, shapes
 from imagelake.report.scope import ReportScope, Totals, check_rows
 from imagelake.report.sketch import Material, Sketch, SketchRows, samples
 from imagelake.report.statistics.drift import Drift, drift, totals_of
@@ -136,7 +136,7 @@ def _scene(key: str, side: _Side, word: str, album: Album) -> Scene | None:
     image = side.samples.images.get(key)
     if image is None:
         return None
-    rows, turn = side.samples.annotations.get(key, ()), turn_of(image)
+    rows, turn = side.samples.annotations.get(key, ()), orientation_of(image)
     changed = [r for r in rows if r["annotation_key"] in side.only]
     same = [r for r in rows if r["annotation_key"] not in side.only]
     drawn = shapes(same, turn, "other") + shapes(changed, turn, side.look)

@@ -21,7 +21,7 @@ from imagelake.silver.rows.units import UNIT, changed_units
 from imagelake.silver.upload.answered import StandIns, answered, read_receipt, stand_ins
 from imagelake.silver.upload.delivery import Delivery
 from imagelake.silver.upload.read_upload import ParsedUpload, UploadRecords, read_upload
-from imagelake.tables.frames import all_settled, distinct_values, is_empty, is_on_driver, settled
+from imagelake.tables.frames import all_checkpointed, checkpointed, distinct_values, is_empty, is_on_driver
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class DraftFrames:
     published_splits: DataFrame
     used_elsewhere: frozenset[str] = frozenset()
 
-    def settled(self) -> DraftFrames:
+    def checkpointed(self) -> DraftFrames:
         """The same draft, cut from its lineage, for the next upload to build on."""
-        images, annotations, rejections = all_settled(self.images, self.annotations, self.rejections)
+        images, annotations, rejections = all_checkpointed(self.images, self.annotations, self.rejections)
         return replace(self, images=images, annotations=annotations, rejections=rejections)
 
 
@@ -93,19 +93,19 @@ def apply(
     stood = _stand_ins(draft, labels, answers.lineage)
     accepted = _with_waited(img.without_boxes(images.accepted, stood.images) if stood else images.accepted, labels)
     judged = _Judged(delivery, draft, upload, images, labels, img.merged(delivery, accepted, labels.brought), stood)
-    refused = settled(rej.stamped(delivery, _refused(judged), rules.now))
+    refused = checkpointed(rej.stamped(delivery, _refused(judged), rules.now))
     rej.check_rejecting(delivery, refused, rules.severities)
     rejections, new_images = refused, _images_after(judged)
     if was_open:
-        effects = _taken(judged, answers)
-        rejections = settled(rej.after(delivery, draft.rejections, refused, effects, rules.now))
+        effects = _upload_effects(judged, answers)
+        rejections = checkpointed(rej.after(delivery, draft.rejections, refused, effects, rules.now))
     if was_open or not is_empty(refused):
         new_images = img.with_labels_rejected(new_images, rej.refused_labels(rejections))
     if not is_on_driver(draft.annotations) and is_empty(draft.annotations):
         # the judged rows are settled, and are all there is: another copy of them would be of no use
-        new_images, annotations = settled(new_images), _first_annotations(judged)
+        new_images, annotations = checkpointed(new_images), _first_annotations(judged)
     else:
-        new_images, annotations = all_settled(new_images, _annotations_after(judged))
+        new_images, annotations = all_checkpointed(new_images, _annotations_after(judged))
     categories, broken = _categories_after(judged, annotations, rules)
     after = replace(draft, images=new_images, annotations=annotations, categories=categories, rejections=rejections)
     return AppliedUpload(
@@ -183,7 +183,7 @@ def _refused(judged: _Judged) -> DataFrame:
     return refused.unionByName(rej.of_image_records(waited))
 
 
-def _taken(judged: _Judged, answers: _Answers) -> rej.UploadEffects:
+def _upload_effects(judged: _Judged, answers: _Answers) -> rej.UploadEffects:
     labels, matched = judged.labels, judged.upload.matched
     accepted = labels.annotations.accepted
     return rej.UploadEffects(
@@ -237,5 +237,7 @@ def _categories_after(
     )
     declared = cat.declared(judged.upload.records, rules.settings.renames)
     usage = (before, after)
-    rows = cat.fold(judged.delivery, draft.categories, declared, usage, rules.published_index, rules.settings)
+    rows = cat.categories_after(
+        judged.delivery, draft.categories, declared, usage, rules.published_index, rules.settings
+    )
     return rows, cat.broken_rules(declared, rows, after)

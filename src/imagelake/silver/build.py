@@ -76,7 +76,7 @@ def run(ctx: Context, dataset: str, lease: Lease) -> tuple[RunReport, ...]:
         batch = [Delivery(row) for row in pending if plan is None or row["sequence"] in plan.sequences]
         with few_rows(ctx.spark) if are_small(ctx, dataset, batch) else nullcontext():
             reports.extend(_build(ctx, dataset, batch, plan, lease))
-    if lease.suspect:
+    if lease.maybe_paused:
         _fence(ctx, dataset, lease)
     return tuple(reports)
 
@@ -205,7 +205,7 @@ def _removed(ctx: Context, batch: _Batch, upload: Delivery) -> _Ended:
     none = ctx.spark.createDataFrame([], DDL)
     draft = batch.source.part(upload, ParsedUpload(listed, none, none))
     keys = listed.where("role = 'removed'").select(F.col("path").alias("image_key"))
-    after = remove(draft, upload, keys, batch.rules.now).settled()
+    after = remove(draft, upload, keys, batch.rules.now).checkpointed()
     batch.source.take(draft, after, cache(partial(changes, ctx, draft, after)))
     return _Ended(upload, "built", count_removal(draft, after))
 
@@ -234,7 +234,7 @@ def _fence(ctx: Context, dataset: str, lease: Lease) -> None:
         if number > (ctx.tables.transaction(spec, app_id(dataset)) or 0):
             lease.check()
             ctx.tables.append_rows(spec, [], Txn(app_id(dataset), number))
-    lease.clear_suspect()
+    lease.clear_maybe_paused()
 
 
 def _mark(ctx: Context, txn: Txn, batch: _Batch, plan: BuildPlan) -> None:

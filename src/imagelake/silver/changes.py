@@ -20,7 +20,7 @@ from imagelake.tables import silver
 from imagelake.tables.delta.store import TableChanges
 from imagelake.tables.delta.types import arrow_schema, table_of
 from imagelake.tables.delta.upsert import CHANGE
-from imagelake.tables.frames import Counted, counted, frame_of, is_empty, is_on_driver, local_rows, together
+from imagelake.tables.frames import Counted, counted, frame_of, is_empty, is_on_driver, local_rows, run_parallel
 from imagelake.tables.spec import TableSpec
 
 Rows = Sequence[Mapping[str, Any]]
@@ -35,7 +35,7 @@ _COMPARED = {
 
 def changes(ctx: Context, before: DraftFrames, after: DraftFrames) -> list[TableChanges]:
     """The difference of images, annotations, categories and rejections, in this order; nothing to do is zero rows."""
-    images, annotations, rejections = together(
+    images, annotations, rejections = run_parallel(
         partial(row_changes, silver.IMAGES, before.images, after.images),
         partial(row_changes, silver.ANNOTATIONS, before.annotations, after.annotations),
         partial(row_changes, silver.REJECTIONS, before.rejections, after.rejections),

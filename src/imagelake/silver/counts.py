@@ -18,7 +18,7 @@ from imagelake.silver.rows.annotations import BOX_SAVED
 from imagelake.silver.rows.images import LABELS_REJECTED
 from imagelake.silver.rows.match_images import FOUND
 from imagelake.silver.upload.upload_counts import UploadCounts
-from imagelake.tables.frames import SEPARATOR, tally_joined
+from imagelake.tables.frames import SEPARATOR, count_by_joined_labels
 
 _FLAG, _CHANGED, _CAME, _CONTRADICTS, _SPLIT = "flag ", "changed of ", "came of ", "contradicts ", "split "
 """Labels of the one query that counts everything: they end in a rule, an upload id, a name, or a split."""
@@ -31,7 +31,9 @@ _SPLIT_ORDER = {"train": 0, "val": 1, "test": 2}
 
 def count_upload(applied: AppliedUpload) -> UploadCounts:
     """The counts of an applied upload, not `judged` yet; AssertionError when they do not add up."""
-    n = tally_joined(*_read(applied), *_accepted(applied), *_refused(applied), *_outcomes(applied), *_said(applied))
+    n = count_by_joined_labels(
+        *_read(applied), *_accepted(applied), *_refused(applied), *_outcomes(applied), *_said(applied)
+    )
     counts = {entity: _counts(entity, n) for entity in ("images", "annotations")}
     counts["files"] = _files(n, counts["images"])
     for entity, entity_counts in counts.items():
@@ -60,7 +62,7 @@ def count_removal(before: DraftFrames, after: DraftFrames) -> UploadCounts:
         ("annotations", "annotation_key", before.annotations, after.annotations),
     )
     removed = [(entity, old.join(new.select(key), key, "left_anti")) for entity, key, old, new in pairs]
-    n = tally_joined(
+    n = count_by_joined_labels(
         *(_marked(rows, F.lit(f"{entity} removed"), F.concat(F.lit(_CHANGED), "upload_id")) for entity, rows in removed)
     )
     images, annotations = (Counts(removed=n.get(f"{entity} removed", 0)) for entity in ("images", "annotations"))
@@ -116,8 +118,8 @@ def _accepted(applied: AppliedUpload) -> list[DataFrame]:
     now = F.col("_scope") == "now"
     labels = applied.labels.annotations.accepted
     return [
-        _taken("images", applied.images, F.col("_from_upload")),
-        _taken("annotations", labels, now),
+        _accepted_rows("images", applied.images, F.col("_from_upload")),
+        _accepted_rows("annotations", labels, now),
         _marked(labels.where(~now), F.lit("entered")),
         _marked(applied.upload.listed, _file_rule()),
         _marked(applied.upload.records.where("type = 'note'"), F.concat(F.lit(_FLAG), "rule")),
@@ -142,7 +144,7 @@ def _file_rule() -> Column:
     return F.concat(F.lit(_FLAG), rule)
 
 
-def _taken(entity: str, rows: DataFrame, counted: Column) -> DataFrame:
+def _accepted_rows(entity: str, rows: DataFrame, counted: Column) -> DataFrame:
     outcome = F.when(counted, F.when(F.col("_same"), f"{entity} unchanged").otherwise(f"{entity} accepted"))
     flags = F.when(~F.col("_same"), F.transform("flags", lambda flag: F.concat(F.lit(_FLAG), flag)))
     return _marked(rows, outcome, flags)

@@ -69,7 +69,7 @@ class WholeDraftSource:
         images, annotations, rejections = (ctx.tables.read(spec, dataset, plan.version(spec)) for spec in _ROWS)
         open_rejections = rejections.where(F.col("closed_at").isNull())
         categories, splits = _categories(ctx, dataset, plan), published_splits(ctx, dataset)
-        return cls(ctx, DraftFrames(images, annotations, categories, open_rejections, splits).settled())
+        return cls(ctx, DraftFrames(images, annotations, categories, open_rejections, splits).checkpointed())
 
     def part(self, upload: Delivery, parsed: ParsedUpload) -> DraftFrames:
         """All of it."""
@@ -111,7 +111,7 @@ class DraftParts:
         images, annotations, rejections = (
             PinnedTable.at(ctx.storage, spec, dataset, plan.version(spec)) for spec in _ROWS
         )
-        used, by_name = annotations.tally("category"), plan.settings.match == "name"
+        used, by_name = annotations.count_by("category"), plan.settings.match == "name"
         categories = _categories(ctx, dataset, plan)
         return cls(ctx, dataset, by_name, images, annotations, rejections, categories, used)
 

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from imagelake.runs.context import Context
 from imagelake.tables import gold
 from imagelake.tables.delta.pinned import Mask, PinnedTable
-from imagelake.tables.frames import settled
+from imagelake.tables.frames import checkpointed
 
 _RECIPE = 1
 
@@ -26,7 +26,7 @@ def published_splits(ctx: Context, dataset: str) -> DataFrame:
     publish_ids = _publish_ids(ctx, dataset)
     if not publish_ids:
         return _none(ctx)
-    return settled(_newest(ctx.tables.read(gold.SPLIT_LOG, dataset), publish_ids))
+    return checkpointed(_newest(ctx.tables.read(gold.SPLIT_LOG, dataset), publish_ids))
 
 
 def published_splits_of(ctx: Context, dataset: str, is_key: Mask) -> DataFrame:
@@ -36,7 +36,7 @@ def published_splits_of(ctx: Context, dataset: str, is_key: Mask) -> DataFrame:
         return _none(ctx)
     log = PinnedTable.at(ctx.storage, gold.SPLIT_LOG, dataset, ctx.tables.version(gold.SPLIT_LOG))
     rows = log.where({"image_key": is_key})
-    return settled(_newest(ctx.tables.frame_of(gold.SPLIT_LOG, rows), publish_ids))
+    return checkpointed(_newest(ctx.tables.frame_of(gold.SPLIT_LOG, rows), publish_ids))
 
 
 def _publish_ids(ctx: Context, dataset: str) -> list[str]:

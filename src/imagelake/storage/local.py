@@ -89,7 +89,7 @@ class LocalStorage:
                     stat_result = entry.stat(follow_symlinks=False)
                 except FileNotFoundError:
                     continue  # removed while we were listing
-                yield _facts(entry.path[skip:], stat_result)
+                yield _stat_of(entry.path[skip:], stat_result)
 
     def list_with_time(self, prefix: str) -> tuple[Sequence[Stat], int]:
         """Every file below a folder, and this machine's time, in microseconds since 1970."""
@@ -101,7 +101,7 @@ class LocalStorage:
             stat_result = self.local_path(path).stat()
         except (FileNotFoundError, NotADirectoryError):
             return None
-        return _facts(path, stat_result) if stat.S_ISREG(stat_result.st_mode) else None
+        return _stat_of(path, stat_result) if stat.S_ISREG(stat_result.st_mode) else None
 
     def read(self, path: str, offset: int = 0, length: int | None = None) -> bytes:
         """Bytes of a file; IntegrityError when it ends before `offset + length`."""
@@ -229,5 +229,5 @@ class LocalStorage:
             temp.unlink(missing_ok=True)
 
 
-def _facts(path: str, stat_result: os.stat_result) -> Stat:
+def _stat_of(path: str, stat_result: os.stat_result) -> Stat:
     return Stat(path, stat_result.st_size, stat_result.st_mtime_ns, arrived_ns=stat_result.st_ctime_ns)

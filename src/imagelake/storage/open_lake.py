@@ -61,7 +61,7 @@ def create_lake(uri: str, clock: Callable[[], datetime], s3: S3Settings | None =
     if storage.stat(MARKER) is not None:
         return open_lake(uri, s3)
     _check_root(storage)
-    other = stranger(storage)
+    other = foreign_file(storage)
     if other is not None and storage.stat(MARKER) is None:
         raise ConfigError(
             f"{storage.root} is not empty and not a lake: it holds {other}",
@@ -85,7 +85,7 @@ def _check_root(storage: Storage) -> None:
         )
 
 
-def stranger(storage: Storage) -> str | None:
+def foreign_file(storage: Storage) -> str | None:
     """A file that keeps a lake from being created here; None when nothing does."""
     return next((s.path for s in storage.list() if not _may_precede(s.path)), None)
 

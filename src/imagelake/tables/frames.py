@@ -43,7 +43,7 @@ T = TypeVar("T")
 
 @contextmanager
 def few_rows(spark: SparkSession) -> Iterator[None]:
-    """A session set up for work on few rows: plans are short, and what is `settled` is held by the driver."""
+    """A session set up for work on few rows: plans are short, and what is `checkpointed` is held by the driver."""
     with with_conf(spark, _FOR_FEW_ROWS):
         yield
 
@@ -63,7 +63,7 @@ def with_conf(spark: SparkSession, values: Mapping[str, str]) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Counted:
-    """A frame that is `settled`, the number of its rows, and the rows themselves where the driver holds them."""
+    """A frame that is `checkpointed`, the number of its rows, and the rows themselves where the driver holds them."""
 
     frame: DataFrame
     count: int
@@ -73,10 +73,10 @@ class Counted:
         """The rows on the driver."""
         return collected(self.frame) if self.table is None else self.table
 
-    def tally(self, label: str) -> dict[str, int]:
+    def count_by(self, label: str) -> dict[str, int]:
         """How many rows there are of each value of a column."""
         if self.table is None:
-            return tally(self.frame.select(label)) if self.count else {}
+            return count_by_label(self.frame.select(label)) if self.count else {}
         return {str(pair["values"]): pair["counts"] for pair in self.table[label].value_counts().to_pylist()}
 
 
@@ -105,7 +105,7 @@ def all_of(rows: Sequence[Counted | LocalRows]) -> Counted | LocalRows:
     return Counted(reduce(DataFrame.unionByName, frames), sum(part.count for part in rows))
 
 
-def settled(frame: DataFrame) -> DataFrame:
+def checkpointed(frame: DataFrame) -> DataFrame:
     """The frame computed once and cut from its lineage: plans of many joins over each other grow beyond any memory."""
     if local_rows(frame) is not None:
         return frame
@@ -115,7 +115,7 @@ def settled(frame: DataFrame) -> DataFrame:
 
 
 def counted(frame: DataFrame) -> Counted:
-    """The frame `settled` and counted."""
+    """The frame `checkpointed` and counted."""
     if is_on_driver(frame):
         table = collected(frame)
         return Counted(frame_of(frame.sparkSession, table, frame.schema.toNullable()), len(table), table)
@@ -137,7 +137,7 @@ def collected(frame: DataFrame) -> pa.Table:
 
 
 def frame_of(spark: SparkSession, table: pa.Table, schema: StructType) -> DataFrame:
-    """Rows that the driver holds as a frame, which keeps them (`held`)."""
+    """Rows that the driver holds as a frame, which keeps them (`local_rows`)."""
     # in one chunk: Spark loses the rows that follow an empty chunk, and fails without any
     chunk = table.combine_chunks() if len(table) else pa.Table.from_pylist([], schema=table.schema)
     frame = spark.createDataFrame(chunk, schema)
@@ -173,7 +173,7 @@ def parted(frame: DataFrame, column: str, value: str) -> tuple[DataFrame, DataFr
     """The rows of a settled frame whose column has a value, and the others, settled: neither is read for the other."""
     rows = local_rows(frame)
     if rows is None:
-        return frame.where(F.col(column) == value), settled(frame.where(F.col(column) != value))
+        return frame.where(F.col(column) == value), checkpointed(frame.where(F.col(column) != value))
     is_of = pc.equal(rows[column], value)
     one, other = (frame_of(frame.sparkSession, rows.filter(mask), frame.schema) for mask in (is_of, pc.invert(is_of)))
     return one, other
@@ -192,18 +192,18 @@ def is_on_driver(frame: DataFrame) -> bool:
     return bool(frame.sparkSession.conf.get(_ON_DRIVER, "false") == "true")
 
 
-def together(*tasks: Callable[[], T]) -> list[T]:
+def run_parallel(*tasks: Callable[[], T]) -> list[T]:
     """The results of independent tasks, run at the same time: planning a small query leaves most cores idle."""
     with ThreadPoolExecutor(max(1, len(tasks))) as pool:
         return [done.result() for done in [pool.submit(task) for task in tasks]]
 
 
-def all_settled(*frames: DataFrame) -> list[DataFrame]:
-    """Each frame `settled`, at the same time."""
-    return together(*(partial(settled, frame) for frame in frames))
+def all_checkpointed(*frames: DataFrame) -> list[DataFrame]:
+    """Each frame `checkpointed`, at the same time."""
+    return run_parallel(*(partial(checkpointed, frame) for frame in frames))
 
 
-def tally(*labelled: DataFrame) -> dict[str, int]:
+def count_by_label(*labelled: DataFrame) -> dict[str, int]:
     """How many rows there are of each label, in one query; each frame has one column, the label, null for no label."""
     rows = labelled[0].toDF("label")
     for frame in labelled[1:]:
@@ -212,8 +212,8 @@ def tally(*labelled: DataFrame) -> dict[str, int]:
     return {row["label"]: int(row["n"]) for row in counts}
 
 
-def tally_joined(*labelled: DataFrame) -> dict[str, int]:
-    """As `tally`, of frames whose column has several labels, joined by SEPARATOR: equal texts are counted once."""
+def count_by_joined_labels(*labelled: DataFrame) -> dict[str, int]:
+    """As `count_by_label`, of frames whose column has several labels joined by SEPARATOR: equal texts count once."""
     rows = labelled[0].toDF("labels")
     for frame in labelled[1:]:
         rows = rows.union(frame.toDF("labels"))

@@ -72,7 +72,7 @@ def put_rules(lake: S3Storage, *rules: Any) -> None:
 
 
 def raw(lake: S3Storage, rule_id: str) -> bytes:
-    return next(rule.raw for rule in BucketRules(lake).read().rules if rule.facts.rule_id == rule_id)
+    return next(rule.raw for rule in BucketRules(lake).read().rules if rule.content.rule_id == rule_id)
 
 
 def test_plan_apply_verify(ask, lake) -> None:
@@ -272,7 +272,7 @@ def test_two_lakes_of_a_bucket_that_apply_at_once_lose_no_rule(lake) -> None:
         for days in range(1, 21):
             for running in [pool.submit(one, place, days) for place in places]:
                 running.result()
-            there = {rule.facts.rule_id: rule for rule in BucketRules(lake).read().rules}
+            there = {rule.content.rule_id: rule for rule in BucketRules(lake).read().rules}
             assert there["theirs"].raw == theirs
             for place in places:
                 own = [rule for name, rule in there.items() if place.owns(name)]

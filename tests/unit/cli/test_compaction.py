@@ -158,7 +158,7 @@ def test_a_dataset_that_is_held_or_whose_writer_may_be_asleep_is_skipped(
     assert done.notices[1:] == ["b not compacted: its last writer may be asleep"]
     assert [(r.dataset, r.status) for r in done.reports()] == [("a", "skipped"), ("b", "skipped"), ("c", "compacted")]
     with acquire(storage, "b", mine, load().lease, system_clock) as lease:
-        assert lease.suspect, "the next build still has to fence the sleeper off"
+        assert lease.maybe_paused, "the next build still has to fence the sleeper off"
 
 
 def test_a_conflict_skips_one_table_of_a_dataset(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from imagelake.errors import ImagelakeError, UploadRejected
-from imagelake.storage.blobs.local_writer import blob_path, keep_bytes
+from imagelake.storage.blobs.local_writer import blob_path, store_bytes
 
 DATA = b"bytes of an image"
 HASH = hashlib.sha256(DATA).hexdigest()
@@ -17,7 +17,7 @@ def files(folder: Path) -> list[str]:
 
 
 def keep(folder: Path, *pieces: bytes) -> None:
-    keep_bytes(str(folder), HASH, len(DATA), pieces)
+    store_bytes(str(folder), HASH, len(DATA), pieces)
 
 
 def test_bytes_are_kept_once_under_their_hash(tmp_path: Path) -> None:

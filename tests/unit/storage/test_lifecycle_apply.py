@@ -48,7 +48,7 @@ THEIRS = foreign("theirs", "logs/", EXPIRES)
 
 
 def ids(bucket: Bucket) -> set[str]:
-    return {rule.facts.rule_id for rule in Configuration(bucket.data).rules}
+    return {rule.content.rule_id for rule in Configuration(bucket.data).rules}
 
 
 def test_rules_are_written_once_and_the_default_minimum_size_goes_with_them() -> None:

@@ -10,7 +10,7 @@ from lifecycle_documents import ARCHIVES, AWS, EXPIRES, HEAD, OWN, PLACE, docume
 
 from imagelake.errors import IntegrityError
 from imagelake.lifecycle.bucket_rules import TargetRules, target_rules
-from imagelake.lifecycle.rules_document import Configuration, exchange, facts_of
+from imagelake.lifecycle.rules_document import Configuration, content_of, exchange
 from imagelake.lifecycle.rules_plan import compare, merge
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\r", exclude_categories=("Cs", "Cc")), max_size=20)
@@ -66,13 +66,13 @@ DOCUMENTS = st.builds(
 @given(DOCUMENTS, st.sampled_from([(), OWN, OWN[:2], target_rules(settings(done_days=1), PLACE, AWS).rules]))
 def test_foreign_rules_stay_byte_for_byte_and_a_second_merge_changes_nothing(data, rules) -> None:
     before = Configuration(data)
-    others = [rule.raw for rule in before.rules if not PLACE.owns(rule.facts.rule_id)]
+    others = [rule.raw for rule in before.rules if not PLACE.owns(rule.content.rule_id)]
     merged = merge(before, rules, PLACE, None)
     after = Configuration(merged)
-    assert [rule.raw for rule in after.rules if not PLACE.owns(rule.facts.rule_id)] == others
-    own = [rule.facts for rule in after.rules if PLACE.owns(rule.facts.rule_id)]
+    assert [rule.raw for rule in after.rules if not PLACE.owns(rule.content.rule_id)] == others
+    own = [rule.content for rule in after.rules if PLACE.owns(rule.content.rule_id)]
     assert sorted(f.rule_id for f in own) == sorted(rule.rule_id for rule in rules)
-    assert set(own) == {facts_of(rule.xml()) for rule in rules}
+    assert set(own) == {content_of(rule.xml()) for rule in rules}
     assert merge(after, rules, PLACE, None) == merged
     assert compare(after, TargetRules(tuple(rules), ()), PLACE).in_sync
     if merged is not None:
@@ -87,10 +87,10 @@ def test_foreign_rules_stay_byte_for_byte_and_a_second_merge_changes_nothing(dat
 
 @given(DOCUMENTS)
 def test_taking_all_own_rules_away_leaves_what_others_had(data) -> None:
-    others = [rule.facts for rule in Configuration(data).rules if not PLACE.owns(rule.facts.rule_id)]
+    others = [rule.content for rule in Configuration(data).rules if not PLACE.owns(rule.content.rule_id)]
     with_own = Configuration(merge(Configuration(data), OWN, PLACE, None))
     without = merge(with_own, (), PLACE, None)
-    assert [rule.facts for rule in Configuration(without).rules] == others
+    assert [rule.content for rule in Configuration(without).rules] == others
     assert (without is None) == (not others)
 
 
@@ -105,11 +105,11 @@ def test_forms_and_orders_that_mean_the_same_are_the_same() -> None:
         b"<Rule><Status> Enabled </Status>" + ARCHIVES.encode() + b"<Prefix>p &amp; q</Prefix>\n"
         b"<Transition><StorageClass>X</StorageClass><Days> 3 </Days></Transition><ID>a</ID></Rule>"
     )
-    assert facts_of(one) == facts_of(other)
-    assert facts_of(one).prefix == "p & q"
-    assert facts_of(foreign("a", " p", EXPIRES)) != facts_of(foreign("a", "p", EXPIRES))
+    assert content_of(one) == content_of(other)
+    assert content_of(one).prefix == "p & q"
+    assert content_of(foreign("a", " p", EXPIRES)) != content_of(foreign("a", "p", EXPIRES))
     dated = "<Expiration><Date>2031-01-01T00:00:00{}</Date></Expiration>"
-    assert facts_of(foreign("a", "", dated.format(".000Z"))) == facts_of(foreign("a", "", dated.format("Z")))
+    assert content_of(foreign("a", "", dated.format(".000Z"))) == content_of(foreign("a", "", dated.format("Z")))
 
 
 def test_a_prefix_that_rgw_writes_beside_and_is_sent_inside_it() -> None:
@@ -122,7 +122,7 @@ def test_a_prefix_that_rgw_writes_beside_and_is_sent_inside_it() -> None:
     )
     before = document(beside)
     after = Configuration(merge(before, OWN, PLACE, None))
-    assert after.rules[0].facts == before.rules[0].facts
+    assert after.rules[0].content == before.rules[0].content
     assert b"<Filter><And><Tag>" in after.rules[0].raw
     assert b"<Prefix>p/</Prefix></And></Filter>" in after.rules[0].raw
     assert merge(document(beside, *(r.xml() for r in OWN)), OWN, PLACE, None).count(beside) == 1, "nothing to write"

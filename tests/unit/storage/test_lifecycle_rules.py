@@ -14,7 +14,7 @@ from imagelake.errors import ConfigError
 from imagelake.lifecycle.backends import BACKENDS, recognise
 from imagelake.lifecycle.bucket_rules import PROTECTED, BucketPrefix, TargetRules, reaches, target_rules
 from imagelake.lifecycle.estimate import prices
-from imagelake.lifecycle.rules_document import Configuration, facts_of
+from imagelake.lifecycle.rules_document import Configuration, content_of
 from imagelake.lifecycle.rules_plan import describe, merge
 from imagelake.storage.s3.client import is_aws
 
@@ -27,7 +27,9 @@ TIERING = {"storage_class": "STANDARD_IA", "after_days": 60}
 
 def test_each_kind_of_bytes_has_its_rule() -> None:
     asked = settings(reports_days=10, blobs_to=TIERING, rules=[{"prefix": "exports/", "expire_days": 3}])
-    found = {rule.name: (rule.prefix, describe(facts_of(rule.xml()))) for rule in target_rules(asked, PLACE, AWS).rules}
+    found = {
+        rule.name: (rule.prefix, describe(content_of(rule.xml()))) for rule in target_rules(asked, PLACE, AWS).rules
+    }
     assert found == {
         "done": ("some/lake/landing/.done/", "expires after 30 days"),
         "rejected": ("some/lake/landing/.rejected/", "expires after 90 days"),
@@ -151,16 +153,16 @@ def test_r2_leaves_out_what_it_lacks_and_says_so() -> None:
     assert "blobs" not in {rule.name for rule in archive.rules}
     assert "r2 has no rule that moves objects to GLACIER_IR" in {rule.reason for rule in archive.left_out}
     for rule in (*found.rules, *archive.rules):
-        assert facts_of(rule.xml()).narrowed == frozenset()
+        assert content_of(rule.xml()).narrowed == frozenset()
 
 
 def test_the_default_rule_of_r2_outlives_the_first_configuration() -> None:
     rules = target_rules(settings(), PLACE, R2).rules
-    first = Configuration(merge(Configuration(None), rules, PLACE, R2.implied))
-    assert first.rules[0].facts.rule_id == "Default Multipart Abort Rule"
-    assert merge(first, rules, PLACE, R2.implied) == first.data
-    gone = merge(first, (), PLACE, R2.implied)
-    assert [rule.facts.rule_id for rule in Configuration(gone).rules] == ["Default Multipart Abort Rule"]
+    first = Configuration(merge(Configuration(None), rules, PLACE, R2.default_rule))
+    assert first.rules[0].content.rule_id == "Default Multipart Abort Rule"
+    assert merge(first, rules, PLACE, R2.default_rule) == first.data
+    gone = merge(first, (), PLACE, R2.default_rule)
+    assert [rule.content.rule_id for rule in Configuration(gone).rules] == ["Default Multipart Abort Rule"]
 
 
 @pytest.mark.parametrize("name", ["seaweedfs", "other"])

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 from isal.isal_zlib import crc32
 
 from imagelake.bronze.probe.media_kinds import HEAD, media_type
-from imagelake.bronze.probe.probe_image import ImageFacts, ProbeLimits, is_image
+from imagelake.bronze.probe.probe_image import ImageProperties, ProbeLimits, is_image
 from imagelake.bronze.probe.probe_unread import READ, UNSUPPORTED, unread_problem
 from imagelake.bronze.probe.readers import WHOLE, WINDOW
 from imagelake.core.upload_paths import is_image_name
@@ -20,12 +20,12 @@ from imagelake.storage.zip.codec import crc_mismatch, decode, decode_all, size_m
 from imagelake.storage.zip.index import Entry
 from imagelake.storage.zip.member import HEADER_ROOM, data_offset
 
-Inspect = Callable[[bytes, str, ProbeLimits], ImageFacts]
+Inspect = Callable[[bytes, str, ProbeLimits], ImageProperties]
 
 _GAP = 1 << 16  # neighbours that are no farther apart are read together
 
 
-class Headway(Protocol):
+class FileProgress(Protocol):
     """Is told how far the work on a file has got, for whoever watches the time."""
 
     def reading(self) -> None:
@@ -81,7 +81,7 @@ class ProbeItem(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What was found, as FACTS has it after the columns taken over from the item."""
+    """What was found, as PROBE_ROWS has it after the columns taken over from the item."""
 
     content_hash: str | None = None
     crc32: int | None = None
@@ -115,14 +115,14 @@ class HashedContent(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Examiner:
+class Inspector:
     """Probes one file after the other."""
 
     limits: ProbeLimits
     inspect: Inspect
     ranges: Readable
 
-    def examine(self, items: Sequence[ProbeItem], number: int, headway: Headway) -> Answer:
+    def inspect_file(self, items: Sequence[ProbeItem], number: int, progress: FileProgress) -> Answer:
         """The answer to `items[number]`; bad bytes never raise."""
         item, offset = items[number], None
         try:
@@ -136,12 +136,12 @@ class Examiner:
                 content = self._whole(item, raw[offset - item.offset :][: item.stored])
             else:
                 offset = self._begin(item)
-                content = self._streamed(item, offset, headway)
+                content = self._streamed(item, offset, progress)
         except UploadRejected as error:
             return Answer(offset=offset, problem_rule=error.rule, problem=error.message)
         except (NotFound, OSError) as error:
             return Answer(offset=offset, problem_rule="file.unreadable", problem=f"cannot be read: {error}")
-        headway.decoding()
+        progress.decoding()
         return self._answer(item, offset, content)
 
     def _whole(self, item: ProbeItem, raw: memoryview) -> HashedContent:
@@ -157,7 +157,7 @@ class Examiner:
         room = min(item.end, item.offset + HEADER_ROOM)
         return data_offset(self.ranges.read(item.offset, room, room), _entry(item))
 
-    def _streamed(self, item: ProbeItem, offset: int, headway: Headway) -> HashedContent:
+    def _streamed(self, item: ProbeItem, offset: int, progress: FileProgress) -> HashedContent:
         digest, crc, length, kind = hashlib.sha256(), 0, 0, ""
         collected: bytearray | None = None
         for piece in decode(self.ranges.stream(offset, item.stored), item.codec, item.size):
@@ -169,7 +169,7 @@ class Examiner:
             length += len(piece)
             if collected is not None:
                 collected += piece
-            headway.reading()
+            progress.reading()
         return HashedContent(digest.hexdigest(), crc, length, kind, bytes(collected) if collected is not None else None)
 
     def _fits(self, item: ProbeItem, kind: str) -> bool:
@@ -179,26 +179,26 @@ class Examiner:
     def _answer(self, item: ProbeItem, offset: int, content: HashedContent) -> Answer:
         if item.crc32 is not None and item.crc32 != content.crc32:
             error = crc_mismatch(content.crc32, item.crc32)
-            image_facts = ImageFacts(problem_rule=error.rule, problem=error.message)
+            properties = ImageProperties(problem_rule=error.rule, problem=error.message)
         else:
-            image_facts = ImageFacts() if item.bare else self._look(item, content)
-        return Answer(content.sha256, content.crc32, content.length, offset, content.kind, *image_facts)
+            properties = ImageProperties() if item.bare else self._look(item, content)
+        return Answer(content.sha256, content.crc32, content.length, offset, content.kind, *properties)
 
-    def _look(self, item: ProbeItem, content: HashedContent) -> ImageFacts:
+    def _look(self, item: ProbeItem, content: HashedContent) -> ImageProperties:
         problem = unread_problem(item.path, content.kind, content.data)
         if problem is not None:
-            return ImageFacts(problem_rule=UNSUPPORTED, problem=problem)
+            return ImageProperties(problem_rule=UNSUPPORTED, problem=problem)
         if content.data is not None:
             return self.inspect(content.data, content.kind, self.limits)
         if is_image(content.kind):
             most = f"a quarter of {self.limits.memory_mb} MB (ingest.probe_memory_mb)"
-            return ImageFacts(problem_rule="image.too_large", problem=f"{content.length} bytes; at most {most}")
+            return ImageProperties(problem_rule="image.too_large", problem=f"{content.length} bytes; at most {most}")
         if not is_image_name(item.path):
-            return ImageFacts()
+            return ImageProperties()
         if content.length == 0:
-            return ImageFacts(problem_rule="image.empty", problem="holds no bytes")
+            return ImageProperties(problem_rule="image.empty", problem="holds no bytes")
         message = f"is named like an image but holds {content.kind}; {READ} are read"
-        return ImageFacts(problem_rule="image.unreadable", problem=message)
+        return ImageProperties(problem_rule="image.unreadable", problem=message)
 
 
 def _entry(item: ProbeItem) -> Entry:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from imagelake.bronze.probe.probe_file import Answer, Examiner, Inspect, ProbeItem
-from imagelake.bronze.probe.probe_image import ImageFacts, ProbeLimits, inspect_image
+from imagelake.bronze.probe.probe_file import Answer, Inspect, Inspector, ProbeItem
+from imagelake.bronze.probe.probe_image import ProbeLimits, inspect_image
 from imagelake.bronze.probe.readers import Ranges
 from imagelake.bronze.probe.sandbox import probe
 from imagelake.storage.uri import is_s3
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DESCRIPTORS",
-    "FACTS",
-    "ImageFacts",
+    "PROBE_ROWS",
+    "ImageProperties",
     "ProbeLimits",
     "describe",
     "describe_all",
@@ -56,7 +56,7 @@ DESCRIPTORS = pa.schema(
 )
 """The columns probe_members reads; others may be beside them."""
 
-FACTS = pa.schema(
+PROBE_ROWS = pa.schema(
     [
         *_PLACE,
         pa.field("content_hash", pa.string()),  # sha256 of the decoded bytes, hex; null when they cannot be read
@@ -104,24 +104,24 @@ def probe_members(
     inspect: Inspect = inspect_image,
     store: S3Storage | None = None,
 ) -> Iterator[pa.RecordBatch]:
-    """A batch of FACTS for each batch of DESCRIPTORS, row by row; read fastest in the order of uri and offset.
+    """A batch of PROBE_ROWS for each batch of DESCRIPTORS, row by row; read fastest in the order of uri and offset.
 
     `store` is needed where objects of a bucket are among them: any storage of that store.
     """
-    examiner = Examiner(limits, inspect, Ranges())
+    inspector = Inspector(limits, inspect, Ranges())
     for batch in batches:
         columns = [batch.column(name).to_pylist() for name in _ITEM_COLUMNS]
         items = [ProbeItem(*row) for row in zip(*columns, strict=True)]
-        yield _facts(batch, _probe(items, examiner, store))
+        yield _probe_rows(batch, _probe(items, inspector, store))
 
 
-def _probe(items: Sequence[ProbeItem], examiner: Examiner, store: S3Storage | None) -> list[Answer]:
+def _probe(items: Sequence[ProbeItem], inspector: Inspector, store: S3Storage | None) -> list[Answer]:
     if not items or not is_s3(items[0].uri):
-        return probe(items, examiner)
+        return probe(items, inspector)
     from imagelake.bronze.probe.probe_remote import probe_remote
 
     assert store is not None, "an upload of a bucket needs to know how to reach it"
-    return probe_remote(items, examiner, store)
+    return probe_remote(items, inspector, store)
 
 
 def describe(source: UploadSource, members: Members) -> pa.RecordBatch:
@@ -174,9 +174,9 @@ def _array(values: Any, kind: pa.DataType) -> pa.Array:
     return pa.array(values, kind)
 
 
-def _facts(batch: pa.RecordBatch, answers: Sequence[Answer]) -> pa.RecordBatch:
+def _probe_rows(batch: pa.RecordBatch, answers: Sequence[Answer]) -> pa.RecordBatch:
     answer_columns = zip(*answers, strict=True) if answers else [()] * len(Answer._fields)
-    names = FACTS.names[len(_PLACE) :]
-    columns = [batch.column(name) for name in FACTS.names[: len(_PLACE)]]
-    answered = [pa.array(c, FACTS.field(n).type) for n, c in zip(names, answer_columns, strict=True)]
-    return pa.record_batch([*columns, *answered], schema=FACTS)
+    names = PROBE_ROWS.names[len(_PLACE) :]
+    columns = [batch.column(name) for name in PROBE_ROWS.names[: len(_PLACE)]]
+    answered = [pa.array(c, PROBE_ROWS.field(n).type) for n, c in zip(names, answer_columns, strict=True)]
+    return pa.record_batch([*columns, *answered], schema=PROBE_ROWS)

@@ -101,7 +101,7 @@ class ProbeLimits:
         )
 
 
-class ImageFacts(NamedTuple):
+class ImageProperties(NamedTuple):
     """What an image is and looks like; and the rule that is broken.
 
     Raw width and height in pixels, Pillow mode, EXIF orientation 1 to 8, frames, bits a sample as the file has them,
@@ -129,31 +129,31 @@ def is_image(kind: str) -> bool:
     return kind in READABLE
 
 
-def inspect_image(data: bytes, kind: str, limits: ProbeLimits) -> ImageFacts:
+def inspect_image(data: bytes, kind: str, limits: ProbeLimits) -> ImageProperties:
     """The facts of an image of that media type; wants `prepare_decoders` first.
 
     Never raises for bad bytes, but decoders may crash or hang on them: run it in a process of its own.
     """
-    image_facts = ImageFacts()
+    properties = ImageProperties()
     try:
         with Image.open(io.BytesIO(data), formats=(_FORMATS[kind],)) as image:
-            image_facts = _header(image, data)
-            problem = _frame_problem(image, image_facts, limits) or _room_problem(image, data, limits)
+            properties = _header(image, data)
+            problem = _frame_problem(image, properties, limits) or _room_problem(image, data, limits)
             if problem is not None:
-                return _with_problem(image_facts, *problem)
+                return _with_problem(properties, *problem)
             if limits.decode:
-                image_facts = image_facts._replace(**_decode(image, data, image_facts.orientation or 1)._asdict())
+                properties = properties._replace(**_decode(image, data, properties.orientation or 1)._asdict())
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        return _with_problem(image_facts, "image.too_large", _too_many_pixels(error, limits))
+        return _with_problem(properties, "image.too_large", _too_many_pixels(error, limits))
     except MemoryError:
-        return _with_problem(image_facts, "image.too_large", _too_much_memory(limits))
+        return _with_problem(properties, "image.too_large", _too_much_memory(limits))
     except UnidentifiedImageError:
-        return _with_problem(image_facts, "image.unreadable", f"begins like {kind} but is none")
+        return _with_problem(properties, "image.unreadable", f"begins like {kind} but is none")
     except Exception as error:  # noqa: BLE001  decoders raise anything on hostile bytes, and each is the file's fault
         if any(words in str(error) for words in _NO_MEMORY):
-            return _with_problem(image_facts, "image.too_large", _too_much_memory(limits))
-        return _with_problem(image_facts, "image.unreadable", f"{type(error).__name__}: {str(error)[:300]}")
-    return image_facts
+            return _with_problem(properties, "image.too_large", _too_much_memory(limits))
+        return _with_problem(properties, "image.unreadable", f"{type(error).__name__}: {str(error)[:300]}")
+    return properties
 
 
 def prepare_decoders(limits: ProbeLimits) -> None:
@@ -166,17 +166,17 @@ def prepare_decoders(limits: ProbeLimits) -> None:
     warnings.simplefilter("error", Image.DecompressionBombWarning)
 
 
-def _with_problem(image_facts: ImageFacts, rule: str, problem: str) -> ImageFacts:
-    return image_facts._replace(problem_rule=rule, problem=problem)
+def _with_problem(properties: ImageProperties, rule: str, problem: str) -> ImageProperties:
+    return properties._replace(problem_rule=rule, problem=problem)
 
 
-def _header(image: Any, data: bytes) -> ImageFacts:
+def _header(image: Any, data: bytes) -> ImageProperties:
     width, height = image.size
     if image.format == "TIFF":
         # Pillow swaps the size of a rotated TIFF when it opens it
         width, height = image.tag_v2[TiffImagePlugin.IMAGEWIDTH], image.tag_v2[TiffImagePlugin.IMAGELENGTH]
     frames = getattr(image, "n_frames", 1)
-    return ImageFacts(width, height, image.mode, _orientation(image, data), frames, _bit_depth(image, data))
+    return ImageProperties(width, height, image.mode, _orientation(image, data), frames, _bit_depth(image, data))
 
 
 def _bit_depth(image: Any, data: bytes) -> int | None:
@@ -199,8 +199,8 @@ def _bit_depth(image: Any, data: bytes) -> int | None:
     return int(getattr(image, "bits", 1 if image.mode == "1" else 8))
 
 
-def _frame_problem(image: Any, image_facts: ImageFacts, limits: ProbeLimits) -> tuple[str, str] | None:
-    frames = image_facts.frames or 1
+def _frame_problem(image: Any, properties: ImageProperties, limits: ProbeLimits) -> tuple[str, str] | None:
+    frames = properties.frames or 1
     if frames > limits.max_frames:
         return "image.too_many_frames", f"{frames} frames; at most {limits.max_frames} (ingest.max_frames)"
     if frames > 1 and image.format != "MPO":

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from imagelake.bronze.probe.probe_file import Answer, Examiner, ProbeItem
+from imagelake.bronze.probe.probe_file import Answer, Inspector, ProbeItem
 from imagelake.bronze.probe.sandbox import probe
 from imagelake.errors import Conflict, ImagelakeError, IntegrityError, NotFound, UploadRejected
 from imagelake.storage.s3.bucket_storage import S3Storage
@@ -101,28 +101,28 @@ class _Patient:
         """There is nothing to decode."""
 
 
-def probe_remote(items: Sequence[ProbeItem], examiner: Examiner, store: S3Storage) -> list[Answer]:
+def probe_remote(items: Sequence[ProbeItem], inspector: Inspector, store: S3Storage) -> list[Answer]:
     """One answer for each item, in their order. Conflict when an archive has changed since it was listed."""
     answers_by_number: dict[int, Answer] = {}
     numbered = sorted(enumerate(items), key=lambda pair: (pair[1].uri, pair[1].offset))
-    large = [(number, item) for number, item in numbered if item.size > _most(examiner)]
-    runs = _runs([(number, item) for number, item in numbered if item.size <= _most(examiner)])
+    large = [(number, item) for number, item in numbered if item.size > _most(inspector)]
+    runs = _runs([(number, item) for number, item in numbered if item.size <= _most(inspector)])
     for lot in _lots(runs, store):
         spans_by_uri: dict[str, list[tuple[int, Fetched]]] = {}
         for run, data in lot:
             spans_by_uri.setdefault(run.span.uri, []).append((run.span.start, _checked(run, data)))
         small_items = [pair for run, _ in lot for pair in run.items]
-        answers = probe([item for _, item in small_items], replace(examiner, ranges=FetchedRanges(spans_by_uri)))
+        answers = probe([item for _, item in small_items], replace(inspector, ranges=FetchedRanges(spans_by_uri)))
         answers_by_number |= {number: answer for (number, _), answer in zip(small_items, answers, strict=True)}
     for number, item in large:
-        alone = replace(examiner, ranges=Streamed(item, store))
-        answers_by_number[number] = alone.examine([item], 0, _Patient())
+        alone = replace(inspector, ranges=Streamed(item, store))
+        answers_by_number[number] = alone.inspect_file([item], 0, _Patient())
     return [answers_by_number[number] for number in range(len(items))]
 
 
-def _most(examiner: Examiner) -> int:
+def _most(inspector: Inspector) -> int:
     """What is larger is never decoded (probe_file), and never held whole."""
-    return (examiner.limits.memory_mb << 20) // 4
+    return (inspector.limits.memory_mb << 20) // 4
 
 
 def _runs(items: Sequence[tuple[int, ProbeItem]]) -> list[_Run]:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from imagelake.bronze.probe.probe_files import FACTS, ProbeLimits, describe_all, probe_members
+from imagelake.bronze.probe.probe_files import PROBE_ROWS, ProbeLimits, describe_all, probe_members
 from imagelake.bronze.probe.probe_image import READABLE
 from imagelake.bronze.probe.probe_unread import UNSUPPORTED
 from imagelake.bronze.spread import collected, spread
@@ -30,13 +30,13 @@ _KNOWN = (
 )  # fmt: skip
 
 
-def archive_facts(ctx: Context, source: UploadSource) -> pa.Table:
-    """FACTS of all members of an archive."""
+def probe_archive(ctx: Context, source: UploadSource) -> pa.Table:
+    """PROBE_ROWS of all members of an archive."""
     return _probed(ctx, source, source.members)
 
 
-def loose_facts(ctx: Context, source: UploadSource, reused: pa.Table) -> pa.Table:
-    """FACTS of all loose files; those that are known (`known_files`) are not read."""
+def probe_loose_files(ctx: Context, source: UploadSource, reused: pa.Table) -> pa.Table:
+    """PROBE_ROWS of all loose files; those that are known (`unchanged_files`) are not read."""
     is_known = pc.is_in(source.members.table["path"], reused["path"].cast(pa.large_string()))
     unknown = Members(source.members.table.filter(pc.invert(is_known)))
     return pa.concat_tables([_probed(ctx, source, unknown), reused])
@@ -51,14 +51,14 @@ def first_rows(table: pa.Table, *columns: str) -> pa.Table:
 
 def _probed(ctx: Context, source: UploadSource, members: Members) -> pa.Table:
     if not members:
-        return FACTS.empty_table()
+        return PROBE_ROWS.empty_table()
     frame = spread(ctx, describe_all(source, members), sum_of(members.table["length"]))
-    prober = _prober(ProbeLimits.of(ctx.settings.ingest), store_of(source.uri, ctx.settings.s3))
-    return collected(frame.mapInArrow(prober, from_arrow_schema(FACTS))).cast(FACTS)
+    sandbox = _sandbox(ProbeLimits.of(ctx.settings.ingest), store_of(source.uri, ctx.settings.s3))
+    return collected(frame.mapInArrow(sandbox, from_arrow_schema(PROBE_ROWS))).cast(PROBE_ROWS)
 
 
-def known_files(ctx: Context, dataset: str, source: UploadSource) -> pa.Table:
-    """FACTS of the loose files that are in bronze already, as they were found then.
+def unchanged_files(ctx: Context, dataset: str, source: UploadSource) -> pa.Table:
+    """PROBE_ROWS of the loose files that are in bronze already, as they were found then.
 
     What tells that a file is the same: its place, its size, and its mtime, or its ETag in a bucket.
     """
@@ -77,14 +77,14 @@ def known_files(ctx: Context, dataset: str, source: UploadSource) -> pa.Table:
     files = delta_table(ctx.storage, bronze.FILES.path).to_pyarrow_dataset([("dataset", "=", dataset)])
     before = _first_of_each(files.to_batches(columns=[*place, *_KNOWN], filter=seen), here.select(place))
     if before is None:
-        return FACTS.empty_table()
+        return PROBE_ROWS.empty_table()
     joined = here.join(before, list(place), join_type="inner")
     columns = {name: joined[name] for name in ("path", "length", *_KNOWN)}
     columns |= {"uri": joined["source"], "stored": joined["length"]}
     count = len(joined)
     columns |= {"codec": pa.array(["stored"] * count, pa.string()), "offset": pa.array([0] * count, pa.int64())}
     columns["etag"] = joined[stamp] if remote else pa.nulls(count, pa.string())
-    return pa.table([columns[name] for name in FACTS.names], names=FACTS.names).cast(FACTS)
+    return pa.table([columns[name] for name in PROBE_ROWS.names], names=PROBE_ROWS.names).cast(PROBE_ROWS)
 
 
 def _first_of_each(rows: Iterable[pa.RecordBatch], keys: pa.Table) -> pa.Table | None:
@@ -125,7 +125,7 @@ def _plain(schema: pa.Schema) -> pa.Schema:
     return pa.schema([f.with_type(pa.string()) if f.type in texts else f for f in schema])
 
 
-def _prober(
+def _sandbox(
     limits: ProbeLimits, store: S3Storage | None
 ) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal
 
-from imagelake.bronze.probe.probe_file import Answer, Examiner, ProbeItem
+from imagelake.bronze.probe.probe_file import Answer, Inspector, ProbeItem
 from imagelake.bronze.probe.sandbox_child import Marker, run_child, take_messages
 from imagelake.errors import ConfigError, ImagelakeError
 
@@ -34,7 +34,7 @@ class _Verdict:
     problem: str | None = None
 
 
-def probe(items: Sequence[ProbeItem], examiner: Examiner) -> list[Answer]:
+def probe(items: Sequence[ProbeItem], inspector: Inspector) -> list[Answer]:
     """One answer for each item, in their order; usually one forked process for them all.
 
     A file that ends the process is tried once more, because something else may have ended it; then, as a file that
@@ -49,7 +49,7 @@ def probe(items: Sequence[ProbeItem], examiner: Examiner) -> list[Answer]:
         if verdict is not None and verdict.lost:
             answers.append(Answer(problem_rule=verdict.rule, problem=verdict.problem))
             continue
-        with _Child(_batch(items, first, verdicts), examiner) as child:
+        with _Child(_batch(items, first, verdicts), inspector) as child:
             end = child.run()
             mark = child.marker.get()
             answers += [_judged(a, verdicts.get(first + i)) for i, a in enumerate(child.answers)]
@@ -60,7 +60,7 @@ def probe(items: Sequence[ProbeItem], examiner: Examiner) -> list[Answer]:
             if end == "hung" and mark.stage == "reading":
                 raise _stalled(items[first + mark.number])
             verdicts[first + mark.number] = _next_verdict(
-                verdicts.get(first + mark.number), end, examiner.limits.seconds
+                verdicts.get(first + mark.number), end, inspector.limits.seconds
             )
         elif setbacks >= _SETBACKS:
             raise _never_begins()
@@ -113,18 +113,18 @@ def _stalled(item: ProbeItem) -> ImagelakeError:
 class _Child:
     """A probing process, which ends with this context."""
 
-    def __init__(self, items: Sequence[ProbeItem], examiner: Examiner) -> None:
+    def __init__(self, items: Sequence[ProbeItem], inspector: Inspector) -> None:
         self.answers: list[Answer] = []
-        self.marker = Marker(examiner.limits.seconds)
+        self.marker = Marker(inspector.limits.seconds)
         self._count = len(items)
-        self._seconds = examiner.limits.seconds
+        self._seconds = inspector.limits.seconds
         self._pipe, for_child = os.pipe()
         parent = os.getpid()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # other threads: the child runs none of their code
             self._pid = os.fork()
         if self._pid == 0:
-            run_child(items, for_child, self.marker, examiner, parent)
+            run_child(items, for_child, self.marker, inspector, parent)
         os.close(for_child)
 
     def run(self) -> End:

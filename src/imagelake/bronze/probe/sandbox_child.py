@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from imagelake.bronze.probe.probe_file import Answer, Examiner, Headway, ProbeItem
+from imagelake.bronze.probe.probe_file import Answer, FileProgress, Inspector, ProbeItem
 from imagelake.bronze.probe.probe_image import prepare_decoders
 
 Stage = Literal["idle", "reading", "decoding"]
@@ -43,7 +43,7 @@ class Mark:
 
 
 class Marker:
-    """A mark in memory that parent and child share; the child makes it, for probe_file.Headway too."""
+    """A mark in memory that parent and child share; the child makes it, for probe_file.FileProgress too."""
 
     def __init__(self, seconds: float) -> None:
         self._memory = mmap.mmap(-1, _MARK.size)
@@ -106,23 +106,23 @@ def take_messages(buffer: bytearray) -> list[Any]:
     return messages
 
 
-def run_child(items: Sequence[ProbeItem], pipe: int, marker: Marker, examiner: Examiner, parent: int) -> None:
+def run_child(items: Sequence[ProbeItem], pipe: int, marker: Marker, inspector: Inspector, parent: int) -> None:
     """Examine all items, write lists of answers in their order, and end; does not return."""
     try:
         _isolate(pipe)
-        prepare_decoders(examiner.limits)
-        _limit_memory(examiner.limits.memory_mb)
-        _examine_all(items, pipe, marker, examiner, parent)
+        prepare_decoders(inspector.limits)
+        _limit_memory(inspector.limits.memory_mb)
+        _inspect_all(items, pipe, marker, inspector, parent)
     finally:
         os._exit(0)
 
 
-def _examine_all(items: Sequence[ProbeItem], pipe: int, marker: Marker, examiner: Examiner, parent: int) -> None:
+def _inspect_all(items: Sequence[ProbeItem], pipe: int, marker: Marker, inspector: Inspector, parent: int) -> None:
     answers: list[Answer] = []
     reported = time.monotonic()
     for number in range(len(items)):
         marker.begin(number)
-        answers.append(_examined(examiner, items, number, marker))
+        answers.append(_inspected(inspector, items, number, marker))
         if len(answers) >= _REPORT_FILES or time.monotonic() - reported > _REPORT_SECONDS:
             if os.getppid() != parent:
                 return
@@ -132,9 +132,9 @@ def _examine_all(items: Sequence[ProbeItem], pipe: int, marker: Marker, examiner
     _write(pipe, message(answers))
 
 
-def _examined(examiner: Examiner, items: Sequence[ProbeItem], number: int, headway: Headway) -> Answer:
+def _inspected(inspector: Inspector, items: Sequence[ProbeItem], number: int, progress: FileProgress) -> Answer:
     try:
-        return examiner.examine(items, number, headway)
+        return inspector.inspect_file(items, number, progress)
     except Exception as error:  # noqa: BLE001  hostile input: whatever it sets off is recorded as its fault
         return Answer(problem_rule="image.probe_crashed", problem=f"{type(error).__name__}: {str(error)[:300]}")
 

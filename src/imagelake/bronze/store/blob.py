@@ -8,7 +8,7 @@ from imagelake.storage.zip.central_directory import Codec
 
 
 class SourceBlob(NamedTuple):
-    """Bytes to keep, as FACTS has them: where they are now, and what they are."""
+    """Bytes to keep, as PROBE_ROWS has them: where they are now, and what they are."""
 
     uri: str
     offset: int

@@ -32,34 +32,34 @@ from imagelake.uploads.source_rows import sum_of
 if TYPE_CHECKING:
     from imagelake.storage.s3.bucket_storage import S3Storage
 
-KEPT = pa.schema(
+STORED = pa.schema(
     [("content_hash", pa.string()), ("uri", pa.string()), ("offset", pa.int64()), ("problem", pa.string())]
 )
 """Where bytes are kept now, relative to the lake; or why they could not be."""
 
 
-def keep(ctx: Context, facts: pa.Table, single: bool) -> pa.Table:
-    """Keep the bytes of these FACTS, one row a content hash; KEPT.
+def store_rows(ctx: Context, probe_rows: pa.Table, single: bool) -> pa.Table:
+    """Keep the bytes of these PROBE_ROWS, one row a content hash; STORED.
 
     From `ingest.package_files` on they go into packages, unless each is to be an object of its own. Loose files stand
     there in the order of their hashes, so that each package is a fair sample of them; members of an archive stand as
     they do there, for neighbours are read together.
     """
-    packed = not single and len(facts) >= ctx.settings.ingest.package_files
-    is_loose = pc.all(pc.equal(facts["offset"], 0)).as_py()
+    packed = not single and len(probe_rows) >= ctx.settings.ingest.package_files
+    is_loose = pc.all(pc.equal(probe_rows["offset"], 0)).as_py()
     order = ("content_hash",) if packed and is_loose else BY_PLACE
-    blob_rows = facts.select(SourceBlob._fields).sort_by([(column, "ascending") for column in order])
+    blob_rows = probe_rows.select(SourceBlob._fields).sort_by([(column, "ascending") for column in order])
     frame = spread(ctx, blob_rows, sum_of(blob_rows["length"]), order)
     limit = ctx.settings.pack.package_megabytes << 20 if packed else None
-    worker = _keeper(ctx.storage, limit, store_of(facts["uri"][0].as_py(), ctx.settings.s3))
-    stored_rows = collected(frame.mapInArrow(worker, from_arrow_schema(KEPT))).cast(KEPT)
+    worker = _store_task(ctx.storage, limit, store_of(probe_rows["uri"][0].as_py(), ctx.settings.s3))
+    stored_rows = collected(frame.mapInArrow(worker, from_arrow_schema(STORED))).cast(STORED)
     problems = stored_rows["problem"].drop_null()
     if len(problems):
         raise ImagelakeError(problems[0].as_py(), hint="see to it, then run the same command again")
     return stored_rows
 
 
-def keep_blobs(
+def store_blobs(
     blobs: Iterable[SourceBlob], lake: Storage, package_bytes: int | None, store: S3Storage | None
 ) -> Iterator[tuple[str, str, int]]:
     """Keep each; its hash, and path and offset in the lake. ImagelakeError names the file that could not be kept.
@@ -128,7 +128,7 @@ def about(blob: SourceBlob) -> Iterator[None]:
         raise ImagelakeError(f"{blob.uri} cannot be read: {error.strerror}") from None
 
 
-def _keeper(
+def _store_task(
     lake: Storage, package_bytes: int | None, store: S3Storage | None
 ) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -139,11 +139,11 @@ def _keeper(
         )
         rows: list[tuple[str | None, str | None, int | None, str | None]] = []
         try:
-            rows += [(*location, None) for location in keep_blobs(blobs, lake, package_bytes, store)]
+            rows += [(*location, None) for location in store_blobs(blobs, lake, package_bytes, store)]
         except ImagelakeError as error:
             rows.append((None, None, None, error.message))
         if rows:
             columns = zip(*rows, strict=True)
-            yield pa.record_batch([pa.array(c, f.type) for c, f in zip(columns, KEPT, strict=True)], schema=KEPT)
+            yield pa.record_batch([pa.array(c, f.type) for c, f in zip(columns, STORED, strict=True)], schema=STORED)
 
     return run

@@ -172,14 +172,15 @@ def _notes(look: _Look) -> Iterator[str]:
             reading = f"; reading it costs ${found.read_price:g} a GiB" if found.read_price else ""
             yield f"{name} is billed for at least {found.billed_days} days{smallest}{reading}"
     for rule in look.found.rules:
-        if rule.mended != rule.raw:
-            yield f"rule {rule.facts.rule_id!r} is sent with its prefix inside And: this store would lose it otherwise"
-    if look.found.data is None and look.backend.implied:
+        if rule.normalised != rule.raw:
+            rule_id = rule.content.rule_id
+            yield f"rule {rule_id!r} is sent with its prefix inside And: this store would lose it otherwise"
+    if look.found.data is None and look.backend.default_rule:
         yield f"the default rule of {look.backend.name} is written along: a first configuration would end it"
     for rule in look.found.rules:
-        own = rule.facts.rule_id.startswith(f"imagelake-{look.place.lake_id[:8]}-")
-        if own and not look.place.owns(rule.facts.rule_id):
-            yield f"rule {rule.facts.rule_id!r} is this lake's at another place: a copy's, or left behind by a move"
+        own = rule.content.rule_id.startswith(f"imagelake-{look.place.lake_id[:8]}-")
+        if own and not look.place.owns(rule.content.rule_id):
+            yield f"rule {rule.content.rule_id!r} is this lake's at another place: a copy's, or left behind by a move"
 
 
 def _of_versions(look: _Look) -> Iterator[str]:

@@ -39,7 +39,7 @@ def split_images(
     recipe, settings = by
     assigned = assign(images, past, annotations, recipe)
     rows = counted(assigned.images.withColumn("contradicts", F.col("contradicts").cast("string")))
-    moved = rows.tally("origin").get("moved", 0)
+    moved = rows.count_by("origin").get("moved", 0)
     if moved and settings.splits.on_conflict == "refuse":
         examples = rows.frame.where("origin = 'moved'").select("image_key").limit(3).collect()
         raise GateFailed(
@@ -47,7 +47,7 @@ def split_images(
             f"{', '.join(row['image_key'] for row in examples)}",
             hint="mend the upload, or set splits.on_conflict: move",
         )
-    contradictions = rows.tally("contradicts").get("true", 0)
+    contradictions = rows.count_by("contradicts").get("true", 0)
     return Splits(rows, _remarks(assigned, moved, contradictions))
 
 

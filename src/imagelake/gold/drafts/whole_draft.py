@@ -21,7 +21,7 @@ from imagelake.gold.splits.assign import Recipe
 from imagelake.gold.splits.recipes import FIRST
 from imagelake.runs.context import Context
 from imagelake.tables import gold, silver
-from imagelake.tables.frames import all_settled, collected, together
+from imagelake.tables.frames import all_checkpointed, collected, run_parallel
 
 MANY_ROWS = 10_000_000
 """Rows of a draft from which on Spark counts them: this process counts a million in a second."""
@@ -46,7 +46,7 @@ class WholeDraft:
     def now(cls, ctx: Context, past_versions: Published, recipe: Recipe, versions: Mapping[str, int]) -> WholeDraft:
         """The draft at these Delta versions of its tables."""
         rows = (ctx.tables.read(spec, past_versions.dataset, versions[spec.name]) for spec in OF_ENTITY.values())
-        return cls(ctx, past_versions, recipe, FIRST, FIRST, VersionContent(*all_settled(*rows)), versions)
+        return cls(ctx, past_versions, recipe, FIRST, FIRST, VersionContent(*all_checkpointed(*rows)), versions)
 
     @classmethod
     def of_version(
@@ -54,7 +54,7 @@ class WholeDraft:
     ) -> WholeDraft:
         """The content of a version. recipe: what to split it by, its number, and that of the recipe it continues."""
         rows = (live(ctx.tables, past_versions, entity, number) for entity in ("image", "annotation", "category"))
-        return cls(ctx, past_versions, *recipe, VersionContent(*all_settled(*rows)))
+        return cls(ctx, past_versions, *recipe, VersionContent(*all_checkpointed(*rows)))
 
     def differences(self, attempt: Attempt) -> list[Difference]:
         """By comparing all rows with those of the newest version."""
@@ -65,7 +65,7 @@ class WholeDraft:
             old = live(self.ctx.tables, self.past_versions, entity, self.past_versions.number)
             return difference(attempt, entity, key, frame, old, "row_hash")
 
-        return together(
+        return run_parallel(
             lambda: compared("image", "image_key", self.content.images),
             lambda: compared("annotation", "annotation_key", self.content.annotations),
             lambda: compared("category", "name", self.content.categories),

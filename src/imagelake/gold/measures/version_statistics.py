@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from imagelake.gold.measures.relations import Relations
-from imagelake.quality.statistics import Statistics, Tally
+from imagelake.quality.statistics import LabelCount, Statistics
 
 COUNTS = """
 SELECT 'category' AS what, name AS of, CAST(NULL AS STRING) AS also, count(*) AS n FROM {categories} GROUP BY name
@@ -39,10 +39,13 @@ def statistics_of(rows: Iterable[tuple[Any, ...]]) -> Statistics:
             split_classes.setdefault(of, {})[also] = n
     annotations, images = counts.get("class", {}), counts.get("images of class", {})
     return Statistics(
-        {name: Tally(images.get(name, 0), annotations.get(name, 0)) for name in _names(counts, "category", "class")},
+        {
+            name: LabelCount(images.get(name, 0), annotations.get(name, 0))
+            for name in _names(counts, "category", "class")
+        },
         frozenset(counts.get("trained", {})),
         {
-            name: Tally(counts["images of split"][name], counts.get("split", {}).get(name, 0))
+            name: LabelCount(counts["images of split"][name], counts.get("split", {}).get(name, 0))
             for name in _names(counts, "images of split")
         },
         # in one order whoever counted: sums of shares depend on it in their last bits
@@ -50,7 +53,7 @@ def statistics_of(rows: Iterable[tuple[Any, ...]]) -> Statistics:
     )
 
 
-def as_json(tallies: Mapping[str, Tally]) -> str:
+def as_json(tallies: Mapping[str, LabelCount]) -> str:
     """JSON: name to its number of images and annotations, as a version row has it."""
     return json.dumps({name: tally.as_json() for name, tally in tallies.items()}, ensure_ascii=False)
 

@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 from imagelake.errors import UsageError
 from imagelake.gold.splits.groups import grouped
 from imagelake.gold.splits.stratify import stratified
-from imagelake.tables.frames import settled
+from imagelake.tables.frames import checkpointed
 
 _BITS = 52
 _KEPT, _UPLOADED, _PLACED = 0, 1, 2
@@ -81,7 +81,7 @@ def assign(images: DataFrame, history: DataFrame, annotations: Callable[[], Data
     frame = groups.images.join(published, "image_key", "left").withColumn("_asked", uploaded)
     decided = _decided(frame.withColumn("_wish", _wish()))
     placed = _stratified(decided, annotations(), recipe) if recipe.stratify else _hashed(decided, recipe)
-    return Assigned(_together(placed), groups.joined, groups.missing)
+    return Assigned(_chosen_splits(placed), groups.joined, groups.missing)
 
 
 def _wish() -> Column:
@@ -114,13 +114,13 @@ def _digits(seed: int) -> Column:
 
 def _stratified(frame: DataFrame, annotations: DataFrame, recipe: Recipe) -> DataFrame:
     """`_placed`: the split that is short of the group's class; null where the group has a split."""
-    rows = settled(frame)
+    rows = checkpointed(frame)
     groups = rows.groupBy("_root").agg(F.max("_best.split").alias("_decided")).withColumn("_u", _digits(recipe.seed))
     placed = stratified(groups, rows.select("_root", "image_key"), annotations, recipe.fractions)
     return rows.join(placed, "_root", "left")
 
 
-def _together(frame: DataFrame) -> DataFrame:
+def _chosen_splits(frame: DataFrame) -> DataFrame:
     chosen = frame.withColumn("_split", F.coalesce("_best.split", "_placed"))
     rank = F.coalesce("_best.rank", F.lit(_PLACED))
     moved = F.col("_wish").isNotNull() & (F.col("_wish.split") != F.col("_split"))

@@ -15,7 +15,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from imagelake.tables.frames import settled
+from imagelake.tables.frames import checkpointed
 
 Placed = Mapping[str, Mapping[str, int]]
 """Class to split to number of groups."""
@@ -27,7 +27,7 @@ def stratified(groups: DataFrame, members: DataFrame, annotations: DataFrame, sh
     groups: _root, _u (its hash), _decided (its split, null for a new group), one row a group; members: _root,
     image_key; annotations: image_key, category.
     """
-    classed = settled(groups.join(_classes(members, annotations), "_root", "left").fillna("", ["_class"]))
+    classed = checkpointed(groups.join(_classes(members, annotations), "_root", "left").fillna("", ["_class"]))
     placed: dict[str, dict[str, int]] = defaultdict(dict)
     for row in classed.where("_decided IS NOT NULL").groupBy("_class", "_decided").count().collect():
         placed[row["_class"]][row["_decided"]] = row["count"]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from imagelake.quality.catalogue.rule import Rule, facts, judgements
+from imagelake.quality.catalogue.rule import Rule, judgements, statements
 
 DATASETS: tuple[Rule, ...] = (
-    *facts(
+    *statements(
         "dataset",
         "warn",
         (

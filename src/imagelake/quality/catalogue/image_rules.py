@@ -10,9 +10,9 @@ from imagelake.quality.catalogue.rule import (
     MIN_SIDE,
     ODD_ASPECT,
     Rule,
-    facts,
     judgements,
     refusals,
+    statements,
 )
 
 IMAGES: tuple[Rule, ...] = (
@@ -43,7 +43,7 @@ IMAGES: tuple[Rule, ...] = (
         ("split.member_ambiguous", "several images fit a name in a split list"),
         ("split.member_malformed", "an entry of a split list is not the name of an image"),
     ),
-    *facts(
+    *statements(
         "image",
         "warn",
         ("image.labels_dropped", "its bytes changed to another size or orientation; labels of the old bytes went"),

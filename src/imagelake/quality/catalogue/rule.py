@@ -68,6 +68,6 @@ def judgements(entity: Entity, severity: Severity, *entries: tuple[str, str]) ->
     return tuple(Rule(rule_id, entity, severity, choices, doc) for rule_id, doc in entries)
 
 
-def facts(entity: Entity, severity: Severity, *entries: tuple[str, str]) -> tuple[Rule, ...]:
+def statements(entity: Entity, severity: Severity, *entries: tuple[str, str]) -> tuple[Rule, ...]:
     """Rules that state what has happened: no setting changes it."""
     return tuple(Rule(rule_id, entity, severity, (), doc) for rule_id, doc in entries)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from imagelake.quality.catalogue.rule import Rule, facts, judgements, refusals
+from imagelake.quality.catalogue.rule import Rule, judgements, refusals, statements
 
 UPLOADS: tuple[Rule, ...] = (
-    *facts(
+    *statements(
         "upload",
         "reject",
         ("format.unknown", "no format fits; name it with --format"),
@@ -57,7 +57,7 @@ UPLOADS: tuple[Rule, ...] = (
 )
 
 FILES: tuple[Rule, ...] = (
-    *facts(
+    *statements(
         "file",
         "quarantine",
         ("file.changed", "it changed between hashing and storing; the run ends and can be repeated"),
@@ -81,7 +81,7 @@ FILES: tuple[Rule, ...] = (
         ("document.wrong_shape", "the document is not built as its format asks"),
         ("document.xml_forbidden", "the document declares a DTD or entities"),
     ),
-    *facts("file", "warn", ("file.mask", "a mask or visualisation, kept but not an image of the dataset")),
+    *statements("file", "warn", ("file.mask", "a mask or visualisation, kept but not an image of the dataset")),
     *judgements("file", "warn", ("file.nested_archive", "an archive in the upload: it is kept and not opened")),
     *judgements(
         "file",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from imagelake.client.sql_text import Row, texts
 from imagelake.report.checks.rule_titles import meaning
 from imagelake.report.pictures.album import Album
-from imagelake.report.pictures.scene import Scene, scene, shapes, turn_of
+from imagelake.report.pictures.scene import Scene, orientation_of, scene, shapes
 from imagelake.report.scope import ReportScope
 from imagelake.report.sketch import Material, Sketch
 
@@ -82,7 +82,7 @@ def _keys(scope: ReportScope, rules: Sequence[str]) -> dict[str, list[str]]:
 
 
 def _example(rule: str, image: Row, rows: Sequence[Row], album: Album) -> FlaggedImage:
-    turn = turn_of(image)
+    turn = orientation_of(image)
     marked = [r for r in rows if rule in (r["flags"] or ())]
     others = [r for r in rows if rule not in (r["flags"] or ())]
     drawn = shapes(others[:_MOST_OTHERS], turn, "other") + shapes(marked, turn, "flagged")

@@ -13,7 +13,7 @@ from imagelake.geometry.boxes import Box
 from imagelake.report.checks.refused_box import refused_box
 from imagelake.report.checks.rule_titles import meaning
 from imagelake.report.pictures.album import Album
-from imagelake.report.pictures.scene import Scene, is_near, refused_shapes, scene, shapes, turn_of, view_with
+from imagelake.report.pictures.scene import Scene, is_near, orientation_of, refused_shapes, scene, shapes, view_with
 from imagelake.report.scope import ReportScope
 from imagelake.report.sketch import Material, Sketch
 from imagelake.tables import silver
@@ -138,7 +138,7 @@ def _on_image(row: Row, image: Row, others: Sequence[Row], album: Album) -> Refu
     """A refused row over the picture it speaks of, whose accepted annotations are drawn thin."""
     if row["entity"] == "image" and (refused_hash := _hash_of(row)) not in (None, image["content_hash"]):
         return _bytes_alone(row, str(refused_hash), album)
-    turn = turn_of(image)
+    turn = orientation_of(image)
     box = refused_box(row["message"], row["raw"], turn) if row["entity"] == "annotation" else None
     drawn = shapes(others, turn, "other")
     remark = None

@@ -46,7 +46,7 @@ class Scene:
     note: str | None = None
 
 
-def turn_of(row: Row) -> Orientation:
+def orientation_of(row: Row) -> Orientation:
     """How a row of scope.image_rows is to be shown."""
     return Orientation(row["orientation"], row["width"], row["height"])
 

@@ -15,7 +15,7 @@ from imagelake.client.delta.version_rows import live
 from imagelake.client.sql_text import Row
 from imagelake.config.dataset_settings import StatisticsSettings
 from imagelake.quality.near_duplicates import DISTANCE, near_duplicates
-from imagelake.report.pictures.scene import Scene, scene, shapes, turn_of
+from imagelake.report.pictures.scene import Scene, orientation_of, scene, shapes
 from imagelake.report.scope import ReportScope
 from imagelake.report.sketch import Material, Sketch
 
@@ -164,6 +164,6 @@ def _drawn(scope: ReportScope, kind: SamenessCounts, material: Material) -> Same
 
 def _scene(key: str, material: Material) -> Scene:
     image, rows = material.samples.images[key], material.samples.annotations.get(key, ())
-    turn = turn_of(image)
+    turn = orientation_of(image)
     name = material.album.want(image["content_hash"], image["orientation"], _SIDE)
     return scene(name, key[:200], turn.size, shapes(rows, turn, "focus"), rows[0]["total"] if rows else 0)

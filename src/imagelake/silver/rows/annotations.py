@@ -18,7 +18,7 @@ from imagelake.silver.rows.match_images import AMBIGUOUS, DUPLICATE, MISSING
 from imagelake.silver.upload import space
 from imagelake.silver.upload.delivery import Delivery
 from imagelake.tables import silver
-from imagelake.tables.frames import settled
+from imagelake.tables.frames import checkpointed
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def judge(delivery: Delivery, frame: DataFrame, draft: DataFrame, severities: Ma
         draft_hashes, "annotation_key", "left"
     )
     unchanged = same(F.col("row_hash"), F.col("_old_row_hash")) & same(F.col("area"), F.col("_old_area"))
-    marked = settled(rows.withColumn("_same", unchanged).drop("_old_row_hash", "_old_area"))
+    marked = checkpointed(rows.withColumn("_same", unchanged).drop("_old_row_hash", "_old_area"))
     return IncomingAnnotations(marked.where(F.col(REJECT).isNull()), marked.where(F.col(REJECT).isNotNull()))
 
 

@@ -66,7 +66,7 @@ def broken_rules(
     return {rule: len(names) for rule, names in broken.items() if names}
 
 
-def fold(
+def categories_after(
     delivery: Delivery,
     old: Sequence[Mapping[str, Any]],
     brought: Sequence[Declared],

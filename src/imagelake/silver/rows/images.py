@@ -16,7 +16,7 @@ from imagelake.silver.image_frames import Row, map_rows, same, sorted_set, text_
 from imagelake.silver.upload.delivery import Delivery
 from imagelake.silver.upload.space import MISMATCH, SWAPPED
 from imagelake.tables import silver
-from imagelake.tables.frames import settled
+from imagelake.tables.frames import checkpointed
 
 BYTES_CHANGED, LABELS_REJECTED = "image.bytes_changed", "image.labels_rejected"
 STICKY = (BYTES_CHANGED, LABELS_REJECTED)
@@ -95,9 +95,9 @@ def incoming(
     uploaded: `with_keys` of its image files; spoken_of: `listed` of its documents; draft: silver.images; published:
     image_key and published_split of images that were ever in a version.
     """
-    draft_columns = _known(draft)
+    draft_columns = _draft_columns(draft)
     came = uploaded.join(spoken_of, "image_key", "left").join(draft_columns, "image_key", "left")
-    noted = with_flags_judged(_facts(delivery, came, uploaded, draft), severities)
+    noted = with_flags_judged(_with_row_problems(delivery, came, uploaded, draft), severities)
     judged = with_problems(noted, _rules(), severities)
     referenced = (
         draft.drop("flags", "labelled", "split", "source_id", "attributes")
@@ -108,7 +108,7 @@ def incoming(
     rows = judged.unionByName(without_flags_off(referenced, severities), allowMissingColumns=True).join(
         published, "image_key", "left"
     )
-    rows = settled(rows.withColumn("asked_split", F.coalesce("split", "_list_split")))
+    rows = checkpointed(rows.withColumn("asked_split", F.coalesce("split", "_list_split")))
     return Incoming(rows.where(F.col(REJECT).isNull()), rows.where(F.col(REJECT).isNotNull()))
 
 
@@ -154,7 +154,7 @@ def merged(delivery: Delivery, accepted: DataFrame, units: DataFrame) -> DataFra
         & same(F.col("split"), F.col("_old_split"))
         & same(_has(F.col("flags"), BYTES_CHANGED), _has(F.col("_old_flags"), BYTES_CHANGED))
     )
-    return settled(
+    return checkpointed(
         hashed.select(
             *silver.IMAGES.names,
             unchanged.alias("_same"),
@@ -188,12 +188,12 @@ def with_labels_rejected(images: DataFrame, refused: DataFrame) -> DataFrame:
     return images.join(kinds, "image_key", "left").withColumn("flags", marked).drop("_refused")
 
 
-def _known(draft: DataFrame) -> DataFrame:
+def _draft_columns(draft: DataFrame) -> DataFrame:
     renamed = (F.col(name).alias(f"_old_{name}") for name in _OLD)
     return draft.select("image_key", *renamed, F.col("row_hash").alias("_old_row_hash"))
 
 
-def _facts(delivery: Delivery, came: DataFrame, uploaded: DataFrame, draft: DataFrame) -> DataFrame:
+def _with_row_problems(delivery: Delivery, came: DataFrame, uploaded: DataFrame, draft: DataFrame) -> DataFrame:
     own = uploaded.select(F.col("image_key").alias("_twin"))
     twins = draft.select("content_hash", F.col("image_key").alias("_twin")).join(own, "_twin", "left_anti")
     twins = twins.groupBy("content_hash").agg(F.min("_twin").alias("_twin"))

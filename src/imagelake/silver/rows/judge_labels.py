@@ -12,12 +12,12 @@ from pyspark.sql import functions as F
 from imagelake.config.dataset_settings import DatasetSettings
 from imagelake.silver.rows import annotations as ann
 from imagelake.silver.rows.images import Incoming
-from imagelake.silver.rows.units import UNIT, brought_units, listed_units, refused_units
+from imagelake.silver.rows.units import UNIT, listed_units, refused_units, uploaded_units
 from imagelake.silver.rows.waiting import Entering, entering
 from imagelake.silver.upload.delivery import Delivery
 from imagelake.silver.upload.read_upload import UploadRecords
 from imagelake.silver.upload.space import with_space
-from imagelake.tables.frames import settled
+from imagelake.tables.frames import checkpointed
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def judge_labels(
 ) -> JudgedLabels:
     """Judge an upload's labels. draft: annotations, and open rejections if any; rules: settings and severities."""
     annotations, open_rejections = draft
-    units = settled(listed_units(upload.matched, images.accepted))
+    units = checkpointed(listed_units(upload.matched, images.accepted))
     judge = partial(_judged, _Judge(delivery, upload, images, annotations, rules))
     waiting = None
     # a whole dataset leaves nothing of before, what waited least of all
@@ -51,9 +51,9 @@ def judge_labels(
         waiting = entering(open_rejections, arrived, units)
     if open_rejections is None or waiting is None:
         judged = judge(upload.labels, upload.matched)
-        return JudgedLabels(judged, settled(_brought(units, judged, upload)), upload.matched, None)
+        return JudgedLabels(judged, checkpointed(_uploaded_units(units, judged, upload)), upload.matched, None)
     # a unit all of whose labels are refused says nothing: what waited for it is the newest word on it
-    own = settled(_brought(units, judge(upload.labels, upload.matched), upload))
+    own = checkpointed(_uploaded_units(units, judge(upload.labels, upload.matched), upload))
     waiting = entering(open_rejections, arrived, own)
     assert waiting is not None, "fewer units leave no less"
     sizes = images.accepted.select("image_key", "width", "height", "orientation")
@@ -63,8 +63,8 @@ def judge_labels(
     matched = upload.matched.unionByName(waited, allowMissingColumns=True)
     judged = judge(records, matched)
     refused = judged.rejected.where("_scope = 'waiting' AND image_key IS NOT NULL").select(*UNIT).distinct()
-    entered = brought_units(listed_units(waited, images.accepted), judged.accepted, refused)
-    return JudgedLabels(judged, settled(own.unionByName(entered).distinct()), matched, waiting)
+    entered = uploaded_units(listed_units(waited, images.accepted), judged.accepted, refused)
+    return JudgedLabels(judged, checkpointed(own.unionByName(entered).distinct()), matched, waiting)
 
 
 @dataclass(frozen=True)
@@ -88,10 +88,10 @@ def _judged(by: _Judge, records: DataFrame, matched: DataFrame) -> ann.IncomingA
     return ann.judge(by.delivery, frame, by.annotations, severities)
 
 
-def _brought(units: DataFrame, judged: ann.IncomingAnnotations, upload: UploadRecords) -> DataFrame:
+def _uploaded_units(units: DataFrame, judged: ann.IncomingAnnotations, upload: UploadRecords) -> DataFrame:
     """The units of an upload's own labels. units: those that its documents list."""
     issues = upload.records.where("type = 'issue'")
-    return brought_units(units, judged.accepted, refused_units(judged.rejected, issues, upload.matched))
+    return uploaded_units(units, judged.accepted, refused_units(judged.rejected, issues, upload.matched))
 
 
 def renamed(frame: DataFrame, column: str, settings: DatasetSettings) -> DataFrame:

@@ -26,7 +26,7 @@ from imagelake.core import upload_paths
 from imagelake.formats.voc.images import ANNOTATION_FOLDERS
 from imagelake.silver.image_frames import Row, map_rows
 from imagelake.storage.label_paths import NAME as SAVE_NAME
-from imagelake.tables.frames import settled
+from imagelake.tables.frames import checkpointed
 
 FOUND, MISSING, AMBIGUOUS, DUPLICATE = "found", "missing", "ambiguous", "duplicate"
 
@@ -48,11 +48,11 @@ def match(records: DataFrame, uploaded: DataFrame, draft: DataFrame, by_name: bo
     upload's images; draft: image_key of the draft's images. `waits_for` is the name an unknown image is waited for by.
     """
     narrow = records.select(*_ID, "document", "file", "by_stem", "absolute", "split", F.size("kinds").alias("kinds"))
-    asked = settled(map_rows(narrow, _ASKED, partial(_asked, by_name=by_name)))
+    asked = checkpointed(map_rows(narrow, _ASKED, partial(_asked, by_name=by_name)))
     questions = asked.select(*_ID, "split", "kinds", F.explode("asked").alias("q")).select(
         *_ID, "split", "kinds", "q.*"
     )
-    ranked = settled(_best(questions.where(F.col("rank") <= _LAST_EXACT), _exact(uploaded)))
+    ranked = checkpointed(_best(questions.where(F.col("rank") <= _LAST_EXACT), _exact(uploaded)))
     rest = asked.select(*_ID).join(ranked, [*_ID], "left_anti")
     if not rest.isEmpty():
         listed = ranked.where((F.col("kinds") > 0) & (F.col("n") == 1)).select("image_key").distinct()

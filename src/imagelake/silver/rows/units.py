@@ -28,7 +28,7 @@ def refused_units(rejected: DataFrame, issues: DataFrame, matched: DataFrame) ->
     return units.unionByName(of_issues.select(F.col("_key").alias("image_key"), "kind")).distinct()
 
 
-def brought_units(listed: DataFrame, accepted: DataFrame, refused: DataFrame) -> DataFrame:
+def uploaded_units(listed: DataFrame, accepted: DataFrame, refused: DataFrame) -> DataFrame:
     """The units an upload brings: a unit all of whose labels were refused is none, for nobody knows what it says."""
     some = accepted.select(*UNIT).distinct()
     return listed.unionByName(some).distinct().join(refused.join(some, [*UNIT], "left_anti"), [*UNIT], "left_anti")

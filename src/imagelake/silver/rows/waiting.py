@@ -16,7 +16,7 @@ from imagelake.quality.catalogue import WAITING
 from imagelake.silver.image_frames import Row, map_rows
 from imagelake.silver.rows.match_images import DUPLICATE, FOUND, draft_names
 from imagelake.silver.upload.parsed_records import DDL
-from imagelake.tables.frames import distinct_values, is_empty, local_rows, settled
+from imagelake.tables.frames import checkpointed, distinct_values, is_empty, local_rows
 
 _LABEL = ("doc", "ref", "kind")
 _NARROW = ("rejection_id", "document", "file", "by_stem", "absolute")
@@ -45,7 +45,7 @@ def entering(open_rejections: DataFrame, arrived: DataFrame, units: DataFrame) -
     if rows.isEmpty():
         return None
     located = rows.join(_located(rows, arrived), "rejection_id")
-    located = settled(_claimed(located))
+    located = checkpointed(_claimed(located))
     if located.isEmpty():
         return None
     one = located.where(F.col("status") == FOUND)

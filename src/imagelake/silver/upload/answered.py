@@ -13,7 +13,7 @@ from imagelake.silver.image_frames import same
 from imagelake.silver.rows.units import UNIT
 from imagelake.silver.upload.silver_upload import places_of
 from imagelake.storage.blobs.location import read_location
-from imagelake.tables.frames import settled
+from imagelake.tables.frames import checkpointed
 
 _OUTLINES = ("polygon", "rle")
 _BOX = "box"
@@ -42,7 +42,7 @@ def answered(ctx: Context, slip: receipt.Receipt | None) -> DataFrame | None:
     if slip is None or not slip.rejections:
         return None
     ids = [(rejection,) for rejection in dict.fromkeys(slip.rejections)]
-    return settled(ctx.spark.createDataFrame(ids, "rejection_id string"))
+    return checkpointed(ctx.spark.createDataFrame(ids, "rejection_id string"))
 
 
 def stand_ins(before: DataFrame, accepted: DataFrame, brought: DataFrame, lineage: tuple[int, ...]) -> StandIns | None:
@@ -61,9 +61,11 @@ def stand_ins(before: DataFrame, accepted: DataFrame, brought: DataFrame, lineag
     equal = [F.col(c) == F.col(f"_{c}") for c in ("image_key", "source_document", "category")]
     by_id = F.col("source_id") == F.col("_source_id")
     by_box = F.col("source_id").isNull() & F.col("_source_id").isNull() & same(F.col("bbox"), F.col("_bbox"))
-    stood = settled(own.join(outlines, [*equal, by_id | by_box], "left_semi").select("annotation_key", "image_key"))
+    stood = checkpointed(
+        own.join(outlines, [*equal, by_id | by_box], "left_semi").select("annotation_key", "image_key")
+    )
     if stood.isEmpty():
         return None
     left = boxes.join(stood.select("annotation_key"), "annotation_key", "left_anti").select("image_key")
     images = stood.select("image_key").distinct().join(left, "image_key", "left_anti")
-    return StandIns(stood.select("annotation_key"), settled(images))
+    return StandIns(stood.select("annotation_key"), checkpointed(images))

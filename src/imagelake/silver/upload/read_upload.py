@@ -20,7 +20,7 @@ from imagelake.silver.upload.delivery import Delivery
 from imagelake.silver.upload.parse import large_documents, parse
 from imagelake.silver.upload.silver_upload import current_detection, files_of, upload_tree
 from imagelake.silver.upload.space import with_space
-from imagelake.tables.frames import parted, settled
+from imagelake.tables.frames import checkpointed, parted
 
 _BOX = "box"
 
@@ -59,7 +59,7 @@ def parse_upload(ctx: Context, delivery: Delivery) -> ParsedUpload:
     tree = upload_tree(ctx, delivery.dataset, delivery.attempt_id)
     detection = current_detection(delivery, tree)
     units = reader(detection.format).plan(tree, detection)
-    labels, records = parted(settled(_scoped(parse(ctx, tree, units))), "type", "annotation")
+    labels, records = parted(checkpointed(_scoped(parse(ctx, tree, units))), "type", "annotation")
     _check_documents(delivery, listed.where("role <> 'ignored'"), records)
     if delivery.format in _FORMATS_WITH_EVERY_KIND:
         records = _with_kinds(labels, records)
@@ -74,12 +74,12 @@ def read_upload(parsed: ParsedUpload, draft_images: DataFrame, by_name: bool) ->
     """
     listed, labels, records = parsed.listed, parsed.labels, parsed.records
     files = listed.where("role <> 'ignored'")
-    images = settled(with_keys(files.where("role = 'image'"), draft_images.select("image_key")))
+    images = checkpointed(with_keys(files.where("role = 'image'"), draft_images.select("image_key")))
     named = match(records.where("type = 'image'"), images, draft_images.select("image_key"), by_name)
     size = ("image_key", "width", "height", "orientation")
     others = draft_images.select(*size).join(images.select("image_key"), "image_key", "left_anti")
     spaced = with_space(named, images.select(*size).unionByName(others))
-    matched = settled(with_waiting_kinds(spaced, labels, records))
+    matched = checkpointed(with_waiting_kinds(spaced, labels, records))
     return UploadRecords(listed, files, images, labels, records, matched)
 
 

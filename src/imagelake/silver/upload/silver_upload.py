@@ -20,7 +20,7 @@ from imagelake.storage.blobs.location import Location, read_location
 from imagelake.tables import bronze
 from imagelake.tables.blob_states import live_rows
 from imagelake.tables.delta.types import arrow_schema
-from imagelake.tables.frames import FEW_ROWS, settled
+from imagelake.tables.frames import FEW_ROWS, checkpointed
 
 _PLACE = ("content_hash", "uri", "offset", "length", "size", "codec")
 
@@ -52,7 +52,7 @@ def files_of(ctx: Context, delivery: Delivery) -> DataFrame:
     """The rows of bronze.files of an upload, settled."""
     is_mine = F.col("attempt_id") == delivery.attempt_id
     if int(delivery.row["files"]["read"]) > FEW_ROWS:
-        return settled(ctx.tables.read(bronze.FILES, delivery.dataset).where(is_mine))
+        return checkpointed(ctx.tables.read(bronze.FILES, delivery.dataset).where(is_mine))
     mine = pc.field("attempt_id") == delivery.attempt_id
     rows = ctx.tables.arrow(bronze.FILES, delivery.dataset, bronze.FILES.names, mine)
     return ctx.tables.frame_of(bronze.FILES, rows.cast(arrow_schema(bronze.FILES)))

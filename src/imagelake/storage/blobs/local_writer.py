@@ -22,13 +22,13 @@ def blob_path(content_hash: str) -> str:
     return f"{OBJECTS}/{content_hash[:2]}/{content_hash}"
 
 
-def keep_bytes(lake: str, content_hash: str, length: int, pieces: Iterable[bytes | memoryview]) -> None:
+def store_bytes(lake: str, content_hash: str, length: int, pieces: Iterable[bytes | memoryview]) -> None:
     """Keep bytes in the lake at this local folder unless it has them. Nothing is synced: that is Storage.flush.
 
     UploadRejected (`file.changed`) when the pieces have another hash. A disk that cannot take them is an
     ImagelakeError, which nobody mistakes for a fault of the bytes.
     """
-    if _is_kept(lake, content_hash, length):
+    if _is_stored(lake, content_hash, length):
         return
     target = f"{lake}/{blob_path(content_hash)}"
     # beside its final name: a rename across folders takes a lock of the whole file system
@@ -61,8 +61,8 @@ class LocalBlobWriter:
     folder: str
 
     def write(self, content_hash: str, length: int, pieces: Iterable[bytes | memoryview]) -> None:
-        """`keep_bytes` in this lake."""
-        keep_bytes(self.folder, content_hash, length, pieces)
+        """`store_bytes` in this lake."""
+        store_bytes(self.folder, content_hash, length, pieces)
 
     def copy(self, content_hash: str, bucket: str, key: str, etag: str | None) -> None:
         """A folder has no server: a plan that asks for a copy is wrong."""
@@ -139,7 +139,7 @@ def writing(lake: str) -> Iterator[None]:
         ) from None
 
 
-def _is_kept(lake: str, content_hash: str, length: int) -> bool:
+def _is_stored(lake: str, content_hash: str, length: int) -> bool:
     # another length is what a power cut has left of a file that was never flushed: write it again
     with writing(lake):
         try:

@@ -65,15 +65,15 @@ class Lease:
         return self._record.fence
 
     @property
-    def suspect(self) -> bool:
+    def maybe_paused(self) -> bool:
         """A holder before us was taken over while it may be asleep: it can wake up and write what it once computed."""
-        return self._record.suspect
+        return self._record.maybe_paused
 
-    def clear_suspect(self) -> None:
+    def clear_maybe_paused(self) -> None:
         """To be called once every table has been fenced off against such a holder."""
         with self._changing:
-            if self._record.suspect:
-                self._change(replace(self._record, suspect=False))
+            if self._record.maybe_paused:
+                self._change(replace(self._record, maybe_paused=False))
 
     def check(self) -> None:
         """Locked when somebody else has taken the name over; to be called right before each write."""
@@ -153,8 +153,8 @@ def acquire(
         old = decode_record(data) if data is not None else None
         now = clock()
         if old is None or is_free(old, now):
-            suspect = _suspect(data, old)
-            record = LeaseRecord(holder, _next_fence(data, old, now), now, now + ttl, suspect=suspect)
+            maybe_paused = _maybe_paused(data, old)
+            record = LeaseRecord(holder, _next_fence(data, old, now), now, now + ttl, maybe_paused=maybe_paused)
             if lock.swap(data, encode_record(record)):
                 taken_over = data is not None and not (old is not None and old.released)
                 return Lease(_Grant(name, lock, record, taken_over), ttl, clock)
@@ -196,11 +196,11 @@ class _Grant:
     taken_over: bool
 
 
-def _suspect(data: bytes | None, old: LeaseRecord | None) -> bool:
+def _maybe_paused(data: bytes | None, old: LeaseRecord | None) -> bool:
     """Whether the last holder may be asleep: it neither released nor has been seen to end."""
     if old is None:
         return data is not None
-    return old.suspect or not (old.released or has_ended(old.holder))
+    return old.maybe_paused or not (old.released or has_ended(old.holder))
 
 
 def _next_fence(data: bytes | None, old: LeaseRecord | None, now: datetime) -> int:

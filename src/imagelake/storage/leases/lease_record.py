@@ -26,7 +26,7 @@ class Holder:
 class LeaseRecord:
     """One acquisition. Times are aware datetimes; a released record stays for its fence.
 
-    `suspect`: an earlier holder was taken over while it may have been alive, and nobody has fenced it off since.
+    `maybe_paused`: an earlier holder was taken over while it may have been alive, and nobody has fenced it off since.
     """
 
     holder: Holder
@@ -34,7 +34,7 @@ class LeaseRecord:
     acquired: datetime
     expires: datetime
     released: bool = False
-    suspect: bool = False
+    maybe_paused: bool = False
 
 
 def this_process(run_id: str) -> Holder:
@@ -69,7 +69,7 @@ def encode_record(record: LeaseRecord) -> bytes:
         "acquired": record.acquired.isoformat(),
         "expires": record.expires.isoformat(),
         "released": record.released,
-        "suspect": record.suspect,
+        "suspect": record.maybe_paused,
     }
     return json.dumps(data, indent=1).encode() + b"\n"
 

@@ -269,7 +269,7 @@ class S3Storage:
                 with translated("write", self.uri(path)):
                     self.client.put_object(**self.at(path), Body=data, ContentMD5=md5, **condition)
                 return True
-            except (s3.Taken, NotFound):
+            except (s3.ConditionFailed, NotFound):
                 if not condition:
                     raise
                 return self.stat(path) is not None and self.read(path) == data

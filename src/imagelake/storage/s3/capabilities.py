@@ -25,7 +25,7 @@ class MultipartUpload:
     begun: datetime
 
 
-def keeps_conditions(storage: S3Storage) -> bool:
+def honours_conditions(storage: S3Storage) -> bool:
     """Whether the store refuses a put on condition that the object is absent when it is there (If-None-Match: *).
 
     One that does not know the condition overwrites silently: two writers lose each other's commits there.
@@ -40,7 +40,7 @@ def keeps_conditions(storage: S3Storage) -> bool:
 
 def require_conditions(storage: S3Storage) -> None:
     """ConfigError unless the store keeps conditions, or only one writer is declared."""
-    if not storage.settings.single_writer and not keeps_conditions(storage):
+    if not storage.settings.single_writer and not honours_conditions(storage):
         raise ConfigError(
             f"the store of {storage.root} ignores If-None-Match: two writers would overwrite each other's commits",
             hint="use another store, or set s3.single_writer=true if only one machine ever writes, one run at a time",

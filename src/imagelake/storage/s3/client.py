@@ -51,7 +51,7 @@ class Keys:
     token: str | None = field(default=None, repr=False)
 
 
-class Taken(Conflict):
+class ConditionFailed(Conflict):
     """A condition on the object failed: it is there, or is another one than expected."""
 
 
@@ -195,7 +195,7 @@ def translated(verb: str, uri: str) -> Iterator[None]:
     try:
         yield
     except boto.ClientError as error:
-        raise _told(error, verb, uri) from None
+        raise _as_error(error, verb, uri) from None
     except _NO_KEYS as error:
         raise ConfigError(f"cannot {verb} {uri}: {error}", hint=_NO_KEYS_HINT) from None
     except boto.SSLError as error:
@@ -212,7 +212,7 @@ def translated(verb: str, uri: str) -> Iterator[None]:
         raise ImagelakeError(f"cannot {verb} {uri}: {_line(error)}", hint="run the same command again") from None
 
 
-def _told(error: boto.ClientError, verb: str, uri: str) -> ImagelakeError:
+def _as_error(error: boto.ClientError, verb: str, uri: str) -> ImagelakeError:
     details: Mapping[str, Any] = error.response.get("Error", {})
     code, said = str(details.get("Code", "")), str(details.get("Message") or "")
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
@@ -223,7 +223,7 @@ def _told(error: boto.ClientError, verb: str, uri: str) -> ImagelakeError:
     if code == "NoSuchBucket":
         return NotFound(f"there is no bucket {bucket}", hint="create it, or correct the s3:// URI or s3.endpoint")
     if code in _TAKEN:
-        return Taken(f"{uri} is there already, or has changed", hint="run the same command again")
+        return ConditionFailed(f"{uri} is there already, or has changed", hint="run the same command again")
     if code in _BUSY:
         return Busy(message, hint="run the same command again")
     if code in _EXPIRED:

@@ -83,7 +83,7 @@ class PinnedTable:
         keys = [*self.changed.to_pylist(), *changes[self.key].to_pylist()]
         self.changed = pa.array(dict.fromkeys(keys), pa.string())
 
-    def tally(self, column: str) -> Counter[str]:
+    def count_by(self, column: str) -> Counter[str]:
         """How many rows of the pinned version have each value of a column."""
         counts: Counter[str] = Counter()
         for file in self.files:

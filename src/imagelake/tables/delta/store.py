@@ -31,7 +31,7 @@ from imagelake.tables.delta.commit import FileChange, Txn, commit, write_files
 from imagelake.tables.delta.delta_log import add_columns, create_delta_table, delta_table, is_delta_table, place
 from imagelake.tables.delta.types import arrow_schema, delta_schema, table_of, with_all_columns
 from imagelake.tables.delta.upsert import CHANGE, TooManyRows, active_files, upsert
-from imagelake.tables.frames import FEW_ROWS, Counted, LocalRows, frame_of, in_files, together
+from imagelake.tables.frames import FEW_ROWS, Counted, LocalRows, frame_of, in_files, run_parallel
 from imagelake.tables.spec import SCHEMA_NUMBER, TableSpec
 
 log = logging.getLogger(__name__)
@@ -171,7 +171,7 @@ class DeltaStore:
         many = [changes for changes in changed if not self._upserted(changes, dataset, txn, done)]
         if many:
             with self._transaction(txn):
-                together(*(partial(self._apply, c, dataset, txn, done) for c in many))
+                run_parallel(*(partial(self._apply, c, dataset, txn, done) for c in many))
 
     def _upserted(self, changes: TableChanges, dataset: str, txn: Txn, done: Callable[[TableSpec], None]) -> bool:
         """Apply a small change here; False when it is none."""

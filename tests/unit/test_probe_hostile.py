@@ -21,7 +21,7 @@ from imagelake.bronze.probe import sandbox, sandbox_child
 from imagelake.bronze.probe.probe_file import Inspector, ProbeItem
 from imagelake.bronze.probe.probe_files import (
     PROBE_ROWS,
-    ImageFacts,
+    ImageProperties,
     ProbeLimits,
     describe,
     inspect_image,
@@ -35,7 +35,7 @@ from imagelake.uploads.open_source import open_source
 LIMITS = ProbeLimits(seconds=5)
 GOOD = b"\xff\xd8\xff good"
 BAD = b"\xff\xd8\xff bad"
-Inspect = Callable[[bytes, str, ProbeLimits], ImageFacts]
+Inspect = Callable[[bytes, str, ProbeLimits], ImageProperties]
 Facts = dict[str, Any]
 
 
@@ -80,22 +80,22 @@ def png_bomb(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
 
 
-def dies(data: bytes, kind: str, limits: ProbeLimits) -> ImageFacts:
+def dies(data: bytes, kind: str, limits: ProbeLimits) -> ImageProperties:
     if data == BAD:
         os.kill(os.getpid(), signal.SIGKILL)
-    return ImageFacts(width=1)
+    return ImageProperties(width=1)
 
 
-def hangs(data: bytes, kind: str, limits: ProbeLimits) -> ImageFacts:
+def hangs(data: bytes, kind: str, limits: ProbeLimits) -> ImageProperties:
     if data == BAD:
         time.sleep(600)
-    return ImageFacts(width=1)
+    return ImageProperties(width=1)
 
 
-def spins(data: bytes, kind: str, limits: ProbeLimits) -> ImageFacts:
+def spins(data: bytes, kind: str, limits: ProbeLimits) -> ImageProperties:
     while data == BAD:
         pass
-    return ImageFacts(width=1)
+    return ImageProperties(width=1)
 
 
 def test_broken_images_are_told_apart(tmp_path: Path) -> None:
@@ -179,11 +179,11 @@ def test_a_decoder_in_an_endless_loop_is_ended(tmp_path: Path) -> None:
 def test_a_process_that_something_else_ended_costs_no_image(tmp_path: Path) -> None:
     once = tmp_path / "once"
 
-    def unlucky(data: bytes, kind: str, limits: ProbeLimits) -> ImageFacts:
+    def unlucky(data: bytes, kind: str, limits: ProbeLimits) -> ImageProperties:
         if not once.exists():
             once.touch()
             os.kill(os.getpid(), signal.SIGKILL)
-        return ImageFacts(width=1)
+        return ImageProperties(width=1)
 
     folder = tmp_path / "up"
     folder.mkdir()
@@ -192,10 +192,10 @@ def test_a_process_that_something_else_ended_costs_no_image(tmp_path: Path) -> N
 
 
 def test_a_decoder_that_raises_is_the_fault_of_its_file(tmp_path: Path) -> None:
-    def raises(data: bytes, kind: str, limits: ProbeLimits) -> ImageFacts:
+    def raises(data: bytes, kind: str, limits: ProbeLimits) -> ImageProperties:
         if data == BAD:
             raise RuntimeError("unforeseen")
-        return ImageFacts(width=1)
+        return ImageProperties(width=1)
 
     facts = probed(tmp_path, {"a.jpg": BAD, "b.jpg": GOOD}, inspect=raises)
     assert rules(facts) == {"a.jpg": "image.probe_crashed", "b.jpg": None}
@@ -203,11 +203,11 @@ def test_a_decoder_that_raises_is_the_fault_of_its_file(tmp_path: Path) -> None:
 
 
 def test_what_a_decoder_prints_or_inherits_goes_nowhere(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    def prints(data: bytes, kind: str, limits: ProbeLimits) -> ImageFacts:
+    def prints(data: bytes, kind: str, limits: ProbeLimits) -> ImageProperties:
         os.write(1, b"noise")
         os.write(2, b"noise")
         core, _ = resource.getrlimit(resource.RLIMIT_CORE)
-        return ImageFacts(width=core, height=len(list(Path("/proc/self/fd").iterdir())))
+        return ImageProperties(width=core, height=len(list(Path("/proc/self/fd").iterdir())))
 
     (tmp_path / "up").mkdir()
     with (tmp_path / "socket").open("wb"):

@@ -91,22 +91,22 @@ def local_difference(
     olds = zip(live[key].to_pylist(), live[compared].to_pylist(), live["row_id"].to_pylist(), strict=True)
     old = {name: (value, row_id) for name, value, row_id in olds}
     differs = [name not in old or old[name][0] != value for name, value in zip(names, values, strict=True)]
-    come = new_rows.filter(pa.array(differs, pa.bool_()))
-    changed = [name for name in come[key].to_pylist() if name in old]
-    gone = old.keys() - set(names)
-    ended = [*changed, *sorted(gone)]
+    changed_rows = new_rows.filter(pa.array(differs, pa.bool_()))
+    changed = [name for name in changed_rows[key].to_pylist() if name in old]
+    removed_keys = old.keys() - set(names)
+    ended = [*changed, *sorted(removed_keys)]
     kind = new_rows.schema.field(compared).type
-    olds_of_come = [old[name][0] if name in old else None for name in come[key].to_pylist()]
+    old_values = [old[name][0] if name in old else None for name in changed_rows[key].to_pylist()]
     unequal = pa.table(
         {
-            key: pa.concat_arrays([come[key].combine_chunks(), pa.array(sorted(gone), pa.string())]),
-            compared: pa.concat_arrays([come[compared].combine_chunks(), pa.nulls(len(gone), kind)]),
-            OLD: pa.array([*olds_of_come, *(old[name][0] for name in sorted(gone))], kind),
+            key: pa.concat_arrays([changed_rows[key].combine_chunks(), pa.array(sorted(removed_keys), pa.string())]),
+            compared: pa.concat_arrays([changed_rows[compared].combine_chunks(), pa.nulls(len(removed_keys), kind)]),
+            OLD: pa.array([*old_values, *(old[name][0] for name in sorted(removed_keys))], kind),
         }
     )
     closings = _closings(attempt, entity, [old[name][1] for name in ended])
-    rows = _local_log_rows(attempt, entity, key, come)
-    counts = (len(come) - len(changed), len(gone), len(changed))
+    rows = _local_log_rows(attempt, entity, key, changed_rows)
+    counts = (len(changed_rows) - len(changed), len(removed_keys), len(changed))
     return Difference(entity, compared, LocalRows(unequal), LocalRows(rows), LocalRows(closings), *counts)
 
 

@@ -126,10 +126,10 @@ def _strips(scope: ReportScope, rows: Sequence[Row], material: Material, focus: 
 def _scene(key: str, focus: _Focus | None, material: Material) -> Scene:
     """An image whose annotations of a class stand out; all others are drawn thin."""
     image, rows = material.samples.images[key], material.samples.annotations.get(key, ())
-    turn = orientation_of(image)
+    orientation = orientation_of(image)
     strong = [r for r in rows if focus is not None and r["category"] == focus.category]
     others = [r for r in rows if focus is None or r["category"] != focus.category]
-    drawn = shapes(others[:_MOST_OTHERS], turn, "other") + shapes(strong, turn, "focus")
+    drawn = shapes(others[:_MOST_OTHERS], orientation, "other") + shapes(strong, orientation, "focus")
     name = material.album.want(image["content_hash"], image["orientation"], _SIDE)
     label = key[:200] if focus is None else f"{key[:200]}, {len(strong)} of class {focus.title[:80]}"
-    return scene(name, label, turn.size, drawn, rows[0]["total"] if rows else 0)
+    return scene(name, label, orientation.size, drawn, rows[0]["total"] if rows else 0)

@@ -53,17 +53,17 @@ class Comparison:
 
     def removed(self, entity: str) -> str:
         """A table of the rows (image or annotation) that only the first end has."""
-        return self._only("gone", entity)
+        return self._only("removed", entity)
 
     def added(self, entity: str) -> str:
         """A table of the rows that only the second end has."""
-        return self._only("come", entity)
+        return self._only("added", entity)
 
     def sides(self, entity: str) -> Sides:
         """The rows themselves, with what `diff` compares; for few rows only."""
-        ends = {"gone": self.before, "come": self.after}
-        gone, come = (self._full_rows(self._only(side, entity), end, entity) for side, end in ends.items())
-        return Sides(gone, come)
+        ends = {"removed": self.before, "added": self.after}
+        removed, added = (self._full_rows(self._only(side, entity), end, entity) for side, end in ends.items())
+        return Sides(removed, added)
 
     def _full_rows(self, table: str, end: Target, entity: str) -> list[Row]:
         if not _count(self.tables, table):
@@ -101,29 +101,29 @@ class Comparison:
         return self.tables.once(f"_report_hashes_{side}_{entity}", hashes)
 
     def _end(self, side: str, entity: str) -> str:
-        """All rows of the end that has what is gone, or what has come."""
-        return live(self.tables, self.before if side == "gone" else self.after, entity, _COLUMNS[entity])
+        """All rows of the end that has the removed rows, or the added ones."""
+        return live(self.tables, self.before if side == "removed" else self.after, entity, _COLUMNS[entity])
 
     def _range(self, side: str, entity: str, numbers: list[int]) -> str:
-        """Rows closed (gone) or added (come) between two version numbers of one dataset."""
+        """Rows closed (removed) or added between two version numbers of one dataset."""
         low, high = numbers
         history, columns = self.before.history, _COLUMNS[entity]
         ended = closed(self.tables, history, entity, low, high)
-        gone = side == "gone"
-        where = f"added_in <= {low}" if gone else f"added_in > {low} AND added_in <= {high}"
+        is_removed = side == "removed"
+        where = f"added_in <= {low}" if is_removed else f"added_in > {low} AND added_in <= {high}"
         source = self.tables.relation(
             LOGS[entity],
             (*columns, "row_id", "added_in", "publish_id"),
             history.dataset,
-            beyond("added_in", 0 if gone else low),
+            beyond("added_in", 0 if is_removed else low),
         )
         return (
             f"SELECT {select(columns)} FROM {source} SEMI JOIN {named(self.tables, history)} AS p USING (publish_id) "
-            f"{'SEMI' if gone else 'ANTI'} JOIN {ended} AS e USING (row_id) WHERE {where}"
+            f"{'SEMI' if is_removed else 'ANTI'} JOIN {ended} AS e USING (row_id) WHERE {where}"
         )
 
 
-_OTHER = {"gone": "come", "come": "gone"}
+_OTHER = {"removed": "added", "added": "removed"}
 
 
 def _identity(entity: str) -> str:
@@ -152,7 +152,7 @@ def counts(comparison: Comparison) -> tuple[ChangeCounts, ...]:
     sizes = {
         (side, entity): _count(tables, table(entity))
         for entity in _COLUMNS
-        for side, table in (("gone", comparison.removed), ("come", comparison.added))
+        for side, table in (("removed", comparison.removed), ("added", comparison.added))
     }
     if sum(sizes.values()) <= MOST_PAIRED:
         sides_of = {entity: comparison.sides(entity) for entity in _COLUMNS} | {"split": Sides([], [])}
@@ -161,8 +161,8 @@ def counts(comparison: Comparison) -> tuple[ChangeCounts, ...]:
         return tuple(_exact(exact, entity) for entity in ("image", "annotation", "category"))
     both = _count(tables, f"{comparison.removed('image')} AS a JOIN {comparison.added('image')} AS b USING (image_key)")
     return (
-        ChangeCounts("image", sizes["come", "image"] - both, sizes["gone", "image"] - both, both, None),
-        ChangeCounts("annotation", sizes["come", "annotation"], sizes["gone", "annotation"], None, None),
+        ChangeCounts("image", sizes["added", "image"] - both, sizes["removed", "image"] - both, both, None),
+        ChangeCounts("annotation", sizes["added", "annotation"], sizes["removed", "annotation"], None, None),
     )
 
 
@@ -184,7 +184,7 @@ def sample(comparison: Comparison, kind: str, most: int) -> tuple[int, list[str]
 def changed_keys(comparison: Comparison, side: str, images: list[str]) -> set[str]:
     """The annotation keys of these images that only one end has."""
     tables = comparison.tables
-    table = comparison.removed("annotation") if side == "gone" else comparison.added("annotation")
+    table = comparison.removed("annotation") if side == "removed" else comparison.added("annotation")
     tables.con.execute(
         "CREATE OR REPLACE TEMP TABLE _report_some AS SELECT unnest($1::VARCHAR[]) AS image_key", [images]
     )

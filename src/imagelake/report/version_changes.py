@@ -94,13 +94,13 @@ def changes(comparison: Comparison, after: Totals) -> Sketch[Changes]:
     moved = moves(comparison)
     sampled = {kind: sample(comparison, kind, MOST_PAIRS) for kind, _, _ in _GROUPS}
     keys = sorted({key for _, some in sampled.values() for key in some})
-    gone, come = (changed_keys(comparison, side, keys) for side in ("gone", "come"))
+    removed, added = (changed_keys(comparison, side, keys) for side in ("removed", "added"))
     counted = counts(comparison)
     drifted = drift(totals_of(comparison.tables, comparison.before), after)
 
     def drawn(material: Material) -> Changes:
-        older = _Side(samples(comparison.tables, comparison.before, keys, gone), gone, "removed")
-        newer = _Side(material.samples, come, "added")
+        older = _Side(samples(comparison.tables, comparison.before, keys, removed), removed, "removed")
+        newer = _Side(material.samples, added, "added")
         groups = tuple(
             ChangeGroup(
                 title, doc, sampled[kind][0], tuple(_pair(k, older, newer, material.album) for k in sampled[kind][1])
@@ -110,7 +110,7 @@ def changes(comparison: Comparison, after: Totals) -> Sketch[Changes]:
         )
         return Changes(comparison.before.name, comparison.after.name, counted, moved, groups, drifted)
 
-    return Sketch(drawn, keys, come)
+    return Sketch(drawn, keys, added)
 
 
 def _parent(scope: ReportScope) -> Target | None:
@@ -136,9 +136,9 @@ def _scene(key: str, side: _Side, word: str, album: Album) -> Scene | None:
     image = side.samples.images.get(key)
     if image is None:
         return None
-    rows, turn = side.samples.annotations.get(key, ()), orientation_of(image)
+    rows, orientation = side.samples.annotations.get(key, ()), orientation_of(image)
     changed = [r for r in rows if r["annotation_key"] in side.only]
     same = [r for r in rows if r["annotation_key"] not in side.only]
-    drawn = shapes(same, turn, "other") + shapes(changed, turn, side.look)
+    drawn = shapes(same, orientation, "other") + shapes(changed, orientation, side.look)
     name = album.want(image["content_hash"], image["orientation"], _SIDE)
-    return scene(name, f"{key[:200]}, {word}", turn.size, drawn, rows[0]["total"] if rows else 0)
+    return scene(name, f"{key[:200]}, {word}", orientation.size, drawn, rows[0]["total"] if rows else 0)

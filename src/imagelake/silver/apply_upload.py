@@ -90,9 +90,13 @@ def apply(
     answers = _answers(ctx, delivery, parsed.listed, rules) if was_open else _Answers(rules.lineages[delivery.sequence])
     before = (draft.annotations, draft.rejections if was_open else None)
     labels = judge_labels(delivery, upload, images, before, (rules.settings, rules.severities))
-    stood = _stand_ins(draft, labels, answers.lineage)
-    accepted = _with_waited(img.without_boxes(images.accepted, stood.images) if stood else images.accepted, labels)
-    judged = _Judged(delivery, draft, upload, images, labels, img.merged(delivery, accepted, labels.brought), stood)
+    replaced_boxes = _stand_ins(draft, labels, answers.lineage)
+    accepted = _with_waited(
+        img.without_boxes(images.accepted, replaced_boxes.images) if replaced_boxes else images.accepted, labels
+    )
+    judged = _Judged(
+        delivery, draft, upload, images, labels, img.merged(delivery, accepted, labels.uploaded_units), replaced_boxes
+    )
     refused = checkpointed(rej.stamped(delivery, _refused(judged), rules.now))
     rej.check_rejecting(delivery, refused, rules.severities)
     rejections, new_images = refused, _images_after(judged)
@@ -126,8 +130,10 @@ def remove(draft: DraftFrames, delivery: Delivery, keys: DataFrame, now: datetim
 
 @dataclass(frozen=True)
 class _Judged:
-    """An upload and the draft before it, judged: `merged` are the rows of its accepted images, `stood` the boxes of the
-    draft that give way to their outlines."""
+    """An upload judged against the draft before it.
+
+    `merged`: the rows of its accepted images. `replaced_boxes`: boxes of the draft that its outlines replace.
+    """
 
     delivery: Delivery
     draft: DraftFrames
@@ -135,7 +141,7 @@ class _Judged:
     images: img.Incoming
     labels: JudgedLabels
     merged: DataFrame
-    stood: StandIns | None
+    replaced_boxes: StandIns | None
 
 
 @dataclass(frozen=True)
@@ -156,7 +162,7 @@ def _stand_ins(draft: DraftFrames, labels: JudgedLabels, lineage: tuple[int, ...
     """None without asking for an upload that is the first of its lineage: none of its labels can be there."""
     if len(lineage) < 2:
         return None
-    return stand_ins(draft.annotations, labels.annotations.accepted, labels.brought, lineage)
+    return stand_ins(draft.annotations, labels.annotations.accepted, labels.uploaded_units, lineage)
 
 
 def _with_waited(accepted: DataFrame, labels: JudgedLabels) -> DataFrame:
@@ -187,8 +193,8 @@ def _upload_effects(judged: _Judged, answers: _Answers) -> rej.UploadEffects:
     labels, matched = judged.labels, judged.upload.matched
     accepted = labels.annotations.accepted
     return rej.UploadEffects(
-        labels.brought,
-        changed_units(labels.brought, judged.draft.annotations, accepted, judged.images.accepted),
+        labels.uploaded_units,
+        changed_units(labels.uploaded_units, judged.draft.annotations, accepted, judged.images.accepted),
         judged.merged.where("_from_upload").select("image_key", "_same_bytes"),
         judged.upload.files.where("problem_rule IS NULL"),
         matched.where(F.col("status") == MISSING).withColumn("kinds", F.col("waiting_kinds")),
@@ -219,11 +225,11 @@ def _annotations_after(judged: _Judged) -> DataFrame:
     unchanged = before.join(accepted.where("_same").select("annotation_key"), "annotation_key", "left_semi")
     rows = unchanged.unionByName(changed)
     if judged.delivery.mode != "replace":
-        others = before.join(labels.brought, [*UNIT], "left_anti")
+        others = before.join(labels.uploaded_units, [*UNIT], "left_anti")
         # labels of bytes that have another size now mean nothing any more
         resized = judged.merged.where("_resized").select("image_key")
-        if judged.stood is not None:
-            others = others.join(judged.stood.boxes, "annotation_key", "left_anti")
+        if judged.replaced_boxes is not None:
+            others = others.join(judged.replaced_boxes.boxes, "annotation_key", "left_anti")
         rows = rows.unionByName(others.join(resized, "image_key", "left_anti"))
     return rows.selectExpr(*before.columns)
 

@@ -78,10 +78,10 @@ def _local_difference(spec: TableSpec, old: pa.Table, new: pa.Table) -> pa.Table
     before, after = (list(zip(rows[key].to_pylist(), _states(spec, rows), strict=True)) for rows in (old, new))
     states, names = dict(before), {name for name, _ in after}
     put = [name not in states or states[name] != state for name, state in after]
-    gone = [name not in names for name, _ in before]
-    marks = ["put"] * sum(put) + ["drop"] * sum(gone)
+    removed = [name not in names for name, _ in before]
+    marks = ["put"] * sum(put) + ["drop"] * sum(removed)
     kinds = arrow_schema(spec)
-    parts = ((new, put), (old, gone))
+    parts = ((new, put), (old, removed))
     rows = [rows.filter(pa.array(mask, pa.bool_())).select(spec.names).cast(kinds) for rows, mask in parts]
     return pa.concat_tables(rows).append_column(CHANGE, pa.array(marks, pa.string()))
 

@@ -174,11 +174,11 @@ def _outcomes(applied: AppliedUpload) -> list[DataFrame]:
 
     Of an image only other bytes count as a change: labels have rows of their own.
     """
-    came = applied.images.select("image_key", "_same", "_same_bytes")
+    uploaded = applied.images.select("image_key", "_same", "_same_bytes")
     labels = applied.labels.annotations.accepted.select("annotation_key", "_same")
     before, after = applied.before, applied.after
     return [
-        _outcome("image", before.images.join(came, "image_key", "left"), after.images, ~F.col("_same_bytes")),
+        _outcome("image", before.images.join(uploaded, "image_key", "left"), after.images, ~F.col("_same_bytes")),
         _outcome(
             "annotation", before.annotations.join(labels, "annotation_key", "left"), after.annotations, ~F.col("_same")
         ),

@@ -143,9 +143,9 @@ class DraftParts:
     def take(self, before: DraftFrames, after: DraftFrames, changed: Callable[[], list[TableChanges]]) -> None:
         """Lay what differs in the part over the tables."""
         images, annotations, _, rejections = (change.rows.collected() for change in changed())
-        stood = collected(before.annotations)
-        is_changed = pc.is_in(stood["annotation_key"], value_set=_values(annotations, "annotation_key"))
-        self.used.subtract(stood.filter(is_changed)["category"].to_pylist())
+        annotations_before = collected(before.annotations)
+        is_changed = pc.is_in(annotations_before["annotation_key"], value_set=_values(annotations, "annotation_key"))
+        self.used.subtract(annotations_before.filter(is_changed)["category"].to_pylist())
         self.used.update(annotations.filter(pc.equal(annotations[CHANGE], "put"))["category"].to_pylist())
         for table, rows in ((self.images, images), (self.annotations, annotations), (self.rejections, rejections)):
             table.lay_over(rows)

@@ -38,8 +38,8 @@ def saves(ctx: Context, dataset: str) -> SavedLabels:
     rows = [r for r in upload_rows.newest(ctx.tables, dataset) if r["format"] == FORMAT]
     landed = _delivered(ctx, dataset, [r for r in rows if r["state"] in (upload_rows.LANDED, "failed")])
     built = _delivered(ctx, dataset, [r for r in rows if r["state"] in (*upload_rows.DONE, "superseded")])
-    settled = ctx.clock().timestamp() * 1e6 - _YOUNG
-    waiting = tuple(name for name in names if name not in landed | built and _time(name) < settled)
+    old_enough_us = ctx.clock().timestamp() * 1e6 - _YOUNG
+    waiting = tuple(name for name in names if name not in landed | built and _time(name) < old_enough_us)
     return SavedLabels(waiting, tuple(name for name in names if name in built))
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from imagelake.bronze.probe.probe_file import Answer, Inspect, Inspector, ProbeItem
-from imagelake.bronze.probe.probe_image import ProbeLimits, inspect_image
+from imagelake.bronze.probe.probe_image import ImageProperties, ProbeLimits, inspect_image
 from imagelake.bronze.probe.readers import Ranges
 from imagelake.bronze.probe.sandbox import probe
 from imagelake.storage.uri import is_s3

@@ -111,10 +111,10 @@ class _Changes:
         if len(keys) > FEW_ROWS:
             return None
         old = self._old_images(log, keys)
-        gone = self._count("image") - len(old) - (self._now("image") - len(keys))
-        if not 0 <= gone <= FEW_ROWS:
+        removed = self._count("image") - len(old) - (self._now("image") - len(keys))
+        if not 0 <= removed <= FEW_ROWS:
             return None
-        if gone:
+        if removed:
             old = self._old_images(log, pa.concat_arrays([keys, self._differing(log, "image", _GONE)]))
         if self._count("image") - len(old) != self._now("image") - len(keys):
             _warn(self.past_versions.dataset, "images")

@@ -82,13 +82,13 @@ def _keys(scope: ReportScope, rules: Sequence[str]) -> dict[str, list[str]]:
 
 
 def _example(rule: str, image: Row, rows: Sequence[Row], album: Album) -> FlaggedImage:
-    turn = orientation_of(image)
+    orientation = orientation_of(image)
     marked = [r for r in rows if rule in (r["flags"] or ())]
     others = [r for r in rows if rule not in (r["flags"] or ())]
-    drawn = shapes(others[:_MOST_OTHERS], turn, "other") + shapes(marked, turn, "flagged")
+    drawn = shapes(others[:_MOST_OTHERS], orientation, "other") + shapes(marked, orientation, "flagged")
     total = rows[0]["total"] if rows else 0
     name = album.want(image["content_hash"], image["orientation"], _SIDE)
-    seen = scene(name, f"{image['image_key'][:200]}: {rule[:100]}", turn.size, drawn, total)
+    seen = scene(name, f"{image['image_key'][:200]}: {rule[:100]}", orientation.size, drawn, total)
     return FlaggedImage(image["image_key"], _remark(rule, image, len(marked), total), seen)
 
 

@@ -16,7 +16,7 @@ _CORNERS = [re.compile(rf"<{name}>\s*{_NUMBER}\s*</{name}>") for name in ("xmin"
 _MOST_TEXT = 100_000
 
 
-def refused_box(message: str, raw: str | None, turn: Orientation) -> Box | None:
+def refused_box(message: str, raw: str | None, orientation: Orientation) -> Box | None:
     """x, y, w, h in pixels of the shown image; None when nothing finite can be read.
 
     A message that names a box has it in raw pixels. Else it is read from the payload: `bbox` of COCO, corners of Pascal
@@ -24,15 +24,15 @@ def refused_box(message: str, raw: str | None, turn: Orientation) -> Box | None:
     """
     named = _MESSAGE.search(message[:_MOST_TEXT])
     if named:
-        return _finite(turn.box(_four([float(g) for g in named.groups()])))
+        return _finite(orientation.box(_four([float(g) for g in named.groups()])))
     text = (raw or "")[:_MOST_TEXT].strip()
     if text.startswith("{"):
         box = _coco(text)
-        return None if box is None else _finite(turn.box(box))
+        return None if box is None else _finite(orientation.box(box))
     if text.startswith("<"):
         box = _voc(text)
-        return None if box is None else _finite(turn.box(box))
-    return _finite(_yolo(text.split(), turn.size))
+        return None if box is None else _finite(orientation.box(box))
+    return _finite(_yolo(text.split(), orientation.size))
 
 
 def _coco(text: str) -> Box | None:

@@ -83,8 +83,8 @@ def _counts(version: Row) -> str:
         return "closed_at IS NULL"
     made = f"TIMESTAMP {text(str(version['at'].replace(tzinfo=None)))}"
     last = version["last_sequence"]
-    brought = f"opened_at <= {made}" if last is None else f"coalesce(delivery, 0) <= {int(last)}"
-    return f"{brought} AND (closed_at IS NULL OR closed_at > {made})"
+    opened = f"opened_at <= {made}" if last is None else f"coalesce(delivery, 0) <= {int(last)}"
+    return f"{opened} AND (closed_at IS NULL OR closed_at > {made})"
 
 
 def refused(scope: ReportScope) -> Sketch[RefusedRows] | None:
@@ -138,20 +138,20 @@ def _on_image(row: Row, image: Row, others: Sequence[Row], album: Album) -> Refu
     """A refused row over the picture it speaks of, whose accepted annotations are drawn thin."""
     if row["entity"] == "image" and (refused_hash := _hash_of(row)) not in (None, image["content_hash"]):
         return _bytes_alone(row, str(refused_hash), album)
-    turn = orientation_of(image)
-    box = refused_box(row["message"], row["raw"], turn) if row["entity"] == "annotation" else None
-    drawn = shapes(others, turn, "other")
+    orientation = orientation_of(image)
+    box = refused_box(row["message"], row["raw"], orientation) if row["entity"] == "annotation" else None
+    drawn = shapes(others, orientation, "other")
     remark = None
-    view: Box = (0, 0, *turn.size)
-    if box is not None and is_near(box, turn.size):
-        drawn += refused_shapes(box, turn.size, f"refused: {row['message'][:200]}")
-        view = view_with(box, turn.size)
+    view: Box = (0, 0, *orientation.size)
+    if box is not None and is_near(box, orientation.size):
+        drawn += refused_shapes(box, orientation.size, f"refused: {row['message'][:200]}")
+        view = view_with(box, orientation.size)
     elif row["entity"] == "annotation":
         remark = "its box lies too far outside to be drawn" if box else "no box can be read from what was delivered"
     name = album.want(image["content_hash"], image["orientation"], _SIDE)
     label = f"{image['image_key'][:200]}: {row['message'][:300]}"
     total = others[0]["total"] if others else 0
-    base = scene(name, label, turn.size, drawn, total)
+    base = scene(name, label, orientation.size, drawn, total)
     seen = Scene(base.picture, base.label, base.width, base.height, view, base.shapes, base.note)
     return RefusedRow(row["path"], row["locator"], row["message"], row["raw"], seen, remark)
 

@@ -72,13 +72,13 @@ def thumbnail(data: bytes, orientation: int, side: int) -> tuple[bytes, tuple[in
     from PIL import Image
 
     with Image.open(io.BytesIO(data)) as image:
-        turn = Orientation(orientation or _named_orientation(image), *image.size)
+        exif_orientation = Orientation(orientation or _named_orientation(image), *image.size)
         turned_already = image.format == "TIFF"  # Pillow turns TIFFs by itself while loading
-        size = image.size if turned_already else turn.size
+        size = image.size if turned_already else exif_orientation.size
         image.draft("RGB", (side, side))
         small = _plain(image)
         small.thumbnail((side, side))
-        upright = small if turned_already else turn.image(small)
+        upright = small if turned_already else exif_orientation.image(small)
     out = io.BytesIO()
     upright.save(out, "JPEG", quality=_QUALITY, optimize=True)
     return out.getvalue(), size

@@ -51,13 +51,13 @@ def orientation_of(row: Row) -> Orientation:
     return Orientation(row["orientation"], row["width"], row["height"])
 
 
-def shapes(rows: Iterable[Row], turn: Orientation, look: str) -> list[SceneShape]:
+def shapes(rows: Iterable[Row], orientation: Orientation, look: str) -> list[SceneShape]:
     """Annotations as shapes of one look; those without a place have none, and outlines only while they are few."""
     drawn: list[SceneShape] = []
     room = _MOST_NUMBERS
     for row in rows:
         room -= sum(map(len, row["polygons"] or ()))
-        drawn += _of_annotation(row if room >= 0 else row | {"polygons": None}, turn, look)
+        drawn += _of_annotation(row if room >= 0 else row | {"polygons": None}, orientation, look)
     return drawn
 
 
@@ -112,16 +112,16 @@ def is_near(box: Box, size: tuple[int, int]) -> bool:
     return x < width + wide and y < height + high and x + w > -wide and y + h > -high
 
 
-def _of_annotation(row: Row, turn: Orientation, look: str) -> list[SceneShape]:
+def _of_annotation(row: Row, orientation: Orientation, look: str) -> list[SceneShape]:
     title = f"{row['category'] or 'without a class'} ({row['kind']})"
     drawn = []
     if row["polygons"]:
-        drawn.append(SceneShape(look, title, "".join(_outline(turn.polygon(p)) for p in row["polygons"])))
+        drawn.append(SceneShape(look, title, "".join(_outline(orientation.polygon(p)) for p in row["polygons"])))
     elif row["bbox"] is not None:
         box = row["bbox"]
-        drawn.append(_box_shape(turn.box((box["x"], box["y"], box["w"], box["h"])), look, title))
-    points = turn.keypoints(row["keypoints"] or [])
-    radius = 0.008 * max(turn.size)
+        drawn.append(_box_shape(orientation.box((box["x"], box["y"], box["w"], box["h"])), look, title))
+    points = orientation.keypoints(row["keypoints"] or [])
+    radius = 0.008 * max(orientation.size)
     drawn += [
         SceneShape(look, title, ring=(x, y, radius))
         for x, y, v in zip(points[::3], points[1::3], points[2::3], strict=True)

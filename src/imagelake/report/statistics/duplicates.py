@@ -164,6 +164,6 @@ def _drawn(scope: ReportScope, kind: SamenessCounts, material: Material) -> Same
 
 def _scene(key: str, material: Material) -> Scene:
     image, rows = material.samples.images[key], material.samples.annotations.get(key, ())
-    turn = orientation_of(image)
+    orientation = orientation_of(image)
     name = material.album.want(image["content_hash"], image["orientation"], _SIDE)
-    return scene(name, key[:200], turn.size, shapes(rows, turn, "focus"), rows[0]["total"] if rows else 0)
+    return scene(name, key[:200], orientation.size, shapes(rows, orientation, "focus"), rows[0]["total"] if rows else 0)

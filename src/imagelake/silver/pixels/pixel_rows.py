@@ -84,9 +84,9 @@ def _in_raw_pixels(row: Row) -> Row:
     polygons = None if row["polygons"] is None else [_scaled(p, scale) for p in row["polygons"]]
     size, counts = row["rle_size"], row["rle_counts"]
     if row["space"] == ORIENTED:
-        turn = (row["orientation"], row["width"], row["height"])
-        box = None if box is None else raw_box(box, *turn)
-        polygons = None if polygons is None else [raw_points(p, *turn) for p in polygons]
+        orientation = (row["orientation"], row["width"], row["height"])
+        box = None if box is None else raw_box(box, *orientation)
+        polygons = None if polygons is None else [raw_points(p, *orientation) for p in polygons]
         if size is not None:
             size, counts = masks.rle_to_raw(size, counts, row["orientation"])
     return {"bbox": box, "polygons": polygons, "rle_size": size, "rle_counts": counts}

@@ -69,7 +69,7 @@ def broken_rules(
 def categories_after(
     delivery: Delivery,
     old: Sequence[Mapping[str, Any]],
-    brought: Sequence[Declared],
+    declared_now: Sequence[Declared],
     usage: tuple[frozenset[str], frozenset[str]],
     published: Mapping[str, int],
     settings: DatasetSettings,
@@ -81,10 +81,10 @@ def categories_after(
     only took images away.
     """
     before, after = usage
-    names = {c.name: c for c in brought}
+    names = {c.name: c for c in declared_now}
     for name in sorted(after - names.keys() - {r["name"] for r in old}):
         names[name] = Declared(name, None, None, None)
-    root = root_names({c.name: c.supercategory for c in brought}, after)
+    root = root_names({c.name: c.supercategory for c in declared_now}, after)
     remaining = [r for r in old if _stays(delivery, r["name"], names, before, after)]
     index = dict(published)
     index.update({r["name"]: r["train_index"] for r in remaining if r["train_index"] is not None})

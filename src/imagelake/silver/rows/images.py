@@ -85,23 +85,23 @@ def listed(matched: DataFrame) -> DataFrame:
 def incoming(
     delivery: Delivery,
     uploaded: DataFrame,
-    spoken_of: DataFrame,
+    referenced_images: DataFrame,
     draft: DataFrame,
     published: DataFrame,
     severities: Mapping[str, str],
 ) -> Incoming:
-    """Judge the upload's images against the draft, and take along draft images its documents speak of (settled).
+    """Judge the upload's images against the draft, with the draft images its documents reference; checkpointed.
 
-    uploaded: `with_keys` of its image files; spoken_of: `listed` of its documents; draft: silver.images; published:
-    image_key and published_split of images that were ever in a version.
+    uploaded: `with_keys` of its image files; referenced_images: `listed` of its documents; draft: silver.images;
+    published: image_key and published_split of images that were ever in a version.
     """
     draft_columns = _draft_columns(draft)
-    came = uploaded.join(spoken_of, "image_key", "left").join(draft_columns, "image_key", "left")
-    noted = with_flags_judged(_with_row_problems(delivery, came, uploaded, draft), severities)
+    matched = uploaded.join(referenced_images, "image_key", "left").join(draft_columns, "image_key", "left")
+    noted = with_flags_judged(_with_row_problems(delivery, matched, uploaded, draft), severities)
     judged = with_problems(noted, _rules(), severities)
     referenced = (
         draft.drop("flags", "labelled", "split", "source_id", "attributes")
-        .join(spoken_of.join(uploaded.select("image_key"), "image_key", "left_anti"), "image_key")
+        .join(referenced_images.join(uploaded.select("image_key"), "image_key", "left_anti"), "image_key")
         .join(draft_columns, "image_key")
         .withColumn("flags", F.coalesce("_warnings", text_array()))
     )
@@ -138,8 +138,8 @@ def merged(delivery: Delivery, accepted: DataFrame, units: DataFrame) -> DataFra
     units: image_key, kind the upload brings. Labels of an image whose bytes have another size or orientation now are
     gone with those bytes, unless they are brought.
     """
-    brought = units.groupBy("image_key").agg(F.array_sort(F.collect_set("kind")).alias("_kinds"))
-    rows = accepted.join(brought, "image_key", "left").withColumn("_kinds", F.coalesce("_kinds", text_array()))
+    uploaded_kinds = units.groupBy("image_key").agg(F.array_sort(F.collect_set("kind")).alias("_kinds"))
+    rows = accepted.join(uploaded_kinds, "image_key", "left").withColumn("_kinds", F.coalesce("_kinds", text_array()))
     labelled = F.col("_kinds") if delivery.mode == "replace" else sorted_set(_still_labelled(), F.col("_kinds"))
     columns = {"split": _split(delivery), "labelled": labelled, "upload_id": F.lit(delivery.upload_id)}
     if delivery.mode == "replace":
@@ -193,7 +193,7 @@ def _draft_columns(draft: DataFrame) -> DataFrame:
     return draft.select("image_key", *renamed, F.col("row_hash").alias("_old_row_hash"))
 
 
-def _with_row_problems(delivery: Delivery, came: DataFrame, uploaded: DataFrame, draft: DataFrame) -> DataFrame:
+def _with_row_problems(delivery: Delivery, matched: DataFrame, uploaded: DataFrame, draft: DataFrame) -> DataFrame:
     own = uploaded.select(F.col("image_key").alias("_twin"))
     twins = draft.select("content_hash", F.col("image_key").alias("_twin")).join(own, "_twin", "left_anti")
     twins = twins.groupBy("content_hash").agg(F.min("_twin").alias("_twin"))
@@ -206,7 +206,7 @@ def _with_row_problems(delivery: Delivery, came: DataFrame, uploaded: DataFrame,
         F.struct(F.col("problem_rule").alias("rule"), F.col("problem").alias("message")),
     ).when(is_key_taken, problem("image.key_taken", _taken_message()))
     return (
-        came.join(twins, "content_hash", "left")
+        matched.join(twins, "content_hash", "left")
         .withColumn("_copies", F.count("*").over(bytes_twins))
         .withColumn("_byte_splits", F.size(F.collect_set(F.coalesce("split", "_list_split")).over(bytes_twins)))
         .withColumn("_any_listed", F.lit(delivery.has_documents))

@@ -28,7 +28,7 @@ class JudgedLabels:
     """
 
     annotations: ann.IncomingAnnotations
-    brought: DataFrame
+    uploaded_units: DataFrame
     matched: DataFrame
     entering: Entering | None
 

@@ -229,8 +229,8 @@ def _overtaken() -> Column:
     """A row that still waits, all of whose kinds a newer upload speaks of for the same unknown image."""
     of_image = F.from_json("record", "kinds array<string>")["kinds"]
     kinds = F.when(F.col("entity") == "image", of_image).otherwise(F.array("kind"))
-    spoken_of = F.col("_kinds_now").isNotNull() & (F.size(F.array_except(kinds, "_kinds_now")) == 0)
-    return spoken_of & (F.size(kinds) > 0)
+    is_referenced = F.col("_kinds_now").isNotNull() & (F.size(F.array_except(kinds, "_kinds_now")) == 0)
+    return is_referenced & (F.size(kinds) > 0)
 
 
 def _record(row: Row) -> Row:

@@ -34,7 +34,7 @@ def uploaded_units(listed: DataFrame, accepted: DataFrame, refused: DataFrame) -
     return listed.unionByName(some).distinct().join(refused.join(some, [*UNIT], "left_anti"), [*UNIT], "left_anti")
 
 
-def changed_units(brought: DataFrame, before: DataFrame, accepted: DataFrame, images: DataFrame) -> DataFrame:
+def changed_units(uploaded: DataFrame, before: DataFrame, accepted: DataFrame, images: DataFrame) -> DataFrame:
     """The brought units in which something differs from the draft. before: the draft's annotations; accepted: the
     upload's; images: the upload's accepted images with `_old_labelled`."""
     new = accepted.where(~F.col("_same")).select(*UNIT)
@@ -42,6 +42,6 @@ def changed_units(brought: DataFrame, before: DataFrame, accepted: DataFrame, im
         accepted.select("annotation_key"), "annotation_key", "left_anti"
     )
     kinds = images.select("image_key", F.coalesce("_old_labelled", F.array().cast("array<string>")).alias("_kinds"))
-    first = brought.join(kinds, "image_key").where(~F.array_contains("_kinds", F.col("kind"))).select(*UNIT)
+    first = uploaded.join(kinds, "image_key").where(~F.array_contains("_kinds", F.col("kind"))).select(*UNIT)
     candidates = new.unionByName(dropped.select(*UNIT)).unionByName(first).distinct()
-    return candidates.join(brought, [*UNIT], "left_semi")
+    return candidates.join(uploaded, [*UNIT], "left_semi")

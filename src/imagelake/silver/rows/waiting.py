@@ -134,8 +134,8 @@ def _located(rows: DataFrame, arrived: DataFrame) -> DataFrame:
 
 
 def _without_units(located: DataFrame, units: DataFrame) -> DataFrame:
-    brought = units.groupBy("image_key").agg(F.collect_set("kind").alias("_units"))
-    left = located.join(brought, "image_key", "left").withColumn("kinds", _except("kinds", F.col("_units")))
+    uploaded_kinds = units.groupBy("image_key").agg(F.collect_set("kind").alias("_units"))
+    left = located.join(uploaded_kinds, "image_key", "left").withColumn("kinds", _except("kinds", F.col("_units")))
     return left.where(F.size("kinds") > 0).drop("_units")
 
 

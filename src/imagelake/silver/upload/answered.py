@@ -45,27 +45,29 @@ def answered(ctx: Context, slip: receipt.Receipt | None) -> DataFrame | None:
     return checkpointed(ctx.spark.createDataFrame(ids, "rejection_id string"))
 
 
-def stand_ins(before: DataFrame, accepted: DataFrame, brought: DataFrame, lineage: tuple[int, ...]) -> StandIns | None:
+def stand_ins(
+    before: DataFrame, accepted: DataFrame, uploaded_units: DataFrame, lineage: tuple[int, ...]
+) -> StandIns | None:
     """The boxes of uploads of the lineage whose annotation comes with its outline now; None when there are none.
 
     An annotation with a bad outline and a good box is a box in the draft. When the same upload is read anew, and the
     outline is good, it would stay beside it. Boxes of units that are brought are replaced anyway; where another upload
     has put boxes on the image, it has looked at all of them, and they stay.
-    before: the draft's annotations; accepted: the upload's; brought: its units.
+    before: the draft's annotations; accepted: the upload's; uploaded_units: its units.
     """
     columns = ("image_key", "source_document", "category", "source_id", "bbox")
     outlines = accepted.where(F.col("kind").isin(*_OUTLINES)).select(*(F.col(c).alias(f"_{c}") for c in columns))
-    boxes = before.where(F.col("kind") == _BOX).join(brought, [*UNIT], "left_anti")
+    boxes = before.where(F.col("kind") == _BOX).join(uploaded_units, [*UNIT], "left_anti")
     is_own = F.col("delivery").isin(*lineage)
     own = boxes.where(is_own).join(boxes.where(~is_own).select("image_key"), "image_key", "left_anti")
     equal = [F.col(c) == F.col(f"_{c}") for c in ("image_key", "source_document", "category")]
     by_id = F.col("source_id") == F.col("_source_id")
     by_box = F.col("source_id").isNull() & F.col("_source_id").isNull() & same(F.col("bbox"), F.col("_bbox"))
-    stood = checkpointed(
+    replaced_boxes = checkpointed(
         own.join(outlines, [*equal, by_id | by_box], "left_semi").select("annotation_key", "image_key")
     )
-    if stood.isEmpty():
+    if replaced_boxes.isEmpty():
         return None
-    left = boxes.join(stood.select("annotation_key"), "annotation_key", "left_anti").select("image_key")
-    images = stood.select("image_key").distinct().join(left, "image_key", "left_anti")
-    return StandIns(stood.select("annotation_key"), checkpointed(images))
+    left = boxes.join(replaced_boxes.select("annotation_key"), "annotation_key", "left_anti").select("image_key")
+    images = replaced_boxes.select("image_key").distinct().join(left, "image_key", "left_anti")
+    return StandIns(replaced_boxes.select("annotation_key"), checkpointed(images))

@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Upload:
-    """An upload to take in: its files, their format, where they came from, the PROBE_ROWS of those that are known.
+    """An upload to take in: its files, their format, their origin, the PROBE_ROWS of files already in bronze.
 
     `archived` is how its archive is kept, if it is one.
     """
@@ -118,7 +118,7 @@ def _ingest(ctx: Context, request: IngestRequest, past: Past) -> RunReport | Pre
 
 
 def _take(ctx: Context, request: IngestRequest, past: Past, upload: _Upload) -> RunReport | Prepared:
-    """Hash and probe, and store the bytes that are new; or report that all of it is known."""
+    """Hash and probe the upload and store its new bytes; or report that everything is in bronze already."""
     source, choice, archived = upload.source, upload.choice, upload.archived
     probe_rows = _probe(ctx, source, upload.reused)
     bronze_rows.check_usable(probe_rows, choice)

@@ -1,4 +1,4 @@
-"""Bytes once in the whole lake: what of an upload is new, how it is kept, and the rows that say where.
+"""Stores each content hash once per lake: new bytes of an upload, their storage, and their location rows.
 
 Facts are Arrow tables here (bronze.probe.PROBE_ROWS): a row a file, a million of them fit a driver easily.
 """
@@ -39,9 +39,9 @@ _STATES = (*BLOBS.names, "state", "at")
 
 
 def existing_locations(ctx: Context, dataset: str, probe_rows: pa.Table, prepared: Sequence[pa.Table]) -> pa.Table:
-    """The live places (BLOBS) of the facts' bytes, and those that uploads before this one are about to add.
+    """The live locations (BLOBS) of the probed bytes, and those that earlier uploads of the batch will add.
 
-    Places that other datasets know are looked for only where the dataset itself has none.
+    Locations of other datasets are read only for hashes that this dataset does not have.
     """
     hashes = probe_rows["content_hash"].unique().drop_null()
     own = _live(ctx.tables.arrow(bronze.BLOBS, dataset, _STATES, pc.field("content_hash").isin(hashes)))
@@ -50,7 +50,7 @@ def existing_locations(ctx: Context, dataset: str, probe_rows: pa.Table, prepare
 
 
 def _of_others(ctx: Context, dataset: str, hashes: pa.Array) -> list[pa.Table]:
-    """The places that other datasets know, of bytes that this one has nowhere: mostly none.
+    """Locations in other datasets of bytes that this dataset does not have; usually none.
 
     First only the hashes of the lake are read, then whole rows in the partitions that have some of them.
     """
@@ -72,9 +72,9 @@ def _live(rows: pa.Table) -> pa.Table:
 def store_zip(
     ctx: Context, archived: ArchiveCopy, upload_id: str, probe_rows: pa.Table, existing_rows: pa.Table, single: bool
 ) -> tuple[pa.Table, str | None]:
-    """PLACE rows of the new bytes, and the archive's path when it is kept: when enough of its bytes are new.
+    """PLACE rows of the new bytes, and the archive's path if it was stored: when enough of its bytes are new.
 
-    Else, and when each is to be a `single` object, only the new members are kept.
+    Otherwise, and when each is to be a `single` object, only the new members are stored.
     """
     new = _unknown(probe_rows, existing_rows)
     fresh = pc.sum(new["length"]).as_py() or 0
@@ -94,7 +94,7 @@ def store_files(ctx: Context, probe_rows: pa.Table, existing_rows: pa.Table, sin
 def make_objects(ctx: Context, dataset: str, content_hashes: pa.ChunkedArray, existing_rows: pa.Table) -> pa.Table:
     """PLACE rows of objects of their own, made of bytes that the lake holds without the dataset having them as objects.
 
-    The bytes are copied out of the kept zips and packages of the lake; what is held nowhere is left out.
+    The bytes are copied from stored zips and packages; hashes without any location are left out.
     """
     own = existing_rows.filter(
         pc.and_(pc.equal(existing_rows["dataset"], dataset), pc.starts_with(existing_rows["uri"], f"{OBJECTS}/"))
@@ -159,7 +159,7 @@ def state_rows(ctx: Context, dataset: str, attempt_id: str, places: pa.Table, st
 
 
 def _borrowed(dataset: str, new_rows: pa.Table, existing_rows: pa.Table) -> pa.Table:
-    """PLACE rows of bytes that only other datasets know so far."""
+    """PLACE rows of bytes that so far only other datasets use."""
     is_own = pc.equal(existing_rows["dataset"], dataset)
     foreign = first_rows(existing_rows.filter(pc.invert(is_own)), "content_hash").select(PLACE.names)
     if not len(foreign):
@@ -171,7 +171,7 @@ def _borrowed(dataset: str, new_rows: pa.Table, existing_rows: pa.Table) -> pa.T
 
 
 def _unknown(probe_rows: pa.Table, existing_rows: pa.Table) -> pa.Table:
-    """What keeping bytes needs of the facts, one row a content hash, of bytes the lake does not hold yet."""
+    """The probe rows of bytes that the lake does not have yet, one row a content hash."""
     hashes = probe_rows["content_hash"]
     numbered = pa.table([hashes, pa.array(range(len(probe_rows)), pa.int64())], ["content_hash", "row"])
     is_new = pc.and_(pc.is_valid(hashes), pc.invert(pc.is_in(hashes, existing_rows["content_hash"])))

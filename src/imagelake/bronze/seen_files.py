@@ -28,7 +28,7 @@ Row = Mapping[str, Any]
 
 @dataclass
 class Past:
-    """The uploads of a dataset before the one that is looked at, those of the same batch at the end.
+    """The earlier uploads of a dataset, those of the same batch last.
 
     `resumable` are sequences that wait for a build since an earlier run: that run was cut short, and this one goes
     on with it. `blobs` are the rows of bronze.blobs that the batch is about to add.

@@ -1,4 +1,4 @@
-"""What becomes of an upload in bronze: rows to commit, their delivery, its report."""
+"""The outcome of an upload in bronze: rows to commit, its sequence, its report."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class Category:
 
 @dataclass(frozen=True)
 class About:
-    """What a dataset says of itself, and when its version was published (now, for a draft)."""
+    """A dataset's description, and when its version was published (now, for a draft)."""
 
     dataset: str
     version: str

@@ -1,4 +1,4 @@
-"""What came of the rows of a frame: a table of those that went well, and a table of those that failed."""
+"""The outcome of the rows of a frame: a table of successful rows, and a table of failed ones."""
 
 from __future__ import annotations
 

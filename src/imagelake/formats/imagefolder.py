@@ -170,7 +170,7 @@ class _Folders:
         return ""
 
     def seen(self) -> Iterator[str]:
-        """What is said of images without a class."""
+        """Notes on images without a class."""
         without = [*self.set_apart, *self.loose]
         if without:
             yield f"without a class folder, taken unlabelled: {listed(without)}"

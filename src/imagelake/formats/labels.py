@@ -100,7 +100,7 @@ def _records(path: str, data: bytes) -> Iterator[Record]:
 
 
 def _document(data: bytes) -> Mapping[str, Any]:
-    """The save in these bytes; Unreadable when there is none."""
+    """Decode a saved label document; Unreadable when it is not one."""
     try:
         document = values.decode(data)
     except UnicodeDecodeError:
@@ -199,7 +199,7 @@ def _shape(entry: Mapping[str, Any], warnings: list[str]) -> tuple[shapes.Annota
 
 
 def _attributes(entry: Mapping[str, Any], warnings: list[str]) -> dict[str, Any]:
-    """What is given as attributes, and members that nobody knows."""
+    """The declared attributes, and unknown members."""
     declared_attributes = entry.get("attributes")
     left, lost = values.attributes(declared_attributes if isinstance(declared_attributes, dict) else {}, ())
     unknown, lost_too = values.attributes(entry, _FIELDS)

@@ -9,7 +9,7 @@ from imagelake.core.digest import nfc
 
 
 class DictTree:
-    """A tree of path → bytes."""
+    """An in-memory tree of path → bytes."""
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
         self._files = {nfc(path): data for path, data in files.items()}

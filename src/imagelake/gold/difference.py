@@ -50,7 +50,7 @@ class Difference:
 def difference(
     attempt: Attempt, entity: str, key: str, new_rows: DataFrame, live: DataFrame, compared: str
 ) -> Difference:
-    """The difference between the wanted rows of an entity and its live log rows, by key and one compared column."""
+    """The difference between the new rows of an entity and its live log rows, by key and one compared column."""
     old = live.select(key, F.col(compared).alias(OLD), F.col("row_id").alias("_old_id"))
     pairs = new_rows.join(old, key, "full")
     equal = F.col(compared).eqNullSafe(F.col(OLD)) & F.col("_old_id").isNotNull() & F.col(compared).isNotNull()
@@ -60,7 +60,7 @@ def difference(
 
 
 def first_difference(attempt: Attempt, entity: str, key: str, new_rows: DataFrame, compared: str) -> Difference:
-    """As `difference`, where there is no version yet. wanted: settled."""
+    """Like `difference`, for a dataset without a version. new_rows: checkpointed."""
     nothing = F.lit(None).cast(new_rows.schema[compared].dataType)
     columns = {OLD: nothing, "_old_id": F.lit(None).cast("string"), _CHANGE: F.lit(_ADDED)}
     count = new_rows.count()
@@ -86,7 +86,7 @@ def _of_unequal(
 def local_difference(
     attempt: Attempt, entity: str, key: str, new_rows: pa.Table, live: pa.Table, compared: str
 ) -> Difference:
-    """As `difference`, of rows that the driver holds."""
+    """Like `difference`, for Arrow tables on the driver."""
     names, values = new_rows[key].to_pylist(), new_rows[compared].to_pylist()
     olds = zip(live[key].to_pylist(), live[compared].to_pylist(), live["row_id"].to_pylist(), strict=True)
     old = {name: (value, row_id) for name, value, row_id in olds}

@@ -39,7 +39,7 @@ def judged(
     candidate: Candidate,
     by: tuple[DatasetSettings, Published],
 ) -> Verdict:
-    """The verdict on a draft, kept in ops.quality; GateFailed when it is not good enough and nobody forces it.
+    """The verdict on a draft, stored in ops.quality; GateFailed when the draft fails and is not forced.
 
     by: the dataset's settings, and the versions there are.
     """
@@ -59,7 +59,7 @@ def judged(
 
 
 def judge_draft(ctx: Context, dataset: str) -> Verdict:
-    """The verdict that a publish of the draft would come to, kept in ops.quality without an attempt.
+    """The verdict a publish of the draft would get, stored in ops.quality without an attempt.
 
     The caller holds the dataset's lease. NotFound when nothing of the dataset was ever built.
     """
@@ -69,7 +69,7 @@ def judge_draft(ctx: Context, dataset: str) -> Verdict:
 
 
 def judge_draft_and_tables(ctx: Context, dataset: str) -> Verdict:
-    """As `judge_draft`, and by the suites of whole tables too."""
+    """Like `judge_draft`, with the suites of whole tables as well."""
     verdict = _verdict(ctx, dataset)
     ctx.progress(f"judging the tables of {dataset}")
     tables = judge_tables(ctx, dataset)

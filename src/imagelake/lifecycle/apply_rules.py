@@ -36,7 +36,7 @@ _STEADY = 2
 
 
 class RuleStore(Protocol):
-    """Where a configuration is kept."""
+    """Reads and writes a bucket's lifecycle configuration."""
 
     def read(self) -> Configuration:
         """What holds now."""
@@ -58,7 +58,7 @@ class Turns:
 
 @dataclass(frozen=True)
 class AppliedRules:
-    """What an apply did: whether it wrote at all, and the rules of others that vanished meanwhile and are back."""
+    """The result of an apply: whether it wrote at all, and the rules of others that vanished meanwhile and are back."""
 
     before: Configuration
     after: Configuration
@@ -94,7 +94,7 @@ def exchange_rules(
     before_write: Callable[[], None] = lambda: None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> AppliedRules:
-    """Read, merge, write, read back; again when somebody who takes no turns wrote in between.
+    """Read, merge, write, read back; again when another writer without a lease interfered.
 
     Rules of others that were there before and vanished are put back. IntegrityError when one reads otherwise than sent.
     """
@@ -136,7 +136,7 @@ def refuse_foreign_tables(storage: S3Storage, rules: tuple[BucketRule, ...]) -> 
 
 
 def refuse_harm(configuration: Configuration, place: BucketPrefix) -> None:
-    """ConfigError when somebody's rule would hurt this lake: nothing is written beside it."""
+    """ConfigError when a foreign rule would delete or move this lake's bytes; nothing is written then."""
     harms = compare(configuration, TargetRules((), ()), place).harms
     if harms:
         rule, more = harms[0], f" (and {len(harms) - 1} more such rules)" if len(harms) > 1 else ""

@@ -47,7 +47,7 @@ _AT_ONCE = "a published version must stay readable at once: STANDARD_IA and GLAC
 
 @dataclass(frozen=True)
 class BucketPrefix:
-    """A lake in its bucket."""
+    """A lake's bucket and prefix, and its id."""
 
     bucket: str
     prefix: str
@@ -74,7 +74,7 @@ class BucketPrefix:
 
 @dataclass(frozen=True)
 class BucketRule:
-    """One rule this lake wants: one action on the objects whose keys begin with `prefix`."""
+    """A lifecycle rule of this lake: one action on the objects whose keys begin with `prefix`."""
 
     name: str
     rule_id: str
@@ -118,7 +118,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class TargetRules:
-    """What a lake wants of its bucket on this backend."""
+    """The rules a lake sets on its bucket with this backend, and those the backend cannot carry out."""
 
     rules: tuple[BucketRule, ...]
     left_out: tuple[LeftOut, ...]

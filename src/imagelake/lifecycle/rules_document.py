@@ -21,7 +21,7 @@ _VERBATIM = frozenset(("ID", "Prefix", "Key", "Value"))
 
 @dataclass(frozen=True)
 class RuleContent:
-    """What a rule says, whatever the order and form it is written in.
+    """The content of a rule, independent of element order and form.
 
     `narrowed`: what else its filter asks of an object (tags, sizes); `actions`: (element, its parts).
     """
@@ -78,7 +78,7 @@ class _Node:
 
 
 def content_of(rule: bytes) -> RuleContent:
-    """What one rule says."""
+    """Parse the content of one rule."""
     return Configuration(_HEAD + rule + _TAIL).rules[0].content
 
 

@@ -28,7 +28,7 @@ class BucketRules:
     storage: S3Storage
 
     def read(self) -> Configuration:
-        """What holds now."""
+        """The bucket's current configuration."""
         client, bucket, body_slot = self._client(), self.storage.bucket, dict[str, Any]()
         token = _answer.set(body_slot)
         try:

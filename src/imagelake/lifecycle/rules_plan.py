@@ -34,7 +34,7 @@ class RuleChange:
 
 @dataclass(frozen=True)
 class Foreign:
-    """A rule of somebody else: kept as it is. `harm`: what it does to this lake; `warning`: what it might do."""
+    """A foreign rule, left unchanged. `harm`: what it does to this lake; `warning`: what it might do."""
 
     rule_id: str
     prefix: str
@@ -45,7 +45,7 @@ class Foreign:
 
 @dataclass(frozen=True)
 class RulesPlan:
-    """The difference between what is wanted and what is there."""
+    """The difference between the target rules and the bucket's rules."""
 
     changes: tuple[RuleChange, ...]
     foreign: tuple[Foreign, ...]
@@ -62,7 +62,7 @@ class RulesPlan:
 
 
 def compare(configuration: Configuration, target: TargetRules, place: BucketPrefix) -> RulesPlan:
-    """The plan that makes the bucket's rules of this lake the wanted ones."""
+    """The plan from the bucket's rules of this lake to the target rules."""
     there = {rule.content.rule_id: rule.content for rule in configuration.rules if place.owns(rule.content.rule_id)}
     changes = [_change(rule, there) for rule in target.rules]
     asked = {rule.rule_id for rule in target.rules}
@@ -135,7 +135,7 @@ def _change(rule: BucketRule, there: dict[str, RuleContent]) -> RuleChange:
 
 
 def _judge(content: RuleContent, place: BucketPrefix) -> Foreign:
-    """What a rule of somebody else means for the lake."""
+    """Judge a foreign rule: harmless, harmful, or worth a warning."""
     hit = [(where, what) for where, what in PROTECTED if reaches(content.prefix, place.root + where)]
     verdict = Foreign(content.rule_id, content.prefix, describe(content))
     loss, doubt = _loss(content), _doubt(content)
@@ -162,7 +162,7 @@ def _warned(verdict: Foreign, warning: str) -> Foreign:
 
 
 def _loss(content: RuleContent) -> str | None:
-    """What keeps objects from being read, if a rule does that."""
+    """The predicate of a rule that makes objects unreadable, as "expires"; None for other rules."""
     if any("Days" in parts or "Date" in parts for parts in content.parts("Expiration")):
         return "expires"
     moved = {parts.get("StorageClass", "") for parts in content.parts("Transition")}
@@ -171,7 +171,7 @@ def _loss(content: RuleContent) -> str | None:
 
 
 def _doubt(content: RuleContent) -> str | None:
-    """What may keep objects from being read, as far as this program knows."""
+    """The predicate of a rule that may make objects unreadable; None for other rules."""
     moved = {parts.get("StorageClass", "") for parts in content.parts("Transition")}
     unknown = sorted(moved.difference(_AT_ONCE))
     if unknown:

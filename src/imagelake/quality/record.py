@@ -12,7 +12,7 @@ Row = dict[str, Any]
 
 
 def threshold_row(threshold: Threshold) -> Row:
-    """What is said of a threshold: its measure, what is allowed, and the breach."""
+    """The ops.quality row of a threshold: its measure, the allowed range, and the breach."""
     return {
         "measure": threshold.measure,
         "value": float(threshold.value),
@@ -27,7 +27,7 @@ def threshold_row(threshold: Threshold) -> Row:
 
 
 def suite_row(suite: SuiteResult) -> Row:
-    """What is said of a suite: how many of its expectations do not hold, and which."""
+    """The ops.quality row of a suite: how many of its expectations fail, and which."""
     return {
         "measure": suite.suite,
         "value": float(len(suite.problems)),

@@ -75,7 +75,7 @@ class Comparison:
         )
 
     def _only(self, side: str, entity: str) -> str:
-        """Without rows that were taken away and brought back as they were."""
+        """Rows of one end only, without rows that were removed and added back unchanged."""
         a, b = self.before.version, self.after.version
         if a is None or b is None or self.before.dataset != self.after.dataset:
             return self.tables.once(f"_report_{side}_{entity}", self._apart(side, entity))
@@ -87,7 +87,7 @@ class Comparison:
         )
 
     def _apart(self, side: str, entity: str) -> str:
-        """Rows that only one of two ends has which share no log: told by 64 bits a row, and then read.
+        """Rows that only one of two ends without a common log has, found by a 64-bit hash a row.
 
         That keeps 8 bytes of a row in memory; one of 5,000,000 rows is overlooked with a chance of 1 in 10^12.
         """

@@ -98,7 +98,7 @@ def _environment() -> Environment:
 
 
 def _inert(value: Any) -> Any:
-    """What every expression of a template becomes: text on one line, without control and direction characters."""
+    """Sanitise a template expression: text on one line, without control and direction characters."""
     return value if isinstance(value, Markup) else safe(value, _LONGEST)
 
 

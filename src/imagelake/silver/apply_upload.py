@@ -63,7 +63,7 @@ class UploadRules:
 
 @dataclass(frozen=True)
 class AppliedUpload:
-    """The draft after an upload, its number, and the frames its counts are drawn from (all settled).
+    """The draft after an upload, its number, and the frames its counts are drawn from (all checkpointed).
 
     `images` are the rows of accepted images, uploaded ones and those its documents speak of.
     """
@@ -106,7 +106,7 @@ def apply(
     if was_open or not is_empty(refused):
         new_images = img.with_labels_rejected(new_images, rej.refused_labels(rejections))
     if not is_on_driver(draft.annotations) and is_empty(draft.annotations):
-        # the judged rows are settled, and are all there is: another copy of them would be of no use
+        # the judged rows are checkpointed already: a second copy would be of no use
         new_images, annotations = checkpointed(new_images), _first_annotations(judged)
     else:
         new_images, annotations = all_checkpointed(new_images, _annotations_after(judged))
@@ -146,7 +146,7 @@ class _Judged:
 
 @dataclass(frozen=True)
 class _Answers:
-    """Sequences of the uploads an upload is a later word of, and the rejections that its receipt names."""
+    """Sequences of the uploads an upload succeeds (its lineage), and the rejections that its receipt names."""
 
     lineage: tuple[int, ...]
     rejections: DataFrame | None = None

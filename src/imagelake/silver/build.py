@@ -60,7 +60,7 @@ class _Ended:
 
 @dataclass
 class _Batch:
-    """A batch on its way: the draft as far as it has come, and how its uploads ended."""
+    """A batch in progress: the current draft, and the outcomes of its uploads."""
 
     rows: list[dict[str, Any]]
     rules: UploadRules

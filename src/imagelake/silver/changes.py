@@ -61,7 +61,7 @@ def _state(row: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def row_changes(spec: TableSpec, old: DataFrame, new: DataFrame) -> TableChanges:
-    """The difference of the rows of a table; both settled."""
+    """The row changes between two checkpointed frames of a table."""
     before, after = local_rows(old), local_rows(new)
     if before is not None and after is not None:
         rows = _local_difference(spec, before, after)
@@ -73,7 +73,7 @@ def row_changes(spec: TableSpec, old: DataFrame, new: DataFrame) -> TableChanges
 
 
 def _local_difference(spec: TableSpec, old: pa.Table, new: pa.Table) -> pa.Table:
-    """As `_difference`, of rows that the driver holds."""
+    """Like `_difference`, for Arrow tables on the driver."""
     key = spec.key[-1]
     before, after = (list(zip(rows[key].to_pylist(), _states(spec, rows), strict=True)) for rows in (old, new))
     states, names = dict(before), {name for name, _ in after}
@@ -87,7 +87,7 @@ def _local_difference(spec: TableSpec, old: pa.Table, new: pa.Table) -> pa.Table
 
 
 def _states(spec: TableSpec, rows: pa.Table) -> Iterator[tuple[Any, ...]]:
-    """Of each row what it is compared by."""
+    """The compared values of each row."""
     columns = [
         [None if flags is None else [f for f in flags if f in STICKY] for flags in rows[name].to_pylist()]
         if name == "flags"

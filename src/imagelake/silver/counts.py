@@ -108,7 +108,7 @@ def _apart(applied: AppliedUpload) -> DataFrame:
 
 
 def _unknown(applied: AppliedUpload) -> DataFrame:
-    """Images that documents list and nobody has; members of mere split lists are no images."""
+    """Listed images that neither upload nor draft has, without members of split lists."""
     missing = applied.upload.matched.where((F.col("status") != FOUND) & (F.size("kinds") > 0))
     return missing.select("document", "ref").distinct()
 
@@ -170,7 +170,7 @@ def _refused(applied: AppliedUpload) -> list[DataFrame]:
 
 
 def _outcomes(applied: AppliedUpload) -> list[DataFrame]:
-    """What became of the rows that were there: removed, changed, or come once more; and whose they were.
+    """Outcomes of the draft's rows (removed, changed or confirmed), with the upload that owned each.
 
     Of an image only other bytes count as a change: labels have rows of their own.
     """

@@ -37,7 +37,7 @@ _ROWS = (silver.IMAGES, silver.ANNOTATIONS, silver.REJECTIONS)
 
 
 class DraftSource(Protocol):
-    """The draft as far as a batch has come."""
+    """The draft during a batch."""
 
     def part(self, upload: Delivery, parsed: ParsedUpload) -> DraftFrames:
         """What the upload may touch."""
@@ -141,7 +141,7 @@ class DraftParts:
         )
 
     def take(self, before: DraftFrames, after: DraftFrames, changed: Callable[[], list[TableChanges]]) -> None:
-        """Lay what differs in the part over the tables."""
+        """Overlay the changed rows of the part on the tables."""
         images, annotations, _, rejections = (change.rows.collected() for change in changed())
         annotations_before = collected(before.annotations)
         is_changed = pc.is_in(annotations_before["annotation_key"], value_set=_values(annotations, "annotation_key"))
@@ -153,7 +153,7 @@ class DraftParts:
         self.changes_by_upload.append(changed())
 
     def different(self) -> list[TableChanges]:
-        """What the uploads have changed; of several, their rows compared with those that are stored."""
+        """The changes of all uploads; of several uploads, their rows compared with the stored ones."""
         if len(self.changes_by_upload) == 1:
             return self.changes_by_upload[0]
         rows = [

@@ -22,7 +22,7 @@ def published_index(ctx: Context, dataset: str) -> dict[str, int]:
 
 
 def published_splits(ctx: Context, dataset: str) -> DataFrame:
-    """image_key, published_split: the newest split in recipe 1 of every image that was ever in a version (settled)."""
+    """image_key, published_split: the newest split in recipe 1 of every image ever in a version (checkpointed)."""
     publish_ids = _publish_ids(ctx, dataset)
     if not publish_ids:
         return _none(ctx)
@@ -30,7 +30,7 @@ def published_splits(ctx: Context, dataset: str) -> DataFrame:
 
 
 def published_splits_of(ctx: Context, dataset: str, is_key: Mask) -> DataFrame:
-    """As `published_splits`, of the images whose keys are meant by the mask."""
+    """Like `published_splits`, for the images whose keys match the mask."""
     publish_ids = _publish_ids(ctx, dataset)
     if not publish_ids:
         return _none(ctx)

@@ -91,7 +91,7 @@ class Storage(Protocol):
         ...
 
     def read_ranges(self, ranges: Sequence[Range]) -> Iterator[bytes | ImagelakeError]:
-        """The bytes of each range, or the error that kept them away; fastest in the order of path and offset."""
+        """The bytes of each range, or its error; fastest in the order of path and offset."""
         ...
 
     def open(self, path: str) -> BinaryIO:
@@ -128,7 +128,7 @@ class Storage(Protocol):
         ...
 
     def delta_options(self) -> dict[str, str] | None:
-        """What delta-rs needs to reach tables in here; holds credentials, so it is made anew and never kept."""
+        """What delta-rs needs to reach tables in here; holds credentials, so it is made anew and never stored."""
         ...
 
     def flush(self) -> None:

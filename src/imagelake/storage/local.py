@@ -121,7 +121,7 @@ class LocalStorage:
             os.close(fd)
 
     def read_ranges(self, ranges: Sequence[Range]) -> Iterator[bytes | ImagelakeError]:
-        """The bytes of each range, or the error that kept them away."""
+        """The bytes of each range, or its error."""
         for span in ranges:
             try:
                 yield self.read(*span)
@@ -174,10 +174,10 @@ class LocalStorage:
 
     @property
     def ca_bundle(self) -> None:
-        """No network, nobody to trust."""
+        """None: local paths need no certificates."""
 
     def delta_options(self) -> None:
-        """Nothing: delta-rs opens local paths by itself."""
+        """None: delta-rs opens local paths without options."""
 
     def delete_all(self, paths: Iterable[str]) -> None:
         """Remove many files for good."""

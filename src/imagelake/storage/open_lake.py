@@ -86,7 +86,7 @@ def _check_root(storage: Storage) -> None:
 
 
 def foreign_file(storage: Storage) -> str | None:
-    """A file that keeps a lake from being created here; None when nothing does."""
+    """The path of a foreign file that prevents creating a lake here; None when there is none."""
     return next((s.path for s in storage.list() if not _may_precede(s.path)), None)
 
 

@@ -1,4 +1,4 @@
-"""How far the builds of a dataset have come, as its tables tell."""
+"""The build progress of a dataset, read from its tables."""
 
 from __future__ import annotations
 

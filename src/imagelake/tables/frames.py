@@ -82,7 +82,7 @@ class Counted:
 
 @dataclass(frozen=True)
 class LocalRows:
-    """Rows that the driver holds, and no frame of them."""
+    """An Arrow table on the driver, without a frame."""
 
     table: pa.Table
 
@@ -106,7 +106,7 @@ def all_of(rows: Sequence[Counted | LocalRows]) -> Counted | LocalRows:
 
 
 def checkpointed(frame: DataFrame) -> DataFrame:
-    """The frame computed once and cut from its lineage: plans of many joins over each other grow beyond any memory."""
+    """Checkpoint the frame: computed once and cut from its lineage, for plans of many joins outgrow memory."""
     if local_rows(frame) is not None:
         return frame
     if not is_on_driver(frame):
@@ -146,7 +146,7 @@ def frame_of(spark: SparkSession, table: pa.Table, schema: StructType) -> DataFr
 
 
 def local_rows(frame: DataFrame) -> pa.Table | None:
-    """The rows of a frame that was made of rows on the driver: nobody need ask Spark for them. None for others."""
+    """The Arrow table of a frame built from rows on the driver, which needs no Spark job; None for other frames."""
     rows: pa.Table | None = frame.__dict__.get(_HELD)
     return rows
 
@@ -170,7 +170,7 @@ def rows_with(frame: DataFrame, values: Mapping[str, str], names: Sequence[str])
 
 
 def parted(frame: DataFrame, column: str, value: str) -> tuple[DataFrame, DataFrame]:
-    """The rows of a settled frame whose column has a value, and the others, settled: neither is read for the other."""
+    """Split a checkpointed frame by whether a column has a value: matching rows and the others, checkpointed."""
     rows = local_rows(frame)
     if rows is None:
         return frame.where(F.col(column) == value), checkpointed(frame.where(F.col(column) != value))

@@ -23,14 +23,14 @@ _YOUNG = 2_000_000  # microseconds; one that lost a race is withdrawn within a s
 
 @dataclass(frozen=True)
 class SavedLabels:
-    """Paths below `labels/<D>/`: those no delivery has yet, and those a build has finished with."""
+    """Paths of saves below `labels/<D>/`: `waiting` ones no upload has yet, and `finished` ones a build has applied."""
 
     waiting: tuple[str, ...]
     finished: tuple[str, ...]
 
 
 def saves(ctx: Context, dataset: str) -> SavedLabels:
-    """The saves that are there, by what has become of them."""
+    """List a dataset's saves by state."""
     prefix = dataset_folder(dataset)
     names = [stat.path.removeprefix(f"{prefix}/") for stat in ctx.storage.list(f"{prefix}/")]
     if not names:
@@ -44,7 +44,7 @@ def saves(ctx: Context, dataset: str) -> SavedLabels:
 
 
 def remove_delivered(ctx: Context, delivery: Mapping[str, Any]) -> None:
-    """Remove the saves that a delivery brought, once it is built."""
+    """Remove the saves of an upload, once it is built."""
     if delivery["format"] == FORMAT:
         prefix = dataset_folder(delivery["dataset"])
         ctx.storage.delete_all(f"{prefix}/{name}" for name in _delivered(ctx, delivery["dataset"], [delivery]))

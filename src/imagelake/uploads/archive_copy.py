@@ -16,7 +16,7 @@ _CHUNK = 1 << 23
 
 
 def receive(lake: Storage, source: UploadSource) -> ArchiveCopy:
-    """Begin to take an archive into a lake.
+    """Begin to store an archive in a lake.
 
     A local lake copies it at once, and reads the copy. A bucket gets it when it is stored: until then it is read
     where it is. ImagelakeError when it changes meanwhile.

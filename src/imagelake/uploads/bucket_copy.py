@@ -16,7 +16,7 @@ _CHUNK = 1 << 23
 
 
 def receive_in_bucket(lake: Storage, source: UploadSource) -> ArchiveCopy:
-    """Begin to take an archive into the bucket: one of a local disk is hashed first, for its name."""
+    """Begin to store an archive in the bucket; a local one is hashed first, for its name."""
     assert source.archive is not None
     assert isinstance(lake, S3Storage)
     if source.archive.storage.folder is None:

@@ -26,7 +26,7 @@ _GAP = 1 << 16  # neighbours that are no farther apart are read together
 
 
 class FileProgress(Protocol):
-    """Is told how far the work on a file has got, for whoever watches the time."""
+    """Progress callback for the sandbox watchdog."""
 
     def reading(self) -> None:
         """More of the file was read."""
@@ -38,7 +38,7 @@ class FileProgress(Protocol):
 
 
 class Readable(Protocol):
-    """Byte ranges of one object after another; `probe_read.Ranges` reads files, `probe_remote` what was fetched."""
+    """Byte ranges of one object after another; `readers.Ranges` reads local files, `probe_remote` reads buckets."""
 
     @property
     def file_size(self) -> int:
@@ -116,7 +116,7 @@ class HashedContent(NamedTuple):
 
 @dataclass(frozen=True)
 class Inspector:
-    """Probes one file after the other."""
+    """Probes files one after another."""
 
     limits: ProbeLimits
     inspect: Inspect

@@ -31,7 +31,7 @@ class _Run:
 
 @dataclass
 class FetchedRanges:
-    """`probe_read.Ranges` over bytes in memory."""
+    """`Readable` over byte ranges fetched into memory."""
 
     spans_by_uri: dict[str, list[tuple[int, Fetched]]] = field(default_factory=dict)
     file_size: int = 0
@@ -65,7 +65,7 @@ class FetchedRanges:
 
 @dataclass
 class Streamed:
-    """`probe_read.Ranges` over one file of a bucket, front to back, for a process that holds no more than a range."""
+    """`Readable` over one object of a bucket, read front to back; holds one range at a time."""
 
     item: ProbeItem
     store: S3Storage
@@ -76,7 +76,7 @@ class Streamed:
         self.file_size = self.item.size
 
     def holds(self, start: int, end: int) -> bool:
-        """False: nothing is kept."""
+        """False: no range is cached."""
         return False
 
     def read(self, start: int, end: int, ahead: int) -> memoryview:
@@ -92,7 +92,7 @@ class Streamed:
 
 
 class _Patient:
-    """Nobody watches: only the network can be slow, and it has time limits of its own."""
+    """Progress callback without a watchdog: the network has its own time limits."""
 
     def reading(self) -> None:
         """More of the file was read."""

@@ -1,4 +1,4 @@
-"""Bytes to keep."""
+"""Bytes to store."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from imagelake.storage.zip.central_directory import Codec
 
 
 class SourceBlob(NamedTuple):
-    """Bytes to keep, as PROBE_ROWS has them: where they are now, and what they are."""
+    """Bytes to store, as in PROBE_ROWS: their current location, length, CRC-32 and content hash."""
 
     uri: str
     offset: int

@@ -1,4 +1,4 @@
-"""Reading bytes to keep from where they are now: files of this machine, or ranges of a bucket's objects."""
+"""Reading bytes to store from where they are now: files of this machine, or ranges of a bucket's objects."""
 
 from __future__ import annotations
 

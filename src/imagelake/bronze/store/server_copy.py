@@ -1,4 +1,4 @@
-"""Reading bytes to keep out of a bucket: neighbours in one request, several requests on their way at a time."""
+"""Reading bytes to store from a bucket: neighbours in one request, several requests on their way at a time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from imagelake.storage.zip.codec import decode
 
 
 class RemoteReader:
-    """`keeping_read.Reader` over objects of a bucket."""
+    """`BlobReader` over objects of a bucket."""
 
     def __init__(self, small: Sequence[SourceBlob], store: S3Storage) -> None:
         self._store = store

@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 STORED = pa.schema(
     [("content_hash", pa.string()), ("uri", pa.string()), ("offset", pa.int64()), ("problem", pa.string())]
 )
-"""Where bytes are kept now, relative to the lake; or why they could not be."""
+"""The location of stored bytes, relative to the lake, or the problem that stopped the write."""
 
 
 def store_rows(ctx: Context, probe_rows: pa.Table, single: bool) -> pa.Table:
-    """Keep the bytes of these PROBE_ROWS, one row a content hash; STORED.
+    """Store the bytes of these PROBE_ROWS, one row a content hash; returns STORED.
 
     From `ingest.package_files` on they go into packages, unless each is to be an object of its own. Loose files stand
     there in the order of their hashes, so that each package is a fair sample of them; members of an archive stand as
@@ -62,7 +62,7 @@ def store_rows(ctx: Context, probe_rows: pa.Table, single: bool) -> pa.Table:
 def store_blobs(
     blobs: Iterable[SourceBlob], lake: Storage, package_bytes: int | None, store: S3Storage | None
 ) -> Iterator[tuple[str, str, int]]:
-    """Keep each; its hash, and path and offset in the lake. ImagelakeError names the file that could not be kept.
+    """Store each blob; yields its hash, path and offset in the lake. ImagelakeError names a file that failed.
 
     With `package_bytes` small ones go into packages of about that size. Whole objects of the bucket's own store are
     copied by the server, and stay objects of their own.
@@ -119,7 +119,7 @@ def _whole(reader: BlobReader, blob: SourceBlob) -> bytes | memoryview:
 
 @contextmanager
 def about(blob: SourceBlob) -> Iterator[None]:
-    """Whatever keeps bytes from being read within is an ImagelakeError that names them."""
+    """Turn any read error within into an ImagelakeError that names the bytes."""
     try:
         yield
     except (UploadRejected, NotFound) as error:

@@ -40,7 +40,7 @@ def write(out: BinaryIO, schema: pa.Schema, ref: str, rows: Iterable[pa.RecordBa
 
 
 def footer(stream: BinaryIO) -> Footer | None:
-    """What a file says of itself; None when it is not a whole Parquet file."""
+    """The footer of a file; None when it is not a complete Parquet file."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -71,7 +71,7 @@ def judge(tree: Tree, path: str, *, is_only: bool) -> Finding:
 
 
 def _outline(data: bytes, size: int) -> Outline:
-    """Of a whole document, if it can be had; else of what there is of it."""
+    """Outline of the whole document if it can be split, otherwise of its readable beginning."""
     try:
         return split(data) if len(data) == size else split_head(data)
     except NotSplit:
@@ -95,7 +95,7 @@ def _judge_outline(path: str, outline: Outline, *, cut: bool) -> Finding:
 
 
 def _other_kind(outline: Outline) -> tuple[str, str] | None:
-    """Which other kind of document this is, and what to say of it."""
+    """The name of another COCO kind and the reason it is not read; None when it is not one."""
     if any("annotations" in i or "annotation" in i for i in _sample(outline, "images")):
         return "annotations inside images", "annotations inside images are not supported yet"
     if _is_panoptic(outline):

@@ -43,7 +43,7 @@ class DocumentPart:
     has_labels: bool = True
 
     def seen(self) -> Seen:
-        """What the items before said."""
+        """The ids of earlier items."""
         return Seen(frozenset(self.repeated), set(self.earlier))
 
 

@@ -78,7 +78,7 @@ class CocoReader:
                 yield rows
 
     def rows(self, unit: Unit, read: Callable[[str], bytes]) -> Iterator[Record | AnnotationRows]:
-        """As `parse`, plain annotations many at a time."""
+        """Like `parse`, with plain annotations in batches."""
         context = json.loads(unit.context)
         split_word, part = context.get("split"), context.get("part")
         for path in unit.paths:

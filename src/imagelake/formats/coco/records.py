@@ -32,7 +32,7 @@ class Item:
 
 @dataclass
 class Seen:
-    """What earlier items of a document said: ids that were used, and image ids that stand for several images."""
+    """Ids that earlier items of a document used, and image ids shared by several images."""
 
     repeated_images: frozenset[str] = frozenset()
     ids: set[str] = field(default_factory=set)

@@ -74,7 +74,7 @@ def seen_lists(paths: Sequence[str]) -> tuple[str, ...]:
 
 
 def folders_meant(names: Iterable[str], bases: Sequence[str], home: Home) -> dict[str, str]:
-    """What the names in a list begin with, and what stands for it in the upload: `data/obj` may be `export/obj`.
+    """Maps the leading folders of names in a list to folders of the upload: `data/obj` may be `export/obj`.
 
     names: some names of the list, by `plain_path`; bases: the folders that names may start from, the likeliest first.
     A name that fits nowhere leaves its beginning out.

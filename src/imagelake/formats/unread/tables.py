@@ -64,7 +64,7 @@ _MXNET = ".lst"
 
 @dataclass(frozen=True)
 class _Row:
-    """A row of a text: the image it names, whether that is in the upload, and the cells beside the name.
+    """A row of a text table: the image it names, whether that is in the upload, and the cells beside the name.
 
     `is_sure` unless the name may be a number by chance, or stands behind an index.
     """

@@ -71,7 +71,7 @@ def _set_lists(paths: Sequence[str]) -> tuple[str, ...]:
 
 
 def _wording_in(kit: str, tree: Tree, path: str, images: ImagePlaces) -> Wording:
-    """How a list in ImageSets calls the images of its kit, which stands beside others that have images of its names.
+    """How a list in ImageSets names the images of its kit when several kits share image names.
 
     Where none of them is in the upload, names are those of images that are missing in the kit's usual folder.
     """

@@ -145,7 +145,7 @@ def unread(survey: TextSurvey, others: frozenset[str], *, is_read: bool) -> Iter
 
 
 def lacks(survey: TextSurvey) -> tuple[str, ...]:
-    """Why none of the texts is a label file."""
+    """The reasons no text is a label file."""
     firsts = ((path, look.first) for path in survey.texts if (look := survey.looks.get(path)) is not None)
     reasons = [f"{path}: {shown(first)} is no row of a class and shares" for path, first in firsts if first]
     return tuple(reasons[:_MAX_LACKS]) or ("no .txt file with label rows",)

@@ -26,7 +26,7 @@ class ClassList:
 
 
 def class_lists(tree: Tree, paths: Iterable[str]) -> list[ClassList]:
-    """What each of the documents declares; a damaged one is left out, for that it is damaged is told elsewhere."""
+    """The class lists of the documents; damaged ones are left out and reported elsewhere."""
     return [ClassList(path, declared) for path in paths for declared in _declared(tree, path)]
 
 

@@ -97,7 +97,7 @@ def wording(tree: Tree, path: str, images: YoloImages) -> Wording:
 
 
 def _seen(path: str, hits: Mapping[str, set[str]]) -> Iterator[str]:
-    """What a document says of splits, in words."""
+    """Describe the splits a document declares, in words."""
     present = [split for split, places in hits.items() if places]
     absent = [split for split, places in hits.items() if not places]
     if present:

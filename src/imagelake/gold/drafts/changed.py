@@ -48,7 +48,7 @@ WHERE v.n IS DISTINCT FROM d.n
 
 @dataclass(frozen=True)
 class Compared:
-    """Rows by entity: of the draft, `wanted`, and of the newest version, `live`.
+    """Rows by entity: of the draft, `draft_rows`, and of the newest version, `live`.
 
     Splits depend on whole groups: `members` are the images of the draft whose split may differ, and among the live
     rows of the version are their splits.
@@ -61,7 +61,7 @@ class Compared:
 
 
 def all_rows(ctx: Context, past_versions: Published, versions: Mapping[str, int]) -> Compared:
-    """All rows of both."""
+    """All rows of the draft and of the newest version."""
     log = LiveRows(ctx, past_versions)
     draft_rows = {
         entity: ctx.tables.table(spec, past_versions.dataset, versions[spec.name]) for entity, spec in OF_ENTITY.items()
@@ -70,7 +70,7 @@ def all_rows(ctx: Context, past_versions: Published, versions: Mapping[str, int]
 
 
 def changed_rows(ctx: Context, past_versions: Published, versions: Mapping[str, int]) -> Compared | None:
-    """The rows that may differ; None where they are many, or cannot be told."""
+    """The rows that may differ; None when there are too many or they cannot be determined."""
     parent = past_versions.newest
     if parent is None or parent["last_sequence"] is None:
         return None
@@ -79,7 +79,7 @@ def changed_rows(ctx: Context, past_versions: Published, versions: Mapping[str, 
 
 @dataclass(frozen=True)
 class _Changes:
-    """A search for what has changed; `fresh` means the rows that came or changed."""
+    """A search for changed rows; `fresh` selects added and changed rows."""
 
     ctx: Context
     past_versions: Published

@@ -57,7 +57,7 @@ class LocalDraft:
             )
 
     def split_difference(self, attempt: Attempt, splits: Splits) -> Difference:
-        """As that of a whole draft."""
+        """Like `WholeDraft.split_difference`."""
         rows = splits.rows.collected()
         new = rows.append_column("recipe", pa.array([FIRST] * len(rows), pa.int32()))
         live = self.compared.live["split"]

@@ -29,7 +29,7 @@ MANY_ROWS = 10_000_000
 
 @dataclass(frozen=True)
 class WholeDraft:
-    """All rows of a draft, or of a version that gets another recipe; settled, so that all steps see the same rows.
+    """All rows of a draft, or of a version that gets another recipe; checkpointed, so that all steps see the same rows.
 
     Images keep the split that they had in any version under `past_recipe`. `versions`: the Delta versions of a draft.
     """

@@ -197,7 +197,7 @@ def _problems(suite: Suite, result: ExpectationValidationResult) -> Iterator[str
 
 
 def _values(result: Mapping[str, Any]) -> str:
-    """What was found, as far as the library says: a number, or how many rows and some of their values."""
+    """The observed values of a result: a number, or a row count with some values."""
     count, observed = result.get("unexpected_count"), result.get("observed_value")
     if not count:
         return "" if observed is None or isinstance(observed, list | dict) else f", found {observed}"

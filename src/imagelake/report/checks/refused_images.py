@@ -117,7 +117,7 @@ def _drawn(
 
 
 def _rows(scope: ReportScope, table: str, rules: int) -> list[Row]:
-    """Of each rule a few rows, those with an image of the version first, then by a hash of their id."""
+    """A few rows of each rule, those with an image of the version first, then by a hash of their id."""
     least, most = _EACH
     each = max(least, min(most, MOST_EXAMPLES // max(rules, 1)))
     return scope.tables.query(

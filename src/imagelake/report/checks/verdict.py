@@ -27,7 +27,7 @@ class VerdictBox:
 
 
 def verdict(scope: ReportScope) -> VerdictBox:
-    """The gate's verdict as the version row has it; of a draft its last judgement, or that nobody has judged it."""
+    """The gate's verdict as the version row has it; for a draft its last judgement, or that it has not been judged."""
     counted = scope.one(
         f"SELECT count(*) AS n, count(*) FILTER (WHERE len(labelled) > 0) AS labelled FROM {scope.images}"
     )

@@ -75,7 +75,7 @@ class Drift:
 
 
 def drift(before: Totals, after: Totals) -> Drift:
-    """Between two ends."""
+    """The drift between two ends."""
     return Drift(_shares(before.classes, after.classes), _shares(before.splits, after.splits))
 
 
@@ -95,7 +95,7 @@ def _shares(before: Mapping[str, int], after: Mapping[str, int]) -> tuple[ShareC
 
 
 def totals_of(tables: Tables, end: Target) -> Totals:
-    """What a version row says of a version; counted from the rows of a draft, or where the row does not say it."""
+    """The totals of a version row; counted from rows for a draft, or where the version row has none."""
     if end.version is not None:
         row = catalog.details(tables, end.version, ("class_stats", "split_stats"))
         if row["class_stats"] and row["split_stats"]:

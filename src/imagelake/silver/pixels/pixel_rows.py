@@ -159,7 +159,7 @@ def _untouched(row: Row) -> Row:
 
 
 def _of_image(row: Row) -> Row:
-    """What the record of the image says, for an annotation that waits for it: it will be read without its document."""
+    """The image record's values, stored with an annotation that waits for the image."""
     sizes = {side: row[f"_declared_{side}"] for side in ("width", "height")}
     return {**sizes, "file": row["_file"], "by_stem": row["_by_stem"], "absolute": row["_absolute"]}
 

@@ -155,7 +155,7 @@ def _relations() -> Column:
 
 
 def _keyed(frame: DataFrame, severities: Mapping[str, str]) -> DataFrame:
-    """annotation_key; equal annotations are told apart by an ordinal, and all but the first flagged or rejected."""
+    """Add annotation_key; equal annotations get an ordinal, and all but the first are flagged or rejected."""
     equals = Window.partitionBy(F.col(REJECT).isNull(), "image_key", "kind", "category", "geometry_hash")
     ordinal = F.row_number().over(equals.orderBy("row_hash", "document", "position"))
     key = F.sha2(

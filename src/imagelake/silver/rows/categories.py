@@ -74,7 +74,7 @@ def categories_after(
     published: Mapping[str, int],
     settings: DatasetSettings,
 ) -> list[dict[str, Any]]:
-    """The draft's categories after a delivery, as rows of silver.categories.
+    """The draft's categories after an upload, as rows of silver.categories.
 
     `usage` are the names annotations use before and after it, `published` the index each name has had in any version.
     A name keeps its index for good. A category leaves with its last annotation, unless this delivery declares it or

@@ -27,7 +27,7 @@ _OLD = ("content_hash", "width", "height", "orientation", "labelled", "split", "
 
 @dataclass(frozen=True)
 class Incoming:
-    """The images an upload brings or speaks of: `accepted` with what the draft knows of them, and `rejected` files.
+    """The images an upload contains or references: `accepted` with what the draft knows of them, and `rejected` files.
 
     `accepted` has the columns of an image file, `_old_*` of the draft's row (null without one), what documents say,
     `flags`, `path` (null for an image of the draft that is only spoken of) and `asked_split`, `published_split`.
@@ -261,7 +261,7 @@ def _split(delivery: Delivery) -> Column:
 
 
 def _label_flags(delivery: Delivery) -> Column:
-    """What new bytes have done to labels that the upload does not bring."""
+    """Flags for existing labels of images whose bytes changed."""
     if delivery.mode == "replace":
         return text_array()
     lost = F.size(F.array_except(F.coalesce("_old_labelled", text_array()), "_kinds")) > 0

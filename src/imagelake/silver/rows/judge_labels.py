@@ -22,7 +22,7 @@ from imagelake.tables.frames import checkpointed
 
 @dataclass(frozen=True)
 class JudgedLabels:
-    """Annotations with their judgement, and the units (image_key, kind) that they bring (settled).
+    """Annotations with their judgement, and the units (image_key, kind) they upload (checkpointed).
 
     `matched` are all image records, those of labels that waited too; `entering` is what came of the latter.
     """

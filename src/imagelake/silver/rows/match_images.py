@@ -210,7 +210,7 @@ def _best(questions: DataFrame, offered: DataFrame) -> DataFrame:
 
 
 def _unshared(ranked: DataFrame) -> DataFrame:
-    """Status by record, once records that want the same image in one document have been told apart."""
+    """Status by record; of the records of one document that match the same image, the others are DUPLICATE."""
     labels = F.col("kinds") > 0
     rival = Window.partitionBy("doc", "image_key", labels, F.col("n") > 1)  # an ambiguous name claims no image
     claims = ranked.withColumn("_first", F.min("rank").over(rival)).withColumn(

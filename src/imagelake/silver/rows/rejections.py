@@ -125,7 +125,7 @@ def check_rejecting(delivery: Delivery, refused: DataFrame, severities: Mapping[
 
 @dataclass(frozen=True)
 class UploadEffects:
-    """What an upload has done, as far as it ends rejections.
+    """The effects of an upload that close open rejections.
 
     units: image_key, kind it brings; changed: those of them that differ from the draft; images: accepted image files
     (image_key, `_same_bytes`); paths: files without a problem; unknown: image records it lists that are nowhere;

@@ -29,7 +29,7 @@ def refused_units(rejected: DataFrame, issues: DataFrame, matched: DataFrame) ->
 
 
 def uploaded_units(listed: DataFrame, accepted: DataFrame, refused: DataFrame) -> DataFrame:
-    """The units an upload brings: a unit all of whose labels were refused is none, for nobody knows what it says."""
+    """The units an upload contains, without units whose labels were all refused."""
     some = accepted.select(*UNIT).distinct()
     return listed.unionByName(some).distinct().join(refused.join(some, [*UNIT], "left_anti"), [*UNIT], "left_anti")
 

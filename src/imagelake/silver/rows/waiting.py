@@ -140,7 +140,7 @@ def _without_units(located: DataFrame, units: DataFrame) -> DataFrame:
 
 
 def _newest(rows: DataFrame) -> DataFrame:
-    """Of the names one image was waited for by, per kind, those of the newest upload."""
+    """Per image and kind, the newest upload's names among those that waited for the image."""
     by_kind = rows.select("image_key", "waits_for", "_delivery", F.explode("kinds").alias("kind"))
     names = by_kind.groupBy("image_key", "kind", "waits_for").agg(F.max("_delivery").alias("_last"))
     unit = Window.partitionBy("image_key", "kind")

@@ -64,7 +64,7 @@ class Delivery:
 
     @property
     def detection(self) -> Detection:
-        """What the chosen reader found at ingest."""
+        """The detection of the chosen reader at ingest."""
         chosen = self.recognition["chosen"]
         return Detection(
             chosen["format"], chosen["score"], tuple(chosen["documents"]), tuple(chosen["meta"]), tuple(chosen["lacks"])

@@ -214,5 +214,5 @@ def _issue(r: Issue) -> dict[str, Any]:
 
 
 def _int32(value: int | None) -> int | None:
-    """Declared sizes come from strangers; one beyond 32 bits is as good as none and fails the size rule."""
+    """A declared size as int32; -1 beyond 32 bits, which fails the size rule."""
     return value if value is None or -(1 << 31) <= value < 1 << 31 else -1

@@ -27,9 +27,9 @@ _BOX = "box"
 
 @dataclass(frozen=True)
 class ParsedUpload:
-    """What an upload says by itself: the files that bronze has `listed`, and what its documents do.
+    """The content of an upload: the files that bronze has `listed`, and the records of its documents.
 
-    `labels` are their annotation records, by far the most; `records` all others. All are settled.
+    `labels` are their annotation records, by far the most; `records` all others. All are checkpointed.
     """
 
     listed: DataFrame
@@ -41,7 +41,7 @@ class ParsedUpload:
 class UploadRecords:
     """Frames of one upload: `listed` by bronze, `files` not ignored, `images` with keys, `labels`, other `records`.
 
-    All are settled, and so are the `matched` image records, which have image_key, status, by_name, waits_for,
+    All are checkpointed, as are the `matched` image records, which have image_key, status, by_name, waits_for,
     waiting_kinds, space and the image's raw size.
     """
 

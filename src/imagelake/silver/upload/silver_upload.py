@@ -49,7 +49,7 @@ class UploadTree:
 
 
 def files_of(ctx: Context, delivery: Delivery) -> DataFrame:
-    """The rows of bronze.files of an upload, settled."""
+    """The rows of bronze.files of an upload, checkpointed."""
     is_mine = F.col("attempt_id") == delivery.attempt_id
     if int(delivery.row["files"]["read"]) > FEW_ROWS:
         return checkpointed(ctx.tables.read(bronze.FILES, delivery.dataset).where(is_mine))

@@ -70,7 +70,7 @@ def judged(counts: UploadCounts, severities: Mapping[str, str]) -> UploadCounts:
 
 
 def with_recognition(counts: UploadCounts, recognition: Mapping[str, Any]) -> UploadCounts:
-    """With what ingest noted when it recognised the upload: labels that no reader takes, and files that nobody read."""
+    """Add the notes of format detection at ingest: labels that no reader takes, and files that nobody read."""
     unread, nobody = (recognition.get(name, {}) for name in ("unread", "nobody"))
     notices = list(recognition.get("seen", ()))
     if nobody.get("files"):

@@ -48,7 +48,7 @@ class BucketBlobWriter:
         self.later(lambda: self.lake.copy_from(source, blob_path(content_hash), etag))
 
     def later(self, task: Callable[[], object]) -> None:
-        """Do this while the caller goes on; not too much is kept waiting."""
+        """Run a task in the background; with a full queue, wait for its oldest task first."""
         if len(self.waiting) >= 4 * self.lake.settings.connections:
             self.waiting.popleft().result()
         self.waiting.append(self.pool.submit(task))
@@ -58,7 +58,7 @@ class BucketBlobWriter:
         return BucketFileWriter(self.lake)
 
     def wait(self) -> None:
-        """Wait until everything given so far is kept; the first failure is raised."""
+        """Wait until all queued writes are stored; raises the first failure."""
         while self.waiting:
             self.waiting.popleft().result()
 

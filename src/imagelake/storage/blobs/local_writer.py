@@ -73,7 +73,7 @@ class LocalBlobWriter:
         return LocalFileWriter(self.folder)
 
     def wait(self) -> None:
-        """Nothing waits."""
+        """No queue: every write is stored at once."""
 
 
 class LocalFileWriter:

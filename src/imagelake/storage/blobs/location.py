@@ -1,4 +1,4 @@
-"""Reading a blob from its place: a whole object, or a member's range in a kept archive."""
+"""Reading a blob from its location: a whole object, or a member's range in a stored archive."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class Location(NamedTuple):
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Location:
-        """A place from the columns of bronze.blobs."""
+        """The location in a row of bronze.blobs."""
         return cls(row["uri"], row["offset"], row["length"], row["size"], row["codec"])
 
 
 def read_location(storage: Storage, place: Location) -> bytes:
-    """The decoded bytes; IntegrityError when they are not what was kept."""
+    """The decoded bytes; IntegrityError when they are not what was stored."""
     return _decoded(storage.read(place.uri, place.offset, place.length), place)
 
 
@@ -40,7 +40,7 @@ def read_span(storage: Storage, place: Location, start: int, end: int) -> bytes:
 
 
 def read_locations(storage: Storage, places: Sequence[Location]) -> Iterator[bytes | ImagelakeError]:
-    """The decoded bytes of each, or the error that kept them away; fastest in the order of uri and offset.
+    """The decoded bytes of each location, or its error; fastest in the order of uri and offset.
 
     In a bucket neighbours come in one request, and several requests are on their way at a time.
     """

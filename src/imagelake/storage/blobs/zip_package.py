@@ -49,7 +49,7 @@ def cut(sizes: Sequence[int], package_bytes: int) -> list[tuple[int, int]]:
 
 
 class Package:
-    """A package being written; gone again unless `finish` names it."""
+    """A package being written; removed unless `finish` names it."""
 
     def __init__(self, writer: BlobWriter) -> None:
         self._file = writer.new_file()

@@ -1,4 +1,4 @@
-"""What `locks/<name>.json` says: who holds the name, since when, until when, and the fence."""
+"""The content of `locks/<name>.json`: the holder, when its lease began and ends, and the fence."""
 
 from __future__ import annotations
 

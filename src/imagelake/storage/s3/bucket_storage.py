@@ -133,7 +133,7 @@ class S3Storage:
         return data, _etag(answer)
 
     def read_ranges(self, ranges: Sequence[Range]) -> Iterator[bytes | ImagelakeError]:
-        """The bytes of each range, or the error that kept them away: neighbours in one request, several at a time."""
+        """The bytes of each range, or its error: neighbours in one request, several requests at a time."""
         from imagelake.storage.s3.ranges import read_ranges
 
         return read_ranges(self, ranges)
@@ -232,7 +232,7 @@ class S3Storage:
         return s3.delta_options(self.client, self.settings)
 
     def flush(self) -> None:
-        """Nothing to do: what was answered is kept."""
+        """Nothing to flush: a PUT that returned is stored."""
 
     def blob_writer(self) -> BucketBlobWriter:
         """What writes the bytes of images into this bucket, several at a time."""

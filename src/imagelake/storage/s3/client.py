@@ -52,7 +52,7 @@ class Keys:
 
 
 class ConditionFailed(Conflict):
-    """A condition on the object failed: it is there, or is another one than expected."""
+    """A conditional write failed: the object exists, or is not the expected one."""
 
 
 class Busy(Conflict):

@@ -29,7 +29,7 @@ _UNRESERVED = "-_.~"
 
 
 class Url(str):
-    """A presigned URL: plain text to whoever is given it, and a placeholder in every representation."""
+    """A presigned URL: plain text for its receiver, a placeholder in every representation."""
 
     __slots__ = ()
 

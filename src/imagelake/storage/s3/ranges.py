@@ -55,7 +55,7 @@ def neighbours(spans: Iterable[Span]) -> Iterator[tuple[Span, int]]:
 
 
 def fetched(spans: Iterable[Span], store: S3Storage) -> Iterator[tuple[Span, Fetched]]:
-    """Each span with its bytes, or with the error that kept them away, in the order given.
+    """Each span with its bytes or its error, in the order given.
 
     `store` is any storage of the store they are in: its settings and credentials are used.
     """
@@ -83,7 +83,7 @@ def pieces(span: Span, store: S3Storage) -> Iterator[bytes]:
 
 
 def read_ranges(store: S3Storage, ranges: Sequence[Range]) -> Iterator[Fetched]:
-    """The bytes of each range of a storage, or the error that kept them away."""
+    """The bytes of each range of a storage, or its error."""
     spans = (Span(store.uri(path), None, offset, offset + length) for path, offset, length in ranges)
     runs = list(neighbours(spans))
     rest = iter(ranges)
@@ -94,7 +94,7 @@ def read_ranges(store: S3Storage, ranges: Sequence[Range]) -> Iterator[Fetched]:
 
 
 def unwrap(data: Fetched) -> bytes:
-    """The bytes; the error is raised."""
+    """The bytes of a fetched span; raises its error."""
     if isinstance(data, ImagelakeError):
         raise data
     return data

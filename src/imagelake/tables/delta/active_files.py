@@ -1,4 +1,4 @@
-"""What Delta's log says of a dataset's rows, without Spark: the files that hold them, and how many there are."""
+"""A dataset's active files and row counts from Delta's log, without Spark."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class DataFile:
 
 @dataclass(frozen=True)
 class FileChange:
-    """What a commit does to a table: files that come and files that go, and the name of the operation."""
+    """A commit to a table: added files, removed files, and the name of the operation."""
 
     operation: str
     added: Sequence[DataFile]

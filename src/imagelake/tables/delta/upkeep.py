@@ -42,7 +42,7 @@ _TARGET = "spark.databricks.delta.optimize.maxFileSize"
 
 @dataclass(frozen=True)
 class Rewritten:
-    """What an OPTIMIZE has done: files removed and added, and their bytes; all 0 when it committed nothing."""
+    """The result of an OPTIMIZE: files removed and added, and their bytes; all 0 when it committed nothing."""
 
     files_removed: int = 0
     files_added: int = 0

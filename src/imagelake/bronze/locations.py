@@ -20,7 +20,7 @@ from imagelake.tables.blob_states import live_rows
 from imagelake.uploads.archived import ArchiveCopy
 from imagelake.uploads.source_rows import sum_of
 
-PLACE = pa.schema(
+LOCATIONS = pa.schema(
     [
         ("content_hash", pa.string()),
         ("uri", pa.string()),
@@ -32,7 +32,7 @@ PLACE = pa.schema(
     ]
 )
 
-BLOBS = PLACE.append(pa.field("dataset", pa.string()))
+BLOBS = LOCATIONS.append(pa.field("dataset", pa.string()))
 """Places with the dataset whose rows name them."""
 
 _STATES = (*BLOBS.names, "state", "at")
@@ -65,14 +65,14 @@ def _of_others(ctx: Context, dataset: str, hashes: pa.Array) -> list[pa.Table]:
 
 
 def _live(rows: pa.Table) -> pa.Table:
-    """BLOBS of the places that still count; rows: _STATES."""
+    """BLOBS of the live locations; rows: _STATES."""
     return live_rows(rows).select(BLOBS.names).cast(BLOBS)
 
 
 def store_zip(
     ctx: Context, archived: ArchiveCopy, upload_id: str, probe_rows: pa.Table, existing_rows: pa.Table, single: bool
 ) -> tuple[pa.Table, str | None]:
-    """PLACE rows of the new bytes, and the archive's path if it was stored: when enough of its bytes are new.
+    """LOCATIONS rows of the new bytes, and the archive's path if it was stored: when enough of its bytes are new.
 
     Otherwise, and when each is to be a `single` object, only the new members are stored.
     """
@@ -83,16 +83,16 @@ def store_zip(
         return _store_rows(ctx, new, single), None
     uri = archived.store(upload_id)
     columns = [new["content_hash"], pa.array([uri] * len(new), pa.string()), new["offset"], new["stored"]]
-    return pa.table([*columns, new["length"], new["codec"], new["crc32"]], schema=PLACE), uri
+    return pa.table([*columns, new["length"], new["codec"], new["crc32"]], schema=LOCATIONS), uri
 
 
 def store_files(ctx: Context, probe_rows: pa.Table, existing_rows: pa.Table, single: bool) -> pa.Table:
-    """PLACE rows of the new bytes of loose files."""
+    """LOCATIONS rows of the new bytes of loose files."""
     return _store_rows(ctx, _unknown(probe_rows, existing_rows), single)
 
 
 def make_objects(ctx: Context, dataset: str, content_hashes: pa.ChunkedArray, existing_rows: pa.Table) -> pa.Table:
-    """PLACE rows of objects of their own, made of bytes that the lake holds without the dataset having them as objects.
+    """Write a single object for each content hash that the dataset does not have as one; their LOCATIONS rows.
 
     The bytes are copied from stored zips and packages; hashes without any location are left out.
     """
@@ -102,21 +102,23 @@ def make_objects(ctx: Context, dataset: str, content_hashes: pa.ChunkedArray, ex
     missing_hashes = pa.table({"content_hash": content_hashes.unique().drop_null()}).join(
         own.select(["content_hash"]), "content_hash", join_type="left anti"
     )
-    places = first_rows(existing_rows.join(missing_hashes, "content_hash", join_type="left semi"), "content_hash")
-    return make_objects_of(ctx, places) if len(places) else PLACE.empty_table()
+    location_rows = first_rows(
+        existing_rows.join(missing_hashes, "content_hash", join_type="left semi"), "content_hash"
+    )
+    return make_objects_of(ctx, location_rows) if len(location_rows) else LOCATIONS.empty_table()
 
 
-def make_objects_of(ctx: Context, places: pa.Table) -> pa.Table:
-    """PLACE rows of objects of their own, made of the bytes at these places (PLACE), one a content hash."""
-    count = len(places)
+def make_objects_of(ctx: Context, location_rows: pa.Table) -> pa.Table:
+    """Write a single object for the bytes at each of these LOCATIONS rows, one a content hash; their new rows."""
+    count = len(location_rows)
     blobs = {
-        "uri": pa.array([ctx.storage.uri(path) for path in places["uri"].to_pylist()], pa.string()),
-        "offset": places["offset"],
-        "stored": places["length"],
-        "codec": places["codec"],
-        "length": places["size"],
-        "content_hash": places["content_hash"],
-        "crc32": places["crc32"],
+        "uri": pa.array([ctx.storage.uri(path) for path in location_rows["uri"].to_pylist()], pa.string()),
+        "offset": location_rows["offset"],
+        "stored": location_rows["length"],
+        "codec": location_rows["codec"],
+        "length": location_rows["size"],
+        "content_hash": location_rows["content_hash"],
+        "crc32": location_rows["crc32"],
         "etag": pa.nulls(count, pa.string()),
     }
     return _store_rows(ctx, pa.table(blobs), single=True)
@@ -127,30 +129,30 @@ def make_objects_again(ctx: Context, dataset: str, attempt_id: str) -> Objects:
     attempt = (pc.field("attempt_id") == attempt_id) & pc.field("content_hash").is_valid()
     files = ctx.tables.arrow(bronze.FILES, dataset, ["content_hash"], attempt)
     files = files.cast(pa.schema([("content_hash", pa.string())]))
-    places = existing_locations(ctx, dataset, files, ())
-    made = make_objects(ctx, dataset, files["content_hash"], places)
+    location_rows = existing_locations(ctx, dataset, files, ())
+    made = make_objects(ctx, dataset, files["content_hash"], location_rows)
     if len(made):
         ctx.storage.flush()
-        ctx.tables.append_table(bronze.BLOBS, rows(ctx, dataset, attempt_id, made, places))
+        ctx.tables.append_table(bronze.BLOBS, rows(ctx, dataset, attempt_id, made, location_rows))
     return objects(made)
 
 
 def objects(location_rows: pa.Table) -> Objects:
-    """The number and the bytes of objects, by their PLACE rows."""
+    """The number and the bytes of objects, by their LOCATIONS rows."""
     return Objects(len(location_rows), sum_of(location_rows["length"]))
 
 
 def rows(ctx: Context, dataset: str, attempt_id: str, new_rows: pa.Table, existing_rows: pa.Table) -> pa.Table:
-    """Rows of bronze.blobs: new places, and those of other datasets that this dataset now uses too."""
-    places = pa.concat_tables([new_rows.select(PLACE.names), _borrowed(dataset, new_rows, existing_rows)])
-    return state_rows(ctx, dataset, attempt_id, places, "live")
+    """Rows of bronze.blobs: new locations, and those of other datasets that this dataset now uses too."""
+    location_rows = pa.concat_tables([new_rows.select(LOCATIONS.names), _borrowed(dataset, new_rows, existing_rows)])
+    return state_rows(ctx, dataset, attempt_id, location_rows, "live")
 
 
-def state_rows(ctx: Context, dataset: str, attempt_id: str, places: pa.Table, state: str) -> pa.Table:
-    """Rows of bronze.blobs that say of places (PLACE) that they are live or have ended."""
-    count = len(places)
+def state_rows(ctx: Context, dataset: str, attempt_id: str, location_rows: pa.Table, state: str) -> pa.Table:
+    """Rows of bronze.blobs that set the state of LOCATIONS rows: live or ended."""
+    count = len(location_rows)
     return (
-        places.append_column("dataset", pa.array([dataset] * count, pa.string()))
+        location_rows.append_column("dataset", pa.array([dataset] * count, pa.string()))
         .append_column("state", pa.array([state] * count, pa.string()))
         .append_column("attempt_id", pa.array([attempt_id] * count, pa.string()))
         .append_column("at", pa.array([ctx.clock()] * count, pa.timestamp("us", "UTC")))
@@ -159,15 +161,15 @@ def state_rows(ctx: Context, dataset: str, attempt_id: str, places: pa.Table, st
 
 
 def _borrowed(dataset: str, new_rows: pa.Table, existing_rows: pa.Table) -> pa.Table:
-    """PLACE rows of bytes that so far only other datasets use."""
+    """LOCATIONS rows of bytes that so far only other datasets use."""
     is_own = pc.equal(existing_rows["dataset"], dataset)
-    foreign = first_rows(existing_rows.filter(pc.invert(is_own)), "content_hash").select(PLACE.names)
+    foreign = first_rows(existing_rows.filter(pc.invert(is_own)), "content_hash").select(LOCATIONS.names)
     if not len(foreign):
         return foreign
     placed = pa.concat_tables(
         [existing_rows.filter(is_own).select(["content_hash"]), new_rows.select(["content_hash"])]
     )
-    return foreign.join(placed, "content_hash", join_type="left anti").select(PLACE.names)
+    return foreign.join(placed, "content_hash", join_type="left anti").select(LOCATIONS.names)
 
 
 def _unknown(probe_rows: pa.Table, existing_rows: pa.Table) -> pa.Table:
@@ -181,9 +183,9 @@ def _unknown(probe_rows: pa.Table, existing_rows: pa.Table) -> pa.Table:
 
 def _store_rows(ctx: Context, new: pa.Table, single: bool) -> pa.Table:
     if len(new) == 0:
-        return PLACE.empty_table()
+        return LOCATIONS.empty_table()
     stored_rows = store_rows(ctx, new, single).select(["content_hash", "uri", "offset"])
     joined = stored_rows.join(new.select(["content_hash", "length", "crc32"]), "content_hash", join_type="inner")
     codec = pa.array(["stored"] * len(joined), pa.string())
     columns = [joined[name] for name in ("content_hash", "uri", "offset", "length", "length")]
-    return pa.table([*columns, codec, joined["crc32"]], schema=PLACE)
+    return pa.table([*columns, codec, joined["crc32"]], schema=LOCATIONS)

@@ -66,7 +66,9 @@ class AppliedRules:
     restored: tuple[str, ...] = ()
 
 
-def apply(storage: S3Storage, target: TargetRules, place: BucketPrefix, backend: Backend, turns: Turns) -> AppliedRules:
+def apply(
+    storage: S3Storage, target: TargetRules, lake_prefix: BucketPrefix, backend: Backend, turns: Turns
+) -> AppliedRules:
     """Give the bucket these rules of this lake; every other rule stays. Other appliers of the bucket wait meanwhile.
 
     ConfigError when a rule of the settings' own would let a table or another lake expire; and where nobody can wait:
@@ -76,20 +78,20 @@ def apply(storage: S3Storage, target: TargetRules, place: BucketPrefix, backend:
     rules, meeting = BucketRules(storage), replace(storage, prefix=TURNS)
     if not honours_conditions(meeting):
         if storage.settings.single_writer:
-            return exchange_rules(rules, target.rules, place, backend.default_rule)
+            return exchange_rules(rules, target.rules, lake_prefix, backend.default_rule)
         raise ConfigError(
             f"s3://{storage.bucket} ignores conditions on writes (RGW 16 does once a bucket is versioned): "
             "two appliers at once would lose rules",
             hint="set s3.single_writer=true if nothing else writes to this bucket at the same time",
         )
     with acquire(meeting, "lifecycle", this_process(turns.run_id), turns.settings, turns.clock) as lease:
-        return exchange_rules(rules, target.rules, place, backend.default_rule, before_write=lease.check)
+        return exchange_rules(rules, target.rules, lake_prefix, backend.default_rule, before_write=lease.check)
 
 
 def exchange_rules(
     rules: RuleStore,
     new_rules: tuple[BucketRule, ...],
-    place: BucketPrefix,
+    lake_prefix: BucketPrefix,
     default_rule: bytes | None = None,
     before_write: Callable[[], None] = lambda: None,
     sleep: Callable[[float], None] = time.sleep,
@@ -103,21 +105,23 @@ def exchange_rules(
     restored: dict[str, None] = {}
     written = False
     for _ in range(ATTEMPTS):
-        refuse_harm(before, place)
-        foreign |= {rule.content: rule.normalised for rule in before.rules if not place.owns(rule.content.rule_id)}
-        new = merge(before, new_rules, place, default_rule, tuple(foreign.values()))
+        refuse_harm(before, lake_prefix)
+        foreign |= {
+            rule.content: rule.normalised for rule in before.rules if not lake_prefix.owns(rule.content.rule_id)
+        }
+        new = merge(before, new_rules, lake_prefix, default_rule, tuple(foreign.values()))
         if new == before.data:
             return AppliedRules(first, before, written, tuple(restored))
         sent = Configuration(new, before.minimum)
-        _check_count(sent, place)
+        _check_count(sent, lake_prefix)
         before_write()
         rules.write(new, before.minimum)
         written = True
-        after = _read_back(rules, sent, place, sleep)
-        restored |= dict.fromkeys(_check_others_remain(before, sent, after, place))
+        after = _read_back(rules, sent, lake_prefix, sleep)
+        restored |= dict.fromkeys(_check_others_remain(before, sent, after, lake_prefix))
         before = after
     raise Conflict(
-        f"the lifecycle rules of s3://{place.bucket} changed {ATTEMPTS} times while they were being written",
+        f"the lifecycle rules of s3://{lake_prefix.bucket} changed {ATTEMPTS} times while they were being written",
         hint="something else manages them and takes no turns: stop it, then run the same command again",
     )
 
@@ -135,34 +139,34 @@ def refuse_foreign_tables(storage: S3Storage, rules: tuple[BucketRule, ...]) -> 
             )
 
 
-def refuse_harm(configuration: Configuration, place: BucketPrefix) -> None:
+def refuse_harm(configuration: Configuration, lake_prefix: BucketPrefix) -> None:
     """ConfigError when a foreign rule would delete or move this lake's bytes; nothing is written then."""
-    harms = compare(configuration, TargetRules((), ()), place).harms
+    harms = compare(configuration, TargetRules((), ()), lake_prefix).harms
     if harms:
         rule, more = harms[0], f" (and {len(harms) - 1} more such rules)" if len(harms) > 1 else ""
         raise ConfigError(
-            f"rule {rule.rule_id!r} of s3://{place.bucket} is not this lake's, and {rule.harm}{more}",
+            f"rule {rule.rule_id!r} of s3://{lake_prefix.bucket} is not this lake's, and {rule.harm}{more}",
             hint="remove that rule, or narrow its prefix, with the tool that made it; then run the same command again",
         )
 
 
-def _check_count(sent: Configuration, place: BucketPrefix) -> None:
+def _check_count(sent: Configuration, lake_prefix: BucketPrefix) -> None:
     if len(sent.rules) > MOST_RULES:
         raise ConfigError(
-            f"s3://{place.bucket} would have {len(sent.rules):,} lifecycle rules, at most are {MOST_RULES:,}",
+            f"s3://{lake_prefix.bucket} would have {len(sent.rules):,} lifecycle rules, at most are {MOST_RULES:,}",
             hint="remove rules nobody needs, or give the lake a bucket of its own",
         )
 
 
 def _read_back(
-    rules: RuleStore, sent: Configuration, place: BucketPrefix, sleep: Callable[[float], None]
+    rules: RuleStore, sent: Configuration, lake_prefix: BucketPrefix, sleep: Callable[[float], None]
 ) -> Configuration:
     """The configuration once it holds what was sent, seen twice; else what it is after all patience."""
     expected, steady = {rule.content for rule in sent.rules}, 0
     for attempt in range(_READS_BACK):
         configuration = rules.read()
         contents = {rule.content for rule in configuration.rules}
-        seen = expected <= contents and not any(place.owns(f.rule_id) for f in contents - expected)
+        seen = expected <= contents and not any(lake_prefix.owns(f.rule_id) for f in contents - expected)
         steady = steady + 1 if seen else 0
         if steady == _STEADY:
             break
@@ -172,7 +176,7 @@ def _read_back(
 
 
 def _check_others_remain(
-    before: Configuration, sent: Configuration, after: Configuration, place: BucketPrefix
+    before: Configuration, sent: Configuration, after: Configuration, lake_prefix: BucketPrefix
 ) -> list[str]:
     """The ids of rules of others that have vanished. IntegrityError when a rule is there, and reads otherwise.
 
@@ -186,8 +190,8 @@ def _check_others_remain(
         if rule.content in now or now_content in past:
             continue
         if now_content is not None:
-            raise _otherwise(rule.raw, rule.content, now_content, own=place.owns(now_content.rule_id))
-        if not place.owns(rule.content.rule_id):
+            raise _otherwise(rule.raw, rule.content, now_content, own=lake_prefix.owns(now_content.rule_id))
+        if not lake_prefix.owns(rule.content.rule_id):
             vanished.append(rule.content.rule_id)
     return vanished
 

@@ -129,24 +129,30 @@ def reaches(prefix: str, place: str) -> bool:
     return place.startswith(prefix) or prefix.startswith(place)
 
 
-def target_rules(settings: LifecycleSettings, place: BucketPrefix, backend: Backend) -> TargetRules:
+def target_rules(settings: LifecycleSettings, lake_prefix: BucketPrefix, backend: Backend) -> TargetRules:
     """The rules these settings ask for. ConfigError for what could hurt a published version."""
-    rules = [*_expiring(settings, place)]
+    rules = [*_expiring(settings, lake_prefix)]
     left_out: list[LeftOut] = []
     for extra in settings.rules:
-        rules += _extra(extra, place, backend, left_out)
+        rules += _extra(extra, lake_prefix, backend, left_out)
     if settings.blobs_to is not None:
-        rules += _tiering(settings.blobs_to, place, backend, left_out)
+        rules += _tiering(settings.blobs_to, lake_prefix, backend, left_out)
     if settings.abort_multipart_days:
-        rules.append(BucketRule("abort", place.rule_id("abort"), place.root, abort_days=settings.abort_multipart_days))
+        rules.append(
+            BucketRule(
+                "abort", lake_prefix.rule_id("abort"), lake_prefix.root, abort_days=settings.abort_multipart_days
+            )
+        )
     if settings.undo_days and backend.noncurrent:
-        rules.append(BucketRule("undo", place.rule_id("undo"), place.root, noncurrent_days=settings.undo_days))
+        rules.append(
+            BucketRule("undo", lake_prefix.rule_id("undo"), lake_prefix.root, noncurrent_days=settings.undo_days)
+        )
     elif settings.undo_days:
         left_out.append(LeftOut("undo", f"{backend.name} has no rule for noncurrent versions"))
     return TargetRules(tuple(rules), tuple(left_out))
 
 
-def _expiring(settings: LifecycleSettings, place: BucketPrefix) -> list[BucketRule]:
+def _expiring(settings: LifecycleSettings, lake_prefix: BucketPrefix) -> list[BucketRule]:
     """What the lake itself lets expire. An upload that waits lies elsewhere under landing/."""
     asked = [
         ("done", "landing/.done/", settings.done_days),
@@ -156,14 +162,14 @@ def _expiring(settings: LifecycleSettings, place: BucketPrefix) -> list[BucketRu
         ("reports", "reports/", settings.reports_days),
     ]
     return [
-        BucketRule(name, place.rule_id(name), place.root + prefix, expire_days=days)
+        BucketRule(name, lake_prefix.rule_id(name), lake_prefix.root + prefix, expire_days=days)
         for name, prefix, days in asked
         if days
     ]
 
 
 def _tiering(
-    asked: TieringSettings, place: BucketPrefix, backend: Backend, left_out: list[LeftOut]
+    asked: TieringSettings, lake_prefix: BucketPrefix, backend: Backend, left_out: list[LeftOut]
 ) -> list[BucketRule]:
     check_class("lifecycle.blobs_to", asked.storage_class, asked.after_days, backend)
     targets = [("blobs", f"{ARCHIVES}/"), *([("loose-blobs", "blobs/obj/")] if asked.loose else [])]
@@ -177,28 +183,32 @@ def _tiering(
         left_out.append(LeftOut("blobs", reason))
     to, days = asked.storage_class, asked.after_days
     return [
-        BucketRule(n, place.rule_id(n), place.root + prefix, storage_class=to, after_days=days, min_bytes=least)
+        BucketRule(
+            n, lake_prefix.rule_id(n), lake_prefix.root + prefix, storage_class=to, after_days=days, min_bytes=least
+        )
         for n, prefix in targets
     ]
 
 
-def _extra(asked: ExtraRule, place: BucketPrefix, backend: Backend, left_out: list[LeftOut]) -> list[BucketRule]:
+def _extra(asked: ExtraRule, lake_prefix: BucketPrefix, backend: Backend, left_out: list[LeftOut]) -> list[BucketRule]:
     where = f"lifecycle.rules: prefix {asked.prefix!r}"
     _check_prefix(where, asked.prefix)
     if (asked.storage_class is None) != (asked.after_days is None):
         raise ConfigError(f"{where}: storage_class and after_days belong together")
     if asked.expire_days is None and asked.storage_class is None:
         raise ConfigError(f"{where}: nothing is asked for", hint="expire_days, or storage_class and after_days")
-    digest, full = hashlib.sha256(asked.prefix.encode()).hexdigest()[:8], place.root + asked.prefix
+    digest, full = hashlib.sha256(asked.prefix.encode()).hexdigest()[:8], lake_prefix.root + asked.prefix
     rules = []
     if asked.expire_days is not None:
         name = f"{EXTRA}{digest}"
-        rules.append(BucketRule(name, place.rule_id(name), full, expire_days=asked.expire_days))
+        rules.append(BucketRule(name, lake_prefix.rule_id(name), full, expire_days=asked.expire_days))
     if asked.storage_class is not None and asked.after_days is not None:
         name, to = f"{EXTRA}move-{digest}", asked.storage_class
         check_class(where, to, asked.after_days, backend)
         if backend.storage_class(to):
-            rules.append(BucketRule(name, place.rule_id(name), full, storage_class=to, after_days=asked.after_days))
+            rules.append(
+                BucketRule(name, lake_prefix.rule_id(name), full, storage_class=to, after_days=asked.after_days)
+            )
         else:
             left_out.append(LeftOut(name, f"{backend.name} has no rule that moves objects to {to}"))
     return rules

@@ -61,23 +61,27 @@ class RulesPlan:
         return tuple(rule for rule in self.foreign if rule.harm)
 
 
-def compare(configuration: Configuration, target: TargetRules, place: BucketPrefix) -> RulesPlan:
+def compare(configuration: Configuration, target: TargetRules, lake_prefix: BucketPrefix) -> RulesPlan:
     """The plan from the bucket's rules of this lake to the target rules."""
-    there = {rule.content.rule_id: rule.content for rule in configuration.rules if place.owns(rule.content.rule_id)}
+    there = {
+        rule.content.rule_id: rule.content for rule in configuration.rules if lake_prefix.owns(rule.content.rule_id)
+    }
     changes = [_change(rule, there) for rule in target.rules]
     asked = {rule.rule_id for rule in target.rules}
     for rule_id, content in there.items():
         if rule_id not in asked:
             name = rule_id.split("-", 2)[2].rpartition("-")[0]
             changes.append(RuleChange("remove", rule_id, name, content.prefix, "nothing any more", describe(content)))
-    others = [_judge(rule.content, place) for rule in configuration.rules if not place.owns(rule.content.rule_id)]
+    others = [
+        _judge(rule.content, lake_prefix) for rule in configuration.rules if not lake_prefix.owns(rule.content.rule_id)
+    ]
     return RulesPlan(tuple(changes), tuple(others))
 
 
 def merge(
     configuration: Configuration,
     new_rules: Sequence[BucketRule],
-    place: BucketPrefix,
+    lake_prefix: BucketPrefix,
     default_rule: bytes | None,
     carried: Sequence[bytes] = (),
 ) -> bytes | None:
@@ -88,7 +92,7 @@ def merge(
     missing = {content_of(rule.xml()): rule.xml() for rule in new_rules}
     old: list[Stored] = []
     for rule in configuration.rules:
-        if place.owns(rule.content.rule_id) and missing.pop(rule.content, None) is None:
+        if lake_prefix.owns(rule.content.rule_id) and missing.pop(rule.content, None) is None:
             old.append(rule)
     there = {rule.content for rule in configuration.rules}
     new = [*(raw for raw in carried if content_of(raw) not in there), *missing.values()]
@@ -134,26 +138,26 @@ def _change(rule: BucketRule, there: dict[str, RuleContent]) -> RuleChange:
     return RuleChange(what, rule.rule_id, rule.name, rule.prefix, describe(content), before)
 
 
-def _judge(content: RuleContent, place: BucketPrefix) -> Foreign:
+def _judge(content: RuleContent, lake_prefix: BucketPrefix) -> Foreign:
     """Judge a foreign rule: harmless, harmful, or worth a warning."""
-    hit = [(where, what) for where, what in PROTECTED if reaches(content.prefix, place.root + where)]
+    hit = [(where, what) for where, what in PROTECTED if reaches(content.prefix, lake_prefix.root + where)]
     verdict = Foreign(content.rule_id, content.prefix, describe(content))
     loss, doubt = _loss(content), _doubt(content)
-    waiting = reaches(content.prefix, f"{place.root}landing/") and not content.prefix.startswith(
-        f"{place.root}landing/."
+    waiting = reaches(content.prefix, f"{lake_prefix.root}landing/") and not content.prefix.startswith(
+        f"{lake_prefix.root}landing/."
     )
     if hit and loss:
         where, what = hit[0]
-        harm = f"it {loss} objects below {place.root}{where}: {what}"
+        harm = f"it {loss} objects below {lake_prefix.root}{where}: {what}"
         if not content.enabled:
             return _warned(verdict, f"once enabled, {harm}")
         if any(isinstance(c, tuple) and c[0] == "Tag" for c in content.narrowed):
             return _warned(verdict, f"{harm}, if anybody tags them; imagelake never does")
         return Foreign(verdict.rule_id, verdict.prefix, verdict.does, harm=harm)
     if hit and doubt and content.enabled:
-        return _warned(verdict, f"it {doubt} below {place.root}{hit[0][0]}")
+        return _warned(verdict, f"it {doubt} below {lake_prefix.root}{hit[0][0]}")
     if waiting and loss and content.enabled:
-        return _warned(verdict, f"it {loss} objects below {place.root}landing/, also uploads that still wait")
+        return _warned(verdict, f"it {loss} objects below {lake_prefix.root}landing/, also uploads that still wait")
     return verdict
 
 

@@ -111,11 +111,11 @@ def _walk(folder: Path) -> Iterator[Member | Ignored]:
             if entry.is_dir(follow_symlinks=False):
                 stack.append(entry.path)
             elif not entry.name.startswith(TEMP_PREFIX):
-                yield _found(entry, entry.path[skip:])
+                yield _member_or_ignored(entry, entry.path[skip:])
 
 
-def _found(entry: os.DirEntry[str], path: str) -> Member | Ignored:
-    facts = entry.stat(follow_symlinks=False)
-    if stat.S_ISREG(facts.st_mode):
-        return Member(nfc(path), path, facts.st_size, mtime_ns=facts.st_mtime_ns)
-    return Ignored(nfc(path), 0, "link" if stat.S_ISLNK(facts.st_mode) else "special")
+def _member_or_ignored(entry: os.DirEntry[str], path: str) -> Member | Ignored:
+    stat_result = entry.stat(follow_symlinks=False)
+    if stat.S_ISREG(stat_result.st_mode):
+        return Member(nfc(path), path, stat_result.st_size, mtime_ns=stat_result.st_mtime_ns)
+    return Ignored(nfc(path), 0, "link" if stat.S_ISLNK(stat_result.st_mode) else "special")

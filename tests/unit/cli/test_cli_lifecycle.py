@@ -277,4 +277,4 @@ def test_two_lakes_of_a_bucket_that_apply_at_once_lose_no_rule(lake) -> None:
             for place in places:
                 own = [rule for name, rule in there.items() if place.owns(name)]
                 assert len(own) == 7
-                assert there[place.rule_id("done")].facts.parts("Expiration") == [{"Days": str(days)}]
+                assert there[place.rule_id("done")].content.parts("Expiration") == [{"Days": str(days)}]

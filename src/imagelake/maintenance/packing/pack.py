@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from imagelake.bronze.locations import PLACE, make_objects_of, state_rows
+from imagelake.bronze.locations import LOCATIONS, make_objects_of, state_rows
 from imagelake.config.dataset_settings import load_dataset_settings
 from imagelake.maintenance.packing.package_plan import PackPlan, plan_objects, plan_pack
 from imagelake.maintenance.packing.write import write_packages
@@ -60,8 +60,8 @@ def unpack_dataset(ctx: Context, dataset: str, lease: Lease) -> Packed:
     plan = plan_objects(ctx.storage, dataset)
     if not len(plan.sources) and not len(plan.replaced):
         return Packed(dataset, plan.reason)
-    new = make_objects_of(ctx, plan.sources) if len(plan.sources) else PLACE.empty_table()
-    ended = _move(ctx, Move(dataset, new.select(PLACE.names).cast(PLACE), plan.replaced), lease)
+    new = make_objects_of(ctx, plan.sources) if len(plan.sources) else LOCATIONS.empty_table()
+    ended = _move(ctx, Move(dataset, new.select(LOCATIONS.names).cast(LOCATIONS), plan.replaced), lease)
     return Packed(dataset, plan.reason, 0, len(new), pc.sum(new["size"]).as_py() or 0, ended)
 
 
@@ -74,7 +74,7 @@ def convert_dataset(ctx: Context, dataset: str, lease: Lease) -> Packed:
 
 @dataclass(frozen=True, eq=False)
 class Move:
-    """Places (PLACE) that a dataset's bytes get, and those that end then."""
+    """Places (LOCATIONS) that a dataset's bytes get, and those that end then."""
 
     dataset: str
     added: pa.Table
@@ -99,9 +99,9 @@ def _move(ctx: Context, move: Move, lease: Lease) -> int:
 
 
 def _written(ctx: Context, plan: PackPlan, label: str) -> pa.Table:
-    """PLACE rows of the new packages."""
+    """LOCATIONS rows of the new packages."""
     if not len(plan.sources):
-        return PLACE.empty_table()
+        return LOCATIONS.empty_table()
     package_bytes = ctx.settings.pack.package_megabytes << 20
     total = len(cut(plan.sources["size"].to_pylist(), package_bytes))
     with _progress(ctx, total, label):
@@ -109,13 +109,13 @@ def _written(ctx: Context, plan: PackPlan, label: str) -> pa.Table:
     places = packed.join(plan.sources.select(["content_hash", "size", "crc32"]), "content_hash", join_type="inner")
     codec = pa.array(["stored"] * len(places), pa.string())
     columns = [places[name] for name in ("content_hash", "uri", "offset", "size", "size")]
-    return pa.table([*columns, codec, places["crc32"]], names=PLACE.names).cast(PLACE)
+    return pa.table([*columns, codec, places["crc32"]], names=LOCATIONS.names).cast(LOCATIONS)
 
 
 def _without(places: pa.Table, others: pa.Table) -> pa.Table:
     """The places that are none of the others: a package is not ended by the run that names it once more."""
     key = ["content_hash", "uri", "offset"]
-    return places.join(others.select(key), key, join_type="left anti").select(PLACE.names)
+    return places.join(others.select(key), key, join_type="left anti").select(LOCATIONS.names)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from imagelake.core import receipt
 from imagelake.runs.context import Context
 from imagelake.silver.image_frames import same
 from imagelake.silver.rows.units import UNIT
-from imagelake.silver.upload.silver_upload import places_of
+from imagelake.silver.upload.silver_upload import locations_of
 from imagelake.storage.blobs.location import read_location
 from imagelake.tables.frames import checkpointed
 
@@ -33,7 +33,7 @@ def read_receipt(ctx: Context, dataset: str, files: DataFrame) -> receipt.Receip
     rows = files.where((F.col("path") == receipt.NAME) & F.col("problem_rule").isNull()).collect()
     if not rows or not rows[0]["content_hash"] or rows[0]["length"] > receipt.MAX_BYTES:
         return None
-    (place,) = places_of(ctx, dataset, [rows[0]["content_hash"]]).values()
+    (place,) = locations_of(ctx, dataset, [rows[0]["content_hash"]]).values()
     return receipt.from_bytes(read_location(ctx.storage, place))
 
 

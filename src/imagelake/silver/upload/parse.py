@@ -47,7 +47,7 @@ def parse(ctx: Context, tree: UploadTree, units: tuple[Unit, ...]) -> DataFrame:
         return ctx.spark.createDataFrame([], DDL)
     if _bytes(tree, units) >= MANY_BYTES:
         compiled(ctx.spark)
-    described = [_to_task(unit, {p: tree.places[p] for p in unit.paths if p in tree.places}) for unit in units]
+    described = [_to_task(unit, {p: tree.locations[p] for p in unit.paths if p in tree.locations}) for unit in units]
     rows = pa.table({"unit": described})
     cores = ctx.spark.sparkContext.defaultParallelism
     tasks = min(len(units), cores * _UNITS_PER_TASK)
@@ -74,15 +74,17 @@ def _bytes(tree: UploadTree, units: tuple[Unit, ...]) -> int:
     return sum(tree.size(path) for unit in units for path in unit.paths) + FILE_BYTES * len(tree.sizes)
 
 
-def _to_task(unit: Unit, places: Mapping[str, Location]) -> str:
-    """A unit and the places of its documents, as JSON."""
-    return json.dumps({"unit": asdict(unit), "places": {path: place._asdict() for path, place in places.items()}})
+def _to_task(unit: Unit, locations: Mapping[str, Location]) -> str:
+    """A unit and the locations of its documents, as JSON."""
+    return json.dumps(
+        {"unit": asdict(unit), "places": {path: location._asdict() for path, location in locations.items()}}
+    )
 
 
 def _from_task(text: str) -> tuple[Unit, dict[str, Location]]:
     task = json.loads(text)
     unit = Unit(**{**task["unit"], "paths": tuple(task["unit"]["paths"])})
-    return unit, {path: Location(**place) for path, place in task["places"].items()}
+    return unit, {path: Location(**location) for path, location in task["places"].items()}
 
 
 def _cutter(storage: Storage, cut: _Cut) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
@@ -91,20 +93,20 @@ def _cutter(storage: Storage, cut: _Cut) -> Callable[[Iterable[pa.RecordBatch]],
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for text in batch.column(0).to_pylist():
-                unit, places = _from_task(text)
-                parts = [_to_task(part, places) for part in _parts(storage, unit, places, cut)]
+                unit, locations = _from_task(text)
+                parts = [_to_task(part, locations) for part in _parts(storage, unit, locations, cut)]
                 yield pa.RecordBatch.from_pydict({"unit": pa.array(parts, pa.string())})
 
     return run
 
 
-def _parts(storage: Storage, unit: Unit, places: Mapping[str, Location], cut: _Cut) -> tuple[Unit, ...]:
-    chosen, place = reader(unit.format), places.get(unit.paths[0])
-    if len(unit.paths) > 1 or place is None or place.size < cut.large or not isinstance(chosen, LargeReader):
+def _parts(storage: Storage, unit: Unit, locations: Mapping[str, Location], cut: _Cut) -> tuple[Unit, ...]:
+    chosen, location = reader(unit.format), locations.get(unit.paths[0])
+    if len(unit.paths) > 1 or location is None or location.size < cut.large or not isinstance(chosen, LargeReader):
         return (unit,)
     # each part of a deflated document inflates the whole of it
-    size = cut.part if place.codec == "stored" else max(cut.part, place.size // cut.cores)
-    data = read_location(storage, place)
+    size = cut.part if location.codec == "stored" else max(cut.part, location.size // cut.cores)
+    data = read_location(storage, location)
     return (unit,) if data.startswith(_MARKS) else chosen.cut(unit, data, size)
 
 
@@ -112,8 +114,8 @@ def _parser(storage: Storage) -> Callable[[Iterable[pa.RecordBatch]], Iterator[p
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for text in batch.column(0).to_pylist():
-                unit, places = _from_task(text)
-                yield from _batches(unit, _documents(storage, places, unit.span))
+                unit, locations = _from_task(text)
+                yield from _batches(unit, _documents(storage, locations, unit.span))
 
     return run
 
@@ -135,19 +137,21 @@ def _batches(unit: Unit, read: Callable[[str], bytes]) -> Iterator[pa.RecordBatc
         yield to_batch([to_note(path, "document.byte_order_mark") for path in marked])
 
 
-def _documents(storage: Storage, places: Mapping[str, Location], span: Sequence[int] | None) -> Callable[[str], bytes]:
+def _documents(
+    storage: Storage, locations: Mapping[str, Location], span: Sequence[int] | None
+) -> Callable[[str], bytes]:
     """A unit's documents by path, or its span of one. Many small ones are read together when the first is asked for."""
     if span is not None:
         start, end = span
-        return lambda path: read_span(storage, places[path], start, end)
-    if sum(place.length for place in places.values()) > _TOGETHER:
-        return lambda path: read_location(storage, places[path])
+        return lambda path: read_span(storage, locations[path], start, end)
+    if sum(location.length for location in locations.values()) > _TOGETHER:
+        return lambda path: read_location(storage, locations[path])
     cache: dict[str, bytes | ImagelakeError] = {}
 
     def read(path: str) -> bytes:
         if not cache:
-            paths = sorted(places, key=lambda p: (places[p].uri, places[p].offset))
-            cache.update(zip(paths, read_locations(storage, [places[p] for p in paths]), strict=True))
+            paths = sorted(locations, key=lambda p: (locations[p].uri, locations[p].offset))
+            cache.update(zip(paths, read_locations(storage, [locations[p] for p in paths]), strict=True))
         document = cache[path]
         if isinstance(document, ImagelakeError):
             raise document

@@ -27,11 +27,11 @@ _PLACE = ("content_hash", "uri", "offset", "length", "size", "codec")
 
 @dataclass(frozen=True)
 class UploadTree:
-    """`formats.base.Tree` over bronze rows: every path with its size, and places for what readers open."""
+    """`formats.base.Tree` over bronze rows: every path with its size, and the locations of what readers open."""
 
     storage: Storage
     sizes: Mapping[str, int]
-    places: Mapping[str, Location]
+    locations: Mapping[str, Location]
 
     @property
     def paths(self) -> Sequence[str]:
@@ -44,7 +44,7 @@ class UploadTree:
 
     def read(self, path: str, limit: int | None = None) -> bytes:
         """The file from where bronze keeps it."""
-        data = read_location(self.storage, self.places[path])
+        data = read_location(self.storage, self.locations[path])
         return data if limit is None else data[:limit]
 
 
@@ -79,13 +79,13 @@ def upload_tree(ctx: Context, dataset: str, attempt_id: str) -> UploadTree:
     files = ctx.tables.arrow(bronze.FILES, dataset, ("path", "role", "content_hash", "length"), seen)
     sizes = dict(zip(files["path"].to_pylist(), files["length"].to_pylist(), strict=True))
     opened = files.filter((pc.field("role") != "image") & pc.field("content_hash").is_valid())
-    places = places_of(ctx, dataset, opened["content_hash"].unique().to_pylist())
+    locations = locations_of(ctx, dataset, opened["content_hash"].unique().to_pylist())
     documents = zip(opened["path"].to_pylist(), opened["content_hash"].to_pylist(), strict=True)
-    return UploadTree(ctx.storage, sizes, {path: places[content_hash] for path, content_hash in documents})
+    return UploadTree(ctx.storage, sizes, {path: locations[content_hash] for path, content_hash in documents})
 
 
-def places_of(ctx: Context, dataset: str, hashes: Sequence[str]) -> dict[str, Location]:
-    """Where the bytes of these content hashes are."""
+def locations_of(ctx: Context, dataset: str, hashes: Sequence[str]) -> dict[str, Location]:
+    """The locations of these content hashes."""
     if not hashes:
         return {}
     has_hash = pc.field("content_hash").isin(pa.array(hashes, pa.string()))

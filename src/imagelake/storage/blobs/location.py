@@ -27,26 +27,28 @@ class Location(NamedTuple):
         return cls(row["uri"], row["offset"], row["length"], row["size"], row["codec"])
 
 
-def read_location(storage: Storage, place: Location) -> bytes:
+def read_location(storage: Storage, location: Location) -> bytes:
     """The decoded bytes; IntegrityError when they are not what was stored."""
-    return _decoded(storage.read(place.uri, place.offset, place.length), place)
+    return _decoded(storage.read(location.uri, location.offset, location.length), location)
 
 
-def read_span(storage: Storage, place: Location, start: int, end: int) -> bytes:
+def read_span(storage: Storage, location: Location, start: int, end: int) -> bytes:
     """Bytes `start` to `end` of the decoded ones; of stored bytes no others are read."""
-    if place.codec == "stored":
-        return read_location(storage, Location(place.uri, place.offset + start, end - start, end - start, place.codec))
-    return read_location(storage, place)[start:end]
+    if location.codec == "stored":
+        return read_location(
+            storage, Location(location.uri, location.offset + start, end - start, end - start, location.codec)
+        )
+    return read_location(storage, location)[start:end]
 
 
-def read_locations(storage: Storage, places: Sequence[Location]) -> Iterator[bytes | ImagelakeError]:
+def read_locations(storage: Storage, locations: Sequence[Location]) -> Iterator[bytes | ImagelakeError]:
     """The decoded bytes of each location, or its error; fastest in the order of uri and offset.
 
     In a bucket neighbours come in one request, and several requests are on their way at a time.
     """
-    ranges = [Range(place.uri, place.offset, place.length) for place in places]
-    for place, data in zip(places, storage.read_ranges(ranges), strict=True):
-        yield data if isinstance(data, ImagelakeError) else _attempted(partial(_decoded, data, place))
+    ranges = [Range(location.uri, location.offset, location.length) for location in locations]
+    for location, data in zip(locations, storage.read_ranges(ranges), strict=True):
+        yield data if isinstance(data, ImagelakeError) else _attempted(partial(_decoded, data, location))
 
 
 def _attempted(read: Callable[[], bytes]) -> bytes | ImagelakeError:
@@ -58,8 +60,8 @@ def _attempted(read: Callable[[], bytes]) -> bytes | ImagelakeError:
         return ImagelakeError(f"cannot be read: {error}")
 
 
-def _decoded(data: bytes, place: Location) -> bytes:
+def _decoded(data: bytes, location: Location) -> bytes:
     try:
-        return bytes(decode_all(data, place.codec, place.size))
+        return bytes(decode_all(data, location.codec, location.size))
     except UploadRejected as error:
-        raise IntegrityError(f"{place.uri} at byte {place.offset}: {error.message}") from None
+        raise IntegrityError(f"{location.uri} at byte {location.offset}: {error.message}") from None

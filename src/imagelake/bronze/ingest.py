@@ -98,8 +98,8 @@ def _ingest(ctx: Context, request: IngestRequest, past: Past) -> RunReport | Pre
         seen = past.find(request, source=source.uri, source_stamp=stamp)
         if seen is not None:
             return past.answer(ctx, request, seen, origin)
-    doubted = request.rehash or source.kind == "zip"
-    reused = PROBE_ROWS.empty_table() if doubted else unchanged_files(ctx, request.dataset, source)
+    force_rehash = request.rehash or source.kind == "zip"
+    reused = PROBE_ROWS.empty_table() if force_rehash else unchanged_files(ctx, request.dataset, source)
     if source.kind == "folder" and len(reused) == len(source.members):
         # nothing of it is read, not even the documents that tell its format
         seen = past.find(request, upload_id=bronze_rows.upload_id(reused))
@@ -126,7 +126,7 @@ def _take(ctx: Context, request: IngestRequest, past: Past, upload: _Upload) -> 
     if (seen := past.find(request, upload_id=upload_id)) is not None:
         return past.answer(ctx, request, seen, upload.origin)
     attempt_id = uuid.uuid4().hex
-    ctx.progress("keeping the bytes")
+    ctx.progress("storing the bytes")
     existing_rows = locations.existing_locations(ctx, request.dataset, probe_rows, past.blobs)
     single = load_dataset_settings(ctx.storage, request.dataset).browse
     if archived is not None:

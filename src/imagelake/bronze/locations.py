@@ -76,7 +76,7 @@ def store_zip(
 
     Otherwise, and when each is to be a `single` object, only the new members are stored.
     """
-    new = _unknown(probe_rows, existing_rows)
+    new = _rows_to_store(probe_rows, existing_rows)
     fresh = pc.sum(new["length"]).as_py() or 0
     whole = sum_of(archived.source.members.table["length"])
     if single or not fresh or fresh < ctx.settings.ingest.keep_archive_share * whole:
@@ -88,7 +88,7 @@ def store_zip(
 
 def store_files(ctx: Context, probe_rows: pa.Table, existing_rows: pa.Table, single: bool) -> pa.Table:
     """LOCATIONS rows of the new bytes of loose files."""
-    return _store_rows(ctx, _unknown(probe_rows, existing_rows), single)
+    return _store_rows(ctx, _rows_to_store(probe_rows, existing_rows), single)
 
 
 def make_objects(ctx: Context, dataset: str, content_hashes: pa.ChunkedArray, existing_rows: pa.Table) -> pa.Table:
@@ -172,7 +172,7 @@ def _borrowed(dataset: str, new_rows: pa.Table, existing_rows: pa.Table) -> pa.T
     return foreign.join(placed, "content_hash", join_type="left anti").select(LOCATIONS.names)
 
 
-def _unknown(probe_rows: pa.Table, existing_rows: pa.Table) -> pa.Table:
+def _rows_to_store(probe_rows: pa.Table, existing_rows: pa.Table) -> pa.Table:
     """The probe rows of bytes that the lake does not have yet, one row a content hash."""
     hashes = probe_rows["content_hash"]
     numbered = pa.table([hashes, pa.array(range(len(probe_rows)), pa.int64())], ["content_hash", "row"])

@@ -56,8 +56,8 @@ _R2_DEFAULT = (
 )
 
 BACKENDS: Mapping[str, Backend] = {
-    found.name: found
-    for found in (
+    backend.name: backend
+    for backend in (
         Backend(
             "aws",
             "Amazon S3 user guide: lifecycle elements, constraints of transitions; list prices of us-east-1",

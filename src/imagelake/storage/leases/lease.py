@@ -56,7 +56,7 @@ class Lease:
         self._clock = clock
         self._changing = threading.Lock()
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name=f"lease-{grant.name}", daemon=True)
+        self._thread = threading.Thread(target=self._renew_periodically, name=f"lease-{grant.name}", daemon=True)
         self._thread.start()
 
     @property
@@ -110,7 +110,7 @@ class Lease:
     ) -> None:
         self.release()
 
-    def _keep(self) -> None:
+    def _renew_periodically(self) -> None:
         while not self._stop.wait(self._ttl.total_seconds() / 3):
             try:
                 with self._changing:

@@ -19,7 +19,7 @@ from imagelake.silver.rows.judge_labels import JudgedLabels, judge_labels
 from imagelake.silver.rows.match_images import FOUND, MISSING
 from imagelake.silver.rows.units import UNIT, changed_units
 from imagelake.silver.upload.answered import StandIns, answered, read_receipt, stand_ins
-from imagelake.silver.upload.delivery import Delivery
+from imagelake.silver.upload.landed_upload import LandedUpload
 from imagelake.silver.upload.read_upload import ParsedUpload, UploadRecords, read_upload
 from imagelake.tables.frames import all_checkpointed, checkpointed, distinct_values, is_empty, is_on_driver
 
@@ -80,29 +80,28 @@ class AppliedUpload:
 
 
 def apply(
-    ctx: Context, draft: DraftFrames, delivery: Delivery, parsed: ParsedUpload, rules: UploadRules
+    ctx: Context, draft: DraftFrames, upload: LandedUpload, parsed: ParsedUpload, rules: UploadRules
 ) -> AppliedUpload:
     """The draft with this upload's images, annotations, categories and rejections; UploadRejected as a whole."""
-    upload = read_upload(parsed, draft.images, rules.settings.match == "name")
-    listed = img.listed(upload.matched.where(F.col("status") == FOUND))
-    images = img.incoming(delivery, upload.images, listed, draft.images, draft.published_splits, rules.severities)
+    records = read_upload(parsed, draft.images, rules.settings.match == "name")
+    listed = img.listed(records.matched.where(F.col("status") == FOUND))
+    images = img.incoming(upload, records.images, listed, draft.images, draft.published_splits, rules.severities)
     was_open = not is_empty(draft.rejections)  # mostly nothing is, and much need not be asked
-    answers = _answers(ctx, delivery, parsed.listed, rules) if was_open else _Answers(rules.lineages[delivery.sequence])
+    answers = _answers(ctx, upload, parsed.listed, rules) if was_open else _Answers(rules.lineages[upload.sequence])
     before = (draft.annotations, draft.rejections if was_open else None)
-    labels = judge_labels(delivery, upload, images, before, (rules.settings, rules.severities))
+    labels = judge_labels(upload, records, images, before, (rules.settings, rules.severities))
     replaced_boxes = _stand_ins(draft, labels, answers.lineage)
     accepted = _with_waited(
         img.without_boxes(images.accepted, replaced_boxes.images) if replaced_boxes else images.accepted, labels
     )
-    judged = _Judged(
-        delivery, draft, upload, images, labels, img.merged(delivery, accepted, labels.uploaded_units), replaced_boxes
-    )
-    refused = checkpointed(rej.stamped(delivery, _refused(judged), rules.now))
-    rej.check_rejecting(delivery, refused, rules.severities)
+    merged = img.merged(upload, accepted, labels.uploaded_units)
+    judged = _Judged(upload, draft, records, images, labels, merged, replaced_boxes)
+    refused = checkpointed(rej.stamped(upload, _refused(judged), rules.now))
+    rej.check_rejecting(upload, refused, rules.severities)
     rejections, new_images = refused, _images_after(judged)
     if was_open:
         effects = _upload_effects(judged, answers)
-        rejections = checkpointed(rej.after(delivery, draft.rejections, refused, effects, rules.now))
+        rejections = checkpointed(rej.after(upload, draft.rejections, refused, effects, rules.now))
     if was_open or not is_empty(refused):
         new_images = img.with_labels_rejected(new_images, rej.refused_labels(rejections))
     if not is_on_driver(draft.annotations) and is_empty(draft.annotations):
@@ -113,16 +112,16 @@ def apply(
     categories, broken = _categories_after(judged, annotations, rules)
     after = replace(draft, images=new_images, annotations=annotations, categories=categories, rejections=rejections)
     return AppliedUpload(
-        draft, after, delivery.sequence, upload, judged.merged, images.rejected, labels, refused, broken
+        draft, after, upload.sequence, records, judged.merged, images.rejected, labels, refused, broken
     )
 
 
-def remove(draft: DraftFrames, delivery: Delivery, keys: DataFrame, now: datetime) -> DraftFrames:
+def remove(draft: DraftFrames, upload: LandedUpload, keys: DataFrame, now: datetime) -> DraftFrames:
     """The draft without these image keys, their annotations, and what was open about them."""
     images = draft.images.join(keys, "image_key", "left_anti")
     annotations = draft.annotations.join(keys, "image_key", "left_anti")
     marked = draft.rejections.join(keys.withColumn("_removed", F.lit(True)), "image_key", "left")
-    closed = rej.closed_by(delivery, marked, F.col("_removed").isNotNull(), now)
+    closed = rej.closed_by(upload, marked, F.col("_removed").isNotNull(), now)
     return replace(
         draft, images=images, annotations=annotations, rejections=closed.selectExpr(*draft.rejections.columns)
     )
@@ -135,7 +134,7 @@ class _Judged:
     `merged`: the rows of its accepted images. `replaced_boxes`: boxes of the draft that its outlines replace.
     """
 
-    delivery: Delivery
+    landed_upload: LandedUpload
     draft: DraftFrames
     upload: UploadRecords
     images: img.Incoming
@@ -152,10 +151,10 @@ class _Answers:
     rejections: DataFrame | None = None
 
 
-def _answers(ctx: Context, delivery: Delivery, files: DataFrame, rules: UploadRules) -> _Answers:
-    slip = read_receipt(ctx, delivery.dataset, files)
+def _answers(ctx: Context, upload: LandedUpload, files: DataFrame, rules: UploadRules) -> _Answers:
+    slip = read_receipt(ctx, upload.dataset, files)
     named = rules.sequences.get(slip.upload_id, ()) if slip else ()
-    return _Answers((*rules.lineages[delivery.sequence], *named), answered(ctx, slip))
+    return _Answers((*rules.lineages[upload.sequence], *named), answered(ctx, slip))
 
 
 def _stand_ins(draft: DraftFrames, labels: JudgedLabels, lineage: tuple[int, ...]) -> StandIns | None:
@@ -208,7 +207,7 @@ def _images_after(judged: _Judged) -> DataFrame:
     before, merged = judged.draft.images, judged.merged
     changed = merged.where(~F.col("_same")).selectExpr(*before.columns)
     unchanged = before.join(merged.where("_same").select("image_key"), "image_key", "left_semi")
-    if judged.delivery.mode == "replace":
+    if judged.landed_upload.mode == "replace":
         return unchanged.unionByName(changed)
     untouched = before.join(merged.select("image_key"), "image_key", "left_anti")
     return unchanged.unionByName(untouched).unionByName(changed)
@@ -224,7 +223,7 @@ def _annotations_after(judged: _Judged) -> DataFrame:
     changed = accepted.where(~F.col("_same")).selectExpr(*before.columns)
     unchanged = before.join(accepted.where("_same").select("annotation_key"), "annotation_key", "left_semi")
     rows = unchanged.unionByName(changed)
-    if judged.delivery.mode != "replace":
+    if judged.landed_upload.mode != "replace":
         others = before.join(labels.uploaded_units, [*UNIT], "left_anti")
         # labels of bytes that have another size now mean nothing any more
         resized = judged.merged.where("_resized").select("image_key")
@@ -244,6 +243,6 @@ def _categories_after(
     declared = cat.declared(judged.upload.records, rules.settings.renames)
     usage = (before, after)
     rows = cat.categories_after(
-        judged.delivery, draft.categories, declared, usage, rules.published_index, rules.settings
+        judged.landed_upload, draft.categories, declared, usage, rules.published_index, rules.settings
     )
     return rows, cat.broken_rules(declared, rows, after)

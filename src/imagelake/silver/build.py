@@ -29,7 +29,7 @@ from imagelake.silver.changes import changes
 from imagelake.silver.counts import count_removal, count_upload
 from imagelake.silver.draft_source import DraftSource, are_small, source_of
 from imagelake.silver.published import published_index
-from imagelake.silver.upload.delivery import Delivery
+from imagelake.silver.upload.landed_upload import LandedUpload
 from imagelake.silver.upload.parsed_records import DDL
 from imagelake.silver.upload.read_upload import ParsedUpload, parse_upload
 from imagelake.silver.upload.silver_upload import files_of
@@ -49,7 +49,7 @@ log = logging.getLogger(__name__)
 class _Ended:
     """An upload and how it ended: the state, counts where it was read, the problem where there is one."""
 
-    delivery: Delivery
+    upload: LandedUpload
     state: str
     counts: UploadCounts | None = None
     problem: str | None = None
@@ -73,7 +73,7 @@ def run(ctx: Context, dataset: str, lease: Lease) -> tuple[RunReport, ...]:
     reports: list[RunReport] = []
     while pending := upload_rows.pending(ctx.tables, dataset):
         plan = build_plan.unfinished(ctx, dataset, pending)
-        batch = [Delivery(row) for row in pending if plan is None or row["sequence"] in plan.sequences]
+        batch = [LandedUpload(row) for row in pending if plan is None or row["sequence"] in plan.sequences]
         with few_rows(ctx.spark) if are_small(ctx, dataset, batch) else nullcontext():
             reports.extend(_build(ctx, dataset, batch, plan, lease))
     if lease.maybe_paused:
@@ -111,7 +111,7 @@ def _before(rows: Sequence[Mapping[str, Any]]) -> Before | None:
 
 
 def _build(
-    ctx: Context, dataset: str, uploads: Sequence[Delivery], begun: BuildPlan | None, lease: Lease
+    ctx: Context, dataset: str, uploads: Sequence[LandedUpload], begun: BuildPlan | None, lease: Lease
 ) -> list[RunReport]:
     plan = begun or _new_plan(ctx, dataset, uploads)
     rows = upload_rows.newest(ctx.tables, dataset)
@@ -121,7 +121,7 @@ def _build(
         batch.ended.append(_apply(ctx, batch, upload, plan.failed.get(upload.sequence)))
     different = [change for change in batch.source.different() if change.rows.count]
     if different and begun is None:
-        failed = {e.delivery.sequence: e.problem or "" for e in batch.ended if e.state == "failed"}
+        failed = {e.upload.sequence: e.problem or "" for e in batch.ended if e.state == "failed"}
         laid_down = build_plan.lay_down(ctx, dataset, BuildPlan(**{**vars(plan), "failed": failed}))
         if laid_down.versions != plan.versions or laid_down.sequences != plan.sequences:
             return []  # somebody else has begun: the caller looks anew
@@ -133,7 +133,7 @@ def _build(
     return [_report(ended) for ended in batch.ended]
 
 
-def _new_plan(ctx: Context, dataset: str, uploads: Sequence[Delivery]) -> BuildPlan:
+def _new_plan(ctx: Context, dataset: str, uploads: Sequence[LandedUpload]) -> BuildPlan:
     sequences = tuple(upload.sequence for upload in uploads)
     versions = {spec.name: ctx.tables.version(spec) for spec in SILVER}
     settings = load_dataset_settings(ctx.storage, dataset)
@@ -156,7 +156,7 @@ def _rules(ctx: Context, dataset: str, plan: BuildPlan, rows: Sequence[Mapping[s
     return UploadRules(plan.settings, severities(plan.settings), index, lineages, sequences, plan.now)
 
 
-def _apply(ctx: Context, batch: _Batch, upload: Delivery, failure: str | None) -> _Ended:
+def _apply(ctx: Context, batch: _Batch, upload: LandedUpload, failure: str | None) -> _Ended:
     """Apply one upload to the batch's draft. Whatever goes wrong with it sets it aside, and the batch goes on."""
     if failure is not None:
         return _failed(upload, failure)
@@ -173,19 +173,19 @@ def _apply(ctx: Context, batch: _Batch, upload: Delivery, failure: str | None) -
         )
 
 
-def _failed(upload: Delivery, reason: str) -> _Ended:
+def _failed(upload: LandedUpload, reason: str) -> _Ended:
     hint = f"imagelake build {upload.dataset} --upload {upload.upload_id[:12]} tries it again"
     return _Ended(upload, "failed", None, reason, None, hint, ImagelakeError.exit_code)
 
 
-def _applied(ctx: Context, batch: _Batch, upload: Delivery) -> _Ended:
+def _applied(ctx: Context, batch: _Batch, upload: LandedUpload) -> _Ended:
     if upload.mode == "remove":
         return _removed(ctx, batch, upload)
     parsed = parse_upload(ctx, upload)
     draft, rules = batch.source.part(upload, parsed), batch.rules
     applied = apply(ctx, draft, upload, parsed, rules)
     counts = judged(with_recognition(count_upload(applied), upload.recognition), rules.severities)
-    done = batch.rows + [{**e.delivery.row, "state": e.state, **_columns(e)} for e in batch.ended]
+    done = batch.rows + [{**e.upload.row, "state": e.state, **_columns(e)} for e in batch.ended]
     before = seen_before.earlier(done, upload)
     changed = cache(partial(changes, ctx, draft, applied.after))
     if before is not None:
@@ -200,7 +200,7 @@ def _applied(ctx: Context, batch: _Batch, upload: Delivery) -> _Ended:
     return _Ended(upload, "built", counts, upload.labels_not_read)
 
 
-def _removed(ctx: Context, batch: _Batch, upload: Delivery) -> _Ended:
+def _removed(ctx: Context, batch: _Batch, upload: LandedUpload) -> _Ended:
     listed = files_of(ctx, upload)
     none = ctx.spark.createDataFrame([], DDL)
     draft = batch.source.part(upload, ParsedUpload(listed, none, none))
@@ -244,7 +244,7 @@ def _mark(ctx: Context, txn: Txn, batch: _Batch, plan: BuildPlan) -> None:
     ctx.reached("build:done")
     for ended in batch.ended:
         if ended.state in (*upload_rows.DONE, "superseded"):
-            remove_delivered(ctx, ended.delivery.row)
+            remove_delivered(ctx, ended.upload.row)
 
 
 def _columns(ended: _Ended) -> dict[str, Any]:
@@ -253,15 +253,15 @@ def _columns(ended: _Ended) -> dict[str, Any]:
 
 
 def _upload_row(ctx: Context, ended: _Ended, plan: BuildPlan) -> dict[str, Any]:
-    row = ended.delivery.row
+    row = ended.upload.row
     versions = {"rules_version": RULES_VERSION, "settings": plan.settings.model_dump_json()}
-    if ended.delivery.format is not None:
-        versions["reader_version"] = reader(ended.delivery.format).version
+    if ended.upload.format is not None:
+        versions["reader_version"] = reader(ended.upload.format).version
     return {**row, "run_id": ctx.run_id, "at": ctx.clock(), **versions, **_columns(ended), "state": ended.state}
 
 
 def _report(ended: _Ended) -> RunReport:
-    upload, counts = ended.delivery, ended.counts
+    upload, counts = ended.upload, ended.counts
     read = counts or UploadCounts(Counts(**upload.row["files"]), Counts(), Counts(), 0, {}, (), ())
     return RunReport(
         dataset=upload.dataset,

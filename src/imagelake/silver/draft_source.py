@@ -19,7 +19,7 @@ from imagelake.silver.build_plan import BuildPlan
 from imagelake.silver.changes import category_changes, changes, row_changes
 from imagelake.silver.published import published_splits, published_splits_of
 from imagelake.silver.touched import Touched, touched_by
-from imagelake.silver.upload.delivery import Delivery
+from imagelake.silver.upload.landed_upload import LandedUpload
 from imagelake.silver.upload.read_upload import ParsedUpload
 from imagelake.tables import bronze, silver
 from imagelake.tables.delta.pinned import PinnedTable, either, is_in
@@ -39,7 +39,7 @@ _ROWS = (silver.IMAGES, silver.ANNOTATIONS, silver.REJECTIONS)
 class DraftSource(Protocol):
     """The draft during a batch."""
 
-    def part(self, upload: Delivery, parsed: ParsedUpload) -> DraftFrames:
+    def part(self, upload: LandedUpload, parsed: ParsedUpload) -> DraftFrames:
         """What the upload may touch."""
         ...
 
@@ -71,7 +71,7 @@ class WholeDraftSource:
         categories, splits = _categories(ctx, dataset, plan), published_splits(ctx, dataset)
         return cls(ctx, DraftFrames(images, annotations, categories, open_rejections, splits).checkpointed())
 
-    def part(self, upload: Delivery, parsed: ParsedUpload) -> DraftFrames:
+    def part(self, upload: LandedUpload, parsed: ParsedUpload) -> DraftFrames:
         """All of it."""
         return self.now
 
@@ -115,7 +115,7 @@ class DraftParts:
         categories = _categories(ctx, dataset, plan)
         return cls(ctx, dataset, by_name, images, annotations, rejections, categories, used)
 
-    def part(self, upload: Delivery, parsed: ParsedUpload) -> DraftFrames:
+    def part(self, upload: LandedUpload, parsed: ParsedUpload) -> DraftFrames:
         """The images that the upload's files and documents may mean, and all that belongs to them."""
         touched = touched_by(upload, parsed, self.by_name)
         is_twin = {"content_hash": touched.is_hash()} if touched.hashes else {}
@@ -182,7 +182,7 @@ class DraftParts:
         return self.ctx.tables.frame_of(table.spec, table.put)
 
 
-def are_small(ctx: Context, dataset: str, uploads: Sequence[Delivery]) -> bool:
+def are_small(ctx: Context, dataset: str, uploads: Sequence[LandedUpload]) -> bool:
     """Whether applying the uploads is work on few rows: they are small, and touch little of the draft or all of few."""
     if any(upload.mode == "replace" for upload in uploads) and not _is_draft_small(ctx, dataset):
         return False
@@ -199,7 +199,7 @@ def _is_draft_small(ctx: Context, dataset: str) -> bool:
     return sum(ctx.tables.rows(spec, dataset) for spec in specs) <= FEW_DRAFT_ROWS
 
 
-def source_of(ctx: Context, dataset: str, plan: BuildPlan, uploads: Sequence[Delivery]) -> DraftSource:
+def source_of(ctx: Context, dataset: str, plan: BuildPlan, uploads: Sequence[LandedUpload]) -> DraftSource:
     """The draft that the plan is computed from, as the size of the work asks for it."""
     if _is_draft_small(ctx, dataset) or not are_small(ctx, dataset, uploads):
         return WholeDraftSource.of(ctx, dataset, plan)

@@ -12,7 +12,7 @@ from imagelake.quality.catalogue import WAITING
 from imagelake.runs.context import Context
 from imagelake.silver.apply_upload import AppliedUpload
 from imagelake.silver.rows.units import UNIT
-from imagelake.silver.upload.delivery import Delivery
+from imagelake.silver.upload.landed_upload import LandedUpload
 from imagelake.tables import silver
 from imagelake.tables.upload_rows import DONE, covers
 
@@ -25,13 +25,13 @@ _REFUSAL = ("upload_id", "path", "rule")
 Row = Mapping[str, Any]
 
 
-def earlier(rows: Sequence[Row], delivery: Delivery) -> Row | None:
+def earlier(rows: Sequence[Row], upload: LandedUpload) -> Row | None:
     """The newest upload before this one with the same content, whose mode covers its own, that the draft has taken."""
     for row in reversed(rows):
-        same = row["upload_id"] == delivery.upload_id and row["requested_format"] == delivery.row["requested_format"]
-        before = same and row["state"] in DONE and row["sequence"] < delivery.sequence
+        same = row["upload_id"] == upload.upload_id and row["requested_format"] == upload.row["requested_format"]
+        before = same and row["state"] in DONE and row["sequence"] < upload.sequence
         # --again makes an update of what came as append
-        covered = covers(row["mode"], delivery.mode) or (delivery.again and covers(delivery.mode, row["mode"]))
+        covered = covers(row["mode"], upload.mode) or (upload.again and covers(upload.mode, row["mode"]))
         if before and covered:
             return row
     return None

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from imagelake.core import upload_paths
 from imagelake.silver.rows.match_images import draft_names, waited_name
-from imagelake.silver.upload.delivery import Delivery
+from imagelake.silver.upload.landed_upload import LandedUpload
 from imagelake.silver.upload.read_upload import ParsedUpload
 from imagelake.tables.delta.pinned import Mask, is_in
 from imagelake.tables.frames import collected
@@ -74,14 +74,14 @@ class Touched:
         return is_in(pa.array(sorted(self.paths), pa.string()))
 
 
-def touched_by(delivery: Delivery, parsed: ParsedUpload, by_name: bool) -> Touched:
+def touched_by(upload: LandedUpload, parsed: ParsedUpload, by_name: bool) -> Touched:
     """What an upload may touch. parsed: its files and records; by_name: labels may mean an image by its base name."""
     files = collected(parsed.listed).select(["path", "role", "content_hash"]).to_pylist()
     images = [file for file in files if file["role"] == "image"]
     names = {name for file in images for name in _names_of(file["path"])}
     records = collected(parsed.records.where("type = 'image'").select(*_RECORD).distinct()).to_pylist()
     whole, stems, bases = _of_records(records, by_name)
-    if delivery.mode == "remove":
+    if upload.mode == "remove":
         names |= {file["path"] for file in files}
     return Touched(
         frozenset(names | whole),

@@ -16,7 +16,7 @@ from imagelake.silver.pixels.pixel_columns import to_pixel_columns
 from imagelake.silver.pixels.pixel_rows import ADDED
 from imagelake.silver.rows.match_images import AMBIGUOUS, DUPLICATE, MISSING
 from imagelake.silver.upload import space
-from imagelake.silver.upload.delivery import Delivery
+from imagelake.silver.upload.landed_upload import LandedUpload
 from imagelake.tables import silver
 from imagelake.tables.frames import checkpointed
 
@@ -83,7 +83,9 @@ def _space_of_shares(yolo_space: str) -> Column:
     return F.when(of_turned, space.ORIENTED if yolo_space == "upright" else space.RAW).otherwise(F.col("space"))
 
 
-def judge(delivery: Delivery, frame: DataFrame, draft: DataFrame, severities: Mapping[str, str]) -> IncomingAnnotations:
+def judge(
+    upload: LandedUpload, frame: DataFrame, draft: DataFrame, severities: Mapping[str, str]
+) -> IncomingAnnotations:
     """Turn coordinates into raw pixels, apply the row rules, and key what is left."""
     pixels = map_batches(frame, ADDED, to_pixel_columns)
     noted = with_flags_judged(pixels, severities)
@@ -91,7 +93,7 @@ def judge(delivery: Delivery, frame: DataFrame, draft: DataFrame, severities: Ma
     draft_hashes = draft.select(
         "annotation_key", F.col("row_hash").alias("_old_row_hash"), F.col("area").alias("_old_area")
     )
-    rows = _as_silver(delivery, _keyed(_with_needed_payloads(judged, severities), severities)).join(
+    rows = _as_silver(upload, _keyed(_with_needed_payloads(judged, severities), severities)).join(
         draft_hashes, "annotation_key", "left"
     )
     unchanged = same(F.col("row_hash"), F.col("_old_row_hash")) & same(F.col("area"), F.col("_old_area"))
@@ -165,18 +167,18 @@ def _keyed(frame: DataFrame, severities: Mapping[str, str]) -> DataFrame:
     return with_problems(numbered, (DUPLICATE_RULE,), severities)
 
 
-def _as_silver(delivery: Delivery, frame: DataFrame) -> DataFrame:
+def _as_silver(upload: LandedUpload, frame: DataFrame) -> DataFrame:
     box_space = F.when(F.col("space") == space.SWAPPED, space.ASSUMED).otherwise(F.col("space"))
     columns = {
-        "dataset": F.lit(delivery.dataset),
+        "dataset": F.lit(upload.dataset),
         "box_space": box_space,
         "area": F.col("final_area"),
         "image_key": F.coalesce(
             "image_key", F.when(F.col(f"{REJECT}.rule") == "annotation.image_unknown", F.col("waits_for"))
         ),
         "source_document": F.col("document"),
-        "upload_id": F.lit(delivery.upload_id),
-        "delivery": F.lit(delivery.sequence).cast("bigint"),
+        "upload_id": F.lit(upload.upload_id),
+        "delivery": F.lit(upload.sequence).cast("bigint"),
     }
     mine = ("_scope", "_upload_id", "_delivery", "document", "locator", "raw", "record", REJECT, BOX_SAVED)
     return frame.withColumns(columns).selectExpr(*silver.ANNOTATIONS.names, *mine)

@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame
 from imagelake.config.dataset_settings import DatasetSettings
 from imagelake.core import digest
 from imagelake.quality.category_names import root_names, similar_names, without_parent
-from imagelake.silver.upload.delivery import Delivery
+from imagelake.silver.upload.landed_upload import LandedUpload
 from imagelake.tables.frames import rows_with
 
 COMPARED = ("row_hash", "attributes")
@@ -67,7 +67,7 @@ def broken_rules(
 
 
 def categories_after(
-    delivery: Delivery,
+    upload: LandedUpload,
     old: Sequence[Mapping[str, Any]],
     declared_now: Sequence[Declared],
     usage: tuple[frozenset[str], frozenset[str]],
@@ -77,7 +77,7 @@ def categories_after(
     """The draft's categories after an upload, as rows of silver.categories.
 
     `usage` are the names annotations use before and after it, `published` the index each name has had in any version.
-    A name keeps its index for good. A category leaves with its last annotation, unless this delivery declares it or
+    A name keeps its index for good. A category leaves with its last annotation, unless this upload declares it or
     only took images away.
     """
     before, after = usage
@@ -85,24 +85,24 @@ def categories_after(
     for name in sorted(after - names.keys() - {r["name"] for r in old}):
         names[name] = Declared(name, None, None, None)
     root = root_names({c.name: c.supercategory for c in declared_now}, after)
-    remaining = [r for r in old if _stays(delivery, r["name"], names, before, after)]
+    remaining = [r for r in old if _stays(upload, r["name"], names, before, after)]
     index = dict(published)
     index.update({r["name"]: r["train_index"] for r in remaining if r["train_index"] is not None})
     for name in _in_order(names, settings.classes):
         if name not in root and name not in index:
             index[name] = max(index.values(), default=-1) + 1
-    rows = {r["name"]: _grown(delivery, dict(r), index) for r in remaining}
+    rows = {r["name"]: _grown(upload, dict(r), index) for r in remaining}
     for name, category in names.items():
-        rows[name] = _row(delivery, rows.get(name), category, None if name in root else index.get(name))
+        rows[name] = _row(upload, rows.get(name), category, None if name in root else index.get(name))
     return list(rows.values())
 
 
 def _stays(
-    delivery: Delivery, name: str, names: Mapping[str, Declared], before: frozenset[str], after: frozenset[str]
+    upload: LandedUpload, name: str, names: Mapping[str, Declared], before: frozenset[str], after: frozenset[str]
 ) -> bool:
-    if name in names or name in after or delivery.mode == "remove":
+    if name in names or name in after or upload.mode == "remove":
         return True
-    return delivery.mode != "replace" and name not in before
+    return upload.mode != "replace" and name not in before
 
 
 def _in_order(names: Mapping[str, Declared], classes: Sequence[str]) -> list[str]:
@@ -110,14 +110,16 @@ def _in_order(names: Mapping[str, Declared], classes: Sequence[str]) -> list[str
     return sorted(names, key=lambda name: index_of.get(name, len(index_of)))
 
 
-def _grown(delivery: Delivery, row: dict[str, Any], index: Mapping[str, int]) -> dict[str, Any]:
+def _grown(upload: LandedUpload, row: dict[str, Any], index: Mapping[str, int]) -> dict[str, Any]:
     """An old root that has annotations by now gets its index."""
-    return row if row["train_index"] == index.get(row["name"]) else _stamped(delivery, row, index.get(row["name"]))
+    return row if row["train_index"] == index.get(row["name"]) else _stamped(upload, row, index.get(row["name"]))
 
 
-def _row(delivery: Delivery, old: dict[str, Any] | None, category: Declared, train_index: int | None) -> dict[str, Any]:
+def _row(
+    upload: LandedUpload, old: dict[str, Any] | None, category: Declared, train_index: int | None
+) -> dict[str, Any]:
     new = {
-        "dataset": delivery.dataset,
+        "dataset": upload.dataset,
         "name": category.name,
         "supercategory": category.supercategory,
         "source_id": category.source_id,
@@ -126,11 +128,11 @@ def _row(delivery: Delivery, old: dict[str, Any] | None, category: Declared, tra
     if old is not None:
         for field in ("supercategory", "source_id", "attributes"):
             new[field] = new[field] if new[field] is not None else old[field]
-    made = _stamped(delivery, new, train_index)
+    made = _stamped(upload, new, train_index)
     unchanged = old is not None and all(old[name] == made[name] for name in COMPARED)
     return old if old is not None and unchanged else made
 
 
-def _stamped(delivery: Delivery, row: dict[str, Any], train_index: int | None) -> dict[str, Any]:
-    made = {**row, "train_index": train_index, "upload_id": delivery.upload_id, "delivery": delivery.sequence}
+def _stamped(upload: LandedUpload, row: dict[str, Any], train_index: int | None) -> dict[str, Any]:
+    made = {**row, "train_index": train_index, "upload_id": upload.upload_id, "delivery": upload.sequence}
     return {**made, "row_hash": digest.category_hash(made)}

@@ -13,7 +13,7 @@ from imagelake.quality.apply import REJECT, problem, with_flags_judged, with_pro
 from imagelake.quality.catalogue import Rule
 from imagelake.quality.rules import IMAGE_RULES, with_message
 from imagelake.silver.image_frames import Row, map_rows, same, sorted_set, text_array
-from imagelake.silver.upload.delivery import Delivery
+from imagelake.silver.upload.landed_upload import LandedUpload
 from imagelake.silver.upload.space import MISMATCH, SWAPPED
 from imagelake.tables import silver
 from imagelake.tables.frames import checkpointed
@@ -83,7 +83,7 @@ def listed(matched: DataFrame) -> DataFrame:
 
 
 def incoming(
-    delivery: Delivery,
+    upload: LandedUpload,
     uploaded: DataFrame,
     referenced_images: DataFrame,
     draft: DataFrame,
@@ -97,7 +97,7 @@ def incoming(
     """
     draft_columns = _draft_columns(draft)
     matched = uploaded.join(referenced_images, "image_key", "left").join(draft_columns, "image_key", "left")
-    noted = with_flags_judged(_with_row_problems(delivery, matched, uploaded, draft), severities)
+    noted = with_flags_judged(_with_row_problems(upload, matched, uploaded, draft), severities)
     judged = with_problems(noted, _rules(), severities)
     referenced = (
         draft.drop("flags", "labelled", "split", "source_id", "attributes")
@@ -132,7 +132,7 @@ def without_boxes(accepted: DataFrame, images: DataFrame) -> DataFrame:
     return marked.withColumn("_old_labelled", kinds).drop("_no_boxes")
 
 
-def merged(delivery: Delivery, accepted: DataFrame, units: DataFrame) -> DataFrame:
+def merged(upload: LandedUpload, accepted: DataFrame, units: DataFrame) -> DataFrame:
     """Rows of silver.images as the upload leaves them, without LABELS_REJECTED; `_same` when the draft has that row.
 
     units: image_key, kind the upload brings. Labels of an image whose bytes have another size or orientation now are
@@ -140,14 +140,14 @@ def merged(delivery: Delivery, accepted: DataFrame, units: DataFrame) -> DataFra
     """
     uploaded_kinds = units.groupBy("image_key").agg(F.array_sort(F.collect_set("kind")).alias("_kinds"))
     rows = accepted.join(uploaded_kinds, "image_key", "left").withColumn("_kinds", F.coalesce("_kinds", text_array()))
-    labelled = F.col("_kinds") if delivery.mode == "replace" else sorted_set(_still_labelled(), F.col("_kinds"))
-    columns = {"split": _split(delivery), "labelled": labelled, "upload_id": F.lit(delivery.upload_id)}
-    if delivery.mode == "replace":
+    labelled = F.col("_kinds") if upload.mode == "replace" else sorted_set(_still_labelled(), F.col("_kinds"))
+    columns = {"split": _split(upload), "labelled": labelled, "upload_id": F.lit(upload.upload_id)}
+    if upload.mode == "replace":
         columns |= {"attributes": F.col("_attributes"), "source_id": F.col("_source_id")}
     else:
         columns |= {name: F.coalesce(f"_{name}", f"_old_{name}") for name in ("attributes", "source_id")}
-    columns |= {"dataset": F.lit(delivery.dataset), "delivery": F.lit(delivery.sequence).cast("bigint")}
-    columns["flags"] = sorted_set(F.col("flags"), _label_flags(delivery))
+    columns |= {"dataset": F.lit(upload.dataset), "delivery": F.lit(upload.sequence).cast("bigint")}
+    columns["flags"] = sorted_set(F.col("flags"), _label_flags(upload))
     hashed = map_rows(rows.withColumns(columns), "row_hash binary", _hash)
     unchanged = (
         same(F.col("row_hash"), F.col("_old_row_hash"))
@@ -193,13 +193,11 @@ def _draft_columns(draft: DataFrame) -> DataFrame:
     return draft.select("image_key", *renamed, F.col("row_hash").alias("_old_row_hash"))
 
 
-def _with_row_problems(delivery: Delivery, matched: DataFrame, uploaded: DataFrame, draft: DataFrame) -> DataFrame:
+def _with_row_problems(upload: LandedUpload, matched: DataFrame, uploaded: DataFrame, draft: DataFrame) -> DataFrame:
     own = uploaded.select(F.col("image_key").alias("_twin"))
     twins = draft.select("content_hash", F.col("image_key").alias("_twin")).join(own, "_twin", "left_anti")
     twins = twins.groupBy("content_hash").agg(F.min("_twin").alias("_twin"))
-    is_key_taken = (
-        _other_bytes() & F.col("_old_content_hash").isNotNull() if delivery.mode == "append" else F.lit(False)
-    )
+    is_key_taken = _other_bytes() & F.col("_old_content_hash").isNotNull() if upload.mode == "append" else F.lit(False)
     bytes_twins = Window.partitionBy("content_hash")
     reject = F.when(
         F.col("problem_rule").isNotNull(),
@@ -209,8 +207,8 @@ def _with_row_problems(delivery: Delivery, matched: DataFrame, uploaded: DataFra
         matched.join(twins, "content_hash", "left")
         .withColumn("_copies", F.count("*").over(bytes_twins))
         .withColumn("_byte_splits", F.size(F.collect_set(F.coalesce("split", "_list_split")).over(bytes_twins)))
-        .withColumn("_any_listed", F.lit(delivery.has_documents))
-        .withColumn("_replacing", F.lit(delivery.mode == "replace"))
+        .withColumn("_any_listed", F.lit(upload.has_documents))
+        .withColumn("_replacing", F.lit(upload.mode == "replace"))
         .withColumn(REJECT, reject)
         .withColumn("flags", F.coalesce("_warnings", text_array()))
     )
@@ -253,16 +251,16 @@ def _still_labelled() -> Column:
     return F.when(resized(), text_array()).otherwise(F.coalesce("_old_labelled", text_array()))
 
 
-def _split(delivery: Delivery) -> Column:
+def _split(upload: LandedUpload) -> Column:
     """The newest uploaded split; of an image that has a published split the one that was there."""
-    newest = F.col("asked_split") if delivery.mode == "replace" else F.coalesce("asked_split", "_old_split")
+    newest = F.col("asked_split") if upload.mode == "replace" else F.coalesce("asked_split", "_old_split")
     there = F.col("published_split").isNotNull() & F.col("_old_content_hash").isNotNull()
     return F.when(there, F.col("_old_split")).otherwise(newest)
 
 
-def _label_flags(delivery: Delivery) -> Column:
+def _label_flags(upload: LandedUpload) -> Column:
     """Flags for existing labels of images whose bytes changed."""
-    if delivery.mode == "replace":
+    if upload.mode == "replace":
         return text_array()
     lost = F.size(F.array_except(F.coalesce("_old_labelled", text_array()), "_kinds")) > 0
     is_in_draft = F.col("_old_content_hash").isNotNull()

@@ -14,7 +14,7 @@ from imagelake.silver.rows import annotations as ann
 from imagelake.silver.rows.images import Incoming
 from imagelake.silver.rows.units import UNIT, listed_units, refused_units, uploaded_units
 from imagelake.silver.rows.waiting import Entering, entering
-from imagelake.silver.upload.delivery import Delivery
+from imagelake.silver.upload.landed_upload import LandedUpload
 from imagelake.silver.upload.read_upload import UploadRecords
 from imagelake.silver.upload.space import with_space
 from imagelake.tables.frames import checkpointed
@@ -34,33 +34,35 @@ class JudgedLabels:
 
 
 def judge_labels(
-    delivery: Delivery,
-    upload: UploadRecords,
+    upload: LandedUpload,
+    upload_records: UploadRecords,
     images: Incoming,
     draft: tuple[DataFrame, DataFrame | None],
     rules: tuple[DatasetSettings, Mapping[str, str]],
 ) -> JudgedLabels:
     """Judge an upload's labels. draft: annotations, and open rejections if any; rules: settings and severities."""
     annotations, open_rejections = draft
-    units = checkpointed(listed_units(upload.matched, images.accepted))
-    judge = partial(_judged, _Judge(delivery, upload, images, annotations, rules))
+    units = checkpointed(listed_units(upload_records.matched, images.accepted))
+    judge = partial(_judged, _Judge(upload, upload_records, images, annotations, rules))
     waiting = None
     # a whole dataset leaves nothing of before, what waited least of all
-    if open_rejections is not None and delivery.mode != "replace":
+    if open_rejections is not None and upload.mode != "replace":
         arrived = images.accepted.where("path IS NOT NULL").select("image_key")
         waiting = entering(open_rejections, arrived, units)
     if open_rejections is None or waiting is None:
-        judged = judge(upload.labels, upload.matched)
-        return JudgedLabels(judged, checkpointed(_uploaded_units(units, judged, upload)), upload.matched, None)
+        judged = judge(upload_records.labels, upload_records.matched)
+        return JudgedLabels(
+            judged, checkpointed(_uploaded_units(units, judged, upload_records)), upload_records.matched, None
+        )
     # a unit all of whose labels are refused says nothing: what waited for it is the newest word on it
-    own = checkpointed(_uploaded_units(units, judge(upload.labels, upload.matched), upload))
+    own = checkpointed(_uploaded_units(units, judge(upload_records.labels, upload_records.matched), upload_records))
     waiting = entering(open_rejections, arrived, own)
     assert waiting is not None, "fewer units leave no less"
     sizes = images.accepted.select("image_key", "width", "height", "orientation")
     waited = with_space(waiting.records.where("type = 'image'"), sizes)
     labels = waiting.records.where("type = 'annotation'")
-    records = upload.labels.unionByName(labels.select(*upload.labels.columns), allowMissingColumns=True)
-    matched = upload.matched.unionByName(waited, allowMissingColumns=True)
+    records = upload_records.labels.unionByName(labels.select(*upload_records.labels.columns), allowMissingColumns=True)
+    matched = upload_records.matched.unionByName(waited, allowMissingColumns=True)
     judged = judge(records, matched)
     refused = judged.rejected.where("_scope = 'waiting' AND image_key IS NOT NULL").select(*UNIT).distinct()
     entered = uploaded_units(listed_units(waited, images.accepted), judged.accepted, refused)
@@ -71,7 +73,7 @@ def judge_labels(
 class _Judge:
     """What labels of an upload are judged by: its records and images, the draft's annotations, settings, severities."""
 
-    delivery: Delivery
+    landed_upload: LandedUpload
     upload: UploadRecords
     images: Incoming
     annotations: DataFrame
@@ -85,7 +87,7 @@ def _judged(by: _Judge, records: DataFrame, matched: DataFrame) -> ann.IncomingA
     issues = by.upload.records.where("type = 'issue'")
     categories = renamed(records, "category", settings)
     frame = ann.joined(categories, matched, by.images.accepted, names, issues, settings.yolo_space)
-    return ann.judge(by.delivery, frame, by.annotations, severities)
+    return ann.judge(by.landed_upload, frame, by.annotations, severities)
 
 
 def _uploaded_units(units: DataFrame, judged: ann.IncomingAnnotations, upload: UploadRecords) -> DataFrame:

@@ -16,7 +16,7 @@ from imagelake.silver.image_frames import Row, map_rows, same
 from imagelake.silver.rows.match_images import AMBIGUOUS, DUPLICATE, FOUND, MISSING
 from imagelake.silver.rows.units import UNIT
 from imagelake.silver.rows.waiting import Entering
-from imagelake.silver.upload.delivery import Delivery
+from imagelake.silver.upload.landed_upload import LandedUpload
 from imagelake.silver.upload.parsed_records import as_json
 from imagelake.tables import silver
 
@@ -85,18 +85,18 @@ def of_issues(issues: DataFrame, matched: DataFrame) -> DataFrame:
     return _shape(with_reject, entity=F.col("entity"), path=F.col("document"))
 
 
-def stamped(delivery: Delivery, refused: DataFrame, now: datetime) -> DataFrame:
+def stamped(upload: LandedUpload, refused: DataFrame, now: datetime) -> DataFrame:
     """Rows of silver.rejections. The id leaves upload and time out: the same defect again is the same row.
 
     A row that waited for its image keeps the upload that brought it.
     """
     parts = [F.coalesce(F.col(c), F.lit("")) for c in ("entity", "path", "locator", "rule", "raw")]
     columns = {
-        "dataset": F.lit(delivery.dataset),
+        "dataset": F.lit(upload.dataset),
         "rejection_id": F.sha2(F.concat_ws("\u0000", *parts), 256),
         "severity": F.lit("quarantine"),
-        "upload_id": F.coalesce("_upload_id", F.lit(delivery.upload_id)),
-        "delivery": F.coalesce(F.col("_delivery"), F.lit(delivery.sequence)),
+        "upload_id": F.coalesce("_upload_id", F.lit(upload.upload_id)),
+        "delivery": F.coalesce(F.col("_delivery"), F.lit(upload.sequence)),
         "opened_at": F.lit(now),
         "closed_at": F.lit(None).cast("timestamp"),
         "closed_by": F.lit(None).cast("string"),
@@ -104,7 +104,7 @@ def stamped(delivery: Delivery, refused: DataFrame, now: datetime) -> DataFrame:
     return refused.withColumns(columns).selectExpr(*silver.REJECTIONS.names).dropDuplicates(["rejection_id"])
 
 
-def check_rejecting(delivery: Delivery, refused: DataFrame, severities: Mapping[str, str]) -> None:
+def check_rejecting(upload: LandedUpload, refused: DataFrame, severities: Mapping[str, str]) -> None:
     """UploadRejected when a row of the upload breaks a rule that rejects uploads in its dataset.
 
     refused: `stamped`; rows of other uploads that waited are among them and do not count.
@@ -112,13 +112,13 @@ def check_rejecting(delivery: Delivery, refused: DataFrame, severities: Mapping[
     rules = [r.id for r in RULES if r.entity not in ("upload", "dataset") and severities[r.id] == "reject"]
     if not rules:
         return
-    broken = refused.where(F.col("rule").isin(rules) & (F.col("delivery") == delivery.sequence))
+    broken = refused.where(F.col("rule").isin(rules) & (F.col("delivery") == upload.sequence))
     first = broken.orderBy("path", "locator").first()
     if first is not None:
         raise UploadRejected(
-            f"{broken.count()} rows break rules that reject uploads of {delivery.dataset}; "
+            f"{broken.count()} rows break rules that reject uploads of {upload.dataset}; "
             f"first {first['path']}, {first['locator']}: {first['message']}",
-            hint=f"mend them, or set {first['rule']} to another severity in datasets/{delivery.dataset}.yaml",
+            hint=f"mend them, or set {first['rule']} to another severity in datasets/{upload.dataset}.yaml",
             rule=first["rule"],
         )
 
@@ -144,7 +144,7 @@ class UploadEffects:
 
 
 def after(
-    delivery: Delivery, before: DataFrame, refused: DataFrame, effects: UploadEffects, now: datetime
+    upload: LandedUpload, before: DataFrame, refused: DataFrame, effects: UploadEffects, now: datetime
 ) -> DataFrame:
     """The open rejections, those that end with this upload closed, and the new ones.
 
@@ -158,8 +158,8 @@ def after(
     again = _again(before, refused)
     others = before.join(refused.select("rejection_id"), "rejection_id", "left_anti")
     fresh = refused.join(before.select("rejection_id"), "rejection_id", "left_anti").selectExpr(*names)
-    if delivery.mode == "replace":
-        closed = closed_by(delivery, others, F.lit(True), now)
+    if upload.mode == "replace":
+        closed = closed_by(upload, others, F.lit(True), now)
     else:
         marked = _marked(others, effects)
         waits, own = F.col("rule").isin(*WAITING), F.col("delivery").isin(*effects.lineage)
@@ -170,7 +170,7 @@ def after(
             .when(F.col("entity") == "annotation", F.col("_unit").isNotNull() & (own | F.col("_changed").isNotNull()))
             .otherwise(F.col("_same_bytes").isNotNull() & (own | ~F.col("_same_bytes")))
         )
-        closed = closed_by(delivery, marked, ends, now)
+        closed = closed_by(upload, marked, ends, now)
     return closed.selectExpr(*names).unionByName(again).unionByName(fresh)
 
 
@@ -183,13 +183,13 @@ def _again(before: DataFrame, refused: DataFrame) -> DataFrame:
     return before.join(newest, "rejection_id").select(rows.alias("_row")).select("_row.*")
 
 
-def closed_by(delivery: Delivery, rows: DataFrame, ends: Column, now: datetime) -> DataFrame:
+def closed_by(upload: LandedUpload, rows: DataFrame, ends: Column, now: datetime) -> DataFrame:
     """The rows, those for which `ends` holds closed."""
     closes = F.coalesce(ends, F.lit(False)) & F.col("closed_at").isNull()
     return rows.withColumns(
         {
             "closed_at": F.when(closes, F.lit(now)).otherwise(F.col("closed_at")),
-            "closed_by": F.when(closes, F.lit(delivery.upload_id)).otherwise(F.col("closed_by")),
+            "closed_by": F.when(closes, F.lit(upload.upload_id)).otherwise(F.col("closed_by")),
         }
     )
 

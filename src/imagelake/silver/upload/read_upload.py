@@ -16,7 +16,7 @@ from imagelake.silver.image_frames import text_array
 from imagelake.silver.rows.images import with_keys
 from imagelake.silver.rows.match_images import match
 from imagelake.silver.rows.waiting import with_waiting_kinds
-from imagelake.silver.upload.delivery import Delivery
+from imagelake.silver.upload.landed_upload import LandedUpload
 from imagelake.silver.upload.parse import large_documents, parse
 from imagelake.silver.upload.silver_upload import current_detection, files_of, upload_tree
 from imagelake.silver.upload.space import with_space
@@ -53,15 +53,15 @@ class UploadRecords:
     matched: DataFrame
 
 
-def parse_upload(ctx: Context, delivery: Delivery) -> ParsedUpload:
+def parse_upload(ctx: Context, upload: LandedUpload) -> ParsedUpload:
     """Parse an upload's documents; UploadRejected when none of them can be read."""
-    listed = files_of(ctx, delivery)
-    tree = upload_tree(ctx, delivery.dataset, delivery.attempt_id)
-    detection = current_detection(delivery, tree)
+    listed = files_of(ctx, upload)
+    tree = upload_tree(ctx, upload.dataset, upload.attempt_id)
+    detection = current_detection(upload, tree)
     units = reader(detection.format).plan(tree, detection)
     labels, records = parted(checkpointed(_scoped(parse(ctx, tree, units))), "type", "annotation")
-    _check_documents(delivery, listed.where("role <> 'ignored'"), records)
-    if delivery.format in _FORMATS_WITH_EVERY_KIND:
+    _check_documents(upload, listed.where("role <> 'ignored'"), records)
+    if upload.format in _FORMATS_WITH_EVERY_KIND:
         records = _with_kinds(labels, records)
     documents = large_documents(tree, units)
     return ParsedUpload(listed, labels, _with_document_kinds(labels, records, documents) if documents else records)
@@ -88,9 +88,9 @@ def _scoped(records: DataFrame) -> DataFrame:
     return records.withColumns({"_scope": F.lit("now"), "doc": F.col("document"), **none})
 
 
-def _check_documents(delivery: Delivery, files: DataFrame, records: DataFrame) -> None:
+def _check_documents(upload: LandedUpload, files: DataFrame, records: DataFrame) -> None:
     """An upload none of whose documents can be read says nothing: it is refused, with the first reason."""
-    documents = set(delivery.detection.documents)
+    documents = set(upload.detection.documents)
     if not documents:
         return
     issues = records.where("type = 'issue' AND entity = 'file'").select("document", "message", "rule")

@@ -14,7 +14,7 @@ from imagelake.formats import reader
 from imagelake.formats.base import Detection
 from imagelake.formats.detect import choose
 from imagelake.runs.context import Context
-from imagelake.silver.upload.delivery import Delivery
+from imagelake.silver.upload.landed_upload import LandedUpload
 from imagelake.storage.base import Storage
 from imagelake.storage.blobs.location import Location, read_location
 from imagelake.tables import bronze
@@ -48,21 +48,21 @@ class UploadTree:
         return data if limit is None else data[:limit]
 
 
-def files_of(ctx: Context, delivery: Delivery) -> DataFrame:
+def files_of(ctx: Context, upload: LandedUpload) -> DataFrame:
     """The rows of bronze.files of an upload, checkpointed."""
-    is_mine = F.col("attempt_id") == delivery.attempt_id
-    if int(delivery.row["files"]["read"]) > FEW_ROWS:
-        return checkpointed(ctx.tables.read(bronze.FILES, delivery.dataset).where(is_mine))
-    mine = pc.field("attempt_id") == delivery.attempt_id
-    rows = ctx.tables.arrow(bronze.FILES, delivery.dataset, bronze.FILES.names, mine)
+    is_mine = F.col("attempt_id") == upload.attempt_id
+    if int(upload.row["files"]["read"]) > FEW_ROWS:
+        return checkpointed(ctx.tables.read(bronze.FILES, upload.dataset).where(is_mine))
+    mine = pc.field("attempt_id") == upload.attempt_id
+    rows = ctx.tables.arrow(bronze.FILES, upload.dataset, bronze.FILES.names, mine)
     return ctx.tables.frame_of(bronze.FILES, rows.cast(arrow_schema(bronze.FILES)))
 
 
-def current_detection(delivery: Delivery, tree: UploadTree) -> Detection:
+def current_detection(upload: LandedUpload, tree: UploadTree) -> Detection:
     """What the chosen reader made of the upload: anew where that reader has changed since, without unreadable files."""
-    detection = delivery.detection
-    if delivery.row["reader_version"] not in (None, reader(detection.format).version):
-        detection = choose(tree, delivery.row["requested_format"] or detection.format).detection
+    detection = upload.detection
+    if upload.row["reader_version"] not in (None, reader(detection.format).version):
+        detection = choose(tree, upload.row["requested_format"] or detection.format).detection
     there = set(tree.sizes)
     documents, meta = (tuple(p for p in paths if p in there) for paths in (detection.documents, detection.meta))
     return replace(detection, documents=documents, meta=meta)

@@ -11,7 +11,7 @@ from imagelake.formats.base import Detection
 
 
 @dataclass(frozen=True)
-class Delivery:
+class LandedUpload:
     """The newest row of an upload; `row` is the whole of it."""
 
     row: Mapping[str, Any]
@@ -23,7 +23,7 @@ class Delivery:
 
     @property
     def sequence(self) -> int:
-        """Delivery number, which is also the build number."""
+        """Sequence of the upload, which is also the number of its build."""
         return int(self.row["sequence"])
 
     @property

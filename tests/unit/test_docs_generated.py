@@ -13,7 +13,7 @@ from imagelake.quality.catalogue import BY_ID, RULES
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-@pytest.mark.parametrize("page", ["tables", "checks"])
+@pytest.mark.parametrize("page", ["tables", "checks", "architecture"])
 def test_generated_page_is_up_to_date(page):
     made = runpy.run_path(str(DOCS / "generate.py"))[page]()
     assert (DOCS / f"{page}.md").read_text("utf-8") == made, "run: python docs/generate.py"

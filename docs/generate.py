@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import runpy
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -92,6 +93,8 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "tables": tables,
     "checks": checks,
     "architecture": architecture,
+    "views": runpy.run_path(str(HERE / "generate_views.py"))["views"],
+    "api": runpy.run_path(str(HERE / "generate_api.py"))["api"],
 }
 """Each generated page and what makes it."""
 

@@ -140,7 +140,7 @@ class Lake(OpenLake):
         return build_report.report(self._tables(), self.storage, ref)
 
     def sql(self, query: str, at: str | None = None) -> SqlResult:
-        """One SELECT over the views (docs/reference.md); they show version `at`, else every dataset's newest."""
+        """One SELECT over the views of docs/views.md; they show version `at`, else every dataset's newest."""
         from imagelake.client.query import sql, views
 
         tables = self._tables()

@@ -9,7 +9,7 @@ import pytest
 import imagelake
 from imagelake.client.delta.tables import Tables
 from imagelake.client.query.statement import read_statement
-from imagelake.client.query.views import COLUMNS
+from imagelake.client.query.view_columns import COLUMNS
 from imagelake.errors import IntegrityError, NotFound, UsageError
 from imagelake.tables import gold
 from lakes import LakeMaker

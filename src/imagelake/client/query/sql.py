@@ -21,7 +21,8 @@ from imagelake.client.delta.tables import Tables
 from imagelake.client.diff.diff import Diff, diff
 from imagelake.client.query import views
 from imagelake.client.query.statement import MACROS, Call, Statement, read_statement
-from imagelake.client.query.views import COLUMNS, CONTENT, Scope
+from imagelake.client.query.view_columns import COLUMNS
+from imagelake.client.query.views import CONTENT, Scope
 from imagelake.client.refs import nearest
 from imagelake.client.sql_text import name, text
 from imagelake.errors import IntegrityError, UsageError

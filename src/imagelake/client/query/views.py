@@ -1,4 +1,7 @@
-"""The views of `sql`: which columns they have, and the SQL behind them."""
+"""The views of `sql`: the SQL behind their columns, which `view_columns` declares.
+
+The split of an image is that of the version's recipe, in a draft the published one of recipe 1 or `unassigned`.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from imagelake.client.delta.tables import Tables
 from imagelake.client.delta.version_rows import DRAFTS, KEYS, LOGS, check_live, live
 from imagelake.client.inspect.runs import runs
 from imagelake.client.inspect.upload_states import furthest
+from imagelake.client.query.view_columns import COLUMNS, RUNS, VERSIONS
 from imagelake.client.sql_text import holding, name, outside, select, text
 from imagelake.errors import IntegrityError
 from imagelake.tables import bronze, gold, silver
@@ -20,29 +24,8 @@ from imagelake.tables import bronze, gold, silver
 CONTENT = {"images": "image", "annotations": "annotation", "categories": "category", "splits": "split"}
 """Views of a version, and the entity each shows."""
 
-_IMAGE = tuple("uploaded_split" if c == "split" else c for c in silver.IMAGES.names)
-_HIDDEN = ("row_id", "added_in", "publish_id")
-_NOT_SHOWN = ("dataset", "publish_id", "added", "log_versions", "set_digests", "at")
-_VERSION = tuple(c for c in gold.VERSIONS.names if c not in _NOT_SHOWN)
-_UPLOAD = tuple(c for c in bronze.UPLOADS.names if c != "at")
 _COUNTS = "STRUCT(images BIGINT, annotations BIGINT)"
-_RUN = ("run_id", "verb", "dataset", "status", "started_at", "ended_at", "seconds", "problem", "host", "pid", "program")
-
-COLUMNS: dict[str, tuple[str, ...]] = {
-    "images": (*_IMAGE, "split", "oriented_width", "oriented_height"),
-    "annotations": silver.ANNOTATIONS.names,
-    "categories": silver.CATEGORIES.names,
-    "splits": tuple(c for c in gold.SPLIT_LOG.names if c not in _HIDDEN),
-    "versions": ("dataset", "version", *_VERSION, "created_at"),
-    "rejections": silver.REJECTIONS.names,
-    "uploads": (*_UPLOAD, "state_at"),
-    "runs": _RUN,
-    "class_stats": ("dataset", "category", "images", "annotations", "share", "by_split"),
-}
-"""Columns of each view. Times are TIMESTAMP in UTC, under other names than `at`, which DuckDB reserves; `split` of an
-image is that of the version's recipe, in a draft the published one of recipe 1 or `unassigned`. Of class_stats `share`
-is that of all annotations with a category, and `by_split` maps every split to {images, annotations}."""
-
+_VERSION = tuple(c for c in VERSIONS.names if c not in ("dataset", "version", "created_at"))
 
 _SPLITLESS = frozenset(c for columns in COLUMNS.values() for c in columns) - {"split"}
 
@@ -264,10 +247,10 @@ def _rejections(tables: Tables) -> str:
 
 
 def _runs(scope: Scope) -> str:
-    found = runs(scope.tables, scope.live_run_ids()).runs
-    types = {"seconds": "DOUBLE", "pid": "BIGINT", "started_at": "TIMESTAMP", "ended_at": "TIMESTAMP"}
-    items = ", ".join(f"unnest(${i}::{types.get(c, 'VARCHAR')}[]) AS {name(c)}" for i, c in enumerate(_RUN, 1))
-    return scope.tables.once("_runs", f"SELECT {items}", [[_plain(getattr(r, c)) for r in found] for c in _RUN])
+    shown = runs(scope.tables, scope.live_run_ids()).runs
+    items = ", ".join(f"unnest(${i}::{c.type}[]) AS {name(c.name)}" for i, c in enumerate(RUNS.columns, 1))
+    values = [[_plain(getattr(run, column)) for run in shown] for column in RUNS.names]
+    return scope.tables.once("_runs", f"SELECT {items}", values)
 
 
 def _plain(value: Any) -> Any:

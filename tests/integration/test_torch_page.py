@@ -61,5 +61,5 @@ def test_the_example_makes_tensors_of_images_and_boxes(tmp_path) -> None:
         labels = [classes.index(category) + 1 for category, _ in BOXES[key]]
         by_label = sorted(zip(labels, corners, strict=True))
         expected.append([[3, SIZES[key][1], SIZES[key][0]], by_label, "torch.int64"])
-    found = [[shape, sorted(zip(labels, boxes, strict=True)), kind] for shape, boxes, labels, kind in shown]
-    assert found == expected
+    results = [[shape, sorted(zip(labels, boxes, strict=True)), kind] for shape, boxes, labels, kind in shown]
+    assert results == expected

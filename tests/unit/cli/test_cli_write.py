@@ -149,7 +149,7 @@ def test_an_upload_that_is_not_there_is_said_before_spark_starts(cli, engine) ->
     assert (done.code, engine.runs) == (6, [])
 
 
-@pytest.mark.parametrize("line", [("run",), ("run", "--landing", "-d", "pets"), ("run", "x.zip")])
+@pytest.mark.parametrize("line", [("run",), ("run", "x.zip", "--landing"), ("run", "x.zip")])
 def test_run_wants_an_upload_and_a_dataset_or_landing(cli, engine, line) -> None:
     assert cli(*line).code == 2
     assert engine.runs == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from imagelake.cli.flags import command, lake_of
 from imagelake.cli.plain import safe
@@ -139,7 +140,15 @@ def headline(report: RunReport) -> str:
         said = f"not published; {now}"
     else:
         said = _SAID.get(report.status, report.status).format(now=now)
-    return f"{report.dataset}: {said}{_duration(report)}"
+    return f"{named(report)}: {said}{_duration(report)}"
+
+
+def named(report: RunReport) -> str:
+    """The dataset; of an upload from landing/ its file's name too."""
+    if report.source is None:
+        return safe(report.dataset)
+    name = report.source.rstrip("/").rpartition("/")[2]
+    return safe(f"{report.dataset}/{unquote(name) if report.source.startswith('file:') else name}")
 
 
 def show_counts(to: Console, report: RunReport) -> None:

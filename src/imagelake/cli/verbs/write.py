@@ -145,7 +145,9 @@ def run(  # noqa: PLR0913  the options of a verb are its arguments
     upload: Annotated[
         str | None, typer.Argument(metavar="[UPLOAD]", help="A zip, a folder, or an annotation file.")
     ] = None,
-    dataset: Annotated[str | None, typer.Option("--dataset", "-d", metavar="D", help="The dataset.")] = None,
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", "-d", metavar="D", help="The dataset; with --landing its uploads only.")
+    ] = None,
     format: options.Format = None,
     mode: options.UploadMode = "append",
     note: options.Note = None,
@@ -156,9 +158,9 @@ def run(  # noqa: PLR0913  the options of a verb are its arguments
 ) -> int:
     """Ingest, build and publish an upload in one session; or with --landing everything that waits."""
     if landing:
-        if upload is not None or dataset is not None:
-            raise UsageError("--landing takes what lies under landing/<dataset>/, not an upload or a dataset")
-        return _run_landing(_packing(context.obj, pack))
+        if upload is not None:
+            raise UsageError("--landing takes what lies under landing/<dataset>/, not an upload")
+        return _run_landing(_packing(context.obj, pack), dataset)
     if upload is None or dataset is None:
         raise UsageError("run needs an UPLOAD and --dataset D, or --landing", hint="imagelake run --help")
     _present(context.obj, upload)
@@ -185,14 +187,20 @@ def _run_upload(shell: Shell, request: IngestRequest) -> int:
     return reports.finish(shell, report)
 
 
-def _run_landing(shell: Shell) -> int:
+def _run_landing(shell: Shell, dataset: str | None) -> int:
+    from imagelake.cli.render.landing_reports import finish_landing
+    from imagelake.core.upload_paths import check_dataset_id
+    from imagelake.runs.context import system_clock
     from imagelake.runs.landing import run_landing
+    from imagelake.runs.landing_folder import not_taken
     from imagelake.storage import open_storage
 
-    waiting = next(iter(open_storage(*lake_of(shell.flags)).list("landing/")), None) is not None
+    folder = f"landing/{check_dataset_id(dataset)}/" if dataset is not None else "landing/"
+    storage = open_storage(*lake_of(shell.flags))
+    waiting = next(iter(storage.list(folder)), None) is not None
     with progress(shell) as tell:
-        taken = perform(shell, "run", None, tell, run_landing, create=waiting)
-    return reports.finish_all(shell, taken, "nothing waits under landing/", one_is_flat=False)
+        reports = perform(shell, "run", dataset, tell, lambda ctx: run_landing(ctx, dataset), create=waiting)
+    return finish_landing(shell, reports, not_taken(storage, system_clock(), dataset), folder)
 
 
 def remove(

@@ -15,7 +15,7 @@ from imagelake.client.inspect.runs import runs
 from imagelake.client.inspect.upload_states import furthest
 from imagelake.client.sql_text import holding, name, outside, select, text
 from imagelake.errors import IntegrityError
-from imagelake.tables import bronze, gold, silver
+from imagelake.tables import bronze, gold, ops, silver
 
 CONTENT = {"images": "image", "annotations": "annotation", "categories": "category", "splits": "split"}
 """Views of a version, and the entity each shows."""
@@ -36,7 +36,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "versions": ("dataset", "version", *_VERSION, "created_at"),
     "rejections": silver.REJECTIONS.names,
     "uploads": (*_UPLOAD, "state_at"),
-    "runs": _RUN,
+    "runs": (*_RUN, "report"),
     "class_stats": ("dataset", "category", "images", "annotations", "share", "by_split"),
 }
 """Columns of each view. Times are TIMESTAMP in UTC, under other names than `at`, which DuckDB reserves; `split` of an
@@ -80,7 +80,7 @@ def rows(scope: Scope, view: str, used: frozenset[str] | None = None) -> str:
     elif view == "class_stats":
         body = _class_stats(scope, used is None or "by_split" in used)
     elif view == "runs":
-        body = _runs(scope)
+        body = _runs(scope, used is None or "report" in used)
     else:
         body = _PLAIN[view](scope.tables)
     return f"SELECT {select(COLUMNS[view])} FROM {body}"
@@ -263,11 +263,17 @@ def _rejections(tables: Tables) -> str:
     return tables.relation(silver.REJECTIONS, silver.REJECTIONS.names)
 
 
-def _runs(scope: Scope) -> str:
+def _runs(scope: Scope, with_report: bool) -> str:
+    """What ran; the reports, which are long, only for queries that can see them."""
     found = runs(scope.tables, scope.live_run_ids()).runs
     types = {"seconds": "DOUBLE", "pid": "BIGINT", "started_at": "TIMESTAMP", "ended_at": "TIMESTAMP"}
     items = ", ".join(f"unnest(${i}::{types.get(c, 'VARCHAR')}[]) AS {name(c)}" for i, c in enumerate(_RUN, 1))
-    return scope.tables.once("_runs", f"SELECT {items}", [[_plain(getattr(r, c)) for r in found] for c in _RUN])
+    table = scope.tables.once("_runs", f"SELECT {items}", [[_plain(getattr(r, c)) for r in found] for c in _RUN])
+    if not with_report:
+        return f"(SELECT *, NULL::VARCHAR AS report FROM {table})"
+    ends = scope.tables.relation(ops.RUNS, ("run_id", "phase", "report"))
+    reports = f"(SELECT run_id, report FROM {ends} WHERE phase = 'end')"
+    return f"(SELECT r.*, e.report FROM {table} AS r LEFT JOIN {reports} AS e USING (run_id))"
 
 
 def _plain(value: Any) -> Any:

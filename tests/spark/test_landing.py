@@ -7,8 +7,10 @@ import json
 from tests.spark import helpers
 
 import imagelake
+from imagelake.cli.main import main
 from imagelake.runs.landing import run_landing
 from imagelake.runs.open_run import run_verb
+from imagelake.storage.leases.lease import acquire
 
 
 def night(lake, dataset=None):
@@ -97,3 +99,38 @@ def test_a_night_takes_what_is_complete_and_one_failure_stops_nothing_else(spark
     assert again.moved_to.endswith("-monday.zip")
     assert again.seconds > 0
     assert (landing / "birds" / "later.ready").exists(), "another dataset's"
+
+
+def test_a_night_ends_with_the_code_of_its_worst_upload_and_goes_on_the_next_night(spark, tmp_path, capsys):
+    lake = tmp_path / "lake"
+    ctx = helpers.context(spark, lake)
+    for dataset in ("pets", "fish"):
+        (lake / "landing" / dataset).mkdir(parents=True)
+        helpers.write_zip(lake / "landing" / dataset / "a.zip", helpers.small(2).files())
+        (lake / "landing" / dataset / "a.ready").touch()
+    (lake / "landing" / "pets" / "b.zip").write_bytes(b"no zip")
+    (lake / "landing" / "pets" / "b.ready").write_text("[1]")
+    (lake / "datasets").mkdir(exist_ok=True)
+    (lake / "datasets" / "fish.yaml").write_text("publish: auto\ngate: {min_images: 100}\n")
+    quick = [word for key in ("spark.master=local[2]", "lease.wait_seconds=0") for word in ("--set", key)]
+    words = ["run", "--landing", "--lake", str(lake), "--json", *quick]
+
+    with acquire(ctx.storage, "pets", ctx.holder, ctx.settings.lease, ctx.clock):
+        assert main(words) == 5
+    ends = {u["source"].partition("/landing/")[2]: u for u in json.loads(capsys.readouterr().out)["uploads"]}
+    said = {name: (u["status"], u["rule"], u["moved_to"] is None) for name, u in ends.items()}
+    assert said == {
+        "pets/a.zip": ("failed", None, True),
+        "pets/b.zip": ("rejected", "landing.options", False),
+        "fish/a.zip": ("accepted", None, False),
+    }
+    assert "min_images" in ends["fish/a.zip"]["problem"]
+    assert main(words) == 4, "pets goes through, fish has no more images than before"
+    again = json.loads(capsys.readouterr().out)
+    assert again["summary"]["not_published"] == 1
+    assert sorted((u["dataset"], u["source"] is None) for u in again["uploads"]) == [("fish", True), ("pets", False)]
+    (lake / "datasets" / "fish.yaml").write_text("publish: auto\n")
+    assert main(words) == 0
+    assert [u["version"] for u in json.loads(capsys.readouterr().out)["uploads"]] == ["fish@v1"]
+    runs = imagelake.open(str(lake)).runs().as_json()["runs"]
+    assert [run["status"] for run in runs] == ["done", "rejected", "failed"]

@@ -165,6 +165,23 @@ def test_the_exit_code_of_a_night_is_the_worst_in_the_order_1_5_4_3(cli, engine,
     assert cli("run", "--landing", "--json").code == code
 
 
+def test_where_there_is_no_lake_a_night_ends_with_6_and_before_a_newer_one_with_2(cli, tmp_path) -> None:
+    lake = tmp_path / "lake"
+    done = cli("run", "--landing", "--lake", str(lake))
+    assert done.code == 6
+    assert "there is no lake" in done.err
+    lake.mkdir()
+    (lake / "imagelake.json").write_text('{"format": 99, "lake_id": "1", "created": "2030-01-02T03:04:05Z"}')
+    assert cli("run", "--landing", "--lake", str(lake)).code == 2
+
+
+@pytest.mark.parametrize("option", [("--mode", "update"), ("--format", "voc"), ("--note", "n"), ("--again",)])
+def test_the_options_of_one_upload_belong_into_its_ready_file(cli, engine, option) -> None:
+    done = cli("run", "--landing", *option)
+    assert (done.code, engine.runs) == (2, [])
+    assert ".ready" in done.err
+
+
 def test_uploads_that_a_version_of_the_night_has_count_as_published() -> None:
     built = replace(REPORT, published=False)
     held_back = replace(REPORT, dataset="birds", published=False, exit_code=4)

@@ -160,6 +160,11 @@ def run(  # noqa: PLR0913  the options of a verb are its arguments
     if landing:
         if upload is not None:
             raise UsageError("--landing takes what lies under landing/<dataset>/, not an upload")
+        if format is not None or note is not None or mode != "append" or again or rehash:
+            raise UsageError(
+                "--landing goes with --dataset and --pack, not with the options of one upload",
+                hint='an upload has its own in its .ready file: {"mode": "update", "format": "voc", "note": "weekly"}',
+            )
         return _run_landing(_packing(context.obj, pack), dataset)
     if upload is None or dataset is None:
         raise UsageError("run needs an UPLOAD and --dataset D, or --landing", hint="imagelake run --help")

@@ -110,6 +110,8 @@ def test_a_night_ends_with_the_code_of_its_worst_upload_and_goes_on_the_next_nig
         (lake / "landing" / dataset / "a.ready").touch()
     (lake / "landing" / "pets" / "b.zip").write_bytes(b"no zip")
     (lake / "landing" / "pets" / "b.ready").write_text("[1]")
+    (lake / "landing" / "pets" / "b.problem.json").write_text("an upload with a bad name")
+    (lake / "landing" / "pets" / "b.problem.ready").write_text("{")
     (lake / "datasets").mkdir(exist_ok=True)
     (lake / "datasets" / "fish.yaml").write_text("publish: auto\ngate: {min_images: 100}\n")
     quick = [word for key in ("spark.master=local[2]", "lease.wait_seconds=0") for word in ("--set", key)]
@@ -122,9 +124,12 @@ def test_a_night_ends_with_the_code_of_its_worst_upload_and_goes_on_the_next_nig
     assert said == {
         "pets/a.zip": ("failed", None, True),
         "pets/b.zip": ("rejected", "landing.options", False),
+        "pets/b.problem.json": ("rejected", "landing.options", False),
         "fish/a.zip": ("accepted", None, False),
     }
     assert "min_images" in ends["fish/a.zip"]["problem"]
+    (kept,) = (lake / "landing" / ".rejected" / "pets").glob("*-b.problem.json")
+    assert kept.read_text() == "an upload with a bad name", "no document of ours replaces an upload"
     assert main(words) == 4, "pets goes through, fish has no more images than before"
     again = json.loads(capsys.readouterr().out)
     assert again["summary"]["not_published"] == 1

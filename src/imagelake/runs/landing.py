@@ -174,7 +174,7 @@ def _move(ctx: Context, upload: Waiting, report: RunReport) -> RunReport:
     marker = PurePosixPath(upload.marker).name
     if rejected:
         path = f"{folder}-{marker.removesuffix(READY)}{SUFFIX}"
-        # an upload may be called like that, and is worth more
-        ctx.storage.put(path, problem_document(report, ctx.clock()), if_absent=True)
+        if ctx.storage.stat(path) is None:  # another rejected upload may be called like that, and is worth more
+            ctx.storage.put(path, problem_document(report, ctx.clock()))
     ctx.storage.move(upload.marker, f"{folder}-{marker}")
     return report

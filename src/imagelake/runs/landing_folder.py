@@ -74,8 +74,8 @@ def waiting(storage: Storage, dataset: str | None = None) -> list[Waiting]:
 def not_taken(storage: Storage, now: datetime, dataset: str | None = None) -> list[NotTaken]:
     """What a run leaves under landing/ because it is no complete upload, in path order.
 
-    Markers without upload and files outside of all datasets are named at any age, for nothing can make them complete
-    but somebody's help; uploads without a marker once they are an hour old. With `dataset` only what lies in its folder.
+    Uploads without a marker are named once they are an hour old, all else at any age: a marker is written last, and no
+    upload is complete outside of a dataset's folder. With `dataset` only what lies in its folder.
     """
     files = _files(storage, dataset)
     uploads = {marker: _upload_of(marker, files) for marker in _markers(files)}
@@ -83,8 +83,9 @@ def not_taken(storage: Storage, now: datetime, dataset: str | None = None) -> li
     for path, stat in files.items():
         if path not in uploads and not is_junk(path):
             entries.setdefault("/".join(path.split("/")[:3]), []).append(stat)
-    for path in set(uploads.values()) - {None}:
-        entries.pop(str(path), None)
+    for upload in uploads.values():
+        if upload is not None:
+            entries.pop(upload, None)
     strays = [_stray(path, stats, now) for path, stats in entries.items()]
     strays += [
         NotTaken(marker, "no_upload", _age(now, [files[marker]]), _without_upload(marker))

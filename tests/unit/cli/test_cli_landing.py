@@ -78,12 +78,12 @@ def test_names_from_a_bucket_are_shown_as_they_are(cli, engine) -> None:
 
 
 def test_programs_get_where_each_upload_was_and_is(cli, engine) -> None:
-    engine.batch = (landed(REPORT, "a.zip"), replace(landed(REJECTED, "b.zip", "rejected"), rule="archive.damaged"))
+    engine.batch = (landed(REPORT, "a.zip"), replace(landed(REJECTED, "b.zip", "rejected"), rule="archive.not_a_zip"))
     document = cli("run", "--landing", "--json").document
     first, second = document["uploads"]
     assert first["source"].endswith("/landing/pets/a.zip")
     assert second["moved_to"].endswith("/landing/.rejected/pets/1a-b.zip")
-    assert (second["run_id"], second["rule"], second["seconds"]) == ("1a" * 16, "archive.damaged", 0.0)
+    assert (second["run_id"], second["rule"], second["seconds"]) == ("1a" * 16, "archive.not_a_zip", 0.0)
     assert document["not_taken"] == []
     assert document["summary"] == {
         "uploads": 2, "published": 1, "built": 0, "not_published": 0, "rejected": 1, "failed": 0, "skipped": 0,

@@ -115,7 +115,7 @@ def test_versions_uploads_rejections_and_runs_are_views(pets: Pets) -> None:
 
 
 def test_what_a_run_reported_is_json_to_ask(pets: Pets) -> None:
-    document = [{"dataset": "pets", "status": "rejected", "source": "file:///in/a.zip", "problem": "no \"zip\""}]
+    document = [{"dataset": "pets", "status": "rejected", "source": "file:///in/a.zip", "problem": 'no "zip"'}]
     end = {"run_id": "r9", "verb": "run", "host": "h", "pid": 1, "program": "0.1.0", "at": pets.maker.now()}
     start = end | {"phase": "start", "status": "running"}
     pets.maker.add(ops.RUNS, start, end | {"phase": "end", "status": "rejected", "report": json.dumps(document)})

@@ -139,3 +139,4 @@ def test_a_night_ends_with_the_code_of_its_worst_upload_and_goes_on_the_next_nig
     assert [u["version"] for u in json.loads(capsys.readouterr().out)["uploads"]] == ["fish@v1"]
     runs = imagelake.open(str(lake)).runs().as_json()["runs"]
     assert [run["status"] for run in runs] == ["done", "rejected", "failed"]
+    assert runs[2]["problem"] == ends["pets/a.zip"]["problem"], "a failure is worse than the refusals before it"

@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructType
 
-ROWS_PER_FILE = 500_000
+from imagelake.tables.spec import ROWS_PER_FILE
 
 FEW_ROWS = 20_000
 """Rows of a dataset up to which the driver may hold them."""

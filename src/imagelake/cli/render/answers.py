@@ -37,13 +37,16 @@ def datasets(to: Console, document: Document) -> None:
 
 
 def dataset(to: Console, document: Document) -> None:
-    """One dataset's versions, newest first; then what failed and what waits."""
+    """One dataset's versions, newest first, and its aliases; then what failed and what waits."""
     versions = [_readable(v) for v in document["versions"]]
     if versions:
         newest_first = sorted(versions, key=lambda v: (v["number"], v["recipe"]), reverse=True)
         grid(to, newest_first, filled(versions, _VERSION), document["dataset"])
     else:
         to.print(f"{document['dataset']}: nothing is published yet: imagelake publish {document['dataset']}")
+    for row in document.get("aliases") or ():
+        author = f" by {safe(row['author'])}" if row["author"] else ""
+        to.print(f"alias {row['alias']}: {row['version']}, set {_second(row['set_at'])}{author}", soft_wrap=True)
     problem_uploads(to, document)
     _waiting_saves(to, document)
 

@@ -62,7 +62,7 @@ def sql(
     query: Annotated[str, typer.Argument(metavar="SQL", help="A query in DuckDB's SQL; - reads it from stdin.")],
     at: Annotated[str | None, typer.Option("--at", metavar="REF", help="The version the views show.")] = None,
 ) -> int:
-    """Ask: views images, annotations, categories, splits, class_stats, versions, rejections, uploads, runs, or
+    """Ask: views images, annotations, categories, splits, class_stats, versions, aliases, rejections, uploads, runs, or
     images_at('D@v3') and the like.
     """
     from imagelake.cli.render import answers

@@ -1,7 +1,7 @@
 """`sql`: one SELECT over views of the lake, in a DuckDB that can reach nothing else.
 
 Views: images, annotations, categories, splits, class_stats (of `at`, else of the newest version of every dataset),
-versions, rejections, uploads, runs. Macros: images_at('D@v6'), annotations_at, … for any version, and
+versions, aliases, rejections, uploads, runs. Macros: images_at('D@v6'), annotations_at, … for any version, and
 changes('D@v2', 'D@v3') for the rows that differ. Before the user's text runs, DuckDB may open the files of the tables
 it names and nothing else, neither file nor network, and its configuration is locked.
 """

@@ -88,6 +88,12 @@ def add_columns(storage: Storage, spec: TableSpec, schema: str) -> None:
     raise Conflict(f"table {spec.name}: others wrote to it {_TRIES} times while columns were added to it")
 
 
+def write_checkpoint(storage: Storage, path: str) -> None:
+    """Write a checkpoint of the newest version, so that readers open one file instead of every commit."""
+    with _trusting(storage.ca_bundle):
+        delta_table(storage, path).create_checkpoint()
+
+
 def place(storage: Storage, path: str) -> str:
     """A path of the lake as delta-rs takes it: a file URI as a plain path, for it would not decode one."""
     root = storage.root

@@ -65,16 +65,17 @@ def move_alias(tables: AliasTables, move: AliasMove) -> VersionKey | None:
         if before == move.target:
             return before
         number, recipe = move.target or (None, None)
+        sequence = int(rows[-1]["sequence"] if rows else 0) + 1
         row = {
             "dataset": move.dataset,
-            "sequence": (rows[-1]["sequence"] if rows else 0) + 1,
+            "sequence": sequence,
             "alias": move.alias,
             "number": number,
             "recipe": recipe,
             "author": move.author,
             "at": move.clock(),
         }
-        if tables.append_rows(gold.ALIASES, [row], Txn(f"alias/{move.dataset}", row["sequence"])):
+        if tables.append_rows(gold.ALIASES, [row], Txn(f"alias/{move.dataset}", sequence)):
             return before
     raise Conflict(
         f"alias {move.alias} of {move.dataset} was set by others {_TRIES} times", hint="run the command again"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -194,6 +195,17 @@ def config(to: Console, document: Document) -> None:
     import yaml
 
     to.print(yaml.safe_dump(dict(document), sort_keys=False, allow_unicode=True).rstrip(), soft_wrap=True)
+
+
+def dataset_settings(to: Console, document: Document) -> None:
+    """Every setting of a dataset, and whether it is the default or set."""
+    rows = [{**row, "value": _inline(row["value"])} for row in document["settings"]]
+    grid(to, rows, ("key", "value", "source"), document["dataset"])
+
+
+def _inline(value: Any) -> str:
+    """A value as `set` takes it."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def checks(to: Console, document: Document) -> None:

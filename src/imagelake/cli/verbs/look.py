@@ -23,15 +23,22 @@ def show(
     table: Annotated[
         str | None, typer.Option("--table", metavar="T", help="A table's history, such as gold.image_log.")
     ] = None,
+    settings: Annotated[
+        bool, typer.Option("--settings", help="A dataset's settings in force, and where each comes from.")
+    ] = False,
 ) -> int:
-    """Datasets; one dataset's versions; one version; runs; a table's history."""
+    """Datasets; one dataset's versions, or its settings; one version; runs; a table's history."""
     from imagelake.cli.render import answers
     from imagelake.client import lake
 
     if sum((what is not None, runs, table is not None)) > 1:
         raise UsageError("show takes one of: a dataset or reference, --runs, --table T")
+    if settings and (what is None or "@" in what):
+        raise UsageError("--settings shows those of one dataset", hint="imagelake show D --settings")
     with lake.open(*lake_of(context.obj.flags)) as opened:
-        if runs:
+        if settings and what is not None:
+            _emit(context.obj, opened.settings(what).as_json(), answers.dataset_settings)
+        elif runs:
             _emit(context.obj, opened.runs().as_json(), answers.runs)
         elif table is not None:
             _emit(context.obj, opened.table(table).as_json(), answers.table)

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from imagelake.client.diff.diff import Diff
     from imagelake.client.inspect.listing import Datasets
     from imagelake.client.inspect.runs import Runs
-    from imagelake.client.inspect.settings_list import SettingsList
     from imagelake.client.inspect.show import VersionDetails, Versions
     from imagelake.client.inspect.table_history import TableHistory
     from imagelake.client.inspect.verify import Verification
@@ -70,12 +69,6 @@ class Lake(OpenLake):
         if "@" not in what:
             return show.versions(self._tables(), self.storage, what)
         return show.version(self._tables(), self.storage, parse_ref(what))
-
-    def settings(self, dataset: str) -> SettingsList:
-        """The settings of a dataset in force, each with where it comes from: the default, or set."""
-        from imagelake.client.inspect import settings_list
-
-        return settings_list.settings_list(self._tables(), self.storage, dataset)
 
     def runs(self) -> Runs:
         """What ran, newest first."""

@@ -35,10 +35,11 @@ def show(
         raise UsageError("show takes one of: a dataset or reference, --runs, --table T")
     if settings and (what is None or "@" in what):
         raise UsageError("--settings shows those of one dataset", hint="imagelake show D --settings")
+    if settings and what is not None:
+        _show_settings(context.obj, what)
+        return 0
     with lake.open(*lake_of(context.obj.flags)) as opened:
-        if settings and what is not None:
-            _emit(context.obj, opened.settings(what).as_json(), answers.dataset_settings)
-        elif runs:
+        if runs:
             _emit(context.obj, opened.runs().as_json(), answers.runs)
         elif table is not None:
             _emit(context.obj, opened.table(table).as_json(), answers.table)
@@ -47,6 +48,16 @@ def show(
         else:
             _emit(context.obj, opened.show(what).as_json(), answers.version if "@" in what else answers.dataset)
     return 0
+
+
+def _show_settings(shell: Shell, dataset: str) -> None:
+    from imagelake.cli.render import answers
+    from imagelake.client.delta.tables import Tables
+    from imagelake.client.inspect.settings_list import settings_list
+    from imagelake.storage.open_lake import open_lake
+
+    storage = open_lake(*lake_of(shell.flags)).storage
+    _emit(shell, settings_list(Tables(storage), storage, dataset).as_json(), answers.dataset_settings)
 
 
 def diff(

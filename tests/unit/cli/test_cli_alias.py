@@ -159,3 +159,16 @@ def test_the_log_gets_a_checkpoint_that_reads_like_the_commits(cli, pets, tmp_pa
     cli("alias", "pets@v2", "prod", "--lake", pets)
     document = cli("show", "pets", "--lake", pets, "--json").document
     assert {row["alias"]: row["version"] for row in document["aliases"]}["prod"] == "pets@v2"
+
+
+def test_a_version_says_who_published_it_and_names_its_parent_as_references_do(cli, pets) -> None:
+    assert "ann" in cli("show", "pets@v1", "--lake", pets).out.split()
+    rows = [line.split() for line in cli("show", "pets@v3", "--lake", pets).out.splitlines()]
+    assert rows[0][:5] == ["version", "state", "images", "annotations", "parent"]
+    assert rows[1][:5] == ["pets@v3", "published", "5", "4", "v2"]
+
+
+def test_a_renamed_image_is_shown_with_both_names(cli, pets) -> None:
+    lines = cli("diff", "pets@v2", "pets@v3", "--rows", "--lake", pets).out.splitlines()
+    (row,) = [line.split() for line in lines if "renamed" in line and "image" in line.split()]
+    assert row == ["image", "renamed", "key", "d.png", "d.png", "f.png"]

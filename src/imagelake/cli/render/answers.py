@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Document = Mapping[str, Any]
 
-_VERSION = ("version", "state", "images", "annotations", "parent", "created_at", "aliases", "note", "digest")
+_VERSION = ("version", "state", "images", "annotations", "parent", "created_at", "aliases", "note", "author", "digest")
 _SHORT_DIGEST = 15
 _SHORT_HASH = 12
 _PROBLEM = 200
@@ -138,14 +138,17 @@ def diff_counts(to: Console, document: Document) -> None:
 
 def diff_rows(to: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     """What changed, one line a change."""
-    shown = [{**row, **{side: _side(row["entity"], row[side]) for side in ("before", "after")}} for row in rows]
+    shown = [{**row, **{side: _side(row, row[side]) for side in ("before", "after")}} for row in rows]
     grid(to, shown, filled(shown, ("entity", "change", "what", "image_key", "before", "after")))
 
 
-def _side(entity: str, row: Mapping[str, Any] | None) -> str:
+def _side(change: Mapping[str, Any], row: Mapping[str, Any] | None) -> str:
     """One side of a change in a few words."""
+    entity = change["entity"]
     if row is None:
         return ""
+    if entity == "image" and change["change"] == "renamed":
+        return str(row["image_key"])
     if entity == "image":
         return f"{row['width']}×{row['height']} {row['content_hash'][:_SHORT_HASH]}"  # noqa: RUF001  width by height
     if entity == "annotation":
@@ -217,8 +220,10 @@ def checks(to: Console, document: Document) -> None:
 
 
 def _readable(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The row with times to the second and a short digest."""
+    """The row with times to the second, a short digest, and its parent v1 where the table says v1.1."""
     short = {"digest": (row.get("digest") or "")[:_SHORT_DIGEST]}
+    if row.get("parent"):
+        short["parent"] = row["parent"].removesuffix(".1")
     return {**row, **short, **{name: _second(row[name]) for name in _TIMES if row.get(name)}}
 
 

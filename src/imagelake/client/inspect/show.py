@@ -51,6 +51,7 @@ class Shown:
             "created_at": iso(self.created_at),
             "aliases": list(self.aliases),
             "note": self.note,
+            "author": self.author,
         }
 
 
@@ -190,6 +191,7 @@ def _draft(tables: Tables, target: Target) -> VersionDetails:
         "created_at": None,
         "aliases": [],
         "note": None,
+        "author": None,
     }
     counts = {r["split"]: {"images": r["images"], "annotations": r["annotations"]} for r in by_split}
     return VersionDetails(row, counts, tuple(by_class), None)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from imagelake.client.quarantine.export import Export
     from imagelake.client.quarantine.list_rejections import Rejections
     from imagelake.client.query.sql import SqlResult
+    from imagelake.client.selection import Splits
     from imagelake.client.serve.tickets import UploadTicket
     from imagelake.client.serve.urls import Urls
     from imagelake.config.settings import S3Settings
@@ -158,7 +159,7 @@ class Lake(OpenLake):
         self,
         ref: str,
         *,
-        split: str | None = None,
+        split: Splits | None = None,
         where: str | None = None,
         images: Collection[str] | None = None,
         sample: float | None = None,
@@ -169,11 +170,11 @@ class Lake(OpenLake):
     ) -> Samples:
         """Samples of a version for a trainer: all conditions hold together.
 
-        `where` is a condition over the view images, `images` a list of keys, `sample` a share that follows the bytes.
-        Unlabelled images are left out and counted unless `unlabelled`. `oriented` turns pixels and annotations by
-        EXIF. `part` is (rank, world): one of so many parts in the order of content hashes, equally long as `even` says:
-        pad repeats samples, drop leaves some out, none is uneven. `Samples.ref` loads the same again, and refuses any
-        other digest.
+        `split` is one or a list of them, `where` a condition over the view images, `images` a list of keys, `sample` a
+        share that follows the bytes. Unlabelled images are left out and counted unless `unlabelled`. `oriented` turns
+        pixels and annotations by EXIF. `part` is (rank, world): one of so many parts in the order of content hashes,
+        equally long as `even` says: pad repeats samples, drop leaves some out, none is uneven. `Samples.ref` loads the
+        same again, and refuses any other digest.
         """
         from imagelake.client.data import load
         from imagelake.client.data.order import Part
@@ -190,7 +191,7 @@ class Lake(OpenLake):
         *,
         format: str = "files",
         partition_by: str | Sequence[str] | None = None,
-        split: str | None = None,
+        split: Splits | None = None,
         where: str | None = None,
         images: Collection[str] | None = None,
         sample: float | None = None,
@@ -227,7 +228,7 @@ class Lake(OpenLake):
         self,
         ref: str,
         *,
-        split: str | None = None,
+        split: Splits | None = None,
         where: str | None = None,
         images: Collection[str] | None = None,
         sample: float | None = None,

@@ -65,7 +65,9 @@ def test_the_next_verb_is_publish_only_where_it_would_make_a_version(cli, gate, 
     assert "next:" not in cli("gate", "pets", "--lake", lake).out
     gate.verdict = REFUSED
     lines = cli("gate", "pets", "--lake", lake).out.splitlines()
-    assert lines[-2:] == [f"  next: imagelake {verb} --lake {lake}" for verb in ("rejections pets", "report pets@draft")]
+    assert lines[-2:] == [
+        f"  next: imagelake {verb} --lake {lake}" for verb in ("rejections pets", "report pets@draft")
+    ]
 
 
 def test_a_dataset_without_a_draft_is_6(cli, gate) -> None:

@@ -21,23 +21,28 @@ if TYPE_CHECKING:
 _LIMIT = 200
 _MESSAGE = 120
 
+_Rules = Annotated[
+    list[str] | None, typer.Option("--rule", metavar="PATTERN", help="A rule, or annotation.*; may be repeated.")
+]
+_Paths = Annotated[
+    list[str] | None, typer.Option("--path", metavar="GLOB", help="Paths in the upload; may be repeated.")
+]
+_Upload = Annotated[
+    str | None, typer.Option("--upload", metavar="ID", help="What this upload brought; the id's beginning will do.")
+]
+_Entities = Annotated[
+    list[str] | None,
+    typer.Option("--entity", metavar="E", help="file, image, annotation or category; may be repeated."),
+]
+
 
 def rejections(  # noqa: PLR0913  the options of a verb are its arguments
     context: typer.Context,
     dataset: options.Dataset,
-    rule: Annotated[
-        list[str] | None, typer.Option("--rule", metavar="PATTERN", help="A rule, or annotation.*; may be repeated.")
-    ] = None,
-    path: Annotated[
-        list[str] | None, typer.Option("--path", metavar="GLOB", help="Paths in the upload; may be repeated.")
-    ] = None,
-    upload: Annotated[
-        str | None, typer.Option("--upload", metavar="ID", help="What this upload brought; the id's beginning will do.")
-    ] = None,
-    entity: Annotated[
-        list[str] | None,
-        typer.Option("--entity", metavar="E", help="file, image, annotation or category; may be repeated."),
-    ] = None,
+    rule: _Rules = None,
+    path: _Paths = None,
+    upload: _Upload = None,
+    entity: _Entities = None,
     limit: Annotated[
         int | None, typer.Option("--limit", metavar="N", help=f"Rows to show; {_LIMIT} if left out.")
     ] = None,

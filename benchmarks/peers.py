@@ -1,8 +1,8 @@
 """Other tools on the same bytes over the same link: python -m benchmarks peers --small|--full [--folder FOLDER].
 
-PEERS names a Python that has webdataset and dvc with dvc-s3; what it lacks is left out:
+PEERS names a Python that has webdataset, mosaicml-streaming and dvc with dvc-s3; what it lacks is left out:
 
-    python -m venv peers && peers/bin/pip install webdataset 'dvc[s3]'
+    python -m venv peers && peers/bin/pip install webdataset mosaicml-streaming 'dvc[s3]'
     PEERS=peers/bin/python python -m benchmarks peers --full
 """
 
@@ -33,6 +33,22 @@ for shard in sys.argv[2:]:
 print(total, time.perf_counter() - start)
 """
 
+WRITE_MDS = """
+import sys
+from pathlib import Path
+from streaming import MDSWriter
+with MDSWriter(out=sys.argv[2], columns={"image": "bytes"}) as shards:
+    for path in sorted(Path(sys.argv[1]).rglob("*.jpg")):
+        shards.write({"image": path.read_bytes()})
+"""
+READ_MDS = """
+import sys, time
+from streaming import StreamingDataset
+start = time.perf_counter()
+samples = StreamingDataset(remote=sys.argv[1], local=sys.argv[2], shuffle=False, batch_size=1)
+print(sum(len(sample["image"]) for sample in samples), time.perf_counter() - start)
+"""
+
 
 def measure_all(folder: Path, sets: tuple[Pictures, ...]) -> Iterator[Row]:
     """Whole processes that end with all images of a set on this machine, from an empty cache."""
@@ -45,6 +61,8 @@ def measure_all(folder: Path, sets: tuple[Pictures, ...]) -> Iterator[Row]:
             yield _row(f"{name}: imagelake, packages in order (baseline)", base, base, store)
         if _has(python, "webdataset"):
             yield _webdataset(python, folder, pictures, name, base)
+        if _has(python, "streaming"):
+            yield _mosaic(python, folder, pictures, name, base)
         if _has(python, "dvc"):
             yield _dvc(python, folder, pictures, name, base)
 
@@ -66,6 +84,24 @@ def _webdataset(python: str, folder: Path, pictures: Pictures, name: str, base: 
     with link(shards, MILLISECONDS, MEGABYTES) as store:
         used = measure((python, "-c", SHARDS, f"{store.endpoint}/{BUCKET}", *names))
         return _row(f"{name}: webdataset, shards in order", used, base, store)
+
+
+def _mosaic(python: str, folder: Path, pictures: Pictures, name: str, base: Used) -> Row:
+    """MDS shards of the same images, read in order by one process with an empty folder for them."""
+    of = f"{pictures.count}-{pictures.size}"
+    shards, local = folder / f"mds-{of}", folder / "mds-local"
+    if not shards.exists():
+        lake = folder / f"packed-{of}" / "lake"
+        imagelake.open(str(lake)).get("big@v1", folder / f"mds-images-{of}", format="files")
+        write = (python, "-c", WRITE_MDS, str(folder / f"mds-images-{of}"), str(shards))
+        subprocess.run(write, check=True, capture_output=True)
+    shutil.rmtree(local, ignore_errors=True)
+    with link(shards, MILLISECONDS, MEGABYTES) as store:
+        keys = {**_keys(store), "S3_ENDPOINT_URL": store.endpoint}
+        used = measure((python, "-c", READ_MDS, f"s3://{BUCKET}", str(local)), keys)
+        if int(used.out.split()[0]) != pictures.total:
+            raise RuntimeError(f"{pictures.total} bytes were written, {used.out.split()[0]} were read")
+        return _row(f"{name}: mosaicml-streaming, MDS shards in order", used, base, store)
 
 
 def _dvc(python: str, folder: Path, pictures: Pictures, name: str, base: Used) -> Row:

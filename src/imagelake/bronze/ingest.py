@@ -29,7 +29,7 @@ from imagelake.storage.label_paths import dataset_folder
 from imagelake.storage.leases.lease import Lease
 from imagelake.tables.saved_labels import FORMAT, saves
 from imagelake.uploads.archive_copy import receive
-from imagelake.uploads.archived import Archived
+from imagelake.uploads.archived import ArchiveCopy
 from imagelake.uploads.open_source import open_source
 from imagelake.uploads.source import Source
 
@@ -47,7 +47,7 @@ class _Upload:
     choice: Choice
     origin: Mapping[str, str | None]
     reused: pa.Table
-    archived: Archived | None = None
+    archived: ArchiveCopy | None = None
 
 
 def run(ctx: Context, request: IngestRequest, lease: Lease) -> RunReport:
@@ -114,7 +114,7 @@ def _ingest(ctx: Context, request: IngestRequest, past: Past) -> RunReport | Pre
     try:
         return _take(ctx, request, past, _Upload(archived.source, choice, origin, reused, archived))
     finally:
-        archived.drop()
+        archived.discard()
 
 
 def _take(ctx: Context, request: IngestRequest, past: Past, upload: _Upload) -> RunReport | Prepared:

@@ -17,7 +17,7 @@ from imagelake.runs.context import Context, Objects
 from imagelake.storage.blobs.local_writer import OBJECTS
 from imagelake.tables import bronze
 from imagelake.tables.blob_states import live_rows
-from imagelake.uploads.archived import Archived
+from imagelake.uploads.archived import ArchiveCopy
 from imagelake.uploads.source_rows import sum_of
 
 PLACE = pa.schema(
@@ -70,7 +70,7 @@ def _live(rows: pa.Table) -> pa.Table:
 
 
 def keep_zip(
-    ctx: Context, archived: Archived, upload_id: str, facts: pa.Table, held: pa.Table, single: bool
+    ctx: Context, archived: ArchiveCopy, upload_id: str, facts: pa.Table, held: pa.Table, single: bool
 ) -> tuple[pa.Table, str | None]:
     """PLACE rows of the new bytes, and the archive's path when it is kept: when enough of its bytes are new.
 
@@ -81,7 +81,7 @@ def keep_zip(
     whole = sum_of(archived.source.members.table["length"])
     if single or not fresh or fresh < ctx.settings.ingest.keep_archive_share * whole:
         return _kept(ctx, new, single), None
-    uri = archived.keep(upload_id)
+    uri = archived.store(upload_id)
     columns = [new["content_hash"], pa.array([uri] * len(new), pa.string()), new["offset"], new["stored"]]
     return pa.table([*columns, new["length"], new["codec"], new["crc32"]], schema=PLACE), uri
 

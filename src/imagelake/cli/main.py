@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from imagelake.cli import shell
-from imagelake.cli.flags import hoist
+from imagelake.cli.flags import hoist, json_layout
 from imagelake.errors import ConfigError, ImagelakeError
 
 _UNEXPECTED = 1
@@ -34,14 +34,14 @@ class _Failure:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code; errors are printed, not raised."""
     line = list(sys.argv[1:] if argv is None else argv)
-    as_json = "--json" in line
-    with shell.document_only(as_json) as out:
+    layout = json_layout(line)
+    with shell.document_only(layout is not None) as out:
         failure = _attempt(line, out)
         if isinstance(failure, int):
             return failure
-        if as_json:
+        if layout is not None:
             error = {"kind": failure.kind, "message": failure.message, "hint": failure.hint}
-            shell.write_json(out, {"error": error})
+            shell.write_json(out, {"error": error}, layout)
         else:
             shell.complain(failure.message, failure.hint)
         return failure.exit_code
@@ -82,8 +82,10 @@ def _missing(error: ModuleNotFoundError) -> _Failure:
 def _dispatch(line: list[str], out: TextIO) -> int | _Failure:
     import typer
 
-    from imagelake.cli.app import app
+    from imagelake.cli.app import app, use_plain_help
 
+    if {"--help", "-h"} & set(line):
+        use_plain_help()
     try:
         result = typer.main.get_command(app).main(args=line, prog_name="imagelake", standalone_mode=False, obj=out)
     except typer.TyperException as error:

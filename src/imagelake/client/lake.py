@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from imagelake.client.opened import OpenLake, target_of
 from imagelake.client.refs import parse_ref
+from imagelake.core.advance import ProgressCallback, ignore_progress
 from imagelake.storage.open_lake import open_lake
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from imagelake.client.labelling.label_pages import Page
     from imagelake.client.quarantine.export import Export
     from imagelake.client.quarantine.list_rejections import Rejections
-    from imagelake.client.query.sql import SqlResult
+    from imagelake.client.query.sql_result import SqlResult
     from imagelake.client.selection import Splits
     from imagelake.client.serve.tickets import UploadTicket
     from imagelake.client.serve.urls import Urls
@@ -115,7 +116,7 @@ class Lake(OpenLake):
         conditions = chosen.Chosen(rules, paths, upload, entities, closed)
         return rejections.rejections(self._tables(), dataset, conditions, limit)
 
-    def export_rejections(
+    def export_rejections(  # noqa: PLR0913  as rejections
         self,
         dataset: str,
         folder: str | Path,
@@ -124,6 +125,7 @@ class Lake(OpenLake):
         paths: Sequence[str] = (),
         upload: str | None = None,
         entities: Sequence[str] = (),
+        progress: ProgressCallback = ignore_progress,
     ) -> Export:
         """Write what is refused into a new folder, as files that can be mended and delivered again.
 
@@ -132,13 +134,13 @@ class Lake(OpenLake):
         from imagelake.client.quarantine import chosen, export
 
         conditions = chosen.Chosen(rules, paths, upload, entities)
-        return export.export(self._tables(), self.storage, dataset, conditions, Path(folder))
+        return export.export(self._tables(), self.storage, dataset, conditions, Path(folder), progress)
 
-    def report(self, ref: str) -> Report:
+    def report(self, ref: str, *, progress: ProgressCallback = ignore_progress) -> Report:
         """One HTML page about a version or draft, or about what differs between two, written `D@v2..D@v3`."""
         from imagelake.report import build_report
 
-        return build_report.report(self._tables(), self.storage, ref)
+        return build_report.report(self._tables(), self.storage, ref, progress)
 
     def sql(self, query: str, at: str | None = None) -> SqlResult:
         """One SELECT over the views (docs/reference.md); they show version `at`, else every dataset's newest."""
@@ -148,12 +150,14 @@ class Lake(OpenLake):
         target = None if at is None else target_of(tables, at)
         return sql.run(views.Scope(tables, target, self._live_runs), query, lambda ref: target_of(tables, ref))
 
-    def verify(self, ref: str, *, rows_only: bool = False) -> Verification:
+    def verify(
+        self, ref: str, *, rows_only: bool = False, progress: ProgressCallback = ignore_progress
+    ) -> Verification:
         """Compute a version's digest anew from its rows and, unless `rows_only`, the hash of every image's bytes."""
         from imagelake.client.inspect import verify
 
         tables = self._tables()
-        return verify.verify(tables, self.storage, target_of(tables, ref), rows_only)
+        return verify.verify(tables, self.storage, target_of(tables, ref), rows_only, progress=progress)
 
     def load(  # noqa: PLR0913  the selection of the command line, by name
         self,

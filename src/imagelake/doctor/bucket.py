@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
-from typing import cast
 
 from imagelake.config.settings import Settings
 from imagelake.doctor.check import Check
@@ -31,7 +30,8 @@ CORS_RULE = {
 
 def bucket_checks(settings: Settings) -> Iterator[Check]:
     """Credentials and endpoint, then what needs them: a check that cannot be made says so and ends the list."""
-    storage = cast(S3Storage, open_storage(settings.lake, settings.s3))
+    storage = open_storage(settings.lake, settings.s3)
+    assert isinstance(storage, S3Storage)
     try:
         for look in (_credentials, _endpoint, _clock):
             found = look(storage)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from imagelake.client.data.load import Source
 from imagelake.client.delta.tables import Tables
 from imagelake.client.serve.urls import object_urls
-from imagelake.storage.local import LocalStorage
 from imagelake.storage.s3.presign import MOST_SECONDS, Url
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ def image_urls(samples: Samples, expires: int = MOST_SECONDS) -> dict[str, Url]:
 
     They are secrets, and end after `expires` seconds: seven days at most.
     """
-    if isinstance(samples.storage, LocalStorage):
+    if samples.storage.folder is not None:
         return {}
     rows = object_urls(Tables(samples.storage), Source(samples.storage, samples.target), samples.rows, expires)
     return {key: row.url for key, row in rows.items()}

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
-from typing import Any, cast
+from datetime import datetime, timedelta
+from typing import Any
 
 from imagelake.runs.context import Clock
-from imagelake.storage.base import TEMP_PREFIX, Stat, Storage
+from imagelake.storage.base import Stat, Storage
 from imagelake.storage.leases.lease_record import decode_record, has_ended
-from imagelake.storage.leases.lock_record import lock_paths, open_register
-from imagelake.storage.local import LocalStorage
+from imagelake.storage.leases.lock_record import lock_paths
 
 GRACE = timedelta(hours=24)
 """Younger ones may belong to a run that is still at work."""
@@ -36,19 +34,7 @@ class Leftovers:
 def remove_leftovers(storage: Storage, clock: Clock) -> Leftovers:
     """Remove what is older than GRACE; what a run that is still at work needs is younger."""
     before = clock() - GRACE
-    if isinstance(storage, LocalStorage):
-        return Leftovers((), tuple(_local_files(storage, before)))
-    from imagelake.storage.s3.bucket_storage import S3Storage
-    from imagelake.storage.s3.capabilities import abort, unfinished
-
-    bucket = cast(S3Storage, storage)
-    stale = [upload for upload in unfinished(bucket) if upload.begun < before]
-    for upload in stale:
-        abort(bucket, upload)
-    temporary = (found for top in ("blobs", "snapshots") for found in bucket.list_temporary(top))
-    files = [found.path for found in temporary if (found.mtime_ns or 0) < before.timestamp() * 1e9]
-    bucket.delete_all(files)
-    return Leftovers(tuple(upload.path for upload in stale), tuple(files))
+    return Leftovers(*storage.remove_unfinished(_WRITTEN, before))
 
 
 def remove_run_locks(storage: Storage, clock: Clock) -> tuple[str, ...]:
@@ -69,17 +55,10 @@ def remove_run_locks(storage: Storage, clock: Clock) -> tuple[str, ...]:
 
 
 def _is_dead(storage: Storage, name: str, files: list[Stat], before: datetime) -> bool:
-    data = open_register(storage, name).load()
+    data = storage.lock_record(name).load()
     record = decode_record(data) if data is not None else None
     if record is None:  # damaged, or killed between two steps of taking or leaving it
         return all((stat.mtime_ns or 0) < before.timestamp() * 1e9 for stat in files)
     if name != f"run-{record.holder.run_id}":
         return False  # a dataset may be named so
     return record.released or has_ended(record.holder) or record.expires < before
-
-
-def _local_files(storage: LocalStorage, before: datetime) -> Iterator[str]:
-    for place in (found for top in _WRITTEN for found in (storage.folder / top).rglob(f"{TEMP_PREFIX}*")):
-        if datetime.fromtimestamp(place.stat().st_mtime, timezone.utc) < before:
-            place.unlink(missing_ok=True)
-            yield place.relative_to(storage.folder).as_posix()

@@ -13,7 +13,6 @@ from imagelake.maintenance.leftovers import GRACE
 from imagelake.runs.context import Clock
 from imagelake.storage.base import Stat, Storage
 from imagelake.storage.leases.lease_record import decode_record, has_ended
-from imagelake.storage.leases.lock_record import open_register
 
 _LEASE = re.compile(r"^locks/(?P<name>[^/]+)\.json$")
 _PLAN = re.compile(r"^locks/build-[^/]+\.plan$")
@@ -41,7 +40,7 @@ def work_of(storage: Storage, clock: Clock) -> Work:
 
 
 def _holding_since(storage: Storage, name: str, stat: Stat, before: datetime) -> list[datetime]:
-    data = open_register(storage, name).load()
+    data = storage.lock_record(name).load()
     if data is None:
         return []
     record = decode_record(data)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from imagelake.storage.base import Storage
 from imagelake.storage.local import LocalStorage, path_from_uri
@@ -32,4 +32,8 @@ def open_storage(uri: str, s3: S3Settings | None = None) -> Storage:
 
 def store_of(uri: str, s3: S3Settings) -> S3Storage | None:
     """A storage of the object store that a URI points into, to be sent to workers; None for anything local."""
-    return cast("S3Storage", open_storage(f"s3://{split(uri)[0]}", s3)) if is_s3(uri) else None
+    if not is_s3(uri):
+        return None
+    from imagelake.storage.s3.bucket_storage import S3Storage
+
+    return S3Storage(split(uri)[0], "", s3)

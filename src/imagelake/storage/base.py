@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
 
-from imagelake.errors import ConfigError
+from imagelake.errors import ConfigError, ImagelakeError
+
+if TYPE_CHECKING:
+    from imagelake.storage.blobs.blob_writer import BlobWriter
+    from imagelake.storage.leases.lock_record import LockRecord
 
 TEMP_PREFIX = ".tmp-"
 """Names of files that are still being written start with this; listings leave them out."""
@@ -31,6 +36,21 @@ class Stat:
     arrived_ns: int | None = None
 
 
+class Range(NamedTuple):
+    """Bytes of a file: its path, the first byte, and how many."""
+
+    path: str
+    offset: int
+    length: int
+
+
+class Unfinished(NamedTuple):
+    """What writers began and never named: uploads in parts, and temporary files, by path."""
+
+    uploads: tuple[str, ...]
+    files: tuple[str, ...]
+
+
 class Storage(Protocol):
     """Files under a root. Paths are relative, with `/`; picklable, so that workers can use it.
 
@@ -42,6 +62,11 @@ class Storage(Protocol):
         """The root as a URI without a slash at its end."""
         ...
 
+    @property
+    def folder(self) -> Path | None:
+        """The folder of this machine that it is; None for a bucket."""
+        ...
+
     def uri(self, path: str) -> str:
         """The full URI of a path."""
         ...
@@ -50,12 +75,23 @@ class Storage(Protocol):
         """Everything below a prefix; a local folder in path order, a bucket in the order its server has."""
         ...
 
+    def list_with_time(self, prefix: str) -> tuple[Sequence[Stat], int]:
+        """Everything below a prefix, and the time of whoever answers, in microseconds since 1970.
+
+        Machines that write disagree about the time.
+        """
+        ...
+
     def stat(self, path: str) -> Stat | None:
         """One file, or None."""
         ...
 
     def read(self, path: str, offset: int = 0, length: int | None = None) -> bytes:
         """Bytes of a file; the whole by default. Fewer than asked for is an error."""
+        ...
+
+    def read_ranges(self, ranges: Sequence[Range]) -> Iterator[bytes | ImagelakeError]:
+        """The bytes of each range, or the error that kept them away; fastest in the order of path and offset."""
         ...
 
     def open(self, path: str) -> BinaryIO:
@@ -97,4 +133,20 @@ class Storage(Protocol):
 
     def flush(self) -> None:
         """Make everything written so far survive a power cut."""
+        ...
+
+    def blob_writer(self) -> BlobWriter:
+        """What writes the bytes of images, one by one or many together."""
+        ...
+
+    def lock_record(self, name: str) -> LockRecord:
+        """The record of a lease, which is changed by compare-and-swap."""
+        ...
+
+    def check_writers(self) -> None:
+        """ConfigError unless several writers may commit here, or only one is declared."""
+        ...
+
+    def remove_unfinished(self, folders: Sequence[str], before: datetime) -> Unfinished:
+        """Remove what writers left below these folders before a time without giving it a name."""
         ...

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import ctypes
-import errno
 import os
 import shutil
 import stat
-import sys
-import uuid
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote, unquote
 
-from imagelake.errors import ConfigError, IntegrityError, NotFound, UsageError
-from imagelake.storage.base import TEMP_PREFIX, Stat
-
-_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
-_READ_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+from imagelake.errors import ConfigError, ImagelakeError, IntegrityError, NotFound, UsageError
+from imagelake.storage.base import TEMP_PREFIX, Range, Stat, Unfinished
+from imagelake.storage.blobs.local_writer import LocalBlobWriter
+from imagelake.storage.leases.lock_record import FileLockRecord
+from imagelake.storage.local_files import new_temp, open_regular, publish, sorted_entries, sync, sync_filesystem
 
 
 def path_from_uri(uri: str) -> Path:
@@ -40,25 +38,6 @@ def path_from_uri(uri: str) -> Path:
             )
         rest = slash + tail
     return Path(unquote(rest) or "/")
-
-
-def open_regular(path: Path | str, flags: int = 0) -> int:
-    """A descriptor to read a regular file; NotFound for anything else. Never blocks on a pipe.
-
-    With os.O_NOFOLLOW in `flags` a link counts as anything else.
-    """
-    try:
-        fd = os.open(path, _READ_FLAGS | flags)
-    except (FileNotFoundError, NotADirectoryError):
-        raise NotFound(f"{path} does not exist") from None
-    except OSError as error:
-        if error.errno != errno.ELOOP:
-            raise
-        raise NotFound(f"{path} is a link") from None
-    if stat.S_ISREG(os.fstat(fd).st_mode):
-        return fd
-    os.close(fd)
-    raise NotFound(f"{path} is not a file")
 
 
 @dataclass(frozen=True)
@@ -97,20 +76,24 @@ class LocalStorage:
         """Every file below a folder of the storage, in path order; nothing when there is none."""
         prefix = prefix.rstrip("/")
         top = self.local_path(prefix) if prefix else self.folder
-        stack = [_sorted_entries(str(top))]
+        stack = [sorted_entries(str(top))]
         skip = len(str(self.folder).rstrip("/")) + 1
         while stack:
             entry = next(stack[-1], None)
             if entry is None:
                 stack.pop()
             elif entry.is_dir(follow_symlinks=False):
-                stack.append(_sorted_entries(entry.path))
+                stack.append(sorted_entries(entry.path))
             elif entry.is_file(follow_symlinks=False) and not entry.name.startswith(TEMP_PREFIX):
                 try:
                     found = entry.stat(follow_symlinks=False)
                 except FileNotFoundError:
                     continue  # removed while we were listing
                 yield _facts(entry.path[skip:], found)
+
+    def list_with_time(self, prefix: str) -> tuple[Sequence[Stat], int]:
+        """Every file below a folder, and this machine's time, in microseconds since 1970."""
+        return list(self.list(prefix)), time.time_ns() // 1000
 
     def stat(self, path: str) -> Stat | None:
         """One file, or None."""
@@ -137,6 +120,16 @@ class LocalStorage:
         finally:
             os.close(fd)
 
+    def read_ranges(self, ranges: Sequence[Range]) -> Iterator[bytes | ImagelakeError]:
+        """The bytes of each range, or the error that kept them away."""
+        for span in ranges:
+            try:
+                yield self.read(*span)
+            except ImagelakeError as error:
+                yield error
+            except OSError as error:
+                yield ImagelakeError(f"{self.uri(span.path)} cannot be read: {error}")
+
     def open(self, path: str) -> BinaryIO:
         """A buffered, seekable stream over a file."""
         return os.fdopen(open_regular(self.local_path(path)), "rb", buffering=1 << 17)
@@ -146,7 +139,7 @@ class LocalStorage:
 
         def fill(temp: Path) -> None:
             temp.write_bytes(data)
-            _sync(temp)
+            sync(temp)
 
         written = self._write(path, if_absent, fill)
         if written:
@@ -197,88 +190,44 @@ class LocalStorage:
         """Make everything written below the root so far survive a power cut."""
         sync_filesystem(self.folder)
 
+    def blob_writer(self) -> LocalBlobWriter:
+        """What writes the bytes of images into this folder."""
+        return LocalBlobWriter(str(self.folder))
+
+    def lock_record(self, name: str) -> FileLockRecord:
+        """The record of a lease in this folder."""
+        return FileLockRecord(self, f"locks/{name}")
+
+    def check_writers(self) -> None:
+        """A folder always lets several writers commit."""
+
+    def remove_unfinished(self, folders: Sequence[str], before: datetime) -> Unfinished:
+        """Remove temporary files that were changed last before a time."""
+        removed = []
+        for place in (place for folder in folders for place in (self.folder / folder).rglob(f"{TEMP_PREFIX}*")):
+            if datetime.fromtimestamp(place.stat().st_mtime, timezone.utc) < before:
+                place.unlink(missing_ok=True)
+                removed.append(place.relative_to(self.folder).as_posix())
+        return Unfinished((), tuple(removed))
+
     def _sync_folders(self, paths: Iterable[str]) -> None:
         """Sync the folders on the way to these paths, the root included: each may be new."""
         folders = {parent for path in paths for parent in self.local_path(path).parents}
         for folder in sorted(folders, reverse=True):
             if folder.is_relative_to(self.folder) and folder.is_dir():
-                _sync(folder)
+                sync(folder)
 
     def _write(self, path: str, if_absent: bool, fill: Callable[[Path], object]) -> bool:
         target = self.local_path(path)
         if if_absent and target.exists():
             return False
-        temp = _new_temp(target.parent)
+        temp = new_temp(target.parent)
         try:
             fill(temp)
-            return _publish(temp, target, if_absent)
+            return publish(temp, target, if_absent)
         finally:
             temp.unlink(missing_ok=True)
 
 
-def sync_filesystem(folder: Path) -> None:
-    """Write all that the file system holding `folder` keeps in memory to disk: one syncfs(2) instead of many fsyncs."""
-    libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
-    if libc is None or not hasattr(libc, "syncfs"):
-        os.sync()
-        return
-    fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        if libc.syncfs(fd) != 0:
-            code = ctypes.get_errno()
-            raise OSError(code, os.strerror(code), str(folder))
-    finally:
-        os.close(fd)
-
-
-def _sync(place: Path) -> None:
-    """Write one file, or the names in one folder, to disk."""
-    fd = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
 def _facts(path: str, found: os.stat_result) -> Stat:
     return Stat(path, found.st_size, found.st_mtime_ns, arrived_ns=found.st_ctime_ns)
-
-
-def _sorted_entries(folder: str) -> Iterator[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as found:
-            # a folder sorts as its files do in a list of paths: "a/" comes after "a-b"
-            return iter(sorted(found, key=lambda e: e.name + "/" if e.is_dir(follow_symlinks=False) else e.name))
-    except (FileNotFoundError, NotADirectoryError):
-        return iter(())
-
-
-def _new_temp(folder: Path) -> Path:
-    temp = folder / f"{TEMP_PREFIX}{uuid.uuid4().hex}"
-    try:
-        try:
-            temp.touch(exist_ok=False)
-        except FileNotFoundError:
-            folder.mkdir(parents=True, exist_ok=True)
-            temp.touch(exist_ok=False)
-    except (NotADirectoryError, FileExistsError):
-        raise ConfigError(f"cannot make the folder {folder}: a file is in its way") from None
-    return temp
-
-
-def _publish(temp: Path, target: Path, if_absent: bool) -> bool:
-    if not if_absent:
-        temp.replace(target)
-        return True
-    try:
-        # link(2) refuses an existing name in one step; a check followed by a rename would lose one of two writers
-        os.link(temp, target)
-    except FileExistsError:
-        return False
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        raise ConfigError(
-            f"cannot link {target}: its file system has no hard links", hint="keep the lake on a disk such as ext4"
-        ) from None
-    return True

@@ -7,18 +7,16 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from imagelake.core.upload_paths import is_junk
 from imagelake.errors import ConfigError, IntegrityError, LakeFormatError, NotFound
 from imagelake.storage import open_storage
 from imagelake.storage.base import Storage
-from imagelake.storage.uri import is_s3
 
 if TYPE_CHECKING:
     from imagelake.config.settings import S3Settings
-    from imagelake.storage.s3.bucket_storage import S3Storage
 
 MARKER = "imagelake.json"
 LAKE_FORMAT = 1
@@ -69,10 +67,7 @@ def create_lake(uri: str, clock: Callable[[], datetime], s3: S3Settings | None =
             f"{storage.root} is not empty and not a lake: it holds {other}",
             hint="name an empty or absent folder with --lake",
         )
-    if is_s3(storage.root):
-        from imagelake.storage.s3.capabilities import require_conditions
-
-        require_conditions(cast("S3Storage", storage))
+    storage.check_writers()
     mark = {"format": LAKE_FORMAT, "lake_id": uuid.uuid4().hex, "created": clock().isoformat(), "needs": NEEDS}
     if storage.put(MARKER, json.dumps(mark, indent=1).encode() + b"\n", if_absent=True):
         storage.flush()

@@ -1,4 +1,4 @@
-"""An archive between the place it was found at and the lake."""
+"""A zip upload on its way into the lake."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Protocol
 from imagelake.uploads.source import Source
 
 
-class Archived(Protocol):
-    """An archive on its way into a lake."""
+class ArchiveCopy(Protocol):
+    """A zip upload that can be stored in the lake, or discarded."""
 
     @property
     def source(self) -> Source:
-        """The upload, as its members are to be read: what is read there is what will be kept."""
+        """The upload, as its members are to be read: what is read there is what will be stored."""
         ...
 
-    def keep(self, upload_id: str) -> str:
-        """Keep it; its path in the lake. The same archive twice is kept once."""
+    def store(self, upload_id: str) -> str:
+        """Store it; its path in the lake. The same archive twice is stored once."""
         ...
 
-    def drop(self) -> None:
-        """Remove what is only in the way; nothing happens to what was kept."""
+    def discard(self) -> None:
+        """Remove what was copied, unless it is stored."""
         ...

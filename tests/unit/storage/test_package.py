@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagelake.config.settings import IngestSettings
-from imagelake.storage.blobs.local_writer import LocalShelf
+from imagelake.storage.blobs.local_writer import LocalBlobWriter
 from imagelake.storage.blobs.zip_package import MEMBER_BYTES, Package, cut
 from imagelake.storage.local import LocalStorage
 from imagelake.storage.zip.member import read_member
@@ -18,7 +18,7 @@ from imagelake.uploads.archive import read_archive
 
 
 def packed(lake: Path, blobs: list[bytes]) -> tuple[str, list[int]]:
-    with Package(LocalShelf(str(lake))) as package:
+    with Package(LocalBlobWriter(str(lake))) as package:
         offsets = [package.add(hashlib.sha256(b).hexdigest(), zlib.crc32(b), b) for b in blobs]
         return package.finish(), offsets
 
@@ -52,7 +52,7 @@ def test_the_same_blobs_are_the_same_package_which_is_kept_once(tmp_path: Path) 
 
 
 def test_an_unfinished_package_leaves_nothing(tmp_path: Path) -> None:
-    with Package(LocalShelf(str(tmp_path))) as package:
+    with Package(LocalBlobWriter(str(tmp_path))) as package:
         package.add("0" * 64, 0, b"data")
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
 

@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterator
 
 from imagelake.errors import UploadRejected
-from imagelake.storage.local import open_regular, path_from_uri
+from imagelake.storage.local import path_from_uri
+from imagelake.storage.local_files import open_regular
 from imagelake.storage.zip.codec import CHUNK
 
 WINDOW = 2 << 20

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,7 +22,7 @@ from imagelake.errors import ImagelakeError, NotFound, UploadRejected
 from imagelake.runs.context import Context
 from imagelake.storage import store_of
 from imagelake.storage.base import Storage
-from imagelake.storage.blobs.blob_writer import Shelf, open_shelf
+from imagelake.storage.blobs.blob_writer import BlobWriter
 from imagelake.storage.blobs.local_writer import blob_path, changed
 from imagelake.storage.blobs.zip_package import Package, cut
 from imagelake.storage.uri import is_s3, split
@@ -30,7 +30,6 @@ from imagelake.storage.zip.codec import decode_all
 from imagelake.uploads.source_rows import sum_of
 
 if TYPE_CHECKING:
-    from imagelake.storage.blobs.bucket_writer import S3Shelf
     from imagelake.storage.s3.bucket_storage import S3Storage
 
 KEPT = pa.schema(
@@ -68,10 +67,10 @@ def keep_blobs(
     With `package_bytes` small ones go into packages of about that size. Whole objects of the bucket's own store are
     copied by the server, and stay objects of their own.
     """
-    shelf = open_shelf(lake)
+    writer = lake.blob_writer()
     there, here = _divided(blobs, lake)
     for blob in there:
-        cast("S3Shelf", shelf).copy(blob.content_hash, *split(blob.uri), blob.etag)
+        writer.copy(blob.content_hash, *split(blob.uri), blob.etag)
     small = [blob for blob in here if is_small(blob)]
     reader = open_reader(small, store)
     for blob in here:
@@ -79,11 +78,11 @@ def keep_blobs(
             continue
         with about(blob):
             pieces = (_whole(reader, blob),) if is_small(blob) else reader.pieces(blob)
-            shelf.keep(blob.content_hash, blob.length, pieces)
+            writer.write(blob.content_hash, blob.length, pieces)
         there.append(blob)
     if package_bytes:
-        yield from _packages(small, package_bytes, shelf, reader)
-    shelf.settle()
+        yield from _packages(small, package_bytes, writer, reader)
+    writer.wait()
     yield from ((blob.content_hash, blob_path(blob.content_hash), 0) for blob in there)
 
 
@@ -98,11 +97,11 @@ def _divided(blobs: Iterable[Blob], lake: Storage) -> tuple[list[Blob], list[Blo
 
 
 def _packages(
-    blobs: Sequence[Blob], package_bytes: int, shelf: Shelf, reader: Reader
+    blobs: Sequence[Blob], package_bytes: int, writer: BlobWriter, reader: Reader
 ) -> Iterator[tuple[str, str, int]]:
     for start, end in cut([blob.length for blob in blobs], package_bytes):
         offsets: list[tuple[str, int]] = []
-        with Package(shelf) as package:
+        with Package(writer) as package:
             for blob in blobs[start:end]:
                 with about(blob):
                     data = _whole(reader, blob)

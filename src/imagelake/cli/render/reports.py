@@ -104,11 +104,11 @@ def _current(shell: Shell, dataset: str) -> str | None:
 
 def show(to: Console, shell: Shell, report: RunReport, *, suggest: bool = True) -> None:
     """The run for people: what happened, counts, rejections and warnings by rule, and what to do next."""
-    to.print(headline(report), style="bold")
+    to.print(headline(report), style="bold", soft_wrap=True)
     if report.problem and exit_code(report):
         complain(report.problem, report.hint)
     elif report.problem:
-        to.print(f"  {safe(report.problem)}")
+        to.print(f"  {safe(report.problem)}", soft_wrap=True)
     if shell.flags.quiet:
         return
     show_counts(to, report)
@@ -216,7 +216,7 @@ def show_rejections(to: Console, shell: Shell, report: RunReport, rows: Sequence
     )
     for row in rows:
         if row["place"] == 1:
-            to.print(f"    {row['n']:,} {safe(row['rule'])}", style="yellow")
+            to.print(f"    {row['n']:,} {safe(row['rule'])}", style="bold")
         to.print(f"      {where(row)}  {safe(row['message'], _MESSAGE)}", soft_wrap=True)
         if row["place"] == _NAMED_PER_RULE < row["n"]:
             to.print(f"      and {row['n'] - _NAMED_PER_RULE:,} more")

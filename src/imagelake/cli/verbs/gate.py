@@ -76,7 +76,7 @@ def _show(to: Console, shell: Shell, document: Mapping[str, Any]) -> None:
     kind = "measures and whole tables" if document["full"] else "measures"
     to.print(f"{document['dataset']}: {document['verdict']}, by {kind}", style="bold")
     rows = [row | {"allowed": _allowed(row), "holds": bool(row["holds"])} for row in document["measures"]]
-    grid(to, rows, ("measure", "value", "allowed", "setting", "severity", "holds"))
+    grid(to, rows, ("measure", "value", "allowed", "setting", "severity", "holds"), drop=("severity", "setting"))
     suites = [suite | {"broken": len(suite["problems"])} for suite in document["suites"]]
     grid(to, suites, ("suite", "expectations", "broken"))
     for problem in document["problems"]:

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -105,6 +105,7 @@ def _look(shell: Shell) -> _Look:
     from imagelake.lifecycle import bucket_rules, rules_in_bucket, rules_plan
     from imagelake.lifecycle.rules_document import Configuration
     from imagelake.storage.open_lake import open_lake
+    from imagelake.storage.s3.bucket_storage import S3Storage
     from imagelake.storage.s3.client import NotSupported
     from imagelake.storage.uri import is_s3
 
@@ -115,7 +116,8 @@ def _look(shell: Shell) -> _Look:
             hint="name a lake in a bucket: --lake s3://bucket/prefix",
         )
     lake = open_lake(settings.lake, settings.s3)
-    storage = cast("S3Storage", lake.storage)
+    storage = lake.storage
+    assert isinstance(storage, S3Storage)
     backend, known_by = rules_in_bucket.detect(storage, settings.lifecycle.backend)
     place = bucket_rules.Place(storage.bucket, storage.prefix, lake.lake_id)
     wanted = bucket_rules.wanted(settings.lifecycle, place, backend)

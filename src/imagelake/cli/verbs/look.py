@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from imagelake.cli import options
+from imagelake.cli.bars import bar
 from imagelake.cli.flags import lake_of, load_settings
 from imagelake.cli.shell import Shell, emit, write_json
 from imagelake.errors import UsageError
@@ -79,16 +81,31 @@ def sql(
     context: typer.Context,
     query: Annotated[str, typer.Argument(metavar="SQL", help="A query in DuckDB's SQL; - reads it from stdin.")],
     at: Annotated[str | None, typer.Option("--at", metavar="REF", help="The version the views show.")] = None,
+    csv: Annotated[bool, typer.Option("--csv", help="The answer as CSV on stdout.")] = False,
+    parquet: Annotated[
+        Path | None, typer.Option("--parquet", metavar="FILE", help="Write the answer into a new Parquet file.")
+    ] = None,
 ) -> int:
     """Ask: views images, annotations, categories, splits, class_stats, versions, aliases, rejections, uploads, runs, or
-    images_at('D@v3') and the like.
+    images_at('D@v3') and the like. SHOW TABLES lists the views, DESCRIBE images the columns of one.
     """
-    from imagelake.cli.render import answers
+    from imagelake.cli.render import answers, sql_files
     from imagelake.client import lake
 
+    shell: Shell = context.obj
+    if csv and (shell.flags.as_json or parquet is not None):
+        raise UsageError("--csv writes the answer to stdout", hint="leave out --json and --parquet, or leave out --csv")
+    if parquet is not None:
+        sql_files.require_new(parquet)
     text = sys.stdin.read() if query == "-" else query
-    with lake.open(*lake_of(context.obj.flags)) as opened:
-        _emit(context.obj, opened.sql(text, at=at).as_json(), answers.sql)
+    with lake.open(*lake_of(shell.flags)) as opened:
+        answer = opened.sql(text, at=at)
+        if csv:
+            sql_files.write_csv(shell.out, answer)
+        elif parquet is not None:
+            _emit(shell, sql_files.write_parquet(parquet, answer), sql_files.parquet_file)
+        else:
+            _emit(shell, answer.as_json(), answers.sql)
     return 0
 
 
@@ -101,8 +118,8 @@ def verify(
     from imagelake.cli.render import answers
     from imagelake.client import lake
 
-    with lake.open(*lake_of(context.obj.flags)) as opened:
-        document = opened.verify(ref, rows_only=rows_only).as_json()
+    with lake.open(*lake_of(context.obj.flags)) as opened, bar(context.obj) as show_progress:
+        document = opened.verify(ref, rows_only=rows_only, progress=show_progress).as_json()
     _emit(context.obj, document, answers.verify)
     return 0 if document["ok"] else 1
 
@@ -132,8 +149,9 @@ def version(context: typer.Context) -> int:
     from importlib.metadata import version as installed
 
     number = installed("imagelake")
-    if context.obj.flags.as_json:
-        write_json(context.obj.out, {"version": number})
+    layout = context.obj.flags.json_layout
+    if layout is not None:
+        write_json(context.obj.out, {"version": number}, layout)
     else:
         print(f"imagelake {number}", file=context.obj.out)
     return 0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from imagelake.cli import options
+from imagelake.cli.bars import bar
 from imagelake.cli.flags import command, lake_of
 from imagelake.cli.plain import safe
 from imagelake.cli.shell import Shell, emit
@@ -69,7 +70,8 @@ def rejections(  # noqa: PLR0913  the options of a verb are its arguments
         return 0
     with lake.open(*lake_of(shell.flags)) as opened:
         if export is not None:
-            document = opened.export_rejections(dataset, export, **chosen).as_json()
+            with bar(shell) as show_progress:
+                document = opened.export_rejections(dataset, export, **chosen, progress=show_progress).as_json()
             emit(shell, document, lambda to: show_export(to, shell, document))
         else:
             rows = _LIMIT if limit is None else limit
@@ -120,10 +122,12 @@ def show(to: Console, shell: Shell, dataset: str, document: Document) -> None:
     by_rule = [
         {"rows": r["count"], "files": r["files"], "rule": r["rule"], "meaning": r["doc"]} for r in document["rules"]
     ]
-    grid(to, by_rule, filled(by_rule, ("rows", "files", "rule", "meaning")), f"{count:,} rejected")
+    grid(
+        to, by_rule, filled(by_rule, ("rows", "files", "rule", "meaning")), f"{count:,} rejected", ("files", "meaning")
+    )
     if rows:
         to.print()
-        grid(to, rows, filled(rows, ("path", "locator", "rule", "message")))
+        grid(to, rows, filled(rows, ("path", "locator", "rule", "message")), drop=("locator", "rule", "message"))
     if len(rows) < count:
         more = command(shell.flags, f"rejections {dataset} --limit {count}")
         to.print(f"{len(rows):,} of {count:,} are shown: {more} shows all", soft_wrap=True)

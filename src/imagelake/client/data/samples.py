@@ -25,7 +25,7 @@ from imagelake.client.delta.arrow_columns import integers, one_array
 from imagelake.client.delta.tables import Tables
 from imagelake.client.selection import Selection
 from imagelake.errors import IntegrityError
-from imagelake.geometry.turn import Turn
+from imagelake.geometry.orientation import Orientation
 from imagelake.storage.base import Storage
 
 if TYPE_CHECKING:
@@ -249,8 +249,8 @@ class Samples:
     def _sample(self, i: int, row: Mapping[str, Any], data: bytes) -> Sample:
         start, end = self.boxes.starts[i].as_py(), self.boxes.starts[i + 1].as_py()
         boxes = self.boxes.rows.slice(start, end - start).to_pylist()
-        turn = Turn(row["orientation"] or 1, row["width"], row["height"])
-        is_turned = self.oriented and turn.orientation > 1
+        turn = Orientation(row["orientation"] or 1, row["width"], row["height"])
+        is_turned = self.oriented and turn.tag > 1
         width, height = turn.size if is_turned else (turn.width, turn.height)
         if is_turned:
             boxes = [turned_row(box, turn) for box in boxes]

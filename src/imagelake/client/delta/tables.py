@@ -19,7 +19,6 @@ from imagelake.client.delta.file_cache import FileCache
 from imagelake.client.sql_text import Prune, Row, name, no_glob, sql_type, text, texts
 from imagelake.errors import ConfigError, IntegrityError
 from imagelake.storage.base import Storage
-from imagelake.storage.local import LocalStorage
 from imagelake.tables.spec import SCHEMA_NUMBER, TableSpec
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ class Tables:
     """
 
     def __init__(self, storage: Storage) -> None:
-        self._folder = str(storage.folder) if isinstance(storage, LocalStorage) else None
+        self._folder = None if storage.folder is None else str(storage.folder)
         root = self._folder or storage.root
         bad = sorted(_UNREADABLE & set(root))
         if bad:

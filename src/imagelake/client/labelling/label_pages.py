@@ -20,7 +20,6 @@ from imagelake.client.refs import Ref
 from imagelake.client.sql_text import Row
 from imagelake.errors import UsageError
 from imagelake.storage.blobs.local_writer import blob_path
-from imagelake.storage.local import LocalStorage
 from imagelake.tables import bronze
 
 if TYPE_CHECKING:
@@ -103,7 +102,7 @@ def page(warm: Warm, ref: Ref, wanted: Wanted, matching: Matching) -> Page:
 
 
 def _urls(warm: Warm, dataset: str, rows: Sequence[Row], seconds: int) -> list[Url | None]:
-    if isinstance(warm.storage, LocalStorage):
+    if warm.storage.folder is not None:
         return [None] * len(rows)
     from imagelake.storage.s3.presign import presigned_gets
 

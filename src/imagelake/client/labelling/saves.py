@@ -16,7 +16,6 @@ from imagelake.client.labelling.label_check import KINDS, Entry, Refusal, checke
 from imagelake.errors import IntegrityError, LakeFormatError, NotFound, UsageError
 from imagelake.storage import label_paths
 from imagelake.storage.base import Storage
-from imagelake.storage.list_with_time import dated_list
 
 _MOST_KEPT = 20_000
 _THREADS = 16
@@ -91,14 +90,14 @@ class Saves:
 
     def waiting(self, dataset: str) -> dict[str, Folder]:
         """The waiting saves of a dataset by folder, with one listing."""
-        found, now = dated_list(self._storage, label_paths.dataset_folder(dataset))
-        grouped = label_paths.by_folder(stat.path for stat in found)
+        stats, now = self._storage.list_with_time(label_paths.dataset_folder(dataset))
+        grouped = label_paths.by_folder(stat.path for stat in stats)
         return {path: Folder(path, tuple(names), now) for path, names in grouped.items()}
 
     def folder(self, path: str) -> Folder:
         """The waiting saves of one image."""
-        found, now = dated_list(self._storage, path)
-        return Folder(path, tuple(label_paths.by_folder(stat.path for stat in found).get(path, ())), now)
+        stats, now = self._storage.list_with_time(path)
+        return Folder(path, tuple(label_paths.by_folder(stat.path for stat in stats).get(path, ())), now)
 
     def newest(self, folders: Iterable[Folder]) -> dict[str, Save]:
         """The save of each folder that counts, by folder; those not seen before are read at the same time."""

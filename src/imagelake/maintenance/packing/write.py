@@ -22,7 +22,6 @@ from imagelake.errors import IntegrityError
 from imagelake.runs.context import Context
 from imagelake.storage import store_of
 from imagelake.storage.base import Storage
-from imagelake.storage.blobs.blob_writer import open_shelf
 from imagelake.storage.blobs.local_writer import blob_path
 from imagelake.storage.blobs.zip_package import Package, cut
 from imagelake.storage.zip.codec import decode_all
@@ -81,18 +80,18 @@ def _writer(lake: Storage, store: S3Storage | None) -> Callable[[Iterable[pa.Rec
 
 def write_package(lake: Storage, store: S3Storage | None, blobs: Sequence[Blob]) -> list[tuple[str, str, int]]:
     """Copy these bytes into one package, in this order, and read it back: content hash, path and offset of each."""
-    shelf = open_shelf(lake)
+    writer = lake.blob_writer()
     small = [blob for blob in blobs if is_small(blob)]
     large = [blob for blob in blobs if not is_small(blob)]
     reader = open_reader(small, store)
     for blob in large:
         with about(blob):
-            shelf.keep(blob.content_hash, blob.length, reader.pieces(blob))
-    shelf.settle()
+            writer.write(blob.content_hash, blob.length, reader.pieces(blob))
+    writer.wait()
     places = [(blob.content_hash, blob_path(blob.content_hash), 0) for blob in large]
     if not small:
         return places
-    with Package(shelf) as package:
+    with Package(writer) as package:
         offsets = []
         for blob in small:
             with about(blob):

@@ -5,47 +5,38 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from imagelake.storage.base import Storage
-from imagelake.storage.blobs.local_writer import LocalShelf
-from imagelake.storage.local import LocalStorage
 
-
-class Sink(Protocol):
+class FileWriter(Protocol):
     """A file being written that has no name yet."""
 
     def write(self, data: bytes) -> None:
         """Append bytes."""
         ...
 
-    def keep(self, path: str) -> None:
+    def publish(self, path: str) -> None:
         """End the file and give it its name."""
         ...
 
-    def drop(self) -> None:
+    def discard(self) -> None:
         """Forget it; nothing happens once it has its name."""
         ...
 
 
-class Shelf(Protocol):
-    """A lake's blobs, as workers write them."""
+class BlobWriter(Protocol):
+    """Writes the bytes of images into a lake, as workers do."""
 
-    def keep(self, content_hash: str, length: int, pieces: Iterable[bytes | memoryview]) -> None:
-        """Keep bytes under their hash unless they are there. UploadRejected (`file.changed`) when they have another."""
+    def write(self, content_hash: str, length: int, pieces: Iterable[bytes | memoryview]) -> None:
+        """Write bytes under their hash unless they are there; UploadRejected (`file.changed`) if they have another."""
         ...
 
-    def begin(self) -> Sink:
+    def copy(self, content_hash: str, bucket: str, key: str, etag: str | None) -> None:
+        """Have the server copy an object of the lake's own store that holds these bytes."""
+        ...
+
+    def new_file(self) -> FileWriter:
         """A new file under blobs/zip."""
         ...
 
-    def settle(self) -> None:
-        """Wait until everything given so far is kept; the first failure is raised."""
+    def wait(self) -> None:
+        """Wait until everything given so far is written; the first failure is raised."""
         ...
-
-
-def open_shelf(lake: Storage) -> Shelf:
-    """The shelf of a lake."""
-    if isinstance(lake, LocalStorage):
-        return LocalShelf(str(lake.folder))
-    from imagelake.storage.blobs.bucket_writer import S3Shelf
-
-    return S3Shelf.of(lake)

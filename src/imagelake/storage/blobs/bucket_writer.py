@@ -8,9 +8,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import cast
 
-from imagelake.storage.base import TEMP_PREFIX, Storage
+from imagelake.storage.base import TEMP_PREFIX
 from imagelake.storage.blobs.local_writer import ARCHIVES, blob_path, changed
 from imagelake.storage.s3.bucket_storage import S3Storage
 from imagelake.storage.s3.client import translated
@@ -20,20 +19,19 @@ _ONE_PUT = 16 << 20  # larger objects are sent in parts
 
 
 @dataclass(frozen=True)
-class S3Shelf:
-    """`storage.shelf.Shelf` over a bucket."""
+class BucketBlobWriter:
+    """`BlobWriter` over a bucket."""
 
     lake: S3Storage
     pool: ThreadPoolExecutor
     waiting: deque[Future[object]] = field(default_factory=deque)
 
     @classmethod
-    def of(cls, lake: Storage) -> S3Shelf:
-        """The shelf of a lake in a bucket."""
-        bucket = cast(S3Storage, lake)
-        return cls(bucket, ThreadPoolExecutor(bucket.settings.connections))
+    def of(cls, lake: S3Storage) -> BucketBlobWriter:
+        """The writer of a lake in a bucket."""
+        return cls(lake, ThreadPoolExecutor(lake.settings.connections))
 
-    def keep(self, content_hash: str, length: int, pieces: Iterable[bytes | memoryview]) -> None:
+    def write(self, content_hash: str, length: int, pieces: Iterable[bytes | memoryview]) -> None:
         """Send bytes under their hash; small ones later, while the caller goes on."""
         path = blob_path(content_hash)
         if length > _ONE_PUT:
@@ -55,19 +53,19 @@ class S3Shelf:
             self.waiting.popleft().result()
         self.waiting.append(self.pool.submit(task))
 
-    def begin(self) -> S3Sink:
+    def new_file(self) -> BucketFileWriter:
         """A new file under blobs/zip."""
-        return S3Sink(self.lake)
+        return BucketFileWriter(self.lake)
 
-    def settle(self) -> None:
+    def wait(self) -> None:
         """Wait until everything given so far is kept; the first failure is raised."""
         while self.waiting:
             self.waiting.popleft().result()
 
 
 @dataclass
-class S3Sink:
-    """`storage.shelf.Sink`: small files wait in memory for their name, large ones are copied to it by the server."""
+class BucketFileWriter:
+    """`FileWriter`: small files wait in memory for their name, large ones are copied to it by the server."""
 
     lake: S3Storage
     buffer: bytearray = field(default_factory=bytearray)
@@ -86,7 +84,7 @@ class S3Sink:
                 self.parts.send(bytes(self.buffer[:size]))
             del self.buffer[:size]
 
-    def keep(self, path: str) -> None:
+    def publish(self, path: str) -> None:
         """End the file and give it its name."""
         if self.parts is None:
             self.lake.put(path, bytes(self.buffer))
@@ -98,7 +96,7 @@ class S3Sink:
         self.parts = None
         self.lake.move(self.temp, path)
 
-    def drop(self) -> None:
+    def discard(self) -> None:
         """Forget it; nothing happens once it has its name."""
         if self.parts is not None:
             self.parts.abort()

@@ -55,25 +55,29 @@ def changed() -> UploadRejected:
 
 
 @dataclass(frozen=True)
-class LocalShelf:
-    """`storage.shelf.Shelf` over a folder of this machine."""
+class LocalBlobWriter:
+    """`BlobWriter` over a folder of this machine."""
 
     folder: str
 
-    def keep(self, content_hash: str, length: int, pieces: Iterable[bytes | memoryview]) -> None:
+    def write(self, content_hash: str, length: int, pieces: Iterable[bytes | memoryview]) -> None:
         """`keep_bytes` in this lake."""
         keep_bytes(self.folder, content_hash, length, pieces)
 
-    def begin(self) -> LocalSink:
-        """A new file under blobs/zip."""
-        return LocalSink(self.folder)
+    def copy(self, content_hash: str, bucket: str, key: str, etag: str | None) -> None:
+        """A folder has no server: a plan that asks for a copy is wrong."""
+        raise ImagelakeError(f"{key} in the bucket {bucket} cannot be copied into {self.folder} by a server")
 
-    def settle(self) -> None:
+    def new_file(self) -> LocalFileWriter:
+        """A new file under blobs/zip."""
+        return LocalFileWriter(self.folder)
+
+    def wait(self) -> None:
         """Nothing waits."""
 
 
-class LocalSink:
-    """`storage.shelf.Sink`: written under a temporary name, and renamed."""
+class LocalFileWriter:
+    """`FileWriter`: written under a temporary name, and renamed."""
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
@@ -85,14 +89,14 @@ class LocalSink:
         """Append bytes."""
         write_all(self._fd, data, self._folder)
 
-    def keep(self, path: str) -> None:
+    def publish(self, path: str) -> None:
         """End the file and give it its name."""
         self._stack.close()
         with writing(self._folder):
             os.rename(self._temp, f"{self._folder}/{path}")  # noqa: PTH104
         self._temp = ""
 
-    def drop(self) -> None:
+    def discard(self) -> None:
         """Forget it; nothing happens once it has its name."""
         self._stack.close()
         if self._temp:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagelake.errors import ImagelakeError, IntegrityError, UploadRejected
-from imagelake.storage.base import Storage
-from imagelake.storage.local import LocalStorage
+from imagelake.storage.base import Range, Storage
 from imagelake.storage.zip.central_directory import Codec
 from imagelake.storage.zip.codec import decode_all
 
 if TYPE_CHECKING:
-    from imagelake.storage.s3.bucket_storage import S3Storage
-    from imagelake.storage.s3.ranges import Fetched
+    pass
 
 
 class Place(NamedTuple):
@@ -50,24 +47,9 @@ def read_places(storage: Storage, places: Sequence[Place]) -> Iterator[bytes | I
 
     In a bucket neighbours come in one request, and several requests are on their way at a time.
     """
-    if isinstance(storage, LocalStorage):
-        yield from (_attempted(partial(read_place, storage, place)) for place in places)
-        return
-    from imagelake.storage.s3.ranges import Span, fetched, neighbours
-
-    store = cast("S3Storage", storage)
-    runs = list(neighbours(Span(storage.uri(p.uri), None, p.offset, p.offset + p.length) for p in places))
-    rest = iter(places)
-    for (span, data), (_, count) in zip(fetched((run for run, _ in runs), store), runs, strict=True):
-        for place in islice(rest, count):
-            start = place.offset - span.start
-            yield _attempted(partial(_cut, data, start, place))
-
-
-def _cut(data: Fetched, start: int, place: Place) -> bytes:
-    from imagelake.storage.s3.ranges import given
-
-    return _decoded(given(data)[start : start + place.length], place)
+    ranges = [Range(place.uri, place.offset, place.length) for place in places]
+    for place, data in zip(places, storage.read_ranges(ranges), strict=True):
+        yield data if isinstance(data, ImagelakeError) else _attempted(partial(_decoded, data, place))
 
 
 def _attempted(read: Callable[[], bytes]) -> bytes | ImagelakeError:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 
-from imagelake.storage.blobs.blob_writer import Shelf
+from imagelake.storage.blobs.blob_writer import BlobWriter
 from imagelake.storage.blobs.local_writer import ARCHIVES
 
 MAX_MEMBERS = 50_000
@@ -51,9 +51,9 @@ def cut(sizes: Sequence[int], package_bytes: int) -> list[tuple[int, int]]:
 class Package:
     """A package being written; gone again unless `finish` names it."""
 
-    def __init__(self, shelf: Shelf) -> None:
-        self._sink = shelf.begin()
-        self._writer = ThreadPoolExecutor(1)
+    def __init__(self, writer: BlobWriter) -> None:
+        self._file = writer.new_file()
+        self._thread = ThreadPoolExecutor(1)
         self._waiting: deque[Future[None]] = deque()
         self._digest = hashlib.sha256()
         self._buffer = bytearray()
@@ -80,7 +80,7 @@ class Package:
         self._drain()
         self._wait(0)
         path = f"{ARCHIVES}/{self._digest.hexdigest()}.zip"
-        self._sink.keep(path)
+        self._file.publish(path)
         return path
 
     def __enter__(self) -> Package:
@@ -89,8 +89,8 @@ class Package:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._writer.shutdown()
-        self._sink.drop()
+        self._thread.shutdown()
+        self._file.discard()
 
     def _write(self, data: bytes | bytearray | memoryview) -> None:
         self._buffer += data
@@ -101,12 +101,12 @@ class Package:
     def _drain(self) -> None:
         """Hash and write what was gathered beside what is read next: neither needs the interpreter."""
         self._wait(_MOST_WAITING)
-        self._waiting.append(self._writer.submit(self._put, bytes(self._buffer)))
+        self._waiting.append(self._thread.submit(self._put, bytes(self._buffer)))
         self._buffer.clear()
 
     def _put(self, data: bytes) -> None:
         self._digest.update(data)
-        self._sink.write(data)
+        self._file.write(data)
 
     def _wait(self, most: int) -> None:
         """Until at most so many buffers are on their way; the first failure is raised."""

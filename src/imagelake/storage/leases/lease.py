@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING
 from imagelake.errors import ImagelakeError, Locked
 from imagelake.storage.base import Storage
 from imagelake.storage.leases.lease_record import Holder, LeaseRecord, decode_record, encode_record, has_ended, is_free
-from imagelake.storage.leases.lock_record import Register, open_register
-from imagelake.storage.leases.process import process
+from imagelake.storage.leases.lock_record import LockRecord
 
 if TYPE_CHECKING:
     from imagelake.config.settings import LeaseSettings
@@ -50,7 +49,7 @@ class Lease:
     def __init__(self, grant: _Grant, ttl: timedelta, clock: Clock) -> None:
         self.name = grant.name
         self.taken_over = grant.taken_over
-        self._register = grant.register
+        self._lock = grant.lock_record
         self._record = grant.record
         self._ttl = ttl
         self._clock = clock
@@ -82,14 +81,8 @@ class Lease:
                 raise Locked(f"the lease on {self.name} was released")
             if self._clock() >= self._record.expires - self._ttl / 3:
                 self._renew()
-            elif self._register.load() != encode_record(self._record):
+            elif self._lock.load() != encode_record(self._record):
                 raise self._lost()
-
-    def add_process(self, pid: int) -> None:
-        """Count a further process (the JVM) as part of the holder: nobody takes over before it has ended."""
-        with self._changing:
-            holder = self._record.holder
-            self._change(replace(self._record, holder=replace(holder, processes=(*holder.processes, process(pid)))))
 
     def release(self) -> None:
         """Give the name back. Nothing happens when it was released or taken over before."""
@@ -99,7 +92,7 @@ class Lease:
             if self._record.released:
                 return
             freed = replace(self._record, released=True)
-            self._register.swap(encode_record(self._record), encode_record(freed))
+            self._lock.swap(encode_record(self._record), encode_record(freed))
             self._record = freed
 
     def __enter__(self) -> Lease:
@@ -125,12 +118,12 @@ class Lease:
         self._change(replace(self._record, expires=self._clock() + self._ttl))
 
     def _change(self, new: LeaseRecord) -> None:
-        if not self._register.swap(encode_record(self._record), encode_record(new)):
+        if not self._lock.swap(encode_record(self._record), encode_record(new)):
             raise self._lost()
         self._record = new
 
     def _lost(self) -> Locked:
-        data = self._register.load()
+        data = self._lock.load()
         now = decode_record(data) if data else None
         by = f"by run {now.holder.run_id} on {now.holder.host}" if now else "by another writer"
         return Locked(f"{self.name} was taken over {by}", hint="run the same command again; it continues the work")
@@ -145,19 +138,19 @@ def acquire(
     sleep: Callable[[float], None] = time.sleep,
 ) -> Lease:
     """Hold a name, waiting up to `settings.wait_seconds` for another holder; Locked names the one that stays."""
-    register = open_register(storage, name)
+    lock = storage.lock_record(name)
     ttl = timedelta(seconds=settings.ttl_seconds)
     waited, pause, lost = 0.0, _SHORTEST_PAUSE, 0
     while True:
-        data = register.load()
+        data = lock.load()
         old = decode_record(data) if data is not None else None
         now = clock()
         if old is None or is_free(old, now):
             suspect = _suspect(data, old)
             record = LeaseRecord(holder, _next_fence(data, old, now), now, now + ttl, suspect=suspect)
-            if register.swap(data, encode_record(record)):
+            if lock.swap(data, encode_record(record)):
                 taken_over = data is not None and not (old is not None and old.released)
-                return Lease(_Grant(name, register, record, taken_over), ttl, clock)
+                return Lease(_Grant(name, lock, record, taken_over), ttl, clock)
             lost += 1
             if lost < _MOST_LOST:
                 continue  # somebody was faster: look again
@@ -181,7 +174,7 @@ def live_runs(storage: Storage, clock: Clock) -> frozenset[str]:
 
 def holder_of(storage: Storage, name: str, clock: Clock) -> HolderInfo | None:
     """Who holds a name now; None when it is free, or its holder has ended or has not renewed."""
-    data = open_register(storage, name).load()
+    data = storage.lock_record(name).load()
     record = decode_record(data) if data is not None else None
     if record is None or is_free(record, clock()):
         return None
@@ -191,7 +184,7 @@ def holder_of(storage: Storage, name: str, clock: Clock) -> HolderInfo | None:
 @dataclass(frozen=True)
 class _Grant:
     name: str
-    register: Register
+    lock_record: LockRecord
     record: LeaseRecord
     taken_over: bool
 

@@ -8,20 +8,19 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol
 
 from imagelake.errors import Conflict, NotFound
-from imagelake.storage.base import Storage
-from imagelake.storage.local import LocalStorage
 
 if TYPE_CHECKING:
+    from imagelake.storage.local import LocalStorage
     from imagelake.storage.s3.bucket_storage import S3Storage
 
 PATIENCE_SECONDS = 10.0
 """How long a change waits for another process that is writing the same file; that takes it microseconds."""
 
 
-class Register(Protocol):
+class LockRecord(Protocol):
     """The record of one name. An object store implements `swap` with a conditional put."""
 
     def load(self) -> bytes | None:
@@ -38,15 +37,8 @@ def lock_paths(name: str) -> tuple[str, str]:
     return f"locks/{name}.json", f"locks/{name}.lock"
 
 
-def open_register(storage: Storage, name: str) -> Register:
-    """The register of a name in a lake."""
-    if isinstance(storage, LocalStorage):
-        return FileRegister(storage, f"locks/{name}")
-    return ObjectRegister(cast("S3Storage", storage), f"locks/{name}.json")
-
-
 @dataclass(frozen=True)
-class ObjectRegister:
+class ObjectLockRecord:
     """An object holds the record; conditional puts change it. Each record is unique, so a repeated put finds itself."""
 
     storage: S3Storage
@@ -64,14 +56,14 @@ class ObjectRegister:
         if expected is None:
             return self.storage.put(self.path, new, if_absent=True)
         try:
-            held, etag = self.storage.fetch(self.path)
+            record, etag = self.storage.fetch(self.path)
         except NotFound:
             return False
-        return held == expected and self.storage.replace(self.path, new, etag)
+        return record == expected and self.storage.replace(self.path, new, etag)
 
 
 @dataclass(frozen=True)
-class FileRegister:
+class FileLockRecord:
     """`<path>.json` holds the record; flock on `<path>.lock` makes read and write one step."""
 
     storage: LocalStorage

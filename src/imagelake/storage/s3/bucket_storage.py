@@ -6,19 +6,24 @@ import base64
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from imagelake.config.settings import S3Settings
 from imagelake.errors import Conflict, ImagelakeError, IntegrityError, NotFound, UploadRejected
-from imagelake.storage.base import TEMP_PREFIX, Stat
+from imagelake.storage.base import TEMP_PREFIX, Range, Stat, Unfinished
+from imagelake.storage.leases.lock_record import ObjectLockRecord
 from imagelake.storage.s3 import client as s3
 from imagelake.storage.s3.client import translated
 from imagelake.storage.s3.multipart import part_bytes, pieces_of, upload_parts
 from imagelake.storage.s3.object_stream import S3Stream
 from imagelake.storage.uri import join
+
+if TYPE_CHECKING:
+    from imagelake.storage.blobs.bucket_writer import BucketBlobWriter
 
 _DELETED_AT_ONCE = 1000
 
@@ -40,6 +45,10 @@ class S3Storage:
     def root(self) -> str:
         """The root as a URI without a slash at its end."""
         return f"s3://{join(self.bucket, self.prefix)}"
+
+    @property
+    def folder(self) -> None:
+        """None: it is no folder of this machine."""
 
     @property
     def client(self) -> Any:
@@ -76,6 +85,12 @@ class S3Storage:
                 objects = (found for found in page.get("Contents", ()) if not found["Key"].endswith("/"))
                 told = page["ResponseMetadata"]["HTTPHeaders"].get("date", "")
                 yield told, [_stat(found["Key"][cut:], found["Size"], found) for found in objects]
+
+    def list_with_time(self, prefix: str) -> tuple[Sequence[Stat], int]:
+        """Everything below a prefix, and the server's time, in microseconds since 1970."""
+        listed = list(self.pages(prefix))
+        stats = [found for _, page in listed for found in page]
+        return stats, s3.server_microseconds(listed[-1][0] if listed else "")
 
     def stat(self, path: str) -> Stat | None:
         """One object, or None."""
@@ -116,6 +131,12 @@ class S3Storage:
         if length is not None and len(data) < length:
             raise IntegrityError(f"{self.uri(path)} ends at byte {offset + len(data)}, not {offset + length}")
         return data, _etag(answer)
+
+    def read_ranges(self, ranges: Sequence[Range]) -> Iterator[bytes | ImagelakeError]:
+        """The bytes of each range, or the error that kept them away: neighbours in one request, several at a time."""
+        from imagelake.storage.s3.ranges import read_ranges
+
+        return read_ranges(self, ranges)
 
     def open(self, path: str) -> BinaryIO:
         """A buffered, seekable stream over an object, which must not change meanwhile (Conflict)."""
@@ -212,6 +233,34 @@ class S3Storage:
 
     def flush(self) -> None:
         """Nothing to do: what was answered is kept."""
+
+    def blob_writer(self) -> BucketBlobWriter:
+        """What writes the bytes of images into this bucket, several at a time."""
+        from imagelake.storage.blobs.bucket_writer import BucketBlobWriter
+
+        return BucketBlobWriter.of(self)
+
+    def lock_record(self, name: str) -> ObjectLockRecord:
+        """The record of a lease in this bucket."""
+        return ObjectLockRecord(self, f"locks/{name}.json")
+
+    def check_writers(self) -> None:
+        """ConfigError unless the store keeps conditions, or only one writer is declared."""
+        from imagelake.storage.s3.capabilities import require_conditions
+
+        require_conditions(self)
+
+    def remove_unfinished(self, folders: Sequence[str], before: datetime) -> Unfinished:
+        """Abort uploads in parts that were begun before a time, and remove temporary objects as old."""
+        from imagelake.storage.s3.capabilities import abort, unfinished
+
+        stale = [upload for upload in unfinished(self) if upload.begun < before]
+        for upload in stale:
+            abort(self, upload)
+        temporary = (found for folder in folders for found in self.list_temporary(folder))
+        files = [found.path for found in temporary if (found.mtime_ns or 0) < before.timestamp() * 1e9]
+        self.delete_all(files)
+        return Unfinished(tuple(upload.path for upload in stale), tuple(files))
 
     def _put(self, path: str, data: bytes, condition: Mapping[str, str]) -> bool:
         md5 = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()

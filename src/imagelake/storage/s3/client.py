@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -269,3 +270,13 @@ def _refused(error: boto.ClientError, message: str, attempt: str) -> ConfigError
 
 def _line(error: Exception) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+_ROUNDING = 2.0  # seconds by which a Date header may differ from a clock that is right: it is cut, and on its way
+
+
+def server_microseconds(date: str) -> int:
+    """A server's time in microseconds since 1970: to the second by its Date header, below that by our own clock."""
+    here = time.time()
+    there = parsedate_to_datetime(date).timestamp() if date else here
+    return round((here if abs(here - there) <= _ROUNDING else there + here % 1) * 1e6)

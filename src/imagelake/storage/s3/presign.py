@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote, urlencode
 
 from imagelake.core.upload_paths import IMAGE_TYPES
 from imagelake.errors import UsageError
 from imagelake.storage.base import Storage
-from imagelake.storage.local import LocalStorage
 
 if TYPE_CHECKING:
     from imagelake.storage.s3.bucket_storage import S3Storage
@@ -55,9 +54,11 @@ def check_seconds(seconds: int) -> None:
 
 def require_urls(storage: Storage) -> S3Storage:
     """The storage, when its objects have URLs; UsageError when it is a folder."""
-    if isinstance(storage, LocalStorage):
+    from imagelake.storage.s3.bucket_storage import S3Storage
+
+    if not isinstance(storage, S3Storage):
         raise UsageError(f"{storage.root} is a folder: its files have no URLs", hint="only a lake in a bucket has them")
-    return cast("S3Storage", storage)
+    return storage
 
 
 def served_type(media_type: str | None) -> str:
@@ -65,15 +66,13 @@ def served_type(media_type: str | None) -> str:
     return media_type if media_type in IMAGE_TYPES else PLAIN
 
 
-def presigned_get(storage: Storage, path: str, media_type: str | None, seconds: int = DEFAULT_SECONDS) -> Url:
-    """A URL to read an object as that media type; anything but an image is sent as bytes without meaning."""
-    return presigned_gets(storage, ((path, media_type),), seconds)[0]
-
-
 def presigned_gets(
     storage: Storage, wanted: Iterable[tuple[str, str | None]], seconds: int = DEFAULT_SECONDS
 ) -> list[Url]:
-    """As `presigned_get` for many: (path, media type)."""
+    """A URL for each (path, media type) to read the object as that type.
+
+    Anything but an image is sent as bytes without meaning.
+    """
     return _signed(storage, seconds, (_get(path, media_type) for path, media_type in wanted))
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from imagelake.errors import ImagelakeError
+from imagelake.storage.base import Range
 from imagelake.storage.s3.bucket_storage import S3Storage
 from imagelake.storage.uri import split
 
@@ -78,6 +80,17 @@ def pieces(span: Span, store: S3Storage) -> Iterator[bytes]:
     parts = (Span(span.uri, span.etag, at, min(at + RANGE, span.end)) for at in range(span.start, span.end, RANGE))
     for _, data in fetched(parts, store):
         yield given(data)
+
+
+def read_ranges(store: S3Storage, ranges: Sequence[Range]) -> Iterator[Fetched]:
+    """The bytes of each range of a storage, or the error that kept them away."""
+    spans = (Span(store.uri(path), None, offset, offset + length) for path, offset, length in ranges)
+    runs = list(neighbours(spans))
+    rest = iter(ranges)
+    for (span, data), (_, count) in zip(fetched((run for run, _ in runs), store), runs, strict=True):
+        for _, offset, length in islice(rest, count):
+            start = offset - span.start
+            yield data if isinstance(data, ImagelakeError) else data[start : start + length]
 
 
 def given(data: Fetched) -> bytes:

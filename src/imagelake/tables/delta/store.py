@@ -20,7 +20,7 @@ import pyarrow.dataset as ds
 from delta.exceptions import ConcurrentTransactionException
 from delta.tables import DeltaTable
 from deltalake import DeltaTable as DeltaLog
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
@@ -210,7 +210,7 @@ class DeltaStore:
         """By the spec's key. The dataset is a literal, so that Delta's conflict check sees one partition only."""
         literal = dataset.replace("'", "''")
         on = " AND ".join([f"t.dataset = '{literal}'", *(f"t.{k} = s.{k}" for k in spec.key if k != "dataset")])
-        values = {name: f"s.{name}" for name in spec.names}
+        values: dict[str, str | Column] = {name: f"s.{name}" for name in spec.names}
         merge = (
             DeltaTable.forPath(self._spark, self.uri(spec))
             .alias("t")

@@ -6,6 +6,7 @@ import mmap
 import os
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from isal.isal_zlib import crc32
@@ -17,9 +18,10 @@ from imagelake.client.delta.arrow_columns import integers, plain_values
 from imagelake.client.delta.blob_places import blobs
 from imagelake.client.delta.tables import Tables
 from imagelake.errors import IntegrityError, NotFound
+from imagelake.storage.base import Storage
 from imagelake.storage.blobs.local_writer import ARCHIVES
 from imagelake.storage.blobs.location import Place
-from imagelake.storage.local import LocalStorage, open_regular
+from imagelake.storage.local_files import open_regular
 from imagelake.storage.zip.codec import decode_all
 
 Bytes = bytes | memoryview
@@ -159,16 +161,16 @@ class SampleReader:
 
 def _source(samples: SampleRows, cache: Cache | None) -> Source:
     storage = samples.storage
-    if isinstance(storage, LocalStorage):
-        return LocalFiles(storage)
+    if storage.folder is not None:
+        return LocalFiles(storage, storage.folder)
     return BucketObjects(storage, samples.places, cache) if cache is not None else Requests(storage)
 
 
 class LocalFiles:
     """Zips and packages of a local lake are mapped; single objects are read."""
 
-    def __init__(self, lake: LocalStorage) -> None:
-        self._lake = lake
+    def __init__(self, lake: Storage, folder: Path) -> None:
+        self._lake, self._folder = lake, folder
         self._maps: OrderedDict[str, memoryview] = OrderedDict()
 
     def read(self, place: Place) -> Bytes:
@@ -177,7 +179,7 @@ class LocalFiles:
             return self._lake.read(place.uri, place.offset, place.length)
         view = self._maps.get(place.uri)
         if view is None:
-            view = self._maps[place.uri] = _mapped(self._lake, place.uri)
+            view = self._maps[place.uri] = _mapped(self._folder / place.uri)
             if len(self._maps) > _MOST_OPEN:
                 self._maps.popitem(last=False)  # its views keep the file open for as long as they are used
         data = view[place.offset : place.offset + place.length]
@@ -193,8 +195,8 @@ class LocalFiles:
         self._maps.pop(place.uri, None)
 
 
-def _mapped(lake: LocalStorage, uri: str) -> memoryview:
-    descriptor = open_regular(lake.local_path(uri))
+def _mapped(path: Path) -> memoryview:
+    descriptor = open_regular(path)
     try:
         return memoryview(mmap.mmap(descriptor, 0, prot=mmap.PROT_READ))
     except ValueError:  # an empty file cannot be mapped

@@ -218,6 +218,30 @@ def test_a_syntax_error_says_where(pets: Pets) -> None:
         pets.lake.sql("select 1\nform images")
 
 
+def test_show_tables_names_the_views_and_describe_their_columns(pets: Pets) -> None:
+    shown = pets.lake.sql("show tables;")
+    assert (shown.columns, [row[0] for row in shown.rows]) == (("name",), list(COLUMNS))
+    for view, columns in COLUMNS.items():
+        described = pets.lake.sql(f"describe {view}")
+        assert described.columns[:2] == ("column_name", "column_type")
+        assert tuple(row[0] for row in described.rows) == columns
+    assert pets.lake.sql("show images").rows == pets.lake.sql("DESC images").rows
+
+
+def test_describe_tells_the_types_of_a_query(pets: Pets) -> None:
+    query = "describe select count(*) as n, any_value(image_key) as k from images_at('pets@v1')"
+    assert [row[:2] for row in pets.lake.sql(query).rows] == [("n", "BIGINT"), ("k", "VARCHAR")]
+    assert pets.lake.sql("select column_name from (describe splits) limit 1").rows == (("dataset",),)
+    with pytest.raises(UsageError, match="imges") as error:
+        pets.lake.sql("describe imges")
+    assert "did you mean images?" in (error.value.hint or "")
+
+
+@pytest.mark.parametrize("end", ["", ";", " ; ;", "; -- ends; here", " -- ends", "; /* a */ -- b\n"])
+def test_a_statement_ends_with_semicolons_and_comments_or_without(pets: Pets, end: str) -> None:
+    assert pets.lake.sql(f"/* ; */ select 'ä;' as x{end}").rows == (("ä;",),)
+
+
 def test_names_in_comments_and_strings_are_no_tables() -> None:
     statement = read_statement(duckdb.connect(), "select 'images', 1 -- from runs\nfrom Versions")
     assert statement.tables == {"versions"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ from imagelake.cli import options, selection_options
 from imagelake.cli.flags import lake_of, load_settings
 from imagelake.cli.render import reports
 from imagelake.cli.shell import Progress, Shell, aside, progress
+from imagelake.cli.user import user_name
 from imagelake.errors import ConfigError, NotFound, UsageError
 from imagelake.storage.uri import is_s3
 
@@ -133,7 +133,7 @@ def publish(  # noqa: PLR0913  the options of a verb are its arguments
         raise UsageError("--force publishes what the gate refuses, and no --note says why", hint="add --note 'why'")
     dataset, number = parse_target(target)
     shares = parse_shares(split)
-    request = PublishRequest(dataset, number, shares, group_by, stratify, note, alias, author or _user(), force)
+    request = PublishRequest(dataset, number, shares, group_by, stratify, note, alias, author or user_name(), force)
     shell = _packing(context.obj, pack)
     with progress(shell) as tell:
         (report,) = perform(shell, "publish", dataset, tell, lambda ctx: [pipeline.publish_draft(ctx, request)])
@@ -277,10 +277,3 @@ def _present(shell: Shell, upload: str) -> None:
         check_there(upload, load_settings(shell.flags).s3)
     elif not upload.startswith("file:") and "://" not in upload and not Path(upload).exists():
         raise NotFound(f"there is no upload at {upload}")
-
-
-def _user() -> str | None:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        return None

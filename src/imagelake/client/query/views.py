@@ -26,6 +26,7 @@ _NOT_SHOWN = ("dataset", "publish_id", "added", "log_versions", "set_digests", "
 _VERSION = tuple(c for c in gold.VERSIONS.names if c not in _NOT_SHOWN)
 _UPLOAD = tuple(c for c in bronze.UPLOADS.names if c != "at")
 _COUNTS = "STRUCT(images BIGINT, annotations BIGINT)"
+_NAME = "dataset || '@v' || number || CASE WHEN coalesce(recipe, 1) = 1 THEN '' ELSE '.' || recipe END"
 _RUN = ("run_id", "verb", "dataset", "status", "started_at", "ended_at", "seconds", "problem", "host", "pid", "program")
 
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -34,6 +35,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "categories": silver.CATEGORIES.names,
     "splits": tuple(c for c in gold.SPLIT_LOG.names if c not in _HIDDEN),
     "versions": ("dataset", "version", *_VERSION, "created_at"),
+    "aliases": ("dataset", "alias", "version", "sequence", "author", "set_at"),
     "rejections": silver.REJECTIONS.names,
     "uploads": (*_UPLOAD, "state_at"),
     "runs": (*_RUN, "report"),
@@ -246,12 +248,17 @@ def _versions(tables: Tables) -> str:
     """The first row of each version, in its newest state."""
     source = tables.relation(gold.VERSIONS, ("dataset", *_VERSION, "at"))
     same = "OVER (PARTITION BY dataset, number, recipe ORDER BY sequence"
-    named = "dataset || '@v' || number || CASE WHEN recipe = 1 THEN '' ELSE '.' || recipe END"
     return (
-        f'(SELECT * REPLACE (last_state AS state), {named} AS version, "at" AS created_at FROM (SELECT *, '
+        f'(SELECT * REPLACE (last_state AS state), {_NAME} AS version, "at" AS created_at FROM (SELECT *, '
         f"last_value(state) {same} ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS last_state, "
         f"row_number() {same}) AS place FROM {source}) WHERE place = 1)"
     )
+
+
+def _aliases(tables: Tables) -> str:
+    """Every change of an alias; `version` is null where it was removed."""
+    source = tables.relation(gold.ALIASES, gold.ALIASES.names)
+    return f'(SELECT *, {_NAME} AS version, "at" AS set_at FROM {source})'
 
 
 def _uploads(tables: Tables) -> str:
@@ -280,4 +287,4 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-_PLAIN = {"versions": _versions, "uploads": _uploads, "rejections": _rejections}
+_PLAIN = {"versions": _versions, "aliases": _aliases, "uploads": _uploads, "rejections": _rejections}

@@ -18,6 +18,7 @@ from annotations where kind = 'box' group by category order by n desc, category"
 from class_stats where share > 0.01 order by annotations desc, category""",
     "versions": """select version, images, annotations, created_at, note
 from versions where state = 'published' order by created_at""",
+    "aliases": "select dataset, alias, version, author, set_at from aliases order by sequence",
     "rejections": """select rule, count(*) as rows, min(message) as example
 from rejections where closed_at is null group by rule order by rows desc, rule""",
     "uploads": "select sequence, state, mode, source, annotations.accepted as labels from uploads order by sequence",

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from imagelake.core import digest
 from imagelake.core.digest_columns import annotation_hashes, geometry_column, hashes
-from imagelake.geometry import outlines
+from imagelake.geometry import run_lengths
 from imagelake.quality.catalogue import WAITING
 from imagelake.silver.image_frames import BatchRows
 from imagelake.silver.pixels.pixel_columns import to_pixel_columns
@@ -74,7 +74,7 @@ def rows(draw: st.DrawFn) -> dict[str, Any]:
     if outline == "mask":
         height, width, filled = draw(MASK)
         filled = min(filled, height * width)
-        row |= {"rle_size": [height, width], "rle_counts": outlines.rle_encode([filled, height * width - filled])}
+        row |= {"rle_size": [height, width], "rle_counts": run_lengths.write_runs([filled, height * width - filled])}
     if draw(st.integers(0, 4)) == 0:
         rule = draw(st.sampled_from(["annotation.image_orphan", sorted(WAITING)[0]]))
         row["_reject"] = {"rule": rule, "message": "m"}

@@ -7,9 +7,22 @@ from typing import Annotated
 
 import typer
 
-from imagelake.cli.flags import Flags
+from imagelake.cli.flags import Flags, parse_json_layout
 from imagelake.cli.shell import Shell
-from imagelake.cli.verbs import demo, gate, get, lifecycle, look, maintain, quarantine, report, serve, settings, write
+from imagelake.cli.verbs import (
+    alias,
+    demo,
+    gate,
+    get,
+    lifecycle,
+    look,
+    maintain,
+    quarantine,
+    report,
+    serve,
+    settings,
+    write,
+)
 
 _EPILOG = "--lake, --conf, --set, --json, -q and -v may stand anywhere on the line: imagelake --help"
 
@@ -31,6 +44,7 @@ for verb in (
     gate.gate,
     write.publish,
     write.remove,
+    alias.alias,
     look.show,
     look.diff,
     quarantine.rejections,
@@ -48,6 +62,14 @@ app.command("set", epilog=_EPILOG)(settings.set_settings)
 app.add_typer(lifecycle.app, name="lifecycle")
 
 
+def use_plain_help() -> None:
+    """Print help in bold and dim where typer has yellow, which nobody reads on a light background."""
+    from typer import rich_utils
+
+    rich_utils.STYLE_USAGE = rich_utils.STYLE_TYPES = "bold"
+    rich_utils.STYLE_OPTION_ENVVAR = "dim"
+
+
 @app.callback(invoke_without_command=True)
 def root(  # noqa: PLR0913  the flags of a command are its arguments
     context: typer.Context,
@@ -61,15 +83,24 @@ def root(  # noqa: PLR0913  the flags of a command are its arguments
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting; may be repeated.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    as_json: Annotated[
+        str | None,
+        typer.Option(
+            "--json",
+            metavar="[=LAYOUT]",
+            help="One JSON document on stdout: =pretty indents it, =lines writes one line; by default indented on a "
+            "terminal.",
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, short reports.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what is done; tracebacks.")] = False,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     """Uploads of annotated images in, validated and versioned training sets out."""
-    flags = Flags(lake, conf, tuple(overrides or ()), as_json, quiet, verbose)
+    flags = Flags(lake, conf, tuple(overrides or ()), parse_json_layout(as_json), quiet, verbose)
     context.obj = Shell(flags, context.obj)
     if version:
         look.version(context)
     elif context.invoked_subcommand is None:
+        use_plain_help()
         typer.echo(context.get_help())

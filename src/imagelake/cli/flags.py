@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 from imagelake.errors import UsageError
 from imagelake.storage.uri import is_s3
@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 DEFAULT_LAKE = "./lake"
 """The default of conf/base.yaml: verbs that only read need no other setting, so they do not load them."""
 
-_SWITCHES = frozenset(("--json", "--quiet", "-q", "--verbose", "-v"))
+JsonLayout = Literal["auto", "pretty", "lines"]
+"""How a JSON document is laid out: indented, on one line, or (auto) indented on a terminal only."""
+
+_JSON = "--json"
+_SWITCHES = frozenset(("--quiet", "-q", "--verbose", "-v"))
 _WITH_VALUE = frozenset(("--lake", "--conf", "--set"))
 
 
@@ -30,15 +34,21 @@ class Flags:
     lake: str | None = None
     conf: Path | None = None
     overrides: tuple[str, ...] = ()
-    as_json: bool = False
+    json_layout: JsonLayout | None = None
     quiet: bool = False
     verbose: bool = False
+
+    @property
+    def as_json(self) -> bool:
+        """Whether the result is one JSON document."""
+        return self.json_layout is not None
 
 
 def hoist(line: Sequence[str]) -> tuple[list[str], list[str]]:
     """The line as (flags of every verb, the rest), so that one parser finds them before the verb.
 
-    After `--` nothing is a flag. UsageError when a flag lacks its value.
+    After `--` nothing is a flag. `--json` gets the value `auto`: a parser would take the next word for one.
+    UsageError when a flag lacks its value.
     """
     flags: list[str] = []
     rest: list[str] = []
@@ -47,13 +57,45 @@ def hoist(line: Sequence[str]) -> tuple[list[str], list[str]]:
         name, equals, _ = word.partition("=")
         if word == "--":
             rest += [word, *words]
-        elif word in _SWITCHES or (equals and name in _WITH_VALUE):
+        elif word == _JSON:
+            flags.append(f"{_JSON}=auto")
+        elif word in _SWITCHES or name == _JSON or (equals and name in _WITH_VALUE):
             flags.append(word)
         elif word in _WITH_VALUE:
             flags += [word, _value(word, next(words, None))]
         else:
             rest.append(word)
     return flags, rest
+
+
+def json_layout(line: Sequence[str]) -> JsonLayout | None:
+    """The layout that a line asks for, the last one where there are several; None without --json.
+
+    A wrong value counts as auto: the error about it is a document too.
+    """
+    layout: JsonLayout | None = None
+    for value in _json_values(line):
+        layout = next((known for known in get_args(JsonLayout) if known == value), "auto")
+    return layout
+
+
+def _json_values(line: Sequence[str]) -> Iterator[str]:
+    for word in line:
+        if word == "--":
+            return
+        name, equals, value = word.partition("=")
+        if name == _JSON:
+            yield value if equals else "auto"
+
+
+def parse_json_layout(value: str | None) -> JsonLayout | None:
+    """The layout of that name; UsageError for any other."""
+    if value is None:
+        return None
+    for layout in get_args(JsonLayout):
+        if value == layout:
+            return layout  # type: ignore[no-any-return]
+    raise UsageError(f"--json={value}: no such layout", hint="--json, --json=pretty or --json=lines")
 
 
 def _value(flag: str, word: str | None) -> str:

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from imagelake.cli import shell
-from imagelake.cli.flags import hoist
-from imagelake.errors import ImagelakeError
+from imagelake.cli.flags import hoist, json_layout
+from imagelake.errors import ConfigError, ImagelakeError
 
 _UNEXPECTED = 1
 _INTERRUPTED = 130
+_ENGINE = frozenset(("pyspark", "py4j", "delta", "pandas", "great_expectations", "msgspec", "defusedxml"))
+"""What the extra `spark` installs, by the names that are imported."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +34,14 @@ class _Failure:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code; errors are printed, not raised."""
     line = list(sys.argv[1:] if argv is None else argv)
-    as_json = "--json" in line
-    with shell.document_only(as_json) as out:
+    layout = json_layout(line)
+    with shell.document_only(layout is not None) as out:
         failure = _attempt(line, out)
         if isinstance(failure, int):
             return failure
-        if as_json:
+        if layout is not None:
             error = {"kind": failure.kind, "message": failure.message, "hint": failure.hint}
-            shell.write_json(out, {"error": error})
+            shell.write_json(out, {"error": error}, layout)
         else:
             shell.complain(failure.message, failure.hint)
         return failure.exit_code
@@ -57,6 +59,9 @@ def _attempt(line: list[str], out: TextIO) -> int | _Failure:
         return _Failure(error.exit_code, error.kind, error.message, error.hint)
     except KeyboardInterrupt:
         pass
+    except ModuleNotFoundError as error:
+        _trace(line)
+        return _missing(error)
     except Exception as error:  # noqa: BLE001  the border of the program: nothing leaves it as a traceback
         _trace(line)
         if not _interrupted(error):
@@ -65,11 +70,22 @@ def _attempt(line: list[str], out: TextIO) -> int | _Failure:
     return _Failure(_INTERRUPTED, "interrupted", "interrupted", "the same command again finishes the work")
 
 
+def _missing(error: ModuleNotFoundError) -> _Failure:
+    """A package that is not installed: of the extra `spark`, or another one."""
+    package = str(error.name).partition(".")[0]
+    if package in _ENGINE:
+        message = f"this needs Spark, and {package} is not installed"
+        return _Failure(ConfigError.exit_code, ConfigError.kind, message, 'pip install "imagelake[spark]"')
+    return _Failure(_UNEXPECTED, "unexpected", f"{type(error).__name__}: {_first_line(error)}")
+
+
 def _dispatch(line: list[str], out: TextIO) -> int | _Failure:
     import typer
 
-    from imagelake.cli.app import app
+    from imagelake.cli.app import app, use_plain_help
 
+    if {"--help", "-h"} & set(line):
+        use_plain_help()
     try:
         result = typer.main.get_command(app).main(args=line, prog_name="imagelake", standalone_mode=False, obj=out)
     except typer.TyperException as error:

@@ -12,16 +12,24 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any, TextIO
 
-from imagelake.cli.flags import Flags
+from imagelake.cli.flags import Flags, JsonLayout
 from imagelake.cli.plain import safe
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.status import Status
+    from rich.progress import Progress as Spinner
+    from rich.progress import TaskID
 
 _PIPE_WIDTH = 4000
 """Wide enough that no line breaks where nobody looks: a pipe wants one row a line."""
 _STDOUT = 1
+_COLOURS = {
+    **dict.fromkeys(("bar.complete", "bar.finished", "progress.spinner"), "bold"),
+    "bar.pulse": "cyan",  # without a colour rich takes a bright magenta
+    **dict.fromkeys(("bar.back", "progress.elapsed", "progress.remaining"), "dim"),
+    **dict.fromkeys(("progress.download", "progress.filesize", "progress.filesize.total"), "none"),
+}
+"""The terminal's own colour, bold or dim, where rich has yellow and others that a light background swallows."""
 
 
 @dataclass(frozen=True)
@@ -34,15 +42,16 @@ class Shell:
 
 def emit(shell: Shell, document: Mapping[str, Any], show: Callable[[Console], None]) -> None:
     """The result, once: as one JSON document, or shown to people."""
-    if shell.flags.as_json:
-        write_json(shell.out, document)
+    if shell.flags.json_layout is not None:
+        write_json(shell.out, document, shell.flags.json_layout)
     else:
         show(console(shell.out))
 
 
-def write_json(out: TextIO, document: Mapping[str, Any]) -> None:
+def write_json(out: TextIO, document: Mapping[str, Any], layout: JsonLayout = "auto") -> None:
     """One JSON document and a line end; ASCII only, so that no terminal obeys what an upload wrote."""
-    out.write(json.dumps(plain(document), indent=2, allow_nan=False) + "\n")
+    indented = layout == "pretty" or (layout == "auto" and out.isatty())
+    out.write(json.dumps(plain(document), indent=2 if indented else None, allow_nan=False) + "\n")
     out.flush()
 
 
@@ -64,9 +73,12 @@ def plain(value: Any) -> Any:
 def console(stream: TextIO) -> Console:
     """A console that takes text literally: no markup, no emoji names, no colour where nobody looks."""
     from rich.console import Console
+    from rich.theme import Theme
 
     width = None if stream.isatty() else _PIPE_WIDTH
-    return Console(file=stream, markup=False, emoji=False, highlight=False, width=width, soft_wrap=False)
+    return Console(
+        file=stream, markup=False, emoji=False, highlight=False, width=width, soft_wrap=False, theme=Theme(_COLOURS)
+    )
 
 
 def complain(message: str, hint: str | None) -> None:
@@ -84,26 +96,36 @@ def aside(shell: Shell, sentence: str) -> None:
 
 
 class Progress:
-    """Tells what is being done now: a spinner on a terminal, from the first sentence on; nothing anywhere else."""
+    """Tells what is being done now, and for how long the whole has run: on a terminal, from the first sentence on;
+    nothing anywhere else.
+    """
 
     def __init__(self, visible: bool) -> None:
         self._visible = visible
-        self._status: Status | None = None
+        self._spinner: tuple[Spinner, TaskID] | None = None
 
     def __call__(self, sentence: str) -> None:
         """Show this sentence."""
         if not self._visible:
             return
-        if self._status is None:
-            self._status = console(sys.stderr).status(safe(sentence))
-            self._status.start()
-        self._status.update(safe(sentence))
+        if self._spinner is None:
+            self._spinner = _spinner()
+        spinner, task = self._spinner
+        spinner.update(task, description=safe(sentence))
+        spinner.start()
 
     def pause(self) -> None:
         """Clear the line, so that something else can be printed; the next sentence starts it again."""
-        if self._status is not None:
-            self._status.stop()
-            self._status = None
+        if self._spinner is not None:
+            self._spinner[0].stop()
+
+
+def _spinner() -> tuple[Spinner, TaskID]:
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    spinner = Progress(*columns, console=console(sys.stderr), transient=True)
+    return spinner, spinner.add_task("", total=None)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from imagelake.client.opened import OpenLake, target_of
 from imagelake.client.refs import parse_ref
+from imagelake.core.advance import ProgressCallback, ignore_progress
 from imagelake.storage.open_lake import open_lake
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from imagelake.client.labelling.label_pages import Page
     from imagelake.client.quarantine.export import Export
     from imagelake.client.quarantine.list_rejections import Rejections
-    from imagelake.client.query.sql import SqlResult
+    from imagelake.client.query.sql_result import SqlResult
+    from imagelake.client.selection import Splits
     from imagelake.client.serve.tickets import UploadTicket
     from imagelake.client.serve.urls import Urls
     from imagelake.config.settings import S3Settings
@@ -114,7 +116,7 @@ class Lake(OpenLake):
         conditions = chosen.Chosen(rules, paths, upload, entities, closed)
         return rejections.rejections(self._tables(), dataset, conditions, limit)
 
-    def export_rejections(
+    def export_rejections(  # noqa: PLR0913  as rejections
         self,
         dataset: str,
         folder: str | Path,
@@ -123,6 +125,7 @@ class Lake(OpenLake):
         paths: Sequence[str] = (),
         upload: str | None = None,
         entities: Sequence[str] = (),
+        progress: ProgressCallback = ignore_progress,
     ) -> Export:
         """Write what is refused into a new folder, as files that can be mended and delivered again.
 
@@ -131,13 +134,13 @@ class Lake(OpenLake):
         from imagelake.client.quarantine import chosen, export
 
         conditions = chosen.Chosen(rules, paths, upload, entities)
-        return export.export(self._tables(), self.storage, dataset, conditions, Path(folder))
+        return export.export(self._tables(), self.storage, dataset, conditions, Path(folder), progress)
 
-    def report(self, ref: str) -> Report:
+    def report(self, ref: str, *, progress: ProgressCallback = ignore_progress) -> Report:
         """One HTML page about a version or draft, or about what differs between two, written `D@v2..D@v3`."""
         from imagelake.report import build_report
 
-        return build_report.report(self._tables(), self.storage, ref)
+        return build_report.report(self._tables(), self.storage, ref, progress)
 
     def sql(self, query: str, at: str | None = None) -> SqlResult:
         """One SELECT over the views of docs/views.md; they show version `at`, else every dataset's newest."""
@@ -147,18 +150,20 @@ class Lake(OpenLake):
         target = None if at is None else target_of(tables, at)
         return sql.run(views.Scope(tables, target, self._live_runs), query, lambda ref: target_of(tables, ref))
 
-    def verify(self, ref: str, *, rows_only: bool = False) -> Verification:
+    def verify(
+        self, ref: str, *, rows_only: bool = False, progress: ProgressCallback = ignore_progress
+    ) -> Verification:
         """Compute a version's digest anew from its rows and, unless `rows_only`, the hash of every image's bytes."""
         from imagelake.client.inspect import verify
 
         tables = self._tables()
-        return verify.verify(tables, self.storage, target_of(tables, ref), rows_only)
+        return verify.verify(tables, self.storage, target_of(tables, ref), rows_only, progress=progress)
 
     def load(  # noqa: PLR0913  the selection of the command line, by name
         self,
         ref: str,
         *,
-        split: str | None = None,
+        split: Splits | None = None,
         where: str | None = None,
         images: Collection[str] | None = None,
         sample: float | None = None,
@@ -169,11 +174,11 @@ class Lake(OpenLake):
     ) -> Samples:
         """Samples of a version for a trainer: all conditions hold together.
 
-        `where` is a condition over the view images, `images` a list of keys, `sample` a share that follows the bytes.
-        Unlabelled images are left out and counted unless `unlabelled`. `oriented` turns pixels and annotations by
-        EXIF. `part` is (rank, world): one of so many parts in the order of content hashes, equally long as `even` says:
-        pad repeats samples, drop leaves some out, none is uneven. `Samples.ref` loads the same again, and refuses any
-        other digest.
+        `split` is one or a list of them, `where` a condition over the view images, `images` a list of keys, `sample` a
+        share that follows the bytes. Unlabelled images are left out and counted unless `unlabelled`. `oriented` turns
+        pixels and annotations by EXIF. `part` is (rank, world): one of so many parts in the order of content hashes,
+        equally long as `even` says: pad repeats samples, drop leaves some out, none is uneven. `Samples.ref` loads the
+        same again, and refuses any other digest.
         """
         from imagelake.client.data import load
         from imagelake.client.data.order import Part
@@ -190,7 +195,7 @@ class Lake(OpenLake):
         *,
         format: str = "files",
         partition_by: str | Sequence[str] | None = None,
-        split: str | None = None,
+        split: Splits | None = None,
         where: str | None = None,
         images: Collection[str] | None = None,
         sample: float | None = None,
@@ -227,7 +232,7 @@ class Lake(OpenLake):
         self,
         ref: str,
         *,
-        split: str | None = None,
+        split: Splits | None = None,
         where: str | None = None,
         images: Collection[str] | None = None,
         sample: float | None = None,

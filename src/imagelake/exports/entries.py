@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from imagelake.client.data.sample import Annotation, annotation
 from imagelake.client.data.sample_tables import turned_row
 from imagelake.client.sql_text import Row
-from imagelake.geometry.turn import Turn
+from imagelake.geometry.orientation import Orientation
 
 if TYPE_CHECKING:
     from imagelake.client.data.samples import Samples
@@ -77,9 +77,9 @@ def _entries(samples: Samples, start: int, length: int) -> Iterator[Entry]:
 
 
 def _entry(samples: Samples, index: int, row: Row, boxes: list[Row]) -> Entry:
-    turn = Turn(row["orientation"] or 1, row["width"], row["height"])
+    turn = Orientation(row["orientation"] or 1, row["width"], row["height"])
     width, height = turn.width, turn.height
-    if samples.oriented and turn.orientation > 1:
+    if samples.oriented and turn.tag > 1:
         width, height = turn.size
         boxes = [turned_row(box, turn) for box in boxes]
     return Entry(
@@ -89,7 +89,7 @@ def _entry(samples: Samples, index: int, row: Row, boxes: list[Row]) -> Entry:
         split=row["split"],
         width=width,
         height=height,
-        orientation=turn.orientation,
+        orientation=turn.tag,
         labelled=tuple(row["labelled"] or ()),
         attributes=json.loads(row["attributes"]) if row["attributes"] else {},
         annotations=tuple(annotation(box, samples.class_indexes.get(box["category"])) for box in boxes),

@@ -12,7 +12,7 @@ from imagelake.core.digest import nfc
 from imagelake.formats.base import Detection, Tree, Unit, present, read_or_none
 from imagelake.formats.coco import shapes, values
 from imagelake.formats.names import category_name
-from imagelake.formats.records import AnnotationRecord, Box, ImageRecord, Issue, Record
+from imagelake.formats.records import AnnotationRecord, ImageRecord, Issue, Record
 from imagelake.formats.refused import Refused, shown
 from imagelake.formats.small_documents import (
     HEAD,
@@ -24,6 +24,7 @@ from imagelake.formats.small_documents import (
     too_large_issues,
     unreadable_issue,
 )
+from imagelake.geometry.boxes import Box
 from imagelake.storage.label_paths import MAGIC, SCHEMA, by_folder, key_hash
 
 SCORE, _DAMAGED_SCORE = 95, 40

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-Box = tuple[float, float, float, float]
+from imagelake.geometry.boxes import Box
 
 EVERY_KIND = "*"
 """In `ImageRecord.kinds`: the image is labelled for the kinds of all annotations of its upload.

@@ -13,6 +13,7 @@ from imagelake.client import catalog
 from imagelake.client.catalog import Target
 from imagelake.client.delta.tables import Tables
 from imagelake.client.refs import parse_ref
+from imagelake.core.advance import Advance, ProgressCallback, ignore_progress
 from imagelake.errors import UsageError
 from imagelake.report.checks.verdict import Verdict, verdict
 from imagelake.report.difference_report import Comparison
@@ -72,18 +73,21 @@ class Report:
         return {"report": self.ref, "verdict": self.verdict, "counts": dict(self.counts), **self.details}
 
 
-def report(tables: Tables, storage: Storage, text: str) -> Report:
+def report(tables: Tables, storage: Storage, text: str, progress: ProgressCallback = ignore_progress) -> Report:
     """The page of a reference, or of the difference between two of them written `D@v2..D@v3`."""
     ends = _RANGE.match(text)
     if ends:
-        return _difference(tables, storage, _target(tables, ends[1]), _target(tables, ends[2]))
+        return _difference(tables, storage, (_target(tables, ends[1]), _target(tables, ends[2])), progress)
+    progress(Advance("measuring"))
     scope = Scope(tables, storage, _target(tables, text))
     album = Album(tables, storage, scope.target.dataset)
     page = Page(scope.target.name, verdict(scope), sections(scope, album))
-    return _report(page, album, scope.target.name, scope.target.name.replace("@", "-"))
+    return _report(page, album, (scope.target.name, scope.target.name.replace("@", "-")), progress)
 
 
-def _difference(tables: Tables, storage: Storage, before: Target, after: Target) -> Report:
+def _difference(tables: Tables, storage: Storage, ends: tuple[Target, Target], progress: ProgressCallback) -> Report:
+    progress(Advance("comparing"))
+    before, after = ends
     check_rows(tables, after)
     album = Album(tables, storage, after.dataset)
     sketch = changes(Comparison(tables, before, after), totals_of(tables, after))
@@ -91,7 +95,7 @@ def _difference(tables: Tables, storage: Storage, before: Target, after: Target)
     title = f"{before.name}..{after.name}"
     last = after.name.replace("@", "-").removeprefix(f"{before.dataset}-")
     page = Page(title, _summary(found), [(_COMPARED, found)])
-    return _report(page, album, title, f"{before.name.replace('@', '-')}-{last}")
+    return _report(page, album, (title, f"{before.name.replace('@', '-')}-{last}"), progress)
 
 
 def _summary(found: Changes) -> Verdict:
@@ -117,8 +121,10 @@ def _summary(found: Changes) -> Verdict:
 _NOUNS = {"image": ("image", "images"), "annotation": ("annotation", "annotations"), "category": ("class", "classes")}
 
 
-def _report(page: Page, album: Album, ref: str, stem: str) -> Report:
-    album.develop()
+def _report(page: Page, album: Album, names: tuple[str, str], progress: ProgressCallback) -> Report:
+    ref, stem = names
+    album.develop(progress)
+    progress(Advance("writing the page"))
     counts = {name.replace(" ", "_"): number for name, number in page.verdict.numbers}
     html = render(page, album)
     excess = len(html.encode("utf-8")) - MOST_BYTES

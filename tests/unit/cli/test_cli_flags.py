@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -7,13 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagelake.cli.flags import DEFAULT_LAKE, Flags, command, hoist, lake_of
+from imagelake.cli.flags import DEFAULT_LAKE, Flags, command, hoist, json_layout, lake_of
+from imagelake.cli.main import main
 from imagelake.config.settings import load
 from imagelake.errors import UsageError
 
 VERB = ["run", "up.zip", "--dataset", "pets", "--note", "a note"]
 GLOBALS = [
-    ["--json"],
+    ["--json=auto"],
+    ["--json=lines"],
     ["-q"],
     ["-v"],
     ["--lake", "file:///x"],
@@ -39,6 +42,51 @@ def test_flags_may_stand_anywhere_and_the_verb_keeps_its_words(placed: list[tupl
 
 def test_after_two_dashes_nothing_is_a_flag() -> None:
     assert hoist(["sql", "--", "--json"]) == ([], ["sql", "--", "--json"])
+    assert json_layout(["sql", "--", "--json"]) is None
+
+
+def test_json_never_takes_the_next_word_for_its_value() -> None:
+    assert hoist(["--json", "show", "pets"]) == (["--json=auto"], ["show", "pets"])
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("flag", "in_a_pipe", "on_a_terminal"),
+    [("--json", 1, 3), ("--json=auto", 1, 3), ("--json=lines", 1, 1), ("--json=pretty", 3, 3)],
+)
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_document_is_one_line_in_a_pipe_and_indented_on_a_terminal(
+    cli, monkeypatch, flag, in_a_pipe, on_a_terminal, place
+) -> None:
+    line = ["version"]
+    line.insert(place, flag)
+    piped = cli(*line)
+    assert (piped.code, len(piped.out.splitlines())) == (0, in_a_pipe)
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stdout", terminal)
+    assert main(line) == 0
+    assert len(terminal.getvalue().splitlines()) == on_a_terminal
+    assert json.loads(terminal.getvalue()) == piped.document
+
+
+def test_an_error_has_the_layout_that_was_asked_for(cli) -> None:
+    assert len(cli("show", "--json=lines", "--table").out.splitlines()) == 1
+    assert len(cli("show", "--table", "--json=pretty").out.splitlines()) > 1
+
+
+def test_the_last_json_decides(cli) -> None:
+    assert len(cli("--json=pretty", "version", "--json=lines").out.splitlines()) == 1
+
+
+def test_an_unknown_layout_is_refused_as_a_document(cli) -> None:
+    done = cli("version", "--json=yaml")
+    assert (done.code, done.document["error"]["kind"]) == (2, "usage")
+    assert "yaml" in done.document["error"]["message"]
+    assert "--json=lines" in done.document["error"]["hint"]
 
 
 @pytest.mark.parametrize("line", [["show", "--lake"], ["--conf", "--json", "show"], ["show", "--set"]])

@@ -11,7 +11,7 @@ import pytest
 import imagelake
 from imagelake.client.data.samples import Samples
 from imagelake.client.delta.tables import Tables
-from imagelake.geometry.turn import write_runs
+from imagelake.geometry.run_lengths import write_runs
 from imagelake.tables import silver
 from lake_tables import write_rows
 from lakes import LakeMaker

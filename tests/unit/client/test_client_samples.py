@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 import imagelake
 from imagelake.core import heif
 from imagelake.errors import ConfigError, IntegrityError
-from imagelake.geometry.turn import write_runs
+from imagelake.geometry.run_lengths import write_runs
 from imagelake.tables import bronze
 from lake_tables import write_rows
 from lakes import LakeMaker

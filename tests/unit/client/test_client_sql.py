@@ -11,7 +11,7 @@ from imagelake.client.delta.tables import Tables
 from imagelake.client.query.statement import read_statement
 from imagelake.client.query.view_columns import COLUMNS
 from imagelake.errors import IntegrityError, NotFound, UsageError
-from imagelake.tables import gold
+from imagelake.tables import gold, ops
 from lakes import LakeMaker
 from pet_lake import Pets
 
@@ -114,6 +114,23 @@ def test_versions_uploads_rejections_and_runs_are_views(pets: Pets) -> None:
     )
 
 
+def test_what_a_run_reported_is_json_to_ask(pets: Pets) -> None:
+    document = [{"dataset": "pets", "status": "rejected", "source": "file:///in/a.zip", "problem": 'no "zip"'}]
+    end = {"run_id": "r9", "verb": "run", "host": "h", "pid": 1, "program": "0.1.0", "at": pets.maker.now()}
+    start = end | {"phase": "start", "status": "running"}
+    pets.maker.add(ops.RUNS, start, end | {"phase": "end", "status": "rejected", "report": json.dumps(document)})
+    pets.maker.flush()
+    lake = imagelake.open(str(pets.maker.root))
+    query = "select unnest(report::json[]) ->> '$.source' as source from runs where run_id = 'r9'"
+    assert lake.sql(query).rows == (("file:///in/a.zip",),)
+    assert [json.loads(row[0]) for row in lake.sql("select report from runs where status = 'rejected'").rows] == [
+        document
+    ]
+    assert lake.sql("select count(*) from runs where report is null").rows == ((3,),)
+    assert "report" not in lake.runs().as_json()["runs"][0], "it may be long"
+    assert lake.sql("select status from runs where run_id = 'r9'").rows == (("rejected",),)
+
+
 def test_a_version_s_newest_state_shows(pets: Pets) -> None:
     pets.maker.state("pets", 1, "retired")
     pets.maker.flush()
@@ -199,6 +216,30 @@ def test_a_wrong_view_is_answered_with_the_right_ones(pets: Pets) -> None:
 def test_a_syntax_error_says_where(pets: Pets) -> None:
     with pytest.raises(UsageError, match=r"line 2, column 6"):
         pets.lake.sql("select 1\nform images")
+
+
+def test_show_tables_names_the_views_and_describe_their_columns(pets: Pets) -> None:
+    shown = pets.lake.sql("show tables;")
+    assert (shown.columns, [row[0] for row in shown.rows]) == (("name",), list(COLUMNS))
+    for view, columns in COLUMNS.items():
+        described = pets.lake.sql(f"describe {view}")
+        assert described.columns[:2] == ("column_name", "column_type")
+        assert tuple(row[0] for row in described.rows) == columns
+    assert pets.lake.sql("show images").rows == pets.lake.sql("DESC images").rows
+
+
+def test_describe_tells_the_types_of_a_query(pets: Pets) -> None:
+    query = "describe select count(*) as n, any_value(image_key) as k from images_at('pets@v1')"
+    assert [row[:2] for row in pets.lake.sql(query).rows] == [("n", "BIGINT"), ("k", "VARCHAR")]
+    assert pets.lake.sql("select column_name from (describe splits) limit 1").rows == (("dataset",),)
+    with pytest.raises(UsageError, match="imges") as error:
+        pets.lake.sql("describe imges")
+    assert "did you mean images?" in (error.value.hint or "")
+
+
+@pytest.mark.parametrize("end", ["", ";", " ; ;", "; -- ends; here", " -- ends", "; /* a */ -- b\n"])
+def test_a_statement_ends_with_semicolons_and_comments_or_without(pets: Pets, end: str) -> None:
+    assert pets.lake.sql(f"/* ; */ select 'ä;' as x{end}").rows == (("ä;",),)
 
 
 def test_names_in_comments_and_strings_are_no_tables() -> None:

@@ -42,6 +42,14 @@ from pet_lake import Pets
         "install httpfs",
         "export database '{out}'",
         "call enable_logging()",
+        "show databases",
+        "show variables",
+        "show all tables",
+        "show tables from main",
+        "select * from (show tables)",
+        "describe",
+        "describe insert into images values (1)",
+        "describe select * from '{file}'",
     ],
 )
 def test_a_query_can_only_read_the_lake(pets: Pets, tmp_path: Path, query: str) -> None:

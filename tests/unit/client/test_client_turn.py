@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from imagelake.errors import IntegrityError
-from imagelake.geometry.turn import Turn, read_runs, write_runs
+from imagelake.geometry.orientation import Orientation
+from imagelake.geometry.run_lengths import read_runs, write_runs
 
 orientations = st.integers(1, 8)
 sizes = st.tuples(st.integers(1, 9), st.integers(1, 9))
@@ -27,8 +28,8 @@ def shown(image: Image.Image, orientation: int) -> Image.Image:
 @given(orientation=orientations, size=sizes)
 def test_pixels_turn_as_pillow_turns_them(orientation: int, size: tuple[int, int]) -> None:
     image = Image.frombytes("L", size, bytes(range(size[0] * size[1])))
-    turned = Turn(orientation, *size).image(image)
-    assert turned.size == Turn(orientation, *size).size
+    turned = Orientation(orientation, *size).image(image)
+    assert turned.size == Orientation(orientation, *size).size
     assert turned.tobytes() == shown(image, orientation).tobytes()
 
 
@@ -39,7 +40,7 @@ def test_a_box_covers_the_same_pixels_after_turning(orientation: int, size: tupl
     w, h = data.draw(st.integers(1, width - x)), data.draw(st.integers(1, height - y))
     image = Image.new("L", size)
     image.paste(255, (x, y, x + w, y + h))
-    left, top, wide, high = Turn(orientation, *size).box((x, y, w, h))
+    left, top, wide, high = Orientation(orientation, *size).box((x, y, w, h))
     assert shown(image, orientation).getbbox() == (left, top, left + wide, top + high)
 
 
@@ -47,7 +48,7 @@ def test_a_box_covers_the_same_pixels_after_turning(orientation: int, size: tupl
 def test_turning_back_gives_the_same_numbers(
     orientation: int, size: tuple[int, int], x: float, y: float, w: float, h: float
 ) -> None:
-    turn = Turn(orientation, *size)
+    turn = Orientation(orientation, *size)
     assert turn.back.back == turn
     assert turn.back.size == size
     assert turn.back.box(turn.box((x, y, w, h))) == (x, y, w, h)
@@ -59,7 +60,7 @@ def test_turning_back_gives_the_same_numbers(
 def test_a_box_and_its_outline_turn_into_the_same_place(
     orientation: int, size: tuple[int, int], x: float, y: float, w: float, h: float
 ) -> None:
-    turn = Turn(orientation, *size)
+    turn = Orientation(orientation, *size)
     left, top, wide, high = turn.box((x, y, abs(w), abs(h)))
     outline = turn.polygon((x, y, x + abs(w), y, x + abs(w), y + abs(h), x, y + abs(h)))
     assert (min(outline[::2]), min(outline[1::2])) == (left, top)
@@ -68,19 +69,19 @@ def test_a_box_and_its_outline_turn_into_the_same_place(
 
 @given(orientation=orientations, x=st.floats(0, 1e4), y=st.floats(0, 1e4), w=st.floats(0, 1e4), h=st.floats(0, 1e4))
 def test_a_turned_box_keeps_its_sides_exactly(orientation: int, x: float, y: float, w: float, h: float) -> None:
-    turned = Turn(orientation, 4000, 3000).box((x, y, w, h))
+    turned = Orientation(orientation, 4000, 3000).box((x, y, w, h))
     assert sorted(turned[2:]) == sorted((w, h))
 
 
 def test_keypoints_nobody_labelled_stay_at_zero() -> None:
-    assert Turn(3, 10, 10).keypoints((0, 0, 0, 1, 1, 2)) == (0, 0, 0, 9, 9, 2)
+    assert Orientation(3, 10, 10).keypoints((0, 0, 0, 1, 1, 2)) == (0, 0, 0, 9, 9, 2)
 
 
 @given(orientation=orientations, size=sizes, data=st.data())
 def test_a_mask_turns_with_the_pixels(orientation: int, size: tuple[int, int], data: Any) -> None:
     pixels = data.draw(st.binary(min_size=size[0] * size[1], max_size=size[0] * size[1]))
     image = Image.frombytes("L", size, bytes(b & 1 for b in pixels))
-    assert Turn(orientation, *size).mask(encoded(image)) == encoded(shown(image, orientation))
+    assert Orientation(orientation, *size).mask(encoded(image)) == encoded(shown(image, orientation))
 
 
 def encoded(image: Image.Image) -> str:
@@ -108,4 +109,4 @@ def test_known_masks_are_read_as_the_coco_tools_write_them() -> None:
 
 def test_a_mask_of_another_size_is_an_integrity_error() -> None:
     with pytest.raises(IntegrityError, match="covers 4 pixels"):
-        Turn(6, 3, 3).mask(write_runs([4]))
+        Orientation(6, 3, 3).mask(write_runs([4]))

@@ -5,6 +5,7 @@ import hashlib
 import pytest
 
 import imagelake
+from imagelake.core.advance import Advance
 from imagelake.tables import bronze, gold, silver
 from lake_tables import replace_rows, write_rows
 from lakes import LakeMaker
@@ -149,3 +150,17 @@ def test_a_long_list_of_problems_is_cut_and_counted(maker: LakeMaker) -> None:
     problems = imagelake.open(str(maker.root)).verify("pets@draft").problems
     assert len(problems) == 1_001
     assert problems[-1] == "and 5 more problems"
+
+
+def test_progress_counts_rows_and_bytes_up_to_their_totals(pets: Pets) -> None:
+    seen: list[Advance] = []
+    verified = pets.lake.verify("pets@v1", progress=seen.append)
+    last = {advance.stage: advance for advance in seen}
+    assert list(last)[:3] == ["hashing image rows", "hashing annotation rows", "hashing category rows"]
+    assert all(advance.done == advance.total for stage, advance in last.items() if stage != "comparing rows")
+    reading = last["reading images"]
+    assert (reading.done, reading.bytes_done, reading.bytes_total) == (
+        4,
+        verified.bytes_checked,
+        verified.bytes_checked,
+    )

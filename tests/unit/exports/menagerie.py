@@ -8,7 +8,7 @@ from typing import Any
 
 from imagelake.client import lake
 from imagelake.client.lake import Lake
-from imagelake.geometry.outlines import rle_encode
+from imagelake.geometry.run_lengths import write_runs
 from lakes import LakeMaker
 
 WIDTH, HEIGHT = 40, 30
@@ -56,7 +56,7 @@ def annotate(maker: LakeMaker, key: str, image_class: str, chance: random.Random
         length = chance.randint(0, WIDTH * HEIGHT - start)
         values |= {
             "rle_size": [HEIGHT, WIDTH],
-            "rle_counts": rle_encode([start, length, WIDTH * HEIGHT - start - length]),
+            "rle_counts": write_runs([start, length, WIDTH * HEIGHT - start - length]),
         }
     elif kind in ("class", "caption"):
         bbox = None

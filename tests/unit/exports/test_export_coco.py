@@ -19,7 +19,7 @@ from imagelake.exports.layouts import coco
 from imagelake.formats.coco import records as reading
 from imagelake.formats.records import Issue
 from imagelake.formats.trees import FolderTree
-from imagelake.geometry.outlines import rle_encode
+from imagelake.geometry.run_lengths import write_runs
 from lakes import LakeMaker
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "coco"
@@ -117,7 +117,7 @@ def animals(maker: LakeMaker) -> Lake:
     maker.box("d", "x/b.png", "cat", (1, 2, 3.5, 4), attributes='{"attributes":{"occluded":true},"score":0.5,"id":7}')
     polygons = [[0.0, 0.0, 4.0, 0.0, 4.0, 3.0], [5.0, 5.0, 9.0, 5.0, 9.0, 9.5]]
     maker.box("d", "x/b.png", "cat", (0, 0, 9, 9.5), kind="polygon", polygons=polygons, area=15.0)
-    counts = rle_encode([0, 48 * 2, 48 * 62])
+    counts = write_runs([0, 48 * 2, 48 * 62])
     maker.box("d", "a.png", "cat", (0, 0, 2, 48), kind="rle", rle_size=[48, 64], rle_counts=counts, is_crowd=True)
     maker.box("d", "a.png", '"\n</script>=1', (1, 1, 8, 8), keypoints=[2.0, 3.0, 2.0, 0.0, 0.0, 0.0])
     maker.box("d", "a.png", "cat", None, kind="class")
@@ -145,7 +145,7 @@ def test_a_document_says_all_that_the_lake_knows(maker: LakeMaker, tmp_path: Pat
     assert [a["id"] for a in train["annotations"]] == [1, 2]
     assert [image["file_name"] for image in val["images"]] == ["a.png"], "nobody labelled n.png"
     crowd = next(a for a in val["annotations"] if a["iscrowd"])
-    assert crowd["segmentation"] == {"size": [48, 64], "counts": rle_encode([0, 96, 48 * 62])}
+    assert crowd["segmentation"] == {"size": [48, 64], "counts": write_runs([0, 96, 48 * 62])}
     points = next(a for a in val["annotations"] if "keypoints" in a)
     assert (points["keypoints"], points["num_keypoints"]) == ([2, 3, 2, 0, 0, 0], 1)
     assert train["categories"] == val["categories"]

@@ -17,7 +17,7 @@ from zoo import HOSTILE, zoo
 from imagelake.client import lake as client
 from imagelake.errors import IntegrityError
 from imagelake.exports.layouts.cvat.masks import row_mask
-from imagelake.geometry.outlines import rle_encode
+from imagelake.geometry.run_lengths import write_runs
 from lakes import LakeMaker
 
 
@@ -148,7 +148,7 @@ def test_a_mask_covers_the_same_pixels_row_by_row(mask: Any) -> None:
     flat = mask.T.reshape(-1)
     edges = np.flatnonzero(np.diff(flat)) + 1
     runs = np.diff([0, *edges, len(flat)]).tolist()
-    counts = rle_encode([0, *runs] if flat[0] else runs)
+    counts = write_runs([0, *runs] if flat[0] else runs)
     cut = row_mask((mask.shape[0], mask.shape[1], counts))
     drawn = np.zeros_like(mask)
     if cut is not None:
@@ -163,4 +163,4 @@ def test_a_mask_covers_the_same_pixels_row_by_row(mask: Any) -> None:
 
 def test_a_mask_of_another_size_is_refused() -> None:
     with pytest.raises(IntegrityError, match="covers 12 pixels of an image of 5 x 3"):
-        row_mask((3, 5, rle_encode([6, 6])))
+        row_mask((3, 5, write_runs([6, 6])))

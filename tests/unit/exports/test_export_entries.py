@@ -7,7 +7,7 @@ import pytest
 from imagelake.client import lake
 from imagelake.exports import entries as module
 from imagelake.exports.entries import Entry, entries, entry
-from imagelake.geometry.outlines import rle_encode
+from imagelake.geometry.run_lengths import write_runs
 from lakes import LakeMaker
 
 
@@ -25,7 +25,7 @@ def test_entries_are_the_samples_in_their_space(maker: LakeMaker, small_slices: 
             maker.box("d", key, "cat", (left, 1, 2, 3), keypoints=[1.0, 1.0, 2.0], attributes='{"a":[1]}')
     polygon = [[0.0, 0.0, 3.0, 0.0, 3.0, 2.0]]
     maker.box("d", "5.png", "dog", (0, 0, 3, 2), kind="polygon", polygons=polygon, source_id="7")
-    mask = rle_encode([0, 4, 32])
+    mask = write_runs([0, 4, 32])
     maker.box("d", "6.png", "dog", (0, 0, 1, 4), kind="rle", rle_size=[4, 9], rle_counts=mask, is_crowd=True)
     maker.keep("d", [f"{n}.png".encode() for n in range(8)])
     maker.deliver("d")
@@ -33,8 +33,7 @@ def test_entries_are_the_samples_in_their_space(maker: LakeMaker, small_slices: 
     maker.flush()
     samples = lake.open(str(maker.root)).load("d", oriented=oriented)
     expected = [
-        (s.key, s.split, s.width, s.height, s.labelled, s.attributes, s.annotations, s.turn.orientation)
-        for s in samples
+        (s.key, s.split, s.width, s.height, s.labelled, s.attributes, s.annotations, s.turn.tag) for s in samples
     ]
 
     def shown(e: Entry) -> tuple[object, ...]:

@@ -22,7 +22,7 @@ from imagelake.exports.layouts.yolo.layout import label_path
 from imagelake.exports.layouts.yolo.rows import box_row, joined, outline_row, pose_row
 from imagelake.formats.records import AnnotationRecord, CategoryRecord, ImageRecord, Issue
 from imagelake.formats.trees import FolderTree
-from imagelake.geometry.outlines import polygon_area
+from imagelake.geometry.polygons import polygon_area
 from lakes import LakeMaker
 
 SIZES = st.integers(10, 60_000)

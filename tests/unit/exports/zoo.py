@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from imagelake.client import lake
 from imagelake.client.lake import Lake
-from imagelake.geometry.outlines import rle_encode
+from imagelake.geometry.run_lengths import write_runs
 from lakes import LakeMaker
 from pet_lake import picture
 
@@ -36,7 +36,7 @@ def zoo(maker: LakeMaker, codec: str = "stored") -> Lake:
     maker.box("zoo", "cats/a.png", HOSTILE, (0, 0, 7, 5.5), kind="polygon", polygons=parts)
     maker.box("zoo", "cats/a.png", "cat", (0, 0, 3, 2), kind="polygon", polygons=parts[:1])
     maker.box("zoo", "turned.png", "cat", (1, 2, 4, 3), keypoints=KEYPOINTS)
-    counts = rle_encode([6, 12, 30])
+    counts = write_runs([6, 12, 30])
     maker.box("zoo", "turned.png", HOSTILE, (1, 0, 2, 6), kind="rle", rle_size=[6, 8], rle_counts=counts)
     maker.box("zoo", "=1+1 & 'x'.png", HOSTILE, None, kind="class")
     maker.keep("zoo", contents, codec)

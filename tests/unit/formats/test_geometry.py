@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagelake.geometry import boxes, outlines
+from imagelake.geometry import boxes, masks, orientation, polygons, run_lengths
 
 HALVES = st.integers(-200_000, 200_000).map(lambda n: n / 2)
 MASKS = st.tuples(st.integers(1, 12), st.integers(1, 12)).flatmap(
@@ -40,14 +40,14 @@ def encoded(mask: np.ndarray) -> str:
             counts.append(0)
             value = pixel
         counts[-1] += 1
-    return outlines.rle_encode(counts)
+    return run_lengths.write_runs(counts)
 
 
 def test_the_area_of_a_polygon_does_not_depend_on_its_direction() -> None:
     triangle = (0.0, 0.0, 4.0, 0.0, 4.0, 3.0)
-    assert outlines.polygon_area(triangle) == 6.0
-    assert outlines.polygon_area((4.0, 3.0, 4.0, 0.0, 0.0, 0.0)) == 6.0
-    assert outlines.bounds(triangle) == (0.0, 0.0, 4.0, 3.0)
+    assert polygons.polygon_area(triangle) == 6.0
+    assert polygons.polygon_area((4.0, 3.0, 4.0, 0.0, 0.0, 0.0)) == 6.0
+    assert polygons.polygon_bounds(triangle) == (0.0, 0.0, 4.0, 3.0)
 
 
 @given(st.tuples(HALVES, HALVES, HALVES, HALVES))
@@ -62,7 +62,7 @@ def test_voc_corners_count_pixels_from_one_and_belong_to_the_object() -> None:
 
 @given(st.lists(st.integers(0, 1 << 30), max_size=40))
 def test_run_lengths_come_back_from_text(counts: list[int]) -> None:
-    assert outlines.rle_decode(outlines.rle_encode(counts)) == counts
+    assert run_lengths.read_runs(run_lengths.write_runs(counts)) == counts
 
 
 @pytest.mark.parametrize(
@@ -70,28 +70,28 @@ def test_run_lengths_come_back_from_text(counts: list[int]) -> None:
     [([24], "h0"), ([4, 2, 18], "42b0"), ([0, 5, 1, 5, 1], "05100"), ([6, 1, 40, 4, 37, 5], "61X13M1"), ([], "")],
 )
 def test_run_lengths_are_written_as_the_coco_tools_write_them(counts: list[int], text: str) -> None:
-    assert outlines.rle_encode(counts) == text
-    assert outlines.rle_decode(text) == counts
+    assert run_lengths.write_runs(counts) == text
+    assert run_lengths.read_runs(text) == counts
 
 
 @pytest.mark.parametrize("text", ["~", "é", "P", "4P", "/", "oooooooooo0", "\x00", "O"])
 def test_text_that_is_no_run_lengths_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"run length"):
-        outlines.rle_decode(text)
+        masks.rle_area(text)
 
 
 @given(st.text(max_size=30))
 def test_any_text_is_decoded_or_refused(text: str) -> None:
     with suppress(ValueError):
-        assert all(count >= 0 for count in outlines.rle_decode(text))
+        assert masks.rle_area(text) >= 0
 
 
 @given(MASKS)
 def test_area_and_box_of_a_mask_are_those_of_its_pixels(mask: np.ndarray) -> None:
     text = encoded(mask)
     ys, xs = np.nonzero(mask)
-    assert outlines.rle_area(text) == len(xs)
-    box = outlines.rle_bounds(text, *mask.shape)
+    assert masks.rle_area(text) == len(xs)
+    box = masks.rle_bounds(text, *mask.shape)
     if not len(xs):
         assert box == (0.0, 0.0, 0.0, 0.0)
     else:
@@ -101,7 +101,7 @@ def test_area_and_box_of_a_mask_are_those_of_its_pixels(mask: np.ndarray) -> Non
 @given(MASKS, st.sampled_from(sorted(SHOW)))
 def test_a_shown_mask_turns_into_the_raw_one(mask: np.ndarray, orientation: int) -> None:
     shown = SHOW[orientation](mask)
-    size, counts = outlines.rle_to_raw(shown.shape, encoded(shown), orientation)
+    size, counts = masks.rle_to_raw(shown.shape, encoded(shown), orientation)
     assert (size, counts) == (list(mask.shape), encoded(mask))
 
 
@@ -110,10 +110,19 @@ def test_a_shown_mask_turns_into_the_raw_one(mask: np.ndarray, orientation: int)
 )
 def test_a_mask_of_another_size_is_refused_before_a_pixel_is_made(size: tuple[int, int], counts: str) -> None:
     with pytest.raises(ValueError, match="mask of"):
-        outlines.rle_to_raw(size, counts, 6)
+        masks.rle_to_raw(size, counts, 6)
 
 
 def test_no_number_makes_areas_and_bounds_raise() -> None:
     far = (0.0, 0.0, 1e308, 0.0, 1e308, 1e308)
-    assert math.isinf(outlines.polygon_area(far))
-    assert outlines.bounds(far) == (0.0, 0.0, 1e308, 1e308)
+    assert math.isinf(polygons.polygon_area(far))
+    assert polygons.polygon_bounds(far) == (0.0, 0.0, 1e308, 1e308)
+
+
+@given(st.tuples(*[st.floats(-50, 500)] * 2, *[st.floats(0, 500)] * 2), st.integers(1, 8), *[st.integers(1, 400)] * 2)
+def test_a_box_is_turned_to_raw_pixels_as_orientation_turns_it_back(
+    box: boxes.Box, tag: int, width: int, height: int
+) -> None:
+    shown = orientation.Orientation(tag, width, height).back
+    assert orientation.raw_box(box, tag, width, height) == pytest.approx(shown.box(box), abs=1e-9)
+    assert tuple(orientation.raw_points(box[:2], tag, width, height)) == shown.point(*box[:2])

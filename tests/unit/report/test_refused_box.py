@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from imagelake.geometry.turn import Turn
+from imagelake.geometry.orientation import Orientation
 from imagelake.report.checks.refused_box import refused_box
 
-UPRIGHT = Turn(1, 200, 100)
-TURNED = Turn(6, 200, 100)  # shown 100 wide and 200 high
+UPRIGHT = Orientation(1, 200, 100)
+TURNED = Orientation(6, 200, 100)  # shown 100 wide and 200 high
 VOC = "<object><name>cat</name><bndbox><xmin>10</xmin><ymin>20</ymin><xmax> 40 </xmax><ymax>20</ymax></bndbox></object>"
 
 

@@ -14,7 +14,7 @@ from lakes_of_pictures import picture
 from PIL import Image
 
 from imagelake.client import lake as client
-from imagelake.geometry.turn import Turn
+from imagelake.geometry.orientation import Orientation
 from imagelake.report import build_report
 from imagelake.report.pictures import album
 from lakes import LakeMaker
@@ -24,7 +24,7 @@ RED, BLUE = (230, 20, 20), (20, 20, 230)
 
 def cornered(orientation: int, size: tuple[int, int] = (900, 600), form: str = "JPEG") -> bytes:
     """A blue picture whose top left quarter is red where it is shown; stored turned, as the orientation says."""
-    turn = Turn(orientation, *size)
+    turn = Orientation(orientation, *size)
     shown = Image.new("RGB", turn.size, BLUE)
     shown.paste(RED, (0, 0, turn.size[0] // 2, turn.size[1] // 2))
     out, exif = io.BytesIO(), Image.Exif()
@@ -46,7 +46,7 @@ def numbers(text: str) -> list[float]:
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "TIFF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_pictures_are_upright_and_their_boxes_turn_with_them(maker: LakeMaker, orientation: int, form: str) -> None:
-    data, turn = cornered(orientation, form=form), Turn(orientation, 900, 600)
+    data, turn = cornered(orientation, form=form), Orientation(orientation, 900, 600)
     corner = turn.back.box((0, 0, turn.size[0] / 2, turn.size[1] / 2))
     maker.image("pets", "a", data, width=900, height=600, orientation=orientation)
     maker.box("pets", "a", "red", corner)

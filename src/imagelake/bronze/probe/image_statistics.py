@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image, ImageFilter
 
-from imagelake.geometry.upright import upright
+from imagelake.geometry.orientation import upright
 
 COPY_SIDE = 320
 """Brightness, contrast and entropy are of a copy whose longer side is at most so many pixels."""

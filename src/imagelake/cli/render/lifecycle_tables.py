@@ -18,6 +18,7 @@ _COLUMNS = (
     *("change", "rule", "prefix", "does", "now", "objects", "size", "due now", "too small"),
     *("costs/month", "would save/month", "move once"),
 )
+_DROP = ("too small", "move once", "now", "due now", "objects", "costs/month", "size", "would save/month", "does")
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -45,7 +46,7 @@ def applied(to: Console, document: Document) -> None:
     _around(to, document)
     to.print()
     for name in document["restored"]:
-        to.print(f"rule {safe(name)} of somebody else had vanished meanwhile, and is back")
+        to.print(f"rule {safe(name)} of somebody else had vanished meanwhile, and is back", soft_wrap=True)
     kept = len(document["foreign"])
     text = f"{len(changed)} rules written" if document["written"] else "nothing to do: the bucket has the rules"
     to.print(f"{text}; {kept} rules of others kept", style="bold")
@@ -67,13 +68,13 @@ def verified(to: Console, document: Document) -> None:
 
 def _head(to: Console, document: Document) -> None:
     backend = document["backend"]
-    to.print(f"{safe(document['lake'])} on {backend['name']} (known by {safe(backend['known_by'])})")
+    to.print(f"{safe(document['lake'])} on {backend['name']} (known by {safe(backend['known_by'])})", soft_wrap=True)
 
 
 def _rules(to: Console, rules: Sequence[Document]) -> None:
     shown = [_row(rule) for rule in rules]
     if shown:
-        grid(to, shown, filled(shown, _COLUMNS))
+        grid(to, shown, filled(shown, _COLUMNS), drop=_DROP)
     if any(rule["estimate"] for rule in rules):
         to.print("estimates: from a listing, at list prices or those of lifecycle.prices; days count from creation")
 
@@ -104,19 +105,19 @@ def _row(rule: Document) -> dict[str, Any]:
 
 def _around(to: Console, document: Document) -> None:
     for rule in document["left_out"]:
-        to.print(f"left out: {safe(rule['rule'])}: {safe(rule['reason'])}")
+        to.print(f"left out: {safe(rule['rule'])}: {safe(rule['reason'])}", soft_wrap=True)
     for rule in document["foreign"]:
         told = (
             f"{safe(rule['rule_id'] or 'without id')} ({safe(rule['prefix'] or 'whole bucket')}): {safe(rule['does'])}"
         )
         if rule["harm"]:
-            to.print(f"! not ours, {told}\n  HURTS THIS LAKE: {safe(rule['harm'])}", style="bold red")
+            to.print(f"! not ours, {told}\n  HURTS THIS LAKE: {safe(rule['harm'])}", style="bold red", soft_wrap=True)
         else:
-            to.print(f"not ours, kept: {told}")
+            to.print(f"not ours, kept: {told}", soft_wrap=True)
             if rule["warning"]:
-                to.print(f"  mind: {safe(rule['warning'])}")
+                to.print(f"  mind: {safe(rule['warning'])}", soft_wrap=True)
     for note in document["notes"]:
-        to.print(f"note: {safe(note)}")
+        to.print(f"note: {safe(note)}", soft_wrap=True)
 
 
 def _dollars(amount: float) -> str:

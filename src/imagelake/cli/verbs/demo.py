@@ -86,7 +86,7 @@ def _shown(shell: Shell, tell: Progress, steps: Iterator[Step]) -> Iterator[Step
         if not shell.flags.as_json:
             tell.pause()
             to = console(shell.out)
-            to.print(f"\n── {step.title}", style="bold cyan", soft_wrap=True)
+            to.print(f"\n── {step.title}", style="bold", soft_wrap=True)
             if isinstance(step, Ran):
                 (report,) = reports.with_versions(shell, [step.report])
                 reports.show(to, shell, report, suggest=False)
@@ -98,10 +98,11 @@ def _shown(shell: Shell, tell: Progress, steps: Iterator[Step]) -> Iterator[Step
 def _end(shell: Shell, dataset: str, steps: Sequence[Step], runs: Sequence[RunReport]) -> None:
     """The document, or what to try next; a demo that found everything done says so."""
     changed = any(run.published for run in runs)
-    if shell.flags.as_json:
+    if shell.flags.json_layout is not None:
         listed = [_plain(step) for step in steps]
         version = runs[-1].version if runs else None
-        write_json(shell.out, {"dataset": dataset, "version": version, "changed": changed, "steps": listed})
+        document = {"dataset": dataset, "version": version, "changed": changed, "steps": listed}
+        write_json(shell.out, document, shell.flags.json_layout)
         return
     to = console(shell.out)
     if not changed and not any(run.exit_code for run in runs):

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from imagelake.cli import options, selection_options
+from imagelake.cli.bars import bar
 from imagelake.cli.flags import lake_of
 from imagelake.cli.plain import safe
-from imagelake.cli.shell import Shell, console, emit
+from imagelake.cli.shell import emit
+from imagelake.core.advance import Advance
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from imagelake.exports.folder import Progress
     from imagelake.exports.get import Exported
 
 
@@ -44,7 +42,8 @@ def get(  # noqa: PLR0913  the options of a verb are its arguments
     from imagelake.client import lake
 
     keys = None if images is None else selection_options.listed(images)
-    with lake.open(*lake_of(context.obj.flags)) as opened, _bar(context.obj) as progress:
+    with lake.open(*lake_of(context.obj.flags)) as opened, bar(context.obj) as show:
+        show(Advance("choosing images"))
         exported = opened.get(
             ref,
             folder,
@@ -55,35 +54,10 @@ def get(  # noqa: PLR0913  the options of a verb are its arguments
             images=keys,
             sample=sample,
             unlabelled=unlabelled,
-            progress=progress,
+            progress=lambda done, total: show(Advance("writing images", done, total)),
         )
     emit(context.obj, exported.as_json(), lambda to: _show(to, exported))
     return 0
-
-
-@contextmanager
-def _bar(shell: Shell) -> Iterator[Progress]:
-    """A bar of images, with elapsed and remaining time; on a terminal only."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    is_hidden = shell.flags.quiet or not sys.stderr.isatty()
-    with Progress(*columns, console=console(sys.stderr), transient=True, disable=is_hidden) as bar:
-        task = bar.add_task("images", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _show(to: Console, exported: Exported) -> None:

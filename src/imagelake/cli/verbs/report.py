@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from imagelake.cli.bars import bar
 from imagelake.cli.flags import lake_of
 from imagelake.cli.plain import safe
 from imagelake.cli.shell import Shell, console, write_json
@@ -36,14 +37,15 @@ def report(
     shell: Shell = context.obj
     if out == _STDOUT and (shell.flags.as_json or open_it):
         raise UsageError("--out - writes the page to stdout", hint="leave out --json and --open, or name a file")
-    with lake.open(*lake_of(shell.flags)) as opened:
-        page = opened.report(ref)
+    with lake.open(*lake_of(shell.flags)) as opened, bar(shell) as show_progress:
+        page = opened.report(ref, progress=show_progress)
     if out == _STDOUT:
         _to_stdout(page)
         return 0
     path = page.write(out)
-    if shell.flags.as_json:
-        write_json(shell.out, page.as_json() | {"place": str(path), "bytes": len(page.bytes)})
+    if shell.flags.json_layout is not None:
+        document = page.as_json() | {"place": str(path), "bytes": len(page.bytes)}
+        write_json(shell.out, document, shell.flags.json_layout)
     else:
         to = console(shell.out)
         to.print(f"{safe(str(path))}  ({_size(len(page.bytes))})")

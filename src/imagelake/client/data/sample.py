@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from imagelake.core import heif
 from imagelake.errors import ConfigError
-from imagelake.geometry.turn import Box, Turn
+from imagelake.geometry.boxes import Box
+from imagelake.geometry.orientation import Orientation
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -55,7 +56,7 @@ class Sample:
     height: int
     labelled: tuple[str, ...]
     attributes: Mapping[str, Any]
-    turn: Turn
+    turn: Orientation
     oriented: bool
 
     def image(self) -> Image.Image:
@@ -74,7 +75,7 @@ class Sample:
         if shown == self.oriented:
             return image
         turned = (self.turn if self.oriented else self.turn.back).image(image)
-        if self.oriented and self.turn.orientation != 1:
+        if self.oriented and self.turn.tag != 1:
             for key in _METADATA:  # turned now: nobody may turn it again
                 turned.info.pop(key, None)
         return turned

@@ -9,7 +9,7 @@ from imagelake.client.catalog import Target
 from imagelake.client.delta.tables import Tables
 from imagelake.client.delta.version_rows import live
 from imagelake.client.sql_text import Row, name, texts, within
-from imagelake.geometry.turn import Turn
+from imagelake.geometry.orientation import EXCHANGING, Orientation
 from imagelake.tables import silver
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ _WHOLE_IMAGE = tuple(c for c in silver.IMAGES.names if c not in ("split", "width
 _WHOLE_ANNOTATION = tuple(c for c in silver.ANNOTATIONS.names if c != "row_hash")
 _GEOMETRY = ("bbox", "polygons", "rle_size", "rle_counts", "keypoints")
 _LITERALS = 100
-_EXCHANGE = 5
 
 
 def choose_listed(tables: Tables, keys: Sequence[str]) -> str:
@@ -83,7 +82,7 @@ def turned_images(images: pa.Table) -> pa.Table:
     """`width` and `height` of the shown images."""
     import pyarrow.compute as pc
 
-    exchanged = pc.fill_null(pc.greater_equal(images.column("orientation"), _EXCHANGE), False)
+    exchanged = pc.fill_null(pc.greater_equal(images.column("orientation"), EXCHANGING), False)
     sides = {"width": images.column("width"), "height": images.column("height")}
     for side, other in (("width", "height"), ("height", "width")):
         column = pc.if_else(exchanged, sides[other], sides[side])
@@ -105,7 +104,7 @@ def turned_boxes(raw: pa.Table, boxes: pa.Table, of: pa.ChunkedArray) -> pa.Tabl
     if not len(concerned):
         return boxes
     images = raw.select(["orientation", "width", "height"]).take(turning).to_pylist()
-    turns = dict(zip(turning.to_pylist(), (Turn(*row.values()) for row in images), strict=True))
+    turns = dict(zip(turning.to_pylist(), (Orientation(*row.values()) for row in images), strict=True))
     rows = boxes.select(list(_GEOMETRY)).take(concerned).to_pylist()
     rows = [turned_row(row, turns[place]) for row, place in zip(rows, of.take(concerned).to_pylist(), strict=True)]
     count = boxes.num_rows
@@ -124,7 +123,7 @@ def _one_chunk(column: Any) -> pa.Array:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
-def turned_row(row: Row, turn: Turn) -> Row:
+def turned_row(row: Row, turn: Orientation) -> Row:
     """An annotation in the space of the shown image."""
     if row["bbox"] is not None:
         box = turn.box((row["bbox"]["x"], row["bbox"]["y"], row["bbox"]["w"], row["bbox"]["h"]))

@@ -21,6 +21,7 @@ from imagelake.client.inspect.verify_draft import draft_problems
 from imagelake.client.inspect.verify_rows import Problems, row_problems
 from imagelake.client.sql_text import Row, outside, select, within
 from imagelake.core import digest
+from imagelake.core.advance import Advance, ProgressCallback, ignore_progress
 from imagelake.errors import ImagelakeError
 from imagelake.storage.base import Storage
 from imagelake.storage.blobs.location import Place, read_places
@@ -42,6 +43,7 @@ _HASHED: dict[str, tuple[tuple[str, ...], Callable[[Row], bytes]]] = {
 _ROWS_AT_ONCE = 10_000
 _MOST_PROBLEMS = 1_000
 _PLACES_AT_ONCE = 256
+_READING = "reading images"
 
 _Chunk = Sequence[tuple[str, Place]]
 _Checked = list[tuple[int, str | None]]
@@ -102,11 +104,18 @@ class _Findings:
         return (*self.problems, *more)
 
 
-def verify(tables: Tables, storage: Storage, target: Target, rows_only: bool = False, threads: int = 4) -> Verification:
+def verify(
+    tables: Tables,
+    storage: Storage,
+    target: Target,
+    rows_only: bool = False,
+    threads: int = 4,
+    progress: ProgressCallback = ignore_progress,
+) -> Verification:
     """Check a version or draft: row hashes, counts, digests, what holds between rows, unless `rows_only` all bytes."""
     fetch_version(tables, target, bronze.BLOBS)
     found = _Findings()
-    sets = {entity: _set_digest(tables, target, entity, found) for entity in DRAFTS}
+    sets = {entity: _set_digest(tables, target, entity, found, progress) for entity in DRAFTS}
     content = digest.content_digest(sets["image"], sets["annotation"], sets["category"])
     computed = content
     for entity, promised in expected(target).items():
@@ -114,30 +123,37 @@ def verify(tables: Tables, storage: Storage, target: Target, rows_only: bool = F
             found.add(f"{promised} {entity} rows were published, {sets[entity].count} are in the log")
     if target.version is not None:
         stored = catalog.details(tables, target.version, ("digest", "content_digest"))
-        computed = digest.version_digest(content, _set_digest(tables, target, "split", found))
+        computed = digest.version_digest(content, _set_digest(tables, target, "split", found, progress))
         if content != stored["content_digest"]:
             found.add(f"the content digest is {content}, published was {stored['content_digest']}")
         if computed != stored["digest"]:
             found.add(f"the digest is {computed}, published was {stored['digest']}")
+    progress(Advance("comparing rows"))
     for problem in draft_problems(tables, target, sets):
         found.add(problem)
     for problems in row_problems(tables, target, _MOST_PROBLEMS):
         found.add_rows(problems)
-    images, size = (0, 0) if rows_only else _check_bytes(tables, storage, target, found, threads)
+    images, size = (0, 0) if rows_only else _check_bytes(tables, storage, target, found, threads, progress)
     return Verification(target.name, computed, images, size, found.all())
 
 
-def _set_digest(tables: Tables, target: Target, entity: str, found: _Findings) -> digest.SetDigest:
+def _set_digest(
+    tables: Tables, target: Target, entity: str, found: _Findings, progress: ProgressCallback
+) -> digest.SetDigest:
     """The digest of the rows as their columns hash now; a row whose stored hash differs is a problem."""
     columns, hash_of = _HASHED[entity]
     wanted = columns if entity == "split" else tuple(dict.fromkeys((KEYS[entity], *columns, "row_hash")))
     total = digest.SetDigest()
+    count, stage, promised = 0, f"hashing {entity} rows", expected(target).get("image" if entity == "split" else entity)
+    progress(Advance(stage, 0, promised))
     for rows in _batches(tables, f"SELECT {select(wanted)} FROM {live(tables, target, entity, wanted)}", wanted):
         hashes = [_hash(hash_of, row) for row in rows]
         for row, computed in zip(rows, hashes, strict=True):
             if computed is None or computed != row.get("row_hash", computed):
                 found.add(f"{entity} {row[KEYS[entity]]!r}: the row is not the one its hash was made of")
         total += digest.set_digest(h for h in hashes if h is not None)
+        count += len(rows)
+        progress(Advance(stage, count, promised))
     return total
 
 
@@ -155,7 +171,9 @@ def _batches(tables: Tables, sql: str, columns: tuple[str, ...]) -> Iterator[lis
         yield [dict(zip(columns, row, strict=True)) for row in found]
 
 
-def _check_bytes(tables: Tables, storage: Storage, target: Target, found: _Findings, threads: int) -> tuple[int, int]:
+def _check_bytes(
+    tables: Tables, storage: Storage, target: Target, found: _Findings, threads: int, progress: ProgressCallback
+) -> tuple[int, int]:
     """(images, bytes) read; the same bytes under several keys are read once."""
     source = live(tables, target, "image", ("image_key", "content_hash"))
     keys = tables.once("_verify_keys", f"SELECT image_key, content_hash FROM {source}")
@@ -163,10 +181,14 @@ def _check_bytes(tables: Tables, storage: Storage, target: Target, found: _Findi
     places = live_places(tables, target.dataset, keys)
     lost = tables.query(f"SELECT DISTINCT content_hash FROM {keys} WHERE {outside('content_hash', places)}")
     bad = [(row["content_hash"], "its bytes have no place in the lake") for row in lost]
-    size = 0
+    (totals,) = tables.query(f"SELECT count(*) AS files, coalesce(sum(length), 0) AS bytes FROM {places}")
+    files = size = 0
+    progress(Advance(_READING, 0, totals["files"], 0, int(totals["bytes"])))
     with ThreadPoolExecutor(max_workers=threads) as pool:
         for chunk, checked in _ahead(pool, partial(_check_places, storage), _chunks(tables, places), threads):
             size += sum(length for length, _ in checked)
+            files += len(chunk)
+            progress(Advance(_READING, files, totals["files"], size, int(totals["bytes"])))
             bad += [(h, problem) for (h, _), (_, problem) in zip(chunk, checked, strict=True) if problem]
     _add_images(tables, keys, bad, found)
     return int(tables.query(f"SELECT count(*) AS n FROM {keys}")[0]["n"]), size

@@ -9,7 +9,7 @@ from numbers import Real
 from typing import Any
 
 from imagelake.client.data.sample import Annotation
-from imagelake.geometry.turn import read_runs, write_runs
+from imagelake.geometry.run_lengths import read_runs, write_runs
 
 KINDS = ("box", "polygon", "rle", "class")
 

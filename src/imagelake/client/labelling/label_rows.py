@@ -9,8 +9,9 @@ from typing import Any
 from imagelake.client.labelling.label_check import Entry
 from imagelake.client.labelling.saves import Save
 from imagelake.core.digest import annotation_hash, canonical_json, set_digest
-from imagelake.geometry.boxes import clip
-from imagelake.geometry.turn import Box, read_runs
+from imagelake.geometry.boxes import Box, clip
+from imagelake.geometry.polygons import polygon_area
+from imagelake.geometry.run_lengths import read_runs
 
 Row = dict[str, Any]
 
@@ -76,11 +77,5 @@ def _area(entry: Entry, box: Box | None) -> float | None:
     if "rle" in entry:
         return float(sum(read_runs(entry["rle"]["counts"])[1::2]))
     if "polygons" in entry:
-        return float(sum(_polygon_area(part) for part in entry["polygons"]))
+        return float(sum(polygon_area(part) for part in entry["polygons"]))
     return None if box is None else box[2] * box[3]
-
-
-def _polygon_area(points: Sequence[float]) -> float:
-    xs, ys = points[::2], points[1::2]
-    following = zip((*xs[1:], *xs[:1]), (*ys[1:], *ys[:1]), strict=True)
-    return abs(sum(x * y2 - x2 * y for x, y, (x2, y2) in zip(xs, ys, following, strict=True))) / 2

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from imagelake.client.quarantine.list_rejections import RuleCount, rule_counts
 from imagelake.client.quarantine.matching import pictures_of, unmatched
 from imagelake.client.sql_text import select, text
 from imagelake.core import receipt
+from imagelake.core.advance import Advance, ProgressCallback, ignore_progress
 from imagelake.core.upload_paths import check_dataset_id
 from imagelake.storage.base import Storage
 from imagelake.tables import silver
@@ -67,11 +68,21 @@ class Export:
 
 @dataclass(frozen=True)
 class _Lake:
-    """The dataset that is exported, and where it is read."""
+    """The dataset that is exported, where it is read, and who watches."""
 
     tables: Tables
     storage: Storage
     dataset: str
+    progress: ProgressCallback
+
+    def with_bytes(self, stage: str, files: Sequence[File]) -> Iterator[tuple[File, bytes | None]]:
+        """The files with their bytes, counted as they come."""
+        size = 0
+        self.progress(Advance(stage, 0, len(files), size))
+        for count, (file, data) in enumerate(with_bytes(self.tables, self.storage, self.dataset, files), 1):
+            yield file, data
+            size += len(data or b"")
+            self.progress(Advance(stage, count, len(files), size))
 
 
 @dataclass(frozen=True)
@@ -85,14 +96,21 @@ class _Written:
     notes: tuple[str, ...]
 
 
-def export(tables: Tables, storage: Storage, dataset: str, chosen: Chosen, folder: Path) -> Export:
+def export(
+    tables: Tables,
+    storage: Storage,
+    dataset: str,
+    chosen: Chosen,
+    folder: Path,
+    progress: ProgressCallback = ignore_progress,
+) -> Export:
     """Write the chosen open rejections into a folder that is not there yet, or empty: whole, or not at all.
 
     UsageError for a folder that holds something; NotFound when there is no such dataset; else as `condition` says.
     """
     check_dataset_id(dataset)
     check_free(folder)
-    lake, where = _Lake(tables, storage, dataset), condition(tables, dataset, chosen)
+    lake, where = _Lake(tables, storage, dataset, progress), condition(tables, dataset, chosen)
     source = _source(lake)
     ids = [r["upload_id"] for r in tables.query(f"SELECT DISTINCT upload_id FROM {source} WHERE {where}")]
     if not ids:
@@ -106,7 +124,9 @@ def export(tables: Tables, storage: Storage, dataset: str, chosen: Chosen, folde
             (filling / name).mkdir(exist_ok=True)
             parts.append(_upload(lake, upload, where, filling / name, folder / name))
         if len(concerned) > 1:
-            (filling / _README).write_text(_overview(dataset, parts), encoding="utf-8")
+            (filling / _README).write_text(
+                sheet.overview(dataset, {Path(part.folder).name: part.rejections for part in parts}), encoding="utf-8"
+            )
     return Export(dataset, str(folder), sum(part.rejections for part in parts), tuple(parts))
 
 
@@ -123,7 +143,7 @@ def _upload(lake: _Lake, upload: Upload, where: str, root: Path, final: Path) ->
     write(root, receipt.NAME, receipt.to_bytes(upload.upload_id, ids))
     deliver = _command(lake.dataset, upload, written, final)
     rules = _rules(lake, chosen)
-    notes = (*written.notes, *_advice(upload, rules))
+    notes = (*written.notes, *sheet.advice(upload.format, rules))
     full = f"imagelake {deliver}" if deliver else None
     guide = sheet.Guide(lake.dataset, upload.upload_id, upload.source, full, rules, notes)
     (root / _README).write_text(sheet.readme(guide), encoding="utf-8")
@@ -150,12 +170,12 @@ def _files(lake: _Lake, upload: Upload, chosen: str, root: Path) -> _Written:
     paths = f'SELECT "path" FROM {source} WHERE {chosen} AND "path" IS NOT NULL'
     files = refused_files(lake.tables, lake.dataset, upload, paths, {str(row["path"]) for row in pictures})
     made = _Folder(root, upload, _refused(lake, chosen), {str(row["image_key"]) for row in pictures})
-    for file, data in with_bytes(lake.tables, lake.storage, lake.dataset, files):
+    for file, data in lake.with_bytes("writing files", files):
         made.put(file, data)
     if made.unmatched:
         others = image_files(lake.tables, lake.dataset, upload)
         needed = [file for file in pictures_of(others, made.unmatched) if file.path not in made.names]
-        for file, data in with_bytes(lake.tables, lake.storage, lake.dataset, needed):
+        for file, data in lake.with_bytes("writing pictures", needed):
             made.put(file, data)
     return _Written(made.names, made.places, len(made.names) - made.pictures, made.pictures, _remarks(made))
 
@@ -224,7 +244,10 @@ def _remarks(made: _Folder) -> tuple[str, ...]:
 def _sheet(lake: _Lake, chosen: str, written: _Written, ids: list[str]) -> Iterator[dict[str, Any]]:
     """The rows of the sheet, in the order of the files; `ids` gets the id of each."""
     docs: dict[str, str | None] = {}
+    (total,) = lake.tables.query(f"SELECT count(*) AS n FROM {_source(lake)} WHERE {chosen}")
     for row in _rows(lake, chosen):
+        if len(ids) % _BATCH == 0:
+            lake.progress(Advance("writing rows", len(ids), total["n"]))
         ids.append(row["rejection_id"])
         path, locator = row["path"] or "", row["locator"] or ""
         place = coco_documents.place_of(locator)
@@ -270,22 +293,3 @@ def _command(dataset: str, upload: Upload, written: _Written, final: Path) -> st
     if written.documents and upload.format in _DOCUMENTS:
         words += ["--format", str(upload.format)]
     return " ".join([*words, "--mode", "update"] if upload.mode == "update" else words)
-
-
-def _advice(upload: Upload, rules: tuple[RuleCount, ...]) -> list[str]:
-    present = {rule.rule for rule in rules}
-    notes = []
-    if upload.format == LABELS:
-        notes.append("these labels were saved by a labelling tool: save them there once more")
-    if "image.key_taken" in present:
-        notes.append("pictures whose key is taken: rename them, or deliver with --mode update to replace those there")
-    if present & {"image.file_missing", "annotation.image_unknown"}:
-        notes.append("labels that wait for their picture enter with it by themselves; mend only wrong names")
-    return notes
-
-
-def _overview(dataset: str, parts: list[ExportedUpload]) -> str:
-    lines = [f"What was refused of dataset {dataset}: a folder an upload, each delivered by itself.", ""]
-    for part in parts:
-        lines.append(f"{Path(part.folder).name}: {part.rejections:,} rejections; its README.txt says what to do")
-    return "\n".join(lines) + "\n"

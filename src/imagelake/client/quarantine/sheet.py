@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from imagelake.client.inspect.upload_states import LABELS
 from imagelake.client.quarantine.list_rejections import RuleCount
 
 COLUMNS = ("file", "place", "entity", "image", "kind", "rule", "message", "meaning", "delivered_as", "delivered")
@@ -76,6 +77,26 @@ def readme(guide: Guide) -> str:
         lines += [*_STEPS, f"    {guide.command}", ""]
     lines += [f"- {inert(note)}" for note in guide.notes]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def overview(dataset: str, rejections: Mapping[str, int]) -> str:
+    """The README beside the folders of several uploads, which hold so many rejections each."""
+    lines = [f"What was refused of dataset {dataset}: a folder an upload, each delivered by itself.", ""]
+    lines += [f"{folder}: {count:,} rejections; its README.txt says what to do" for folder, count in rejections.items()]
+    return "\n".join(lines) + "\n"
+
+
+def advice(upload_format: str | None, rules: Sequence[RuleCount]) -> list[str]:
+    """Remarks on how to mend what these rules refused."""
+    present = {rule.rule for rule in rules}
+    notes = []
+    if upload_format == LABELS:
+        notes.append("these labels were saved by a labelling tool: save them there once more")
+    if "image.key_taken" in present:
+        notes.append("pictures whose key is taken: rename them, or deliver with --mode update to replace those there")
+    if present & {"image.file_missing", "annotation.image_unknown"}:
+        notes.append("labels that wait for their picture enter with it by themselves; mend only wrong names")
+    return notes
 
 
 _STEPS = (

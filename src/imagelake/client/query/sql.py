@@ -1,30 +1,29 @@
 """`sql`: one SELECT over views of the lake, in a DuckDB that can reach nothing else.
 
 Views: images, annotations, categories, splits, class_stats (of `at`, else of the newest version of every dataset),
-versions, rejections, uploads, runs. Macros: images_at('D@v6'), annotations_at, … for any version, and
-changes('D@v2', 'D@v3') for the rows that differ. Before the user's text runs, DuckDB may open the files of the tables
-it names and nothing else, neither file nor network, and its configuration is locked.
+versions, aliases, rejections, uploads, runs; SHOW TABLES lists them, DESCRIBE their columns. Macros: images_at('D@v6'),
+annotations_at, … for any version, and changes('D@v2', 'D@v3') for the rows that differ. Before the user's text runs,
+DuckDB may open the files of the tables it names and nothing else, neither file nor network, and its configuration is
+locked.
 """
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, time
-from decimal import Decimal
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from imagelake.client.catalog import Target
 from imagelake.client.delta.tables import Tables
 from imagelake.client.diff.diff import Diff, diff
 from imagelake.client.query import views
+from imagelake.client.query.sql_result import ANSWER, SqlResult
 from imagelake.client.query.statement import MACROS, Call, Statement, read_statement
 from imagelake.client.query.view_columns import COLUMNS
 from imagelake.client.query.views import CONTENT, Scope
 from imagelake.client.refs import nearest
-from imagelake.client.sql_text import name, text
+from imagelake.client.sql_text import name, text, texts
 from imagelake.errors import IntegrityError, UsageError
 
 if TYPE_CHECKING:
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 
 Resolve = Callable[[str], Target]
 
-_ZONED = "TIMESTAMP WITH TIME ZONE"
 _BOX = {"x": "DOUBLE", "y": "DOUBLE", "w": "DOUBLE", "h": "DOUBLE"}
 _CHANGE: dict[str, Any] = {
     "entity": "VARCHAR",
@@ -52,22 +50,12 @@ _CHANGE: dict[str, Any] = {
 }
 
 
-@dataclass(frozen=True)
-class SqlResult:
-    """The answer to a query: column names, and rows of Python values (times in UTC, without saying so)."""
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Any, ...], ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """{"columns": [...], "rows": [[...]]}: times as ISO 8601, bytes as hex, NaN and infinities as null."""
-        return {"columns": list(self.columns), "rows": [[_json(v) for v in row] for row in self.rows]}
-
-
 def run(scope: Scope, query: str, resolve: Resolve) -> SqlResult:
     """Run a query; UsageError with DuckDB's message and what there is to select from when it cannot run."""
     con = scope.tables.con
     statement = read_statement(con, query)
+    if statement.shows_tables:
+        statement = replace(statement, text=f"SELECT unnest([{texts(tuple(COLUMNS))}]) AS name")
     views.open_tables(scope, statement.tables)
     for view in COLUMNS:
         if view in statement.tables:
@@ -77,33 +65,22 @@ def run(scope: Scope, query: str, resolve: Resolve) -> SqlResult:
         if calls:
             _create_macro(scope, macro, calls, resolve)
     scope.tables.lock()
-    return _fetch(con, statement)
+    return _answer(con, statement)
 
 
-def _fetch(con: duckdb.DuckDBPyConnection, statement: Statement) -> SqlResult:
+def _answer(con: duckdb.DuckDBPyConnection, statement: Statement) -> SqlResult:
+    """Run the query once, into a table of DuckDB's, which knows its types and hands it over in any form."""
     import duckdb
 
     try:
-        cursor = con.execute(statement.text)
-        names = tuple(d[0] for d in cursor.description or ())
-        types = [str(d[1]) for d in cursor.description or ()]
-        if any(_ZONED in t for t in types):
-            cursor = con.execute(_without_zones(statement.text, types))
-        return SqlResult(names, tuple(cursor.fetchall()))
+        names = tuple(con.sql(statement.text).columns)
+        numbered = ", ".join(f"c{i}" for i in range(len(names)))  # a table cannot have two columns of one name
+        con.execute(f"CREATE TEMP TABLE {ANSWER} AS SELECT * FROM (\n{statement.text}\n) AS q({numbered})")
     except duckdb.IOException as error:
         raise IntegrityError(f"a table file cannot be read: {_first_line(error)}") from None
     except duckdb.Error as error:
         raise UsageError(_first_line(error), hint=_hint(statement)) from None
-
-
-def _without_zones(query: str, types: Sequence[str]) -> str:
-    """The query with zoned times turned to UTC: Python's DuckDB needs a further package to hand them over."""
-    names = [f"c{i}" for i in range(len(types))]
-    items = [
-        f"make_timestamp(epoch_us({c}))" if t == _ZONED else f"{c}::VARCHAR" if _ZONED in t else c
-        for c, t in zip(names, types, strict=True)
-    ]
-    return f"SELECT {', '.join(items)} FROM (\n{query}\n) AS q({', '.join(names)})"
+    return SqlResult(names, con)
 
 
 def _create_macro(scope: Scope, macro: str, calls: Sequence[Call], resolve: Resolve) -> None:
@@ -158,18 +135,3 @@ def _hint(statement: Statement) -> str:
 
 def _first_line(error: BaseException) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-
-
-def _json(value: Any) -> Any:
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, float | Decimal):
-        number = float(value)
-        return number if math.isfinite(number) else None
-    if isinstance(value, datetime | date | time):
-        return value.isoformat()
-    if isinstance(value, bytes | bytearray | memoryview):
-        return bytes(value).hex()
-    if isinstance(value, dict):
-        return {str(k): _json(v) for k, v in value.items()}
-    return [_json(v) for v in value] if isinstance(value, list | tuple) else str(value)

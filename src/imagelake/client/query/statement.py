@@ -22,6 +22,10 @@ _QUERY_NODES = frozenset(("SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NO
 _FUNCTIONS = frozenset(("range", "generate_series", "unnest", "json_each", "json_tree", *MACROS))
 
 
+_TABLES = '"tables"'
+_CATALOGUE = frozenset((_TABLES, '"databases"', '"variables"', "__show_tables_expanded"))
+"""What DuckDB's parser makes of SHOW TABLES, SHOW DATABASES, SHOW VARIABLES and SHOW ALL TABLES."""
+
 _SEES_ALL = frozenset(("STAR", "SHOW_REF", "PIVOT", "POSITIONAL_REFERENCE"))
 """Nodes that stand for columns they do not name."""
 
@@ -39,12 +43,14 @@ class Statement:
     """A query that may run: its text, the tables it names (lower case), and the macros it calls.
 
     `columns` are all the column names it can see (lower case); None when it may see any, as with a star.
+    `shows_tables`: it is SHOW TABLES.
     """
 
     text: str
     tables: frozenset[str]
     calls: tuple[Call, ...]
     columns: frozenset[str] | None
+    shows_tables: bool = False
 
 
 def read_statement(con: duckdb.DuckDBPyConnection, query: str) -> Statement:
@@ -57,13 +63,45 @@ def read_statement(con: duckdb.DuckDBPyConnection, query: str) -> Statement:
         kind = str(node.get("type", ""))
         if kind.endswith("_NODE") and kind not in _QUERY_NODES:
             raise UsageError(f"{kind.removesuffix('_NODE')} inside a query", hint="a query only reads: one SELECT")
-        if kind == "BASE_TABLE":
+        if kind in ("BASE_TABLE", "SHOW_REF") and node.get("table_name"):
             tables.add(str(node["table_name"]).lower())
         elif kind == "TABLE_FUNCTION":
             call = _call(node["function"])
             if call is not None:
                 calls[call] = None
-    return Statement(query.strip().rstrip(";"), frozenset(tables), tuple(calls), _columns(nodes))
+    shown = _show_tables(tree)
+    if not shown:
+        _refuse_catalogue(nodes)
+    return Statement(_without_end(query), frozenset(tables), tuple(calls), _columns(nodes), shown)
+
+
+def _show_tables(tree: Any) -> bool:
+    """Whether the whole statement is SHOW TABLES."""
+    source = tree[0]["node"].get("from_table") or {}
+    return source.get("type") == "SHOW_REF" and source.get("table_name") == _TABLES
+
+
+def _refuse_catalogue(nodes: Iterable[dict[str, Any]]) -> None:
+    """UsageError for SHOW of anything but one view: DuckDB's catalogue holds tables of this program's own."""
+    for node in nodes:
+        listing = str(node.get("table_name")) in _CATALOGUE or node.get("show_type") == "SHOW_FROM"
+        if node.get("type") == "SHOW_REF" and listing:
+            raise UsageError("this SHOW is not for queries here", hint="SHOW TABLES, or DESCRIBE images")
+
+
+def _without_end(query: str) -> str:
+    """The text of one statement without the semicolons at its end, and without what comments stand behind them."""
+    import duckdb
+
+    encoded = query.encode()
+    end = len(encoded)
+    for start, kind in reversed(duckdb.tokenize(query)):
+        if kind == duckdb.token_type.comment:
+            continue
+        if encoded[start : start + 1] != b";":
+            break
+        end = start
+    return encoded[:end].decode().strip()
 
 
 def _parse(con: duckdb.DuckDBPyConnection, query: str) -> Any:

@@ -121,10 +121,24 @@ RUNS = View(
         ViewColumn("host", _TEXT, ops.RUNS.column("host").doc),
         ViewColumn("pid", _NUMBER, ops.RUNS.column("pid").doc),
         ViewColumn("program", _TEXT, ops.RUNS.column("program").doc),
+        ViewColumn("report", _TEXT, "what it reported: JSON, a list with a document for each upload; null without one"),
     ),
 )
 
-VIEWS = (IMAGES, ANNOTATIONS, CATEGORIES, SPLITS, VERSIONS, REJECTIONS, UPLOADS, RUNS, CLASS_STATS)
+ALIASES = View(
+    "aliases",
+    "Every change of an alias, of all datasets; of each alias the row with the highest sequence counts.",
+    (
+        _DATASET,
+        ViewColumn("alias", _TEXT, gold.ALIASES.column("alias").doc),
+        ViewColumn("version", _TEXT, "the name of the version; null where the alias was removed"),
+        ViewColumn("sequence", _NUMBER, gold.ALIASES.column("sequence").doc),
+        ViewColumn("author", _TEXT, gold.ALIASES.column("author").doc),
+        ViewColumn("set_at", _TIME, "when it was set or removed"),
+    ),
+)
+
+VIEWS = (IMAGES, ANNOTATIONS, CATEGORIES, SPLITS, VERSIONS, ALIASES, REJECTIONS, UPLOADS, RUNS, CLASS_STATS)
 
 COLUMNS: dict[str, tuple[str, ...]] = {view.name: view.names for view in VIEWS}
 """Columns of each view."""

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from imagelake.formats.coco.values import number, number_in_text
-from imagelake.formats.records import Box
 from imagelake.formats.refused import Refused, shown
-from imagelake.geometry import outlines
+from imagelake.geometry import masks, run_lengths
+from imagelake.geometry.boxes import Box
+from imagelake.geometry.polygons import polygon_bounds
 
 Polygon = tuple[float, ...]
 
@@ -131,9 +132,9 @@ def _is_infinite_text(value: Any) -> bool:
 
 def _derived(outline: Shape) -> Box | None:
     if outline.polygons is not None:
-        return outlines.bounds([v for part in outline.polygons for v in part])
+        return polygon_bounds([v for part in outline.polygons for v in part])
     if outline.rle_size is not None and outline.rle_counts is not None:
-        return outlines.rle_bounds(outline.rle_counts, *outline.rle_size)
+        return masks.rle_bounds(outline.rle_counts, *outline.rle_size)
     return None
 
 
@@ -166,7 +167,7 @@ def _mask(value: Mapping[str, Any]) -> Shape:
             text = counts
         else:
             raise ValueError(f"mask counts {shown(counts)}; give a list of run lengths or a text")
-        outlines.rle_check(text, height, width)
+        masks.rle_check(text, height, width)
     except ValueError as problem:
         raise Refused("annotation.rle_invalid", str(problem)) from None
     return Shape("rle", rle_size=(height, width), rle_counts=text)
@@ -176,4 +177,4 @@ def _compressed(counts: list[Any], height: int, width: int) -> str:
     pixels = height * width
     if not all(type(run) is int and 0 <= run <= pixels for run in counts):
         raise ValueError(f"run lengths {shown(counts)}; each must be a whole number from 0 to {pixels}")
-    return outlines.rle_encode(counts)
+    return run_lengths.write_runs(counts)

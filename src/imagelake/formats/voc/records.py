@@ -9,12 +9,12 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from imagelake.formats.names import FileName, category_name
-from imagelake.formats.records import AnnotationRecord, Box, ImageRecord, Issue, Record
+from imagelake.formats.records import AnnotationRecord, ImageRecord, Issue, Record
 from imagelake.formats.refused import Refused, shown
 from imagelake.formats.small_documents import Unreadable, number, stem, unreadable_issue
 from imagelake.formats.voc import xml
 from imagelake.formats.voc.images import ends_alike, placed, written_name
-from imagelake.geometry.boxes import voc_to_bbox
+from imagelake.geometry.boxes import Box, voc_to_bbox
 
 KIND = "box"
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from imagelake.formats.records import EVERY_KIND, AnnotationRecord, Box, ImageRecord, Issue, Record
+from imagelake.formats.records import EVERY_KIND, AnnotationRecord, ImageRecord, Issue, Record
 from imagelake.formats.refused import Refused, shown
 from imagelake.formats.small_documents import MAX_RAW, Unreadable, number, unreadable_issue
 from imagelake.formats.text_documents import columns, decoded, lines
@@ -29,7 +29,8 @@ from imagelake.formats.yolo.columns import (
     unread_kind,
 )
 from imagelake.formats.yolo.names import Classes
-from imagelake.geometry.outlines import bounds
+from imagelake.geometry.boxes import Box
+from imagelake.geometry.polygons import polygon_bounds
 
 _LOOKED_AT = 100
 _BY_WIDTH = (WRONG_COLUMNS, MALFORMED, CLASS_WORDS)
@@ -119,7 +120,7 @@ def _annotation(document: str, place: int, line: str, names: _Names) -> Annotati
     try:
         numbers = _numbers(line, tokens, kind, names)
         category = names.category(tokens[0])
-        box = _box(numbers) if kind == BOX else bounds(numbers)
+        box = _box(numbers) if kind == BOX else polygon_bounds(numbers)
         if not all(map(math.isfinite, box)):
             raise Refused("annotation.bbox_not_finite", f"{shown(line)}; the box must be finite")
     except Refused as problem:

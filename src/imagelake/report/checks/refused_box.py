@@ -7,7 +7,8 @@ import math
 import re
 from collections.abc import Sequence
 
-from imagelake.geometry.turn import Box, Turn
+from imagelake.geometry.boxes import Box
+from imagelake.geometry.orientation import Orientation
 
 _NUMBER = r"([-+]?[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?)"
 _MESSAGE = re.compile(rf"\bbox x={_NUMBER} y={_NUMBER} w={_NUMBER} h={_NUMBER}")
@@ -15,7 +16,7 @@ _CORNERS = [re.compile(rf"<{name}>\s*{_NUMBER}\s*</{name}>") for name in ("xmin"
 _MOST_TEXT = 100_000
 
 
-def refused_box(message: str, raw: str | None, turn: Turn) -> Box | None:
+def refused_box(message: str, raw: str | None, turn: Orientation) -> Box | None:
     """x, y, w, h in pixels of the shown image; None when nothing finite can be read.
 
     A message that names a box has it in raw pixels. Else it is read from the payload: `bbox` of COCO, corners of Pascal

@@ -9,7 +9,7 @@ from functools import partial
 
 from imagelake.client.inspect.upload_states import ProblemUpload, problem_uploads
 from imagelake.client.sql_text import Row, select, text
-from imagelake.geometry.turn import Box
+from imagelake.geometry.boxes import Box
 from imagelake.report.checks.refused_box import refused_box
 from imagelake.report.checks.rule_titles import meaning
 from imagelake.report.pictures.album import Album

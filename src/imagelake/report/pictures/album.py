@@ -23,6 +23,7 @@ from typing import Any
 
 from imagelake.client.delta.blob_places import Blob, blobs, read_blob
 from imagelake.client.delta.tables import Tables
+from imagelake.core.advance import Advance, ProgressCallback, ignore_progress
 from imagelake.errors import ImagelakeError
 from imagelake.report.pictures.decode_child import LENGTH, pack
 from imagelake.storage.base import Storage
@@ -67,14 +68,17 @@ class Album:
         self._wishes[content_hash] = Wish(content_hash, orientation or (before.orientation if before else 0), largest)
         return content_hash
 
-    def develop(self) -> None:
+    def develop(self, progress: ProgressCallback = ignore_progress) -> None:
         """Read and decode what was asked for, in that order, each within its time and all within theirs."""
         places = blobs(self._tables, self._dataset, self._wishes)
         deadline = time.monotonic() + SECONDS_ALL
         workers = max(1, min(_WORKERS, os.cpu_count() or 1, len(self._wishes)))
         with _decoders(workers) as pool, ThreadPoolExecutor(workers) as threads:
             one = partial(self._develop, places, pool, deadline)
-            made = list(threads.map(one, self._wishes.values(), range(len(self._wishes))))
+            made = []
+            for picture in threads.map(one, self._wishes.values(), range(len(self._wishes))):
+                made.append(picture)
+                progress(Advance("reading pictures", len(made), len(self._wishes)))
         self._pictures = dict(zip(self._wishes, made, strict=True))
 
     def leave_out(self, length: int) -> None:

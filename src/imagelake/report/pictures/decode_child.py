@@ -11,10 +11,10 @@ import io
 import json
 import struct
 import sys
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from imagelake.core import heif
-from imagelake.geometry.turn import Turn
+from imagelake.geometry.orientation import Orientation
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -72,7 +72,7 @@ def thumbnail(data: bytes, orientation: int, side: int) -> tuple[bytes, tuple[in
     from PIL import Image
 
     with Image.open(io.BytesIO(data)) as image:
-        turn = Turn(orientation or _named_orientation(image), *image.size)
+        turn = Orientation(orientation or _named_orientation(image), *image.size)
         turned_already = image.format == "TIFF"  # Pillow turns TIFFs by itself while loading
         size = image.size if turned_already else turn.size
         image.draft("RGB", (side, side))
@@ -95,7 +95,7 @@ def _plain(image: Image.Image) -> Image.Image:
 
     if image.mode in _DEEP:
         deep = image.convert("F")
-        low, high = deep.getextrema()
+        low, high = cast("tuple[float, float]", deep.getextrema())
         scale = 255 / (high - low) if high > low else 0.0
         return deep.point(lambda v: v * scale - low * scale).convert("L").convert("RGB")
     if image.mode in _ALPHA or "transparency" in image.info:

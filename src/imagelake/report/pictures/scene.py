@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from imagelake.client.sql_text import Row
-from imagelake.geometry.turn import Box, Turn
+from imagelake.geometry.boxes import Box
+from imagelake.geometry.orientation import Orientation
 from imagelake.report.sketch import MOST_DRAWN
 
 _MARGIN = 0.5
@@ -45,12 +46,12 @@ class Scene:
     note: str | None = None
 
 
-def turn_of(row: Row) -> Turn:
+def turn_of(row: Row) -> Orientation:
     """How a row of scope.image_rows is to be shown."""
-    return Turn(row["orientation"], row["width"], row["height"])
+    return Orientation(row["orientation"], row["width"], row["height"])
 
 
-def shapes(rows: Iterable[Row], turn: Turn, look: str) -> list[Shape]:
+def shapes(rows: Iterable[Row], turn: Orientation, look: str) -> list[Shape]:
     """Annotations as shapes of one look; those without a place have none, and outlines only while they are few."""
     drawn: list[Shape] = []
     room = _MOST_NUMBERS
@@ -111,7 +112,7 @@ def is_near(box: Box, size: tuple[int, int]) -> bool:
     return x < width + wide and y < height + high and x + w > -wide and y + h > -high
 
 
-def _of_annotation(row: Row, turn: Turn, look: str) -> list[Shape]:
+def _of_annotation(row: Row, turn: Orientation, look: str) -> list[Shape]:
     title = f"{row['category'] or 'without a class'} ({row['kind']})"
     found = []
     if row["polygons"]:

@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from imagelake.core.digest_columns import annotation_hashes, geometry_column, hashes
-from imagelake.geometry import outlines
+from imagelake.geometry import crossings
+from imagelake.geometry.polygons import polygon_area
 from imagelake.quality.catalogue import FAR
 from imagelake.silver.image_frames import BatchRows, Part, to_columns
 from imagelake.silver.pixels.pixel_rows import ADDED, OFF_PIXELS, OFF_SHARE, to_pixels
@@ -179,7 +180,7 @@ def _area(areas: pa.Array, clipped: Array, shapes: _Shapes, polygons: pa.ListArr
     area = np.where(positive, delivered, clipped[:, 2] * clipped[:, 3])
     missing = ~positive & ~shapes.has_box
     for index in np.flatnonzero(~positive & (shapes.polygons > 0)).tolist():
-        area[index] = float(sum(outlines.polygon_area(part) for part in polygons[index].as_py()))
+        area[index] = float(sum(polygon_area(part) for part in polygons[index].as_py()))
     return pa.array(area, mask=missing)
 
 
@@ -189,7 +190,7 @@ def _with_odd_outlines(flags: pa.ListArray, shapes: _Shapes) -> pa.Array:
     disagrees = has_polygons & _disagree(shapes.boxes, shapes.bounds)
     crossed = np.zeros(len(flags), bool)
     rows = np.repeat(np.arange(len(flags)), shapes.polygons)
-    crossed[rows[outlines.crossing(shapes.points, shapes.parts)]] = True
+    crossed[rows[crossings.crossing(shapes.points, shapes.parts)]] = True
     several = _counts(flags) > 1
     changed = disagrees | crossed | several
     if not changed.any():

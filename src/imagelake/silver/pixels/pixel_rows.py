@@ -12,11 +12,13 @@ from typing import Any
 import pyarrow as pa
 
 from imagelake.core import digest
-from imagelake.geometry import outlines
+from imagelake.geometry import crossings, masks
 from imagelake.geometry.boxes import Box, clip
+from imagelake.geometry.orientation import EXCHANGING, raw_box, raw_points
+from imagelake.geometry.polygons import polygon_area, polygon_bounds
 from imagelake.quality.catalogue import FAR, WAITING
 from imagelake.silver.upload.parsed_records import as_json
-from imagelake.silver.upload.space import ORIENTED, TURNS_SIDES
+from imagelake.silver.upload.space import ORIENTED
 
 _BOX = pa.struct([(side, pa.float64()) for side in "xywh"])
 _HASHES = (("row_hash", pa.binary()), ("geometry_hash", pa.binary()))
@@ -86,16 +88,16 @@ def _in_raw_pixels(row: Row) -> Row:
         box = None if box is None else raw_box(box, *turn)
         polygons = None if polygons is None else [raw_points(p, *turn) for p in polygons]
         if size is not None:
-            size, counts = outlines.rle_to_raw(size, counts, row["orientation"])
+            size, counts = masks.rle_to_raw(size, counts, row["orientation"])
     return {"bbox": box, "polygons": polygons, "rle_size": size, "rle_counts": counts}
 
 
 def _bounds(shapes: Row) -> Box | None:
     """The box around an outline; None where there is none, and of an empty mask."""
     if shapes["polygons"]:
-        return outlines.bounds([value for polygon in shapes["polygons"] for value in polygon])
+        return polygon_bounds([value for polygon in shapes["polygons"] for value in polygon])
     if shapes["rle_size"] is not None:
-        bounds = outlines.rle_bounds(shapes["rle_counts"], *shapes["rle_size"])
+        bounds = masks.rle_bounds(shapes["rle_counts"], *shapes["rle_size"])
         return bounds if bounds[2] > 0 else None
     return None
 
@@ -118,7 +120,7 @@ def _may_be_refused(shapes: Row, bounds: Box | None, row: Row) -> bool:
 def _odd_outline(shapes: Row, bounds: Box | None, box: Box | None) -> list[str]:
     """The rules that an outline breaks by itself, or beside its box; none of them refuses a row by default."""
     odd = ["annotation.box_disagrees"] if box is not None and bounds is not None and _disagree(box, bounds) else []
-    if any(map(outlines.crosses_itself, shapes["polygons"] or ())):
+    if any(map(crossings.crosses_itself, shapes["polygons"] or ())):
         odd.append("annotation.self_intersecting")
     return odd
 
@@ -148,35 +150,6 @@ def _renamed(measures: Row) -> Row:
     return {"area" if name == "final_area" else name: value for name, value in measures.items()}
 
 
-def raw_points(points: Sequence[float], orientation: int, width: int, height: int) -> list[float]:
-    """Points x1, y1, x2, y2, … of the shown image as points of the raw image of that width and height."""
-    out: list[float] = []
-    for x, y in zip(points[::2], points[1::2], strict=True):
-        out.extend(_raw_point(x, y, orientation, width, height))
-    return out
-
-
-def raw_box(box: Box, orientation: int, width: int, height: int) -> Box:
-    """A box of the shown image as a box of the raw image of that width and height."""
-    x, y, w, h = box
-    x1, y1, x2, y2 = raw_points((x, y, x + w, y + h), orientation, width, height)
-    turned = (h, w) if orientation >= TURNS_SIDES else (w, h)
-    return (min(x1, x2), min(y1, y2), *turned)
-
-
-def _raw_point(x: float, y: float, orientation: int, width: int, height: int) -> tuple[float, float]:
-    return {
-        1: (x, y),
-        2: (width - x, y),
-        3: (width - x, height - y),
-        4: (x, height - y),
-        5: (y, x),
-        6: (y, height - x),
-        7: (width - y, height - x),
-        8: (width - y, x),
-    }[orientation]
-
-
 def _untouched(row: Row) -> Row:
     box = _struct(None if row["bbox"] is None else tuple(row["bbox"]))
     kept = {name: row[name] for name in _OUTLINE}
@@ -192,7 +165,7 @@ def _of_image(row: Row) -> Row:
 
 
 def _shown_size(row: Row) -> tuple[int, int]:
-    turned = row["orientation"] >= TURNS_SIDES
+    turned = row["orientation"] >= EXCHANGING
     return (row["height"], row["width"]) if turned else (row["width"], row["height"])
 
 
@@ -219,7 +192,7 @@ def _area(
     if given is not None and given > 0:
         return given
     if rle_size is not None and rle_counts is not None:
-        return float(outlines.rle_area(rle_counts))
+        return float(masks.rle_area(rle_counts))
     if polygons:
-        return float(sum(outlines.polygon_area(p) for p in polygons))
+        return float(sum(polygon_area(p) for p in polygons))
     return None if box is None else box[2] * box[3]

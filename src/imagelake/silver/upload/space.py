@@ -5,10 +5,9 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-SAME, RAW, ORIENTED, ASSUMED, SWAPPED, MISMATCH = "same", "raw", "oriented", "assumed", "swapped", "mismatch"
+from imagelake.geometry.orientation import EXCHANGING
 
-TURNS_SIDES = 5
-"""EXIF orientations from here on swap width and height."""
+SAME, RAW, ORIENTED, ASSUMED, SWAPPED, MISMATCH = "same", "raw", "oriented", "assumed", "swapped", "mismatch"
 
 
 def with_space(resolved: DataFrame, sizes: DataFrame) -> DataFrame:
@@ -32,7 +31,7 @@ def _space() -> Column:
     undeclared = F.coalesce("width", F.lit(0)).isin(0) | F.coalesce("height", F.lit(0)).isin(0)
     as_raw = (F.col("width") == width) & (F.col("height") == height)
     as_turned = (F.col("width") == height) & (F.col("height") == width)
-    turns = orientation >= TURNS_SIDES
+    turns = orientation >= EXCHANGING
     return (
         F.when(width.isNull(), ASSUMED)
         .when(undeclared, F.when(orientation == 1, SAME).otherwise(ASSUMED))

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from imagelake.errors import IntegrityError
-from imagelake.geometry.turn import read_runs
+from imagelake.geometry.run_lengths import read_runs
 
 _RUNS = re.compile(b"\0+|\1+")
 

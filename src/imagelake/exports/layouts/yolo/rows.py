@@ -8,11 +8,11 @@ from imagelake.client.data.sample import Annotation
 from imagelake.exports.entries import Entry
 from imagelake.exports.folder import Folder
 from imagelake.exports.keypoints import has_keypoints, keypoints_of
+from imagelake.geometry.boxes import Box
 
 Row = Callable[[Annotation, Entry, Folder], str | None]
 """The row of an annotation; None when the format cannot hold it, which is counted."""
 
-Box = tuple[float, float, float, float]
 
 _DECIMALS = 10
 """Reading a row gives the pixels back within a thousandth, whatever the image's size."""

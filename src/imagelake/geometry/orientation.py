@@ -13,37 +13,37 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imagelake.errors import IntegrityError
-from imagelake.geometry.upright import upright
+from imagelake.geometry.boxes import Box
+from imagelake.geometry.run_lengths import read_runs, write_runs
 
 if TYPE_CHECKING:
     from PIL import Image
 
-Box = tuple[float, float, float, float]
-
 _MIRROR_X = frozenset((2, 3, 6, 7))
 """Orientations whose shown x runs against the raw axis it comes from; 5 to 8 exchange the axes as well."""
 _MIRROR_Y = frozenset((3, 4, 7, 8))
-_EXCHANGE = 5
+EXCHANGING = 5
+"""From this orientation on rows and columns are exchanged."""
 _RUNS = re.compile(b"\0+|\1+")
 
 
 @dataclass(frozen=True)
-class Turn:
-    """Turns what belongs to a raw image of a size in pixels into the space of the shown one."""
+class Orientation:
+    """The EXIF tag of an image, and its raw width and height in pixels: turns raw coordinates into shown ones."""
 
-    orientation: int
+    tag: int
     width: int
     height: int
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height of the shown image."""
-        return (self.height, self.width) if self.orientation >= _EXCHANGE else (self.width, self.height)
+        return (self.height, self.width) if self.tag >= EXCHANGING else (self.width, self.height)
 
     @property
-    def back(self) -> Turn:
+    def back(self) -> Orientation:
         """The turn from the shown image to the raw one."""
-        return Turn({6: 8, 8: 6}.get(self.orientation, self.orientation), *self.size)
+        return Orientation({6: 8, 8: 6}.get(self.tag, self.tag), *self.size)
 
     def point(self, x: float, y: float) -> tuple[float, float]:
         """A point."""
@@ -52,11 +52,11 @@ class Turn:
 
     def box(self, box: Box) -> Box:
         """A box x, y, w, h; its sides stay exactly as long as they are."""
-        x, y, w, h = (box[1], box[0], box[3], box[2]) if self.orientation >= _EXCHANGE else box
+        x, y, w, h = (box[1], box[0], box[3], box[2]) if self.tag >= EXCHANGING else box
         width, height = self.size
-        if self.orientation in _MIRROR_X:
+        if self.tag in _MIRROR_X:
             x = width - (x + w)
-        if self.orientation in _MIRROR_Y:
+        if self.tag in _MIRROR_Y:
             y = height - (y + h)
         return (x, y, w, h)
 
@@ -72,7 +72,7 @@ class Turn:
 
     def image(self, image: Image.Image) -> Image.Image:
         """Pixels."""
-        return upright(image, self.orientation)
+        return upright(image, self.tag)
 
     def mask(self, counts: str) -> str:
         """A mask of the raw size as COCO compressed run lengths; IntegrityError when it does not cover that size."""
@@ -84,37 +84,52 @@ class Turn:
         # run lengths go column by column: as rows they are the image mirrored at its diagonal
         flipped = Image.frombytes("L", (self.height, self.width), pixels)
         turned = self.image(flipped.transpose(Image.Transpose.TRANSPOSE)).transpose(Image.Transpose.TRANSPOSE)
-        found = turned.tobytes()
-        runs = [m.end() - m.start() for m in _RUNS.finditer(found)]
-        return write_runs([0, *runs] if found.startswith(b"\1") else runs)
+        shown = turned.tobytes()
+        runs = [m.end() - m.start() for m in _RUNS.finditer(shown)]
+        return write_runs([0, *runs] if shown.startswith(b"\1") else runs)
 
 
-def read_runs(counts: str) -> list[int]:
-    """Run lengths of COCO's compressed text: groups of five bits, lowest first; from the fourth run on differences to
-    the run two before (COCO API, mask format)."""
-    runs: list[int] = []
-    value = shift = 0
-    for char in counts.encode():
-        group = char - 48
-        value |= (group & 0x1F) << shift
-        shift += 5
-        if group & 0x20:
-            continue
-        if group & 0x10:
-            value -= 1 << shift
-        runs.append(value + (runs[-2] if len(runs) > 2 else 0))
-        value = shift = 0
-    return runs
+def upright(image: Image.Image, orientation: int) -> Image.Image:
+    """The picture as it is shown, from its raw pixels; itself for orientation 1."""
+    from PIL import Image  # the command line starts without it
+
+    methods = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_270,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_90,
+    }
+    method = methods.get(orientation)
+    return image if method is None else image.transpose(method)
 
 
-def write_runs(runs: Sequence[int]) -> str:
-    """Run lengths as COCO's compressed text."""
-    text = bytearray()
-    for place, run in enumerate(runs):
-        value, more = run - (runs[place - 2] if place > 2 else 0), True
-        while more:
-            group = value & 0x1F
-            value >>= 5
-            more = value != (-1 if group & 0x10 else 0)
-            text.append(48 + (group | (0x20 if more else 0)))
-    return text.decode()
+def raw_points(points: Sequence[float], orientation: int, width: int, height: int) -> list[float]:
+    """Points x1, y1, x2, y2, … of the shown image as points of the raw image of that width and height."""
+    out: list[float] = []
+    for x, y in zip(points[::2], points[1::2], strict=True):
+        out.extend(_raw_point(x, y, orientation, width, height))
+    return out
+
+
+def raw_box(box: Box, orientation: int, width: int, height: int) -> Box:
+    """A box of the shown image as a box of the raw image of that width and height."""
+    x, y, w, h = box
+    x1, y1, x2, y2 = raw_points((x, y, x + w, y + h), orientation, width, height)
+    turned = (h, w) if orientation >= EXCHANGING else (w, h)
+    return (min(x1, x2), min(y1, y2), *turned)
+
+
+def _raw_point(x: float, y: float, orientation: int, width: int, height: int) -> tuple[float, float]:
+    return {
+        1: (x, y),
+        2: (width - x, y),
+        3: (width - x, height - y),
+        4: (x, height - y),
+        5: (y, x),
+        6: (y, height - x),
+        7: (width - y, height - x),
+        8: (width - y, x),
+    }[orientation]

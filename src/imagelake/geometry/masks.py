@@ -1,9 +1,4 @@
-"""Areas, bounds, corner conventions and run-length masks, in plain arithmetic on checked numbers.
-
-Masks are COCO's run lengths: the pixels of the mask column by column, counted in runs that alternate between
-background and object and start with background. Compressed, each run is written in groups of five bits, the lowest
-first, as characters from `0` on; bit 0x20 says that more follow, bit 0x10 of the last one is the sign; from the fourth
-run on the difference to the run two before is written (COCO API, mask format).
+"""Masks as COCO's compressed run lengths (see run_lengths): checked, measured, turned. Needs numpy.
 
 No native mask library is used: those crash the process on numbers that are not finite.
 """
@@ -16,15 +11,11 @@ from typing import Any
 import numpy as np
 
 from imagelake.geometry.boxes import Box
+from imagelake.geometry.orientation import EXCHANGING
+from imagelake.geometry.run_lengths import write_runs
 
 MAX_MASK_PIXELS = 1 << 28
 """Larger masks are refused: turning one into pixels takes a byte for each."""
-
-_MAX_CROSSED = 300
-"""Each edge of a polygon is compared with each other one."""
-
-_MAX_SIDES = 1 << 15
-"""Pairs of edges that are compared at once: their arrays stay in the processor's cache."""
 
 _FIRST = ord("0")
 _LAST = _FIRST + 0x3F
@@ -32,68 +23,6 @@ _MAX_GROUPS = 7
 """Seven groups of five bits hold every run of a mask that may exist."""
 
 Array = Any
-
-
-def polygon_area(points: Sequence[float]) -> float:
-    """Area enclosed by a polygon x1, y1, x2, y2, … in square units (shoelace formula, without sign)."""
-    xs, ys = points[::2], points[1::2]
-    following = zip((*xs[1:], *xs[:1]), (*ys[1:], *ys[:1]), strict=True)
-    return abs(sum(x * y2 - x2 * y for x, y, (x2, y2) in zip(xs, ys, following, strict=True))) / 2
-
-
-def crosses_itself(points: Sequence[float]) -> bool:
-    """Whether two edges of the polygon x1, y1, x2, y2, … cross, not merely touch; False above 300 points, unasked."""
-    corners = np.asarray(points, dtype=np.float64).reshape(-1, 2)
-    return bool(crossing(corners, np.array([len(corners)]))[0])
-
-
-def crossing(corners: Array, counts: Array) -> Array:
-    """`crosses_itself` of many polygons: shape (polygons,).
-
-    corners: (points, 2), those of one polygon after those of the other; counts: points of each polygon, (polygons,).
-    Edges cross when the ends of each lie on both sides of the other. Polygons of as many points are asked together.
-    """
-    crossed = np.zeros(len(counts), bool)
-    starts = np.cumsum(counts) - counts
-    for count in np.unique(counts[(counts > 3) & (counts <= _MAX_CROSSED)]).tolist():
-        polygons = np.flatnonzero(counts == count)
-        size = max(1, _MAX_SIDES // (count * count))
-        for begin in range(0, len(polygons), size):
-            several = polygons[begin : begin + size]
-            crossed[several] = _crossed(corners[starts[several][:, None] + np.arange(count)])
-    return crossed
-
-
-def _crossed(start: Array) -> Array:
-    """Whether edges cross, of polygons (polygons, points, 2)."""
-    with np.errstate(over="ignore", invalid="ignore"):  # points beyond any image
-        way = np.roll(start, -1, axis=1) - start
-        x, y = (start[:, None, :, axis] - start[:, :, None, axis] for axis in (0, 1))
-        # [polygon, i, j]: on which side of edge i the start of edge j lies
-        side = way[:, :, None, 0] * y - way[:, :, None, 1] * x
-        separates = side * np.roll(side, -1, axis=2) < 0
-    return (separates & separates.transpose(0, 2, 1)).any(axis=(1, 2))
-
-
-def bounds(points: Sequence[float]) -> Box:
-    """The smallest box x, y, w, h around points x1, y1, x2, y2, …"""
-    xs, ys = points[::2], points[1::2]
-    left, top = min(xs), min(ys)
-    return (left, top, max(xs) - left, max(ys) - top)
-
-
-def rle_encode(counts: Sequence[int]) -> str:
-    """Run lengths as compressed text."""
-    text = bytearray()
-    for place, count in enumerate(counts):
-        _put(text, count - counts[place - 2] if place > 2 else count)
-    return text.decode("ascii")
-
-
-def rle_decode(text: str) -> list[int]:
-    """The run lengths of a compressed text; ValueError when it is not one."""
-    runs: list[int] = _runs(text).tolist()
-    return runs
 
 
 def rle_area(counts: str) -> int:
@@ -136,12 +65,12 @@ def rle_to_raw(size: Sequence[int], counts: str, orientation: int) -> tuple[list
     values = (np.arange(len(runs)) & 1).astype(np.uint8)
     shown = np.repeat(values, runs).reshape(width, height).T
     raw = _turned_back(shown, orientation)
-    return [int(raw.shape[0]), int(raw.shape[1])], rle_encode(_run_lengths(raw.T.reshape(-1)))
+    return [int(raw.shape[0]), int(raw.shape[1])], write_runs(_run_lengths(raw.T.reshape(-1)))
 
 
 def _turned_back(shown: Array, orientation: int) -> Array:
     """The raw pixels of shown ones: 2 to 4 mirror, 5 to 8 exchange rows and columns as well (EXIF 2.3, 0x0112)."""
-    turned = shown.T if orientation >= 5 else shown
+    turned = shown.T if orientation >= EXCHANGING else shown
     if orientation in (2, 3, 7, 8):
         turned = turned[:, ::-1]
     if orientation in (3, 4, 6, 7):
@@ -166,15 +95,6 @@ def _checked(counts: str, height: int, width: int) -> Array:
     if total != height * width:
         raise ValueError(f"the runs cover {total} pixels, a mask of {height} x {width} has {height * width}")
     return runs
-
-
-def _put(text: bytearray, value: int) -> None:
-    more = True
-    while more:
-        group = value & 0x1F
-        value >>= 5
-        more = value != (-1 if group & 0x10 else 0)
-        text.append(_FIRST + (group | 0x20 if more else group))
 
 
 def _runs(text: str) -> Array:

@@ -47,4 +47,4 @@ def declared_rows(spec: TableSpec, log: DeltaTable, dataset: str | None) -> pa.T
 def select_rows(log: DeltaTable, dataset: str | None, columns: Sequence[str], where: pc.Expression | None) -> pa.Table:
     """These columns of the rows that meet the condition, of one dataset if given."""
     partitions = [("dataset", "=", dataset)] if dataset is not None else None
-    return log.to_pyarrow_table(partitions=partitions, columns=list(columns), filters=where)
+    return log.to_pyarrow_dataset(file_pruning_predicate=partitions).to_table(columns=list(columns), filter=where)

@@ -121,7 +121,7 @@ class DeltaStore:
 
     def scan(self, spec: TableSpec, dataset: str, version: int | None = None) -> ds.Dataset:
         """A dataset's rows at a Delta version if given, for queries that read columns piece by piece."""
-        return self._log(spec, version).to_pyarrow_dataset(partitions=[("dataset", "=", dataset)])
+        return self._log(spec, version).to_pyarrow_dataset(file_pruning_predicate=[("dataset", "=", dataset)])
 
     def frame(self, spec: TableSpec, rows: Sequence[Mapping[str, Any]]) -> DataFrame:
         """A few rows as a frame of the table; a name a row lacks is null."""

@@ -37,7 +37,6 @@ SINGLE = """
 import sys, time
 from concurrent.futures import ThreadPoolExecutor
 import imagelake
-from imagelake.storage.blobs.location import Place
 lake = imagelake.open(sys.argv[1])
 samples = lake.load("big@v1")
 uris = samples.places["uri"].to_pylist()[: int(sys.argv[4])]

@@ -1,14 +1,17 @@
-"""Writes docs/tables.md and docs/checks.md from the declarations in the code: python docs/generate.py"""
+"""Writes the pages, or parts of pages, that the code itself says: python docs/generate.py"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import ast
+import runpy
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from imagelake.quality.catalogue import RULES
 from imagelake.tables import ALL
 
 HERE = Path(__file__).parent
+SOURCE = HERE.parent / "src" / "imagelake"
 
 
 def tables() -> str:
@@ -19,6 +22,13 @@ def tables() -> str:
 def checks() -> str:
     """Every rule with its severity."""
     return "\n".join(_checks()) + "\n"
+
+
+def architecture() -> str:
+    """The page as it is, with the map of modules made anew."""
+    before, start, rest = (HERE / "architecture.md").read_text("utf-8").partition("<!-- modules -->\n")
+    _, end, after = rest.partition("<!-- end of modules -->\n")
+    return before + start + "\n".join(_modules()) + "\n" + end + after
 
 
 def _tables() -> Iterator[str]:
@@ -63,6 +73,32 @@ def _checks() -> Iterator[str]:
                 yield f"| `{rule.id}` | {rule.severity} | {others} | {rule.doc} |"
 
 
+def _modules() -> Iterator[str]:
+    """A row for each module at the top and each package, with the first sentence of its docstring."""
+    yield "| module | what it is for |\n|---|---|"
+    files = [*SOURCE.glob("*.py"), *SOURCE.glob("*/**/__init__.py")]
+    for file in sorted(files, key=_module):
+        text = ast.get_docstring(ast.parse(file.read_text("utf-8"))) or ""
+        summary = " ".join(text.partition("\n\n")[0].split()).replace("|", "\\|")
+        yield f"| `{_module(file)}` | {summary} |"
+
+
+def _module(file: Path) -> str:
+    """The path of a module below the sources: a package as a folder, a file as it is called."""
+    path = file.relative_to(SOURCE)
+    return path.as_posix() if len(path.parts) == 1 else f"{path.parent.as_posix()}/"
+
+
+PAGES: Mapping[str, Callable[[], str]] = {
+    "tables": tables,
+    "checks": checks,
+    "architecture": architecture,
+    "views": runpy.run_path(str(HERE / "generate_views.py"))["views"],
+    "api": runpy.run_path(str(HERE / "generate_api.py"))["api"],
+}
+"""Each generated page and what makes it."""
+
+
 if __name__ == "__main__":
-    (HERE / "tables.md").write_text(tables(), "utf-8")
-    (HERE / "checks.md").write_text(checks(), "utf-8")
+    for page, make in PAGES.items():
+        (HERE / f"{page}.md").write_text(make(), "utf-8")

@@ -13,7 +13,7 @@ from imagelake.client.lake import Lake
 from imagelake.errors import Conflict
 from imagelake.storage.s3.bucket_storage import S3Storage
 from imagelake.storage.s3.client import Keys
-from imagelake.storage.s3.presign import presigned_get
+from presigned import presigned_get
 
 
 @pytest.fixture

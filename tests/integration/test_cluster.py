@@ -14,7 +14,7 @@ from tests.servers.spark_cluster import bare_python, standalone
 from tests.spark.helpers import BCCD_DIGEST
 
 import imagelake
-from imagelake.client.query.views import COLUMNS
+from imagelake.client.query.view_columns import COLUMNS
 from imagelake.engine.conf import FAST_START, SMALL
 
 ROOT = Path(__file__).parents[2]

@@ -16,7 +16,8 @@ from imagelake.errors import NotFound
 from imagelake.runs.landing import waiting
 from imagelake.storage.blobs.local_writer import blob_path
 from imagelake.storage.s3.capabilities import unfinished
-from imagelake.storage.s3.presign import presigned_get, presigned_put, put_headers
+from imagelake.storage.s3.presign import presigned_put, put_headers
+from presigned import presigned_get
 
 SECRET = "lakesecret123"
 

@@ -210,7 +210,10 @@ def test_options_that_differ_are_refused_and_move_nothing(ctx):
         assert f"imagelake publish fixed@v1 {command}" in str(error.value.hint) or command in str(error.value.hint)
     assert handmade.splits(ctx, "fixed") == splits
     report = handmade.released(ctx, "fixed", split=SHARES)
-    assert (report.version, report.warnings) == ("fixed@v2", {})
+    assert (report.version, report.warnings, report.notices) == ("fixed@v2", {}, ())
+    again = handmade.released(ctx, "fixed", split=SHARES)
+    assert (again.status, again.version) == ("unchanged", "fixed@v2")
+    assert "imagelake publish fixed@v2 --split …" in again.notices[0]
     assert {key: handmade.splits(ctx, "fixed")[key] for key in splits} == splits
 
 

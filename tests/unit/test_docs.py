@@ -19,9 +19,12 @@ from imagelake.client.data.stream import Stream
 from imagelake.client.lake import Lake
 from imagelake.config.dataset_settings import DatasetSettings
 from imagelake.config.settings import validate
+from imagelake.geometry.boxes import voc_to_bbox
+from imagelake.spark import Lakehouse
 
 REFERENCE = ROOT / "docs/reference.md"
 OPERATE = ROOT / "docs/operate.md"
+PYPROJECT = ROOT / "pyproject.toml"
 ON_PAGES = [pytest.param(page, id=page.name) for page in PAGES]
 
 
@@ -47,6 +50,7 @@ def test_python_compiles_and_its_names_exist(page: Path) -> None:
         "stream": Stream,
         "sample": Sample,
         "annotation": Annotation,
+        "lakehouse": Lakehouse,
     }
     for block in blocks(page, "python"):
         for node in ast.walk(ast.parse(block)):
@@ -70,6 +74,45 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert there.exists(), target
         if anchor:
             assert anchor in anchors(there), f"{target}#{anchor}"
+
+
+def test_every_page_is_reached_from_the_index() -> None:
+    reached: set[Path] = set()
+    waiting = [ROOT / "docs" / "index.md"]
+    while waiting:
+        page = waiting.pop()
+        if page in reached:
+            continue
+        reached.add(page)
+        targets = [(page.parent / target).resolve() for target, _ in links(page) if target]
+        waiting += [target for target in targets if target.suffix == ".md"]
+        waiting += [decision for target in targets if target.is_dir() for decision in target.glob("*.md")]
+    assert [page.name for page in (ROOT / "docs").rglob("*.md") if page not in reached] == []
+
+
+def test_the_index_lists_every_page() -> None:
+    index = ROOT / "docs" / "index.md"
+    listed = {target for target, _ in links(index)}
+    assert [page.name for page in (ROOT / "docs").glob("*.md") if page != index and page.name not in listed] == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])
+def test_the_pythons_of_a_page_are_those_of_the_package(page: str) -> None:
+    requires = re.search(r'^requires-python = ">=3\.(\d+),<3\.(\d+)"$', PYPROJECT.read_text("utf-8"), re.MULTILINE)
+    assert requires is not None
+    first, after = map(int, requires.groups())
+    ranges = re.findall(r"Python (3\.\d+) to (3\.\d+)", (ROOT / page).read_text("utf-8"))
+    assert ranges == [(f"3.{first}", f"3.{after - 1}")]
+
+
+def test_the_corners_of_voc_are_read_as_the_page_of_formats_says() -> None:
+    text = (ROOT / "docs" / "formats.md").read_text("utf-8")
+    (example,) = re.findall(
+        r"`xmin=(\d+) ymin=(\d+) xmax=(\d+) ymax=(\d+)` is the box (\d+), (\d+), (\d+), (\d+)", text
+    )
+    corners, box = tuple(map(float, example[:4])), tuple(map(float, example[4:]))
+    assert voc_to_bbox(*corners) == box
+    assert voc_to_bbox(1, 1, 640, 480) == (0, 0, 640, 480)
 
 
 def test_the_reference_names_every_verb_and_no_other() -> None:

@@ -40,16 +40,17 @@ def test_a_picture_is_looked_at_again_once_its_kind_is_read(
     for name in seen:
         (tmp_path / "up" / name).write_bytes(name.encode())
     source = open_source(str(tmp_path / "up"), load().ingest)
+    uris = source.uris(source.members).to_pylist()
     rows: list[dict[str, Any]] = [
         {
-            "source": source.member_uri(m),
+            "source": uris[number],
             "length": m.length,
             "source_mtime_ns": m.mtime_ns,
             "content_hash": m.path,
             "media_type": seen[m.path][0],
             "problem_rule": seen[m.path][1],
         }
-        for m in source.members
+        for number, m in enumerate(source.members)
     ]
     found = probe_results.unchanged_files(context(tmp_path / "lake", rows), "d", source)
     assert set(found["path"].to_pylist()) == reused
@@ -71,12 +72,13 @@ def test_of_many_nights_each_file_is_found_once_as_it_is_now(tmp_path: Path, mon
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{number}.jpg").write_bytes(bytes(number))
     source = open_source(str(tmp_path / "up"), load().ingest)
+    uris = source.uris(source.members).to_pylist()
 
     def night(changed: int, dataset: str = "d") -> list[dict[str, Any]]:
         return [
             {
                 "dataset": dataset,
-                "source": source.member_uri(m),
+                "source": uris[number],
                 "length": m.length,
                 "source_mtime_ns": (m.mtime_ns or 0) - (number == changed),
                 "content_hash": f"hash of {m.path}",

@@ -122,7 +122,7 @@ def test_damaged_leases_and_files_without_a_name_go_when_they_are_old(tmp_path: 
     assert main(["maintain", "--lake", lake.root, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {
         "only": None, "uploads": [], "files": ["labels/pets/x/.tmp-2", "locks/.tmp-1", SNAPSHOT], "locks": [],
-        "suites": [],
+        "landing": [], "suites": [],
         "packed": {"datasets": [], "notices": []}, "collected": {"paths": [], "bytes": 0, "waiting": 0},
         "optimize": {"tables": [], "notices": []}, "vacuum": {"tables": [], "notices": []},
     }  # fmt: skip

@@ -1,12 +1,18 @@
 from __future__ import annotations
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
 from documents import ROOT, check, commands
+from PIL import Image
+
+from lakes import LakeMaker
+from pet_lake import Pets
 
 README = ROOT / "README.md"
+SCALE = ROOT / "docs" / "scale.md"
 
 
 def test_the_first_two_commands_are_make_targets() -> None:
@@ -40,3 +46,31 @@ def test_the_sample_output_is_that_of_the_demo() -> None:
     shown = README.read_text("utf-8").partition("<!-- demo output -->")[2].partition("<!-- end of demo output -->")[0]
     for line in ("published shapes@v1", "published shapes@v2", "test: ", "Try next"):
         assert line in shown
+
+
+def test_its_picture_is_small_and_made_by_the_script() -> None:
+    picture, script = ROOT / "docs" / "shapes.png", runpy.run_path(str(ROOT / "docs" / "picture.py"))
+    assert f"](docs/{picture.name})" in README.read_text("utf-8")
+    assert picture.stat().st_size < 100_000
+    with Image.open(picture) as image:
+        assert image.size == script["sheet"]([]).size
+
+
+def test_the_script_draws_the_labels_of_a_version(tmp_path: Path) -> None:
+    script = runpy.run_path(str(ROOT / "docs" / "picture.py"))
+    samples = script["some"](Pets(LakeMaker(tmp_path / "lake")).lake.load("pets@v3"))
+    assert len(samples) > 1
+    colours = {tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5)) for colour in script["COLOURS"]}
+    drawn = script["sheet"](samples).getcolors(1 << 20)
+    assert len(colours & {colour for _, colour in drawn}) == len({a.category for s in samples for a in s.annotations})
+
+
+def test_the_sizes_it_names_are_those_of_the_page_of_scale() -> None:
+    first_table = SCALE.read_text("utf-8").partition("\n## ")[0]
+    rows = re.findall(r"^\| ([^|]+) \|[^|]+\|[^|]+\| ([\d,]+\.?\d*) \|", first_table, re.MULTILINE)
+    seconds = {name: float(value.replace(",", "")) for name, value in rows}
+    whole = sum(seconds[step] for step in ("ingest", "build", "publish, a first version"))
+    text = README.read_text("utf-8")
+    assert f"take {whole:,.0f} CPU seconds together" in text
+    assert f"run of 10 further images {seconds['run of 10 new images, publish included']:.0f}," in text
+    assert f"`load` of the whole version {seconds['load']:.0f} " in text

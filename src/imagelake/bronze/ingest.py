@@ -174,8 +174,8 @@ def _timed(ctx: Context, request: IngestRequest, past: Past) -> RunReport | Prep
         outcome = _ingest(ctx, request, past)
     except UploadRejected as problem:
         log.info("%s: %s rejected: %s", request.dataset, request.upload, problem.message)
-        return rejected(request, problem)
-    return replace(outcome, seconds=round(time.monotonic() - started, 3)) if isinstance(outcome, RunReport) else outcome
+        outcome = rejected(request, problem)
+    return replace(outcome, seconds=round(time.monotonic() - started, 3))
 
 
 def _chosen(ctx: Context, request: IngestRequest, source: UploadSource) -> Choice:

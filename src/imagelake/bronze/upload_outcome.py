@@ -19,13 +19,17 @@ from imagelake.tables.spec import TableSpec
 
 @dataclass(frozen=True)
 class Prepared:
-    """An upload ready to be committed: its row of bronze.uploads, and its rows of the other tables, if any are new."""
+    """An upload ready to be committed: its row of bronze.uploads, and its rows of the other tables, if any are new.
+
+    `seconds` is how long that took.
+    """
 
     row: dict[str, Any]
     files: pa.Table | None = None
     blobs: pa.Table | None = None
     hint: str | None = None
     objects: Objects | None = None
+    seconds: float = 0.0
 
 
 def commit(ctx: Context, prepared: Sequence[Prepared]) -> list[dict[str, Any]]:
@@ -77,6 +81,8 @@ def landed(row: Mapping[str, Any], prepared: Prepared) -> RunReport:
         files=Counts(**row["files"]) if row["files"] else Counts(),
         problem=row["problem"],
         hint=prepared.hint,
+        rule=row["problem_rule"],
+        seconds=prepared.seconds,
         objects=prepared.objects,
         sequence=row["sequence"],
         exit_code=UploadRejected.exit_code if rejected else 0,

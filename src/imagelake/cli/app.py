@@ -9,7 +9,20 @@ import typer
 
 from imagelake.cli.flags import Flags, parse_json_layout
 from imagelake.cli.shell import Shell
-from imagelake.cli.verbs import demo, gate, get, lifecycle, look, maintain, quarantine, report, serve, settings, write
+from imagelake.cli.verbs import (
+    alias,
+    demo,
+    gate,
+    get,
+    lifecycle,
+    look,
+    maintain,
+    quarantine,
+    report,
+    serve,
+    settings,
+    write,
+)
 
 _EPILOG = "--lake, --conf, --set, --json, -q and -v may stand anywhere on the line: imagelake --help"
 
@@ -31,6 +44,7 @@ for verb in (
     gate.gate,
     write.publish,
     write.remove,
+    alias.alias,
     look.show,
     look.diff,
     quarantine.rejections,

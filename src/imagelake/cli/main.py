@@ -13,10 +13,12 @@ from typing import TextIO
 
 from imagelake.cli import shell
 from imagelake.cli.flags import hoist, json_layout
-from imagelake.errors import ImagelakeError
+from imagelake.errors import ConfigError, ImagelakeError
 
 _UNEXPECTED = 1
 _INTERRUPTED = 130
+_ENGINE = frozenset(("pyspark", "py4j", "delta", "pandas", "great_expectations", "msgspec", "defusedxml"))
+"""What the extra `spark` installs, by the names that are imported."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +59,24 @@ def _attempt(line: list[str], out: TextIO) -> int | _Failure:
         return _Failure(error.exit_code, error.kind, error.message, error.hint)
     except KeyboardInterrupt:
         pass
+    except ModuleNotFoundError as error:
+        _trace(line)
+        return _missing(error)
     except Exception as error:  # noqa: BLE001  the border of the program: nothing leaves it as a traceback
         _trace(line)
         if not _interrupted(error):
             hint = None if _verbose(line) else "the same command with --verbose shows where"
             return _Failure(_UNEXPECTED, "unexpected", f"{type(error).__name__}: {_first_line(error)}", hint)
     return _Failure(_INTERRUPTED, "interrupted", "interrupted", "the same command again finishes the work")
+
+
+def _missing(error: ModuleNotFoundError) -> _Failure:
+    """A package that is not installed: of the extra `spark`, or another one."""
+    package = str(error.name).partition(".")[0]
+    if package in _ENGINE:
+        message = f"this needs Spark, and {package} is not installed"
+        return _Failure(ConfigError.exit_code, ConfigError.kind, message, 'pip install "imagelake[spark]"')
+    return _Failure(_UNEXPECTED, "unexpected", f"{type(error).__name__}: {_first_line(error)}")
 
 
 def _dispatch(line: list[str], out: TextIO) -> int | _Failure:

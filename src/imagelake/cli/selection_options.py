@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from imagelake.cli.flags import Flags, lake_of
@@ -39,9 +40,12 @@ def listed(path: Path) -> list[str]:
 def _draft_keys(flags: Flags, dataset: str, where: str | None) -> set[str]:
     """The keys of the draft, of those images that meet the condition if one is given."""
     from imagelake.client import lake
+    from imagelake.client.query.where import errors_of_condition
 
     query = "select image_key from images"
+    checked: AbstractContextManager[None] = nullcontext()
     if where is not None:
         query += f" where (\n{where}\n)"  # a condition is what the user types
-    with lake.open(*lake_of(flags)) as opened:
+        checked = errors_of_condition(where)
+    with lake.open(*lake_of(flags)) as opened, checked:
         return {row[0] for row in opened.sql(query, at=f"{dataset}@draft").as_json()["rows"]}

@@ -102,16 +102,18 @@ def digest_of(tables: Tables, version: Version) -> str:
     return str(details(tables, version, ("digest",))["digest"])
 
 
+def alias_rows(tables: Tables, dataset: str, columns: tuple[str, ...] = ()) -> dict[str, Row]:
+    """The newest row of each alias that names a version, by alias: number, recipe, and further columns."""
+    rows: dict[str, Row] = {}
+    names = ("sequence", "alias", "number", "recipe", *columns)
+    for row in tables.rows(gold.ALIASES, names, dataset, "ORDER BY sequence"):
+        rows[row["alias"]] = row
+    return {alias: row for alias, row in rows.items() if row["number"] is not None}
+
+
 def aliases(tables: Tables, dataset: str) -> dict[str, tuple[int, int]]:
     """The dataset's aliases: name to (number, recipe)."""
-    found: dict[str, tuple[int, int]] = {}
-    columns = ("sequence", "alias", "number", "recipe")
-    for row in tables.rows(gold.ALIASES, columns, dataset, "ORDER BY sequence"):
-        if row["number"] is None:
-            found.pop(row["alias"], None)
-        else:
-            found[row["alias"]] = (row["number"], row["recipe"] or 1)
-    return found
+    return {alias: (row["number"], row["recipe"] or 1) for alias, row in alias_rows(tables, dataset).items()}
 
 
 def datasets(tables: Tables) -> set[str]:

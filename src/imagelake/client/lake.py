@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from imagelake.client.quarantine.export import Export
     from imagelake.client.quarantine.list_rejections import Rejections
     from imagelake.client.query.sql_result import SqlResult
+    from imagelake.client.selection import Splits
     from imagelake.client.serve.tickets import UploadTicket
     from imagelake.client.serve.urls import Urls
     from imagelake.config.settings import S3Settings
@@ -142,7 +143,7 @@ class Lake(OpenLake):
         return build_report.report(self._tables(), self.storage, ref, progress)
 
     def sql(self, query: str, at: str | None = None) -> SqlResult:
-        """One SELECT over the views (docs/reference.md); they show version `at`, else every dataset's newest."""
+        """One SELECT over the views of docs/views.md; they show version `at`, else every dataset's newest."""
         from imagelake.client.query import sql, views
 
         tables = self._tables()
@@ -162,7 +163,7 @@ class Lake(OpenLake):
         self,
         ref: str,
         *,
-        split: str | None = None,
+        split: Splits | None = None,
         where: str | None = None,
         images: Collection[str] | None = None,
         sample: float | None = None,
@@ -173,11 +174,11 @@ class Lake(OpenLake):
     ) -> Samples:
         """Samples of a version for a trainer: all conditions hold together.
 
-        `where` is a condition over the view images, `images` a list of keys, `sample` a share that follows the bytes.
-        Unlabelled images are left out and counted unless `unlabelled`. `oriented` turns pixels and annotations by
-        EXIF. `part` is (rank, world): one of so many parts in the order of content hashes, equally long as `even` says:
-        pad repeats samples, drop leaves some out, none is uneven. `Samples.ref` loads the same again, and refuses any
-        other digest.
+        `split` is one or a list of them, `where` a condition over the view images, `images` a list of keys, `sample` a
+        share that follows the bytes. Unlabelled images are left out and counted unless `unlabelled`. `oriented` turns
+        pixels and annotations by EXIF. `part` is (rank, world): one of so many parts in the order of content hashes,
+        equally long as `even` says: pad repeats samples, drop leaves some out, none is uneven. `Samples.ref` loads the
+        same again, and refuses any other digest.
         """
         from imagelake.client.data import load
         from imagelake.client.data.order import Part
@@ -194,7 +195,7 @@ class Lake(OpenLake):
         *,
         format: str = "files",
         partition_by: str | Sequence[str] | None = None,
-        split: str | None = None,
+        split: Splits | None = None,
         where: str | None = None,
         images: Collection[str] | None = None,
         sample: float | None = None,
@@ -231,7 +232,7 @@ class Lake(OpenLake):
         self,
         ref: str,
         *,
-        split: str | None = None,
+        split: Splits | None = None,
         where: str | None = None,
         images: Collection[str] | None = None,
         sample: float | None = None,

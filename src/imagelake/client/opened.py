@@ -14,7 +14,6 @@ from imagelake.client import catalog
 from imagelake.client.catalog import Target
 from imagelake.client.delta.tables import Tables
 from imagelake.client.refs import parse_ref
-from imagelake.errors import UsageError
 from imagelake.storage.base import Storage
 
 if TYPE_CHECKING:
@@ -67,10 +66,12 @@ class OpenLake:
         return held
 
     def _matching(self, tables: Tables, target: Target, condition: str) -> Iterable[str]:
-        from imagelake.client.query import sql, views
+        from imagelake.client.query import sql, views, where
 
-        scope = views.Scope(tables, target, self._live_runs)
-        return (row[0] for row in sql.run(scope, _keys_where(condition), lambda ref: target_of(tables, ref)).rows)
+        query, scope = where.keys_where(condition), views.Scope(tables, target, self._live_runs)
+        with where.errors_of_condition(condition):
+            rows = sql.run(scope, query, lambda ref: target_of(tables, ref)).rows
+        return (row[0] for row in rows)
 
     def _live_runs(self) -> frozenset[str]:
         from imagelake.storage.leases.lease import live_runs
@@ -83,9 +84,3 @@ def target_of(tables: Tables, ref: str) -> Target:
     target = catalog.resolve(tables, parse_ref(ref))
     catalog.require_readable(target)
     return target
-
-
-def _keys_where(condition: str) -> str:
-    if not condition.strip() or any("\ud800" <= char <= "\udfff" for char in condition):
-        raise UsageError("an empty condition", hint="where is a condition over the view images, such as width > 640")
-    return f"SELECT image_key FROM images WHERE (\n{condition}\n)"

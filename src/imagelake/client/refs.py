@@ -69,7 +69,7 @@ def version_name(dataset: str, number: int, recipe: int = 1) -> str:
 def nearest(word: str, known: Iterable[str], what: str) -> str:
     """A hint: the names most like a word, else what there is."""
     names = sorted(known)
-    close = difflib.get_close_matches(word, names, n=3, cutoff=0.5)
+    close = difflib.get_close_matches(word, names, n=3, cutoff=0.55)
     if close:
         return f"did you mean {' or '.join(close)}?"
     if not names:

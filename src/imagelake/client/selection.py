@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote
 
 from imagelake.client.data.order import Part, parse_part
 from imagelake.errors import UsageError
+
+Splits = str | Collection[str]
+"""A split, or several of them: an image of any is meant."""
 
 _KEYS = ("split", "where", "images", "sample", "unlabelled", "oriented", "part", "seed")
 
@@ -17,12 +20,12 @@ _KEYS = ("split", "where", "images", "sample", "unlabelled", "oriented", "part",
 class Selection:
     """A selection of images: all conditions hold together.
 
-    `where` is a condition over the view images of `sql`; `images` the sha256 of sorted keys; `sample` a share (0 to 1]
-    chosen by content hash, so that an image stays in the sample from version to version; `part` one of equal parts of
-    what all of that selects; `seed` what shuffles it.
+    `split` is a name, or of several a sorted tuple; `where` is a condition over the view images of `sql`; `images` the
+    sha256 of sorted keys; `sample` a share (0 to 1] chosen by content hash, so that an image stays in the sample from
+    version to version; `part` one of equal parts of what all of that selects; `seed` what shuffles it.
     """
 
-    split: str | None = None
+    split: Splits | None = None
     where: str | None = None
     images: str | None = None
     sample: float | None = None
@@ -32,13 +35,17 @@ class Selection:
     seed: int | None = None
 
     def __post_init__(self) -> None:
+        if self.split is not None and not isinstance(self.split, str):
+            names = tuple(sorted(set(self.split)))
+            if not names:
+                raise UsageError("an empty list of splits", hint="leave split out for all images")
+            object.__setattr__(self, "split", names if len(names) > 1 else names[0])
         if self.sample is not None and not 0 < self.sample <= 1:
             raise UsageError(f"sample {self.sample:g} is no share", hint="sample is above 0 and at most 1")
 
     def __str__(self) -> str:
         """The selection as the query part of a reference, with its question mark; empty for everything."""
         values = {
-            "split": self.split,
             "where": self.where,
             "images": self.images,
             "sample": None if self.sample is None else repr(float(self.sample)),
@@ -47,8 +54,16 @@ class Selection:
             "part": None if self.part is None else str(self.part),
             "seed": None if self.seed is None else str(self.seed),
         }
-        parts = [f"{k}={quote(v, safe='')}" for k, v in values.items() if v is not None]
+        parts = [f"split={quote(split, safe='')}" for split in self.splits]
+        parts += [f"{k}={quote(v, safe='')}" for k, v in values.items() if v is not None]
         return "?" + "&".join(parts) if parts else ""
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The names of the splits that are meant; none for images of all splits and of none."""
+        if self.split is None:
+            return ()
+        return (self.split,) if isinstance(self.split, str) else tuple(self.split)
 
     def also(self, other: Selection) -> Selection:
         """Both together; UsageError when they name different values for one condition."""
@@ -64,9 +79,14 @@ class Selection:
 def parse_selection(query: str) -> Selection:
     """The selection in the query part of a reference (without the question mark)."""
     found: dict[str, str] = {}
+    splits: list[str] = []
     for key, value in parse_qsl(query, keep_blank_values=True):
+        if key == "split":
+            splits.append(value)
+            continue
         if key not in _KEYS or key in found:
-            raise UsageError(f"{key!r} in ?{query} selects nothing", hint=f"known: {', '.join(_KEYS)}, each once")
+            known = ", ".join(_KEYS)
+            raise UsageError(f"{key!r} in ?{query} selects nothing", hint=f"known: {known}, each once but split")
         found[key] = value
     try:
         sample = float(found["sample"]) if "sample" in found else None
@@ -74,7 +94,7 @@ def parse_selection(query: str) -> Selection:
     except ValueError:
         raise UsageError(f"?{query}: sample and seed are numbers") from None
     return Selection(
-        split=found.get("split"),
+        split=splits or None,
         where=found.get("where"),
         images=found.get("images"),
         sample=sample,

@@ -156,13 +156,25 @@ def validate(model: type[Block], data: Mapping[str, Any], where: str) -> Block:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        path = [str(p) for p in first["loc"]]
-        key = ".".join(path)
-        if first["type"] == "extra_forbidden":
-            raise _unknown_key(model, path, where) from None
-        shown = MASK if _SECRET.search(key) else repr(first.get("input"))
-        raise ConfigError(f"{where}: {key} = {shown}: {first['msg']}") from None
+        raise _problem(model, error.errors()[0], where) from None
+
+
+def problems(model: type[BaseModel], data: Mapping[str, Any], where: str) -> list[ConfigError]:
+    """Everything that is wrong with the data as that settings block, as `validate` says it of the first."""
+    try:
+        model.model_validate(data)
+    except ValidationError as error:
+        return [_problem(model, detail, where) for detail in error.errors()]
+    return []
+
+
+def _problem(model: type[BaseModel], detail: Any, where: str) -> ConfigError:
+    path = [str(p) for p in detail["loc"]]
+    if detail["type"] == "extra_forbidden":
+        return _unknown_key(model, path, where)
+    key = ".".join(path)
+    shown = MASK if _SECRET.search(key) else repr(detail.get("input"))
+    return ConfigError(f"{where}: {key} = {shown}: {detail['msg']}")
 
 
 def parse_yaml(text: str, where: str) -> dict[str, Any]:
@@ -239,9 +251,20 @@ def _unknown_key(model: type[BaseModel], path: list[str], where: str) -> ConfigE
         known = block.model_fields.get(part) if hasattr(block, "model_fields") else None
         block = known.annotation if known else None
     names = list(block.model_fields) if hasattr(block, "model_fields") else []
-    near = difflib.get_close_matches(path[-1], names, n=1, cutoff=0.4)
-    hint = f"did you mean {'.'.join([*path[:-1], near[0]])}?" if near else f"known here: {', '.join(names)}"
+    near = [".".join([*path[:-1], name]) for name in difflib.get_close_matches(path[-1], names, n=1, cutoff=0.4)]
+    near = [key for key in dotted_keys(model) if key.rpartition(".")[2] == path[-1]] or near
+    hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(names)}"
     return ConfigError(f"{where}: unknown key {'.'.join(path)}", hint=hint)
+
+
+def dotted_keys(model: type[BaseModel], prefix: str = "") -> list[str]:
+    """The keys of a settings block and of the blocks in it, such as gate.min_images."""
+    keys = []
+    for name, info in model.model_fields.items():
+        kind: Any = info.annotation
+        is_block = hasattr(kind, "model_fields")
+        keys += dotted_keys(kind, f"{prefix}{name}.") if is_block else [f"{prefix}{name}"]
+    return keys
 
 
 def _mask(key: str, value: Any) -> Any:

@@ -47,7 +47,9 @@ def _recording(settings: Settings, lake: str, dump: Path) -> Settings:
 
 def _end_java() -> None:
     """Java writes the archive while it ends, which it does when its standard input is closed."""
-    process = SparkContext._gateway.proc
+    gateway = SparkContext._gateway
+    assert gateway is not None, "a session runs"
+    process = gateway.proc
     process.stdin.close()
     process.wait(timeout=_DUMP_SECONDS)
 

@@ -6,17 +6,18 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import metadata
 
 from imagelake.config.settings import Settings
 from imagelake.doctor.check import Check
+from imagelake.doctor.settings_checks import settings_checks
 from imagelake.engine import jars, java
 from imagelake.engine.class_archive import class_archive
 from imagelake.errors import ConfigError, ImagelakeError, NotFound
 from imagelake.storage import open_storage
 from imagelake.storage.local import path_from_uri
-from imagelake.storage.open_lake import foreign_file, open_lake
+from imagelake.storage.open_lake import MARKER, foreign_file, open_lake
 from imagelake.storage.uri import is_s3
 
 _ENGINE = {
@@ -51,8 +52,17 @@ def checks(settings: Settings, environ: Mapping[str, str] | None = None) -> tupl
 
         found = tuple(bucket_checks(settings))
         reachable = all(check.ok for check in found if check.name in ("bucket", "credentials", "endpoint"))
-        return (*engine, *found, *((_lake(settings),) if reachable else ()))
-    return (*engine, _lake(settings), _disk(settings.lake))
+        return (*engine, *found, *(_lake_and_settings(settings) if reachable else ()))
+    return (*engine, *_lake_and_settings(settings), _disk(settings.lake))
+
+
+def _lake_and_settings(settings: Settings) -> Iterator[Check]:
+    """Whether the lake is one, and then what the settings of its datasets are worth."""
+    lake = _lake(settings)
+    yield lake
+    storage = open_storage(settings.lake, settings.s3)
+    if lake.ok and storage.stat(MARKER) is not None:
+        yield from settings_checks(storage)
 
 
 def _version(package: str) -> str | None:

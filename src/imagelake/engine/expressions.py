@@ -28,7 +28,7 @@ def interpreted(spark: SparkSession, settings: Settings) -> Iterator[None]:
 
     Only in a session on this machine with `spark.fast_start`: a cluster has large work.
     """
-    local = spark.sparkContext.master.startswith("local")
+    local = (spark.sparkContext.master or "").startswith("local")
     if not settings.spark.fast_start or not local or _is_chosen(spark):
         yield
         return

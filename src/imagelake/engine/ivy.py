@@ -35,4 +35,4 @@ def main(folder: str, coordinates: Sequence[str]) -> None:
     conf.set("spark.jars.ivy", folder)
     conf.set("spark.jars.packages", ",".join(coordinates))
     conf.set("spark.jars.excludes", ",".join(_EXCLUDED))
-    launch_gateway(conf).shutdown()
+    launch_gateway(conf).shutdown()  # type: ignore[no-untyped-call]

@@ -134,7 +134,7 @@ def _launch(conf: Mapping[str, str], log: Path, settings: Settings) -> None:
     with log.open("wb") as stream:
         output = stream.fileno() if quiet else 2
         try:
-            gateway = launch_gateway(_as_conf(conf), {"stdout": output, "stderr": output})
+            gateway = launch_gateway(_as_conf(conf), {"stdout": output, "stderr": output})  # type: ignore[no-untyped-call]
         except PySparkRuntimeError:
             said = log.read_text("utf-8", errors="replace").split("\n")
             end = " / ".join(line.strip() for line in said if line.strip())[-500:] or "it printed nothing"

@@ -43,12 +43,13 @@ def _content_plan(
     ctx.progress(f"comparing the draft of {request.dataset} with version {past_versions.number}")
     # before the rows are pinned: an upload that ends in between belongs to the next version
     uploads = uploads_since(past_versions.newest, upload_rows.newest(ctx.tables, request.dataset))
+    unchanged = Current(past_versions.number, FIRST, said + _of_options(request, past_versions))
     if not uploads.built and _is_published(ctx, past_versions):
-        return Current(past_versions.number, FIRST, said)
+        return unchanged
     draft = draft_of(ctx, past_versions, recipe)
     differences = draft.differences(attempt)
     if past_versions.number and not any(d.added + d.removed + d.changed for d in differences):
-        return Current(past_versions.number, FIRST, said)
+        return unchanged
     splits = draft.splits(settings)
     with draft.relations(splits) as relations:
         candidate = Candidate(relations, uploads, recipe.fractions)
@@ -97,6 +98,17 @@ def _of_verdict(verdict: Verdict) -> Remarks:
         return Remarks(warnings, notices, infos)
     said = f"published by force, although the gate refuses it: {'; '.join(verdict.problems)}"
     return Remarks({**warnings, "publish.forced": 1}, (*notices, said), infos)
+
+
+def _of_options(request: PublishRequest, past_versions: Published) -> Remarks:
+    """What options of a split come to where nothing else is new: recipe 1 has them already."""
+    if request.split is None and request.group_by is None and request.stratify is None:
+        return Remarks()
+    sentence = (
+        "recipe 1 has these splits already; other shares for the same images are a recipe of their own: "
+        f"imagelake publish {request.dataset}@v{past_versions.number} --split …"
+    )
+    return Remarks(notices=(sentence,))
 
 
 def _of_settings(dataset: str, settings: DatasetSettings, past_versions: Published) -> Remarks:

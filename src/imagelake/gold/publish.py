@@ -13,7 +13,7 @@ from functools import partial
 
 from imagelake.config.dataset_settings import DatasetSettings, load_dataset_settings
 from imagelake.errors import Conflict, NotFound
-from imagelake.gold.aliases import check_alias, set_alias
+from imagelake.gold.aliases import AliasMove, check_alias, move_alias
 from imagelake.gold.drafts.draft import is_small
 from imagelake.gold.live import LOGS, Published, published
 from imagelake.gold.make_plan import make_plan
@@ -76,7 +76,8 @@ def check_whole(ctx: Context, dataset: str) -> None:
 
 def _name(ctx: Context, request: PublishRequest, number: int, recipe: int) -> None:
     if request.alias:
-        set_alias(ctx, request.dataset, request.alias, number, recipe, request.author)
+        move = AliasMove(request.dataset, request.alias, (number, recipe), request.author, ctx.clock)
+        move_alias(ctx.tables, move)
 
 
 def _write(

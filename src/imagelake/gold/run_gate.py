@@ -52,8 +52,8 @@ def judged(
     if verdict.word == "refused":
         raise GateFailed(
             f"{request.dataset} is not published: {'; '.join(verdict.problems)}",
-            hint=f"imagelake rejections {request.dataset} shows them; thresholds are in "
-            f"datasets/{request.dataset}.yaml; --force --note WHY publishes all the same",
+            hint=f"imagelake rejections {request.dataset} and imagelake report {request.dataset}@draft show why; "
+            f"thresholds are in datasets/{request.dataset}.yaml; --force --note WHY publishes all the same",
         )
     return verdict
 

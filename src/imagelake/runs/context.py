@@ -97,6 +97,8 @@ class RunReport:
     `warnings` and `infos` count broken rules by id, `notices` are sentences for people that name some of them;
     `sequence` is the number of the upload, `before` how an upload was that `build --upload` has built again.
     `report_path` is where the page about the version lies in the lake, when the dataset's settings ask for one.
+    `rule` is the one that a rejected upload broke. Of an upload under landing/ `source` and `moved_to` are its URIs
+    before and after; `run_id` is the run that took it, or tried to.
     """
 
     dataset: str
@@ -120,6 +122,10 @@ class RunReport:
     sequence: int | None = None
     before: Before | None = None
     report_path: str | None = None
+    rule: str | None = None
+    source: str | None = None
+    moved_to: str | None = None
+    run_id: str | None = None
     exit_code: int = 0
 
     def as_json(self) -> dict[str, Any]:

@@ -1,16 +1,17 @@
 """The nightly verb: everything complete under landing/, dataset by dataset, in one session.
 
-`landing/<D>/<name>.zip`, a document as `<name>.json`, or `<name>/` is complete when `landing/<D>/<name>.ready` exists,
-an empty file or JSON with `mode`, `format` and `note`. What was taken moves to landing/.done/<D>/, what was refused to
-landing/.rejected/<D>/. One failing upload or dataset does not stop the others.
+A marker, `<name>.ready`, is an empty file or JSON with `mode`, `format` and `note`. What was taken moves to
+landing/.done/<D>/, what was refused to landing/.rejected/<D>/ with a document that says why. One failing upload or
+dataset does not stop the others.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from collections import defaultdict
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import PurePosixPath
 
@@ -18,21 +19,21 @@ from imagelake.bronze.request import IngestRequest
 from imagelake.config.dataset_settings import load_dataset_settings
 from imagelake.config.settings import Strict, validate
 from imagelake.core.modes import Mode
+from imagelake.core.upload_paths import DATASET_ID, check_dataset_id
 from imagelake.errors import ConfigError, ImagelakeError, UploadRejected, UsageError
 from imagelake.formats import reader
 from imagelake.runs.context import Context, RunReport
+from imagelake.runs.landing_folder import READY, ROOT, Waiting, waiting
+from imagelake.runs.landing_problem import SUFFIX, problem_document
 from imagelake.runs.pipeline import take_uploads
 from imagelake.storage.base import Storage
 from imagelake.storage.label_paths import ROOT as SAVES
 from imagelake.tables import upload_rows
-from imagelake.uploads.source import ANNOTATION_SUFFIXES
 
 log = logging.getLogger(__name__)
 
-ROOT = "landing"
-_READY = ".ready"
 _OPTIONS = 'leave the file empty, or write JSON like {"mode": "update", "format": "voc", "note": "weekly export"}'
-_SUFFIXES = ("", ".zip", *ANNOTATION_SUFFIXES)
+_IDS = "1 to 63 of a-z, 0-9, - and _, starting with a letter or digit"
 
 
 class ReadyOptions(Strict):
@@ -43,61 +44,29 @@ class ReadyOptions(Strict):
     note: str | None = None
 
 
-@dataclass(frozen=True)
-class Waiting:
-    """A complete upload under landing/: its dataset, its path, its marker, that one's mtime and when it got there."""
-
-    dataset: str
-    path: str
-    marker: str
-    mtime_ns: int
-    arrived_ns: int
-
-
-def waiting(storage: Storage) -> list[Waiting]:
-    """The complete uploads, oldest marker first within a dataset."""
-    files = {s.path: s for s in storage.list(ROOT + "/")}
-    uploads = []
-    for path, facts in files.items():
-        parts = PurePosixPath(path).parts
-        if len(parts) == 3 and path.endswith(_READY) and not parts[1].startswith("."):
-            stem = path.removesuffix(_READY)
-            target = next((stem + suffix for suffix in _SUFFIXES if stem + suffix in files), None)
-            if target is None and any(p.startswith(stem + "/") for p in files):
-                target = stem
-            if target is None:
-                log.warning("%s names no upload: neither %s.zip nor a folder %s/ is there", path, stem, stem)
-                continue
-            uploads.append(Waiting(parts[1], target, path, facts.mtime_ns or 0, facts.arrived_ns or 0))
-    return sorted(uploads, key=lambda upload: (upload.dataset, upload.mtime_ns, upload.path))
-
-
-def run_landing(ctx: Context) -> tuple[RunReport, ...]:
+def run_landing(ctx: Context, dataset: str | None = None) -> tuple[RunReport, ...]:
     """Take everything that waits, build it, and publish the datasets that are set to; a report an upload.
 
     That is: uploads under landing/, labelling saves, uploads that landed and were never built, and drafts of datasets
-    set to publish by themselves that no version has yet.
+    set to publish by themselves that no version has yet. With `dataset` only what is that one's; UsageError when it is
+    no dataset id.
     """
-    by_dataset: dict[str, list[Waiting]] = defaultdict(list)
-    for upload in waiting(ctx.storage):
-        by_dataset[upload.dataset].append(upload)
-    for dataset in (
-        *_with_saves(ctx.storage),
-        *upload_rows.datasets_pending(ctx.tables),
-        *_set_to_publish(ctx.storage),
-    ):
-        by_dataset[dataset]  # a key is enough: there is something to do with or without an upload
-    reports: list[RunReport] = []
-    for dataset, uploads in by_dataset.items():
-        try:
-            reports.extend(_take(ctx, dataset, uploads))
-        except ImagelakeError as error:
-            log.warning("%s: %s", dataset, error.message)
-            reports.append(_failed(dataset, error.message, error.hint, error.exit_code))
-        except Exception as error:
-            log.exception("%s", dataset)  # whatever it is, the other datasets must not wait for it
-            reports.append(_failed(dataset, f"{type(error).__name__}: {error}", None, ImagelakeError.exit_code))
-    return tuple(reports)
+    if dataset is not None:
+        check_dataset_id(dataset)
+    reports = [report for name, uploads in _work(ctx, dataset).items() for report in _take(ctx, name, uploads)]
+    return tuple(replace(report, run_id=ctx.run_id) for report in reports)
+
+
+def _work(ctx: Context, dataset: str | None) -> dict[str, list[Waiting]]:
+    """The uploads that wait by dataset; none for a dataset that there is something else to do for."""
+    by_dataset: dict[str, list[Waiting]] = {}
+    for upload in waiting(ctx.storage, dataset):
+        by_dataset.setdefault(upload.dataset, []).append(upload)
+    others = (*_with_saves(ctx.storage), *upload_rows.datasets_pending(ctx.tables), *_set_to_publish(ctx.storage))
+    for name in others:
+        if dataset in (None, name):
+            by_dataset.setdefault(name, [])
+    return by_dataset
 
 
 def _with_saves(storage: Storage) -> list[str]:
@@ -118,37 +87,63 @@ def _publishes(storage: Storage, dataset: str) -> bool:
         return True  # whoever takes the dataset on says what is wrong
 
 
-def _failed(dataset: str, problem: str, hint: str | None, exit_code: int) -> RunReport:
-    return RunReport(dataset, "failed", problem=problem, hint=hint, exit_code=exit_code)
+def _take(ctx: Context, dataset: str, uploads: Sequence[Waiting]) -> list[RunReport]:
+    """The reports of one dataset, whatever becomes of it. Uploads whose markers are wrong are refused at once."""
+    started = time.monotonic()
+    refused: list[RunReport] = []
+    try:
+        if uploads and not DATASET_ID.fullmatch(dataset):
+            raise UsageError(
+                f"the folder {ROOT}/{dataset}/ is not named like a dataset: {_IDS}", hint="rename the folder"
+            )
+        requests: dict[Waiting, IngestRequest] = {}
+        for upload in uploads:
+            try:
+                requests[upload] = _request(ctx.storage, upload)
+            except UploadRejected as error:
+                refused.append(_refuse(ctx, upload, error))
+        return [*refused, *_build(ctx, dataset, requests)]
+    except ImagelakeError as error:
+        log.warning("%s: %s", dataset, error.message)
+        failure = RunReport(dataset, "failed", problem=error.message, hint=error.hint, exit_code=error.exit_code)
+    except Exception as error:
+        log.exception("%s", dataset)  # whatever it is, the other datasets must not wait for it
+        problem = f"{type(error).__name__}: {error}"
+        failure = RunReport(dataset, "failed", problem=problem, exit_code=ImagelakeError.exit_code)
+    sources = [ctx.storage.uri(upload.path) for upload in uploads]
+    ended = {report.source for report in refused}
+    failed = [replace(failure, source=source) for source in sources if source not in ended]
+    return [*refused, *_with_seconds(failed if sources else [failure], time.monotonic() - started)]
 
 
-def _take(ctx: Context, dataset: str, uploads: list[Waiting]) -> list[RunReport]:
-    """One dataset: ingest all its uploads, build once, publish once; then move them: after a crash they still wait."""
-    requests: list[tuple[Waiting, IngestRequest]] = []
-    taken: list[tuple[Waiting, RunReport]] = []
-    for upload in uploads:
-        try:
-            requests.append((upload, _request(ctx.storage, upload)))
-        except UploadRejected as error:
-            report = RunReport(dataset, "rejected", problem=error.message, hint=error.hint, exit_code=error.exit_code)
-            taken.append((upload, report))
+def _build(ctx: Context, dataset: str, requests: Mapping[Waiting, IngestRequest]) -> list[RunReport]:
+    """Ingest all its uploads, build once, publish once; then move them: after a crash they still wait."""
+    started = time.monotonic()
     auto = load_dataset_settings(ctx.storage, dataset).publish == "auto"
-    reports = take_uploads(ctx, dataset, [request for _, request in requests], auto=auto)
+    reports = take_uploads(ctx, dataset, list(requests.values()), auto=auto)
+    reports = _with_seconds(reports, time.monotonic() - started)
     others = len(reports) - len(requests)
-    taken += zip((upload for upload, _ in requests), reports[others:], strict=True)
-    for upload, report in taken:
-        _move(ctx, upload, "rejected" if report.status == "rejected" else "done")
-    return [*reports[:others], *(report for _, report in taken)]
+    moved = [_move(ctx, upload, report) for upload, report in zip(requests, reports[others:], strict=True)]
+    return [*reports[:others], *moved]
+
+
+def _with_seconds(reports: Sequence[RunReport], total: float) -> list[RunReport]:
+    """Each with its own seconds, and an equal part of those that all have in common, such as commits."""
+    common = max(0.0, total - sum(report.seconds for report in reports)) / max(1, len(reports))
+    return [replace(report, seconds=round(report.seconds + common, 3)) for report in reports]
 
 
 def _request(storage: Storage, upload: Waiting) -> IngestRequest:
-    text = storage.read(upload.marker).decode("utf-8", "replace").strip()
+    text = storage.read(upload.marker).decode("utf-8-sig", "replace").strip()
     try:
-        options = validate(ReadyOptions, json.loads(text) if text else {}, upload.marker)
+        content = json.loads(text) if text else {}
+        if not isinstance(content, dict):
+            raise ConfigError(f"a JSON object is allowed, not {text[:40]}")
+        options = validate(ReadyOptions, content, upload.marker)
         if options.format is not None:
             reader(options.format)
     except ValueError as error:
-        problem, hint = f"no JSON: {error}", _OPTIONS
+        problem, hint = f"not JSON: {error}", _OPTIONS
     except (ConfigError, UsageError) as error:
         problem, hint = error.message.removeprefix(f"{upload.marker}: "), error.hint or _OPTIONS
     else:
@@ -158,8 +153,28 @@ def _request(storage: Storage, upload: Waiting) -> IngestRequest:
     raise UploadRejected(f"{upload.marker}: {problem}", hint=hint, rule="landing.options")
 
 
-def _move(ctx: Context, upload: Waiting, where: str) -> None:
-    """The upload, then its marker: a crash in between leaves a marker without upload, which is only reported."""
-    for path in (upload.path, upload.marker):
-        name = PurePosixPath(path).name
-        ctx.storage.move(path, f"{ROOT}/.{where}/{upload.dataset}/{ctx.run_id[:8]}-{name}")
+def _refuse(ctx: Context, upload: Waiting, error: UploadRejected) -> RunReport:
+    started = time.monotonic()
+    report = RunReport(upload.dataset, "rejected", problem=error.message, hint=error.hint, rule=error.rule)
+    moved = _move(ctx, upload, replace(report, exit_code=error.exit_code))
+    return replace(moved, seconds=round(time.monotonic() - started, 3))
+
+
+def _move(ctx: Context, upload: Waiting, report: RunReport) -> RunReport:
+    """Move the upload, then its marker, and say so in the report; before the marker the problem of a rejected one.
+
+    A crash in between leaves a marker without upload, which is only reported.
+    """
+    rejected = report.status == "rejected"
+    folder = f"{ROOT}/.{'rejected' if rejected else 'done'}/{upload.dataset}/{ctx.run_id[:8]}"
+    target = f"{folder}-{PurePosixPath(upload.path).name}"
+    ctx.storage.move(upload.path, target)
+    source, moved_to = (ctx.storage.uri(path) for path in (upload.path, target))
+    report = replace(report, source=source, moved_to=moved_to, run_id=ctx.run_id)
+    marker = PurePosixPath(upload.marker).name
+    if rejected:
+        path = f"{folder}-{marker.removesuffix(READY)}{SUFFIX}"
+        if ctx.storage.stat(path) is None:  # another rejected upload may be called like that, and is worth more
+            ctx.storage.put(path, problem_document(report, ctx.clock()))
+    ctx.storage.move(upload.marker, f"{folder}-{marker}")
+    return report

@@ -83,9 +83,9 @@ def _recorded(context: Context, run: Mapping[str, Any], work: Work) -> tuple[Run
 def _outcome(reports: Sequence[RunReport]) -> dict[str, Any]:
     """Status and problem of a run by its reports: `rejected` when nothing worse happened than a refusal."""
     bad = [report for report in reports if report.exit_code]
-    refusals = {UploadRejected.exit_code, GateFailed.exit_code}
-    status = "failed" if {report.exit_code for report in bad} - refusals else "rejected" if bad else "done"
-    return {"status": status, "problem": bad[0].problem if bad else None}
+    worse = [report for report in bad if report.exit_code not in (UploadRejected.exit_code, GateFailed.exit_code)]
+    status = "failed" if worse else "rejected" if bad else "done"
+    return {"status": status, "problem": (worse or bad)[0].problem if bad else None}
 
 
 def open_context(settings: Settings, lake: MarkedRoot, clock: Clock = system_clock) -> Context:

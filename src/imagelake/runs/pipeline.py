@@ -161,7 +161,7 @@ def _outcome(landed: RunReport, built: RunReport | None) -> RunReport:
     if landed.status == "rejected" or built is None:
         return landed
     status = "accepted" if built.status == "built" else built.status
-    return replace(built, status=status, objects=landed.objects)
+    return replace(built, status=status, objects=landed.objects, seconds=landed.seconds)
 
 
 def publish_built(ctx: Context, report: RunReport, note: str | None, lease: Lease) -> RunReport:

@@ -278,6 +278,7 @@ def _report(ended: _Ended) -> RunReport:
         notices=read.notices,
         problem=ended.problem,
         hint=ended.hint,
+        rule=ended.rule,
         exit_code=ended.exit_code,
         sequence=upload.sequence,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame
@@ -65,7 +65,7 @@ def map_rows(frame: DataFrame, added: str, function: Callable[[Row], Row]) -> Da
     `added` is their DDL. The function runs in the workers on Arrow batches; it must be importable there. Only the
     columns that it reads become Python values.
     """
-    schema = to_arrow_schema(StructType.fromDDL(added), timezone="UTC")
+    schema = to_arrow_schema(cast(StructType, StructType.fromDDL(added)), timezone="UTC")
 
     def add_columns(batch: pa.RecordBatch) -> Iterator[Part]:
         yield batch, to_columns(map(function, BatchRows(batch)), schema)

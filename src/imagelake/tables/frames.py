@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial, reduce
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructType
 
-ROWS_PER_FILE = 500_000
+from imagelake.tables.spec import ROWS_PER_FILE
 
 FEW_ROWS = 20_000
 """Rows of a dataset up to which the driver may hold them."""
@@ -131,7 +131,7 @@ def collected(frame: DataFrame) -> pa.Table:
     rows = local_rows(frame)
     if rows is not None:
         return rows
-    batches = frame._collect_as_arrow()
+    batches = cast(Any, frame)._collect_as_arrow()  # attributes of a frame are columns to a type checker
     schema = to_arrow_schema(frame.schema.toNullable(), timezone="UTC")
     return pa.Table.from_batches(batches).cast(schema) if batches else schema.empty_table()
 

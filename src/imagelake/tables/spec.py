@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 SCHEMA_NUMBER = 1
 """Written as table property `imagelake.schema`; a writer refuses a table with a larger number."""
 
+ROWS_PER_FILE = 500_000
+"""The most rows that one data file of a table is written with."""
+
 
 @dataclass(frozen=True)
 class Column:

@@ -21,7 +21,7 @@ from imagelake.storage.uri import is_s3
 from imagelake.storage.zip.member import read_member
 from imagelake.uploads.archive import ArchiveIndex
 from imagelake.uploads.file_names import shown
-from imagelake.uploads.member_rows import IGNORED, Ignored, Member, Members
+from imagelake.uploads.member_rows import IGNORED, Ignored, Members
 from imagelake.uploads.source_rows import Rows, batches, rows_where, sorted_rows, texts
 
 if TYPE_CHECKING:
@@ -63,10 +63,6 @@ class UploadSource:
     def etag(self) -> str | None:
         """The ETag of an archive in a bucket."""
         return self.archive.etag if self.archive else None
-
-    def member_uri(self, member: Member) -> str:
-        """The object a member's bytes are in: the archive, or the file itself."""
-        return self._uri(member.raw_path)
 
     def uris(self, members: Members) -> pa.ChunkedArray:
         """The object that the bytes of each member are in."""

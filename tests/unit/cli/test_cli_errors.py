@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from imagelake.errors import Conflict, GateFailed, IntegrityError, Locked, NotFound, UploadRejected, UsageError
+from lakes import LakeMaker
 
 CASES = [
     (UsageError("wrong"), 2, "usage"),
@@ -84,3 +88,34 @@ def test_a_wrong_command_line_has_the_same_shape(cli, line, names) -> None:
     plain = cli(*line)
     assert plain.code == 2
     assert plain.err.startswith("error: ")
+
+
+@pytest.mark.parametrize("line", [("ingest", "UP", "-d", "pets"), ("run", "UP", "-d", "pets"), ("build", "pets"),
+                                  ("publish", "pets"), ("gate", "pets"), ("run", "--landing")])  # fmt: skip
+def test_a_verb_that_needs_spark_says_how_to_install_it(line, tmp_path) -> None:
+    upload = tmp_path / "up.zip"
+    upload.write_bytes(b"PK")
+    words = [str(upload) if word == "UP" else word for word in (*line, "--lake", str(tmp_path / "lake"))]
+    program = (
+        "import sys; sys.modules.update(pyspark=None, py4j=None, delta=None); from imagelake.cli.main import main; "
+        f"sys.exit(main({words!r}))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == 'hint: pip install "imagelake[spark]"'
+    assert [text for text in done.stderr.splitlines() if text.startswith("error: ")] == [done.stderr.splitlines()[0]], (
+        "one line"
+    )
+    assert "not installed" in done.stderr
+    assert not (tmp_path / "lake").exists()
+
+
+def test_a_condition_that_is_wrong_is_answered_in_its_own_words(cli, tmp_path) -> None:
+    maker = LakeMaker(tmp_path / "lake")
+    maker.image("pets", "a.png")
+    maker.deliver("pets")
+    maker.flush()
+    done = cli("remove", "pets", "--where", "widht < 64", "--lake", str(maker.root))
+    assert done.code == 2
+    assert done.err.splitlines()[0] == "error: condition 'widht < 64': there is no column 'widht'"
+    assert done.err.splitlines()[1].startswith("hint: did you mean width? columns of images: dataset, image_key, ")

@@ -15,6 +15,7 @@ from imagelake.quality.gate import judge
 from imagelake.quality.measures import Measures
 from imagelake.runs.context import RunReport, system_clock
 from imagelake.storage.open_lake import create_lake
+from lakes import LakeMaker
 
 PASSED = judge(Measures(images=10, annotated=10), GateSettings())
 REFUSED = judge(Measures(images=10, annotated=2), GateSettings(max_unannotated_images_share=0.1))
@@ -50,6 +51,23 @@ def test_a_gate_that_refuses_says_why_and_ends_with_4(cli, gate) -> None:
     assert "error: 8 of 10 images without annotations (80.0%)" in done.err
     (report,) = gate.reports
     assert (report.status, report.exit_code) == ("refused", 4)
+
+
+def test_the_next_verb_is_publish_only_where_it_would_make_a_version(cli, gate, tmp_path) -> None:
+    maker = LakeMaker(tmp_path / "lake")
+    maker.image("pets", "a.png")
+    maker.deliver("pets")
+    maker.flush()
+    lake = str(maker.root)
+    assert f"  next: imagelake publish pets --lake {lake}" in cli("gate", "pets", "--lake", lake).out.splitlines()
+    maker.publish("pets")
+    maker.flush()
+    assert "next:" not in cli("gate", "pets", "--lake", lake).out
+    gate.verdict = REFUSED
+    lines = cli("gate", "pets", "--lake", lake).out.splitlines()
+    assert lines[-2:] == [
+        f"  next: imagelake {verb} --lake {lake}" for verb in ("rejections pets", "report pets@draft")
+    ]
 
 
 def test_a_dataset_without_a_draft_is_6(cli, gate) -> None:

@@ -149,7 +149,7 @@ def test_an_upload_that_is_not_there_is_said_before_spark_starts(cli, engine) ->
     assert (done.code, engine.runs) == (6, [])
 
 
-@pytest.mark.parametrize("line", [("run",), ("run", "--landing", "-d", "pets"), ("run", "x.zip")])
+@pytest.mark.parametrize("line", [("run",), ("run", "x.zip", "--landing"), ("run", "x.zip")])
 def test_run_wants_an_upload_and_a_dataset_or_landing(cli, engine, line) -> None:
     assert cli(*line).code == 2
     assert engine.runs == []
@@ -297,3 +297,39 @@ def test_shares_keep_their_order() -> None:
 def test_shares_that_make_no_split_are_usage_errors(text) -> None:
     with pytest.raises(UsageError):
         parse_shares(text)
+
+
+def next_lines(out: str) -> list[str]:
+    return [line.removeprefix("  next: imagelake ") for line in out.splitlines() if line.startswith("  next: ")]
+
+
+@pytest.mark.parametrize(
+    ("change", "lines"),
+    [
+        ({}, ["show pets@v1", "get pets@v1 FOLDER", "verify pets@v1"]),
+        ({"published": False, "status": "unchanged"}, ["show pets@v1"]),
+        ({"published": False, "status": "built"}, ["gate pets", "publish pets"]),
+        ({"published": False, "status": "landed"}, ["build pets"]),
+        ({"published": False, "exit_code": 4}, ["rejections pets", "report pets@draft"]),
+        ({"published": False, "exit_code": 4, "rejections": 0}, ["report pets@draft"]),
+        ({"published": False, "exit_code": 3, "status": "rejected"}, []),
+        ({"published": False, "mode": "remove", "images": Counts(removed=2)}, ["publish pets"]),
+        ({"published": False, "mode": "remove", "images": Counts(), "status": "unchanged"}, ["show pets@v1"]),
+    ],
+)
+def test_the_next_verb_is_one_that_does_something(cli, engine, upload, change, lines) -> None:
+    engine.report = replace(engine.report, **change)
+    assert next_lines(cli("run", upload, "-d", "pets").out) == lines
+
+
+def test_warnings_name_the_first_rows_that_carry_them(cli, engine, client, upload) -> None:
+    rows = [["image.duplicate_bytes", f"{name}.jpg", None, None, 9, i, True] for i, name in enumerate("abc", 1)]
+    rows.append(["image.small", "z.jpg", None, None, 1, 1, True])
+    client.answers["first"] = {"columns": [*client.answers["first"]["columns"], "flagged"], "rows": rows}
+    lines = cli("run", upload, "-d", "pets").out.splitlines()
+    first = lines.index("  warnings, rows kept: 2 image.duplicate_bytes")
+    assert lines[first + 1 : first + 3] == [
+        "    image.duplicate_bytes: a.jpg, b.jpg, c.jpg",
+        "    all of them: imagelake rejections pets --warnings",
+    ]
+    assert not any("image.small" in line for line in lines), "an info is not a warning"

@@ -110,8 +110,10 @@ def test_show_of_a_dataset_lists_its_versions_in_the_order_of_publishing(pets: P
         "created_at",
         "aliases",
         "note",
+        "author",
     }
     assert (first["number"], first["recipe"], first["parent"], first["note"]) == (1, 1, None, "first")
+    assert (first["author"], pets.lake.show("pets@v1").as_json()["author"]) == ("ann", "ann")
     assert (first["images"], first["annotations"], first["state"]) == (4, 3, "published")
     assert first["created_at"].startswith("2026-01-01T00:00")
     assert first["created_at"].endswith("Z")

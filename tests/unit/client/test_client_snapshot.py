@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from imagelake.client import lake
-from imagelake.client.query.views import COLUMNS
+from imagelake.client.query.view_columns import COLUMNS
 from imagelake.errors import ConfigError, IntegrityError, NotFound, UsageError
 from imagelake.exports.parquet import parquet_files
 from imagelake.storage.local import LocalStorage

@@ -9,9 +9,9 @@ import pytest
 import imagelake
 from imagelake.client.delta.tables import Tables
 from imagelake.client.query.statement import read_statement
-from imagelake.client.query.views import COLUMNS
+from imagelake.client.query.view_columns import COLUMNS
 from imagelake.errors import IntegrityError, NotFound, UsageError
-from imagelake.tables import gold
+from imagelake.tables import gold, ops
 from lakes import LakeMaker
 from pet_lake import Pets
 
@@ -112,6 +112,23 @@ def test_versions_uploads_rejections_and_runs_are_views(pets: Pets) -> None:
         ("r2", "failed"),
         ("r3", "died"),
     )
+
+
+def test_what_a_run_reported_is_json_to_ask(pets: Pets) -> None:
+    document = [{"dataset": "pets", "status": "rejected", "source": "file:///in/a.zip", "problem": 'no "zip"'}]
+    end = {"run_id": "r9", "verb": "run", "host": "h", "pid": 1, "program": "0.1.0", "at": pets.maker.now()}
+    start = end | {"phase": "start", "status": "running"}
+    pets.maker.add(ops.RUNS, start, end | {"phase": "end", "status": "rejected", "report": json.dumps(document)})
+    pets.maker.flush()
+    lake = imagelake.open(str(pets.maker.root))
+    query = "select unnest(report::json[]) ->> '$.source' as source from runs where run_id = 'r9'"
+    assert lake.sql(query).rows == (("file:///in/a.zip",),)
+    assert [json.loads(row[0]) for row in lake.sql("select report from runs where status = 'rejected'").rows] == [
+        document
+    ]
+    assert lake.sql("select count(*) from runs where report is null").rows == ((3,),)
+    assert "report" not in lake.runs().as_json()["runs"][0], "it may be long"
+    assert lake.sql("select status from runs where run_id = 'r9'").rows == (("rejected",),)
 
 
 def test_a_version_s_newest_state_shows(pets: Pets) -> None:

@@ -18,8 +18,9 @@ from imagelake.core.upload_paths import IMAGE_TYPES, SUFFIX_TYPES
 from imagelake.errors import ConfigError, UsageError
 from imagelake.storage.s3 import presign
 from imagelake.storage.s3.bucket_storage import S3Storage
-from imagelake.storage.s3.presign import MOST_SECONDS, Url, presigned_get, presigned_gets, presigned_put
+from imagelake.storage.s3.presign import MOST_SECONDS, Url, presigned_gets, presigned_put
 from pet_lake import Pets
+from presigned import presigned_get
 
 SECRET = "canary-secret-0123456789"
 TOKEN = "canary-token"

@@ -13,12 +13,12 @@ from pycocotools.coco import COCO
 from uploaded import Labels, images_of, labels_of, put, records_of, unzipped
 from zoo import zoo
 
+from folder_tree import FolderTree
 from imagelake.client import lake as client
 from imagelake.client.lake import Lake
 from imagelake.exports.layouts import coco
 from imagelake.formats.coco import records as reading
 from imagelake.formats.records import Issue
-from imagelake.formats.trees import FolderTree
 from imagelake.geometry.run_lengths import write_runs
 from lakes import LakeMaker
 

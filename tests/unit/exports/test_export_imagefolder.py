@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from uploaded import records_of
 
+from folder_tree import FolderTree
 from imagelake.client import lake as client
 from imagelake.client.lake import Lake
 from imagelake.core.upload_paths import take_apart
 from imagelake.errors import UsageError
 from imagelake.formats.records import AnnotationRecord, ImageRecord
-from imagelake.formats.trees import FolderTree
 from lakes import LakeMaker
 
 

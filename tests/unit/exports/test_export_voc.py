@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from uploaded import Labels, images_of, labels_of, put, records_of, unzipped
 
+from folder_tree import FolderTree
 from imagelake.client import lake
 from imagelake.exports.layouts.voc import _number
 from imagelake.formats.base import Tree
 from imagelake.formats.records import ImageRecord, Issue
-from imagelake.formats.trees import FolderTree
 from imagelake.geometry.boxes import voc_to_bbox
 from lakes import LakeMaker
 

@@ -12,6 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from uploaded import images_of, labels_of, put, records_of, unzipped
 
+from folder_tree import FolderTree
 from imagelake.client import lake as client
 from imagelake.client.data.sample import Annotation
 from imagelake.client.lake import Lake
@@ -21,7 +22,6 @@ from imagelake.exports.folder import ExportFolder
 from imagelake.exports.layouts.yolo.layout import label_path
 from imagelake.exports.layouts.yolo.rows import box_row, joined, outline_row, pose_row
 from imagelake.formats.records import AnnotationRecord, CategoryRecord, ImageRecord, Issue
-from imagelake.formats.trees import FolderTree
 from imagelake.geometry.polygons import polygon_area
 from lakes import LakeMaker
 

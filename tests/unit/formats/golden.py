@@ -7,12 +7,12 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
+from folder_tree import FolderTree
 from imagelake.errors import UploadRejected
 from imagelake.formats import reader
 from imagelake.formats.base import Unread
 from imagelake.formats.detect import choose
 from imagelake.formats.records import Record
-from imagelake.formats.trees import FolderTree
 from imagelake.formats.unread.kinds import other_labels
 
 ROOT = Path(__file__).parents[2] / "golden"

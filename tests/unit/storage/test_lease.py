@@ -27,16 +27,18 @@ START = datetime(2026, 1, 2, tzinfo=timezone.utc)
 SETTINGS = LeaseSettings(ttl_seconds=60, wait_seconds=60)
 HOLD = """
 import sys, time
+from dataclasses import replace
 from pathlib import Path
 from imagelake.runs.context import system_clock
 from imagelake.config.settings import LeaseSettings
 from imagelake.storage.leases.lease import acquire
 from imagelake.storage.leases.lease_record import this_process
+from imagelake.storage.leases.process import process
 from imagelake.storage.local import LocalStorage
 settings = LeaseSettings(ttl_seconds=float(sys.argv[2]), wait_seconds=0)
-lease = acquire(LocalStorage(Path(sys.argv[1])), "pets", this_process("first"), settings, system_clock)
-for pid in sys.argv[3:]:
-    lease.add_process(int(pid))
+holder = this_process("first")
+holder = replace(holder, processes=(*holder.processes, *(process(int(pid)) for pid in sys.argv[3:])))
+lease = acquire(LocalStorage(Path(sys.argv[1])), "pets", holder, settings, system_clock)
 print("held", flush=True)
 time.sleep(600)
 """
@@ -252,8 +254,9 @@ def test_a_record_that_a_power_cut_damaged_is_replaced_under_a_high_fence(storag
 
 
 def test_the_record_says_who_holds_the_name(storage: LocalStorage, clock: Hands) -> None:
-    with take(storage, clock, this_process("r1")) as lease:
-        lease.add_process(1)
+    holder = this_process("r1")
+    holder = replace(holder, processes=(*holder.processes, process(1)))
+    with take(storage, clock, holder) as lease:
         data = json.loads(storage.read("locks/pets.json"))
         lease.check()
     assert data["run_id"] == "r1"

@@ -74,8 +74,8 @@ def test_members_know_where_their_bytes_are(tmp_path: Path) -> None:
     entry = archive.members[0].entry
     assert entry is not None
     assert (entry.path, entry.size) == ("pets/annotations/x.json", 2)
-    assert archive.member_uri(archive.members[0]) == archive.uri == (tmp_path / "up.zip").as_uri()
-    assert folder.member_uri(folder.members[0]) == (tmp_path / "up/pets/annotations/x.json").as_uri()
+    assert archive.uris(archive.members)[0].as_py() == archive.uri == (tmp_path / "up.zip").as_uri()
+    assert folder.uris(folder.members)[0].as_py() == (tmp_path / "up/pets/annotations/x.json").as_uri()
     assert folder.members[0].mtime_ns == (tmp_path / "up/pets/annotations/x.json").stat().st_mtime_ns
 
 
@@ -83,7 +83,7 @@ def test_names_on_disk_keep_their_form_and_paths_are_nfc(tmp_path: Path) -> None
     source = open_source(make_folder(tmp_path / "up", {"train/e\u0301 %.jpg": b"1"}), LIMITS)
     assert [m.path for m in source.members] == ["train/\u00e9 %.jpg"]
     assert source.tree.read("train/\u00e9 %.jpg") == b"1"
-    assert source.member_uri(source.members[0]).endswith("train/e%CC%81%20%25.jpg")
+    assert source.uris(source.members)[0].as_py().endswith("train/e%CC%81%20%25.jpg")
 
 
 def test_a_single_annotation_file_is_a_source_of_one_path(tmp_path: Path) -> None:

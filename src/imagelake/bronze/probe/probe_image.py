@@ -57,7 +57,7 @@ _FORMATS = {
     "image/x-portable-graymap": "PPM",
     "image/x-portable-pixmap": "PPM",
 }
-_CHECKS: Mapping[str, Callable[[], bool]] = {
+_CHECKS: Mapping[str, Callable[[], bool | None]] = {
     "AVIF": partial(features.check, "avif"),
     "HEIF": heif.register,
     "JPEG2000": partial(features.check, "jpg_2000"),

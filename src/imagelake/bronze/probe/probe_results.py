@@ -74,7 +74,9 @@ def unchanged_files(ctx: Context, dataset: str, source: UploadSource) -> pa.Tabl
     is_unread = pc.field("problem_rule").is_valid() & (pc.field("problem_rule") == UNSUPPORTED)
     outdated = is_unread & pc.field("media_type").isin(sorted(READABLE))  # since then its kind can be decoded
     seen = pc.starts_with(pc.field("source"), source.uri) & read & ~outdated
-    files = delta_table(ctx.storage, bronze.FILES.path).to_pyarrow_dataset([("dataset", "=", dataset)])
+    files = delta_table(ctx.storage, bronze.FILES.path).to_pyarrow_dataset(
+        file_pruning_predicate=[("dataset", "=", dataset)]
+    )
     before = _first_of_each(files.to_batches(columns=[*place, *_KNOWN], filter=seen), here.select(place))
     if before is None:
         return PROBE_ROWS.empty_table()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,8 @@ if TYPE_CHECKING:
 
 Document = Mapping[str, Any]
 
-_VERSION = ("version", "state", "images", "annotations", "parent", "created_at", "aliases", "note", "digest")
-_DROP_OF_VERSIONS = ("digest", "parent", "note", "aliases", "state", "annotations", "created_at")
+_VERSION = ("version", "state", "images", "annotations", "parent", "created_at", "aliases", "note", "author", "digest")
+_DROP_OF_VERSIONS = ("digest", "author", "parent", "note", "aliases", "state", "annotations", "created_at")
 _DROP_OF_DATASETS = (
     *("tags", "title", "draft_annotations", "draft_images", "waiting_saves", "problem_uploads", "draft_differs"),
     *("pending_uploads", "rejections", "annotations"),
@@ -45,7 +46,7 @@ def datasets(to: Console, document: Document) -> None:
 
 
 def dataset(to: Console, document: Document) -> None:
-    """One dataset's versions, newest first; then what failed and what waits."""
+    """One dataset's versions, newest first, and its aliases; then what failed and what waits."""
     versions = [_readable(v) for v in document["versions"]]
     if versions:
         newest_first = sorted(versions, key=lambda v: (v["number"], v["recipe"]), reverse=True)
@@ -54,6 +55,9 @@ def dataset(to: Console, document: Document) -> None:
         to.print(
             f"{document['dataset']}: nothing is published yet: imagelake publish {document['dataset']}", soft_wrap=True
         )
+    for row in document.get("aliases") or ():
+        author = f" by {safe(row['author'])}" if row["author"] else ""
+        to.print(f"alias {row['alias']}: {row['version']}, set {_second(row['set_at'])}{author}", soft_wrap=True)
     problem_uploads(to, document)
     _waiting_saves(to, document)
 
@@ -145,14 +149,17 @@ def diff_counts(to: Console, document: Document) -> None:
 
 def diff_rows(to: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     """What changed, one line a change."""
-    shown = [{**row, **{side: _side(row["entity"], row[side]) for side in ("before", "after")}} for row in rows]
+    shown = [{**row, **{side: _side(row, row[side]) for side in ("before", "after")}} for row in rows]
     grid(to, shown, filled(shown, ("entity", "change", "what", "image_key", "before", "after")), drop=_DROP_OF_CHANGES)
 
 
-def _side(entity: str, row: Mapping[str, Any] | None) -> str:
+def _side(change: Mapping[str, Any], row: Mapping[str, Any] | None) -> str:
     """One side of a change in a few words."""
+    entity = change["entity"]
     if row is None:
         return ""
+    if entity == "image" and change["change"] == "renamed":
+        return str(row["image_key"])
     if entity == "image":
         return f"{row['width']}×{row['height']} {row['content_hash'][:_SHORT_HASH]}"  # noqa: RUF001  width by height
     if entity == "annotation":
@@ -205,6 +212,17 @@ def config(to: Console, document: Document) -> None:
     to.print(yaml.safe_dump(dict(document), sort_keys=False, allow_unicode=True).rstrip(), soft_wrap=True)
 
 
+def dataset_settings(to: Console, document: Document) -> None:
+    """Every setting of a dataset, and whether it is the default or set."""
+    rows = [{**row, "value": _inline(row["value"])} for row in document["settings"]]
+    grid(to, rows, ("key", "value", "source"), document["dataset"])
+
+
+def _inline(value: Any) -> str:
+    """A value as `set` takes it."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 def checks(to: Console, document: Document) -> None:
     """One line a check."""
     for check in document["checks"]:
@@ -215,8 +233,9 @@ def checks(to: Console, document: Document) -> None:
 
 
 def _readable(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The row with times to the second."""
-    return {**row, **{name: _second(row[name]) for name in _TIMES if row.get(name)}}
+    """The row with times to the second, and its parent v1 where the table says v1.1."""
+    short = {"parent": row["parent"].removesuffix(".1")} if row.get("parent") else {}
+    return {**row, **short, **{name: _second(row[name]) for name in _TIMES if row.get(name)}}
 
 
 def _second(time: str) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from imagelake.cli.flags import command, lake_of
 from imagelake.cli.plain import safe
 from imagelake.cli.render.grid import print_table
 from imagelake.cli.shell import Shell, complain, emit
-from imagelake.errors import NotFound, UsageError
+from imagelake.errors import GateFailed, NotFound, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,11 +32,21 @@ _SAID = {
 }
 _NAMED_PER_RULE = 3
 _FIRST = f"""
-select rule, path, locator, message, n, place from (
-  select *, count(*) over (partition by rule) as n,
-    row_number() over (partition by rule order by path, locator) as place
+with refused as (
+  select false as flagged, rule, path, locator, message
   from rejections where dataset = '{{dataset}}' and upload_id = '{{upload}}' and closed_at is null
-) where place <= {_NAMED_PER_RULE} order by n desc, rule, place
+), flags as (
+  select unnest(flags) as rule, image_key as path, null as locator from images where upload_id = '{{upload}}'
+  union all
+  select unnest(flags), image_key, concat_ws(' ', category, source_id) from annotations where upload_id = '{{upload}}'
+), named as (
+  select * from refused union all select true, rule, path, locator, null from flags
+)
+select rule, path, locator, message, n, place, flagged from (
+  select *, count(*) over (partition by flagged, rule) as n,
+    row_number() over (partition by flagged, rule order by path, locator) as place
+  from named
+) where place <= {_NAMED_PER_RULE} order by flagged, n desc, rule, place
 """  # noqa: S608  a dataset id and a sha256, both checked when they were made
 _MESSAGE = 140
 
@@ -104,11 +115,13 @@ def show(to: Console, shell: Shell, report: RunReport, *, suggest: bool = True) 
     show_counts(to, report)
     if report.before:
         to.print(f"  {comparison(report, report.before)}", soft_wrap=True)
+    rows = _named_rows(shell, report) if report.upload_id and (report.rejections or report.warnings) else []
     if report.rejections:
-        show_rejections(to, shell, report)
+        show_rejections(to, shell, report, [row for row in rows if not row.get("flagged")])
     if report.warnings:
         named = ", ".join(f"{count:,} {rule}" for rule, count in sorted(report.warnings.items()))
         to.print(f"  warnings, rows kept: {safe(named)}", soft_wrap=True)
+        _show_flagged(to, shell, report, [row for row in rows if row.get("flagged")])
     for notice in report.notices:
         to.print(f"  {safe(notice)}", soft_wrap=True)
     _show_places(to, shell, report)
@@ -139,7 +152,15 @@ def headline(report: RunReport) -> str:
         said = f"not published; {now}"
     else:
         said = _SAID.get(report.status, report.status).format(now=now)
-    return f"{report.dataset}: {said}{_duration(report)}"
+    return f"{named(report)}: {said}{_duration(report)}"
+
+
+def named(report: RunReport) -> str:
+    """The dataset; of an upload from landing/ its file's name too."""
+    if report.source is None:
+        return safe(report.dataset)
+    name = report.source.rstrip("/").rpartition("/")[2]
+    return safe(f"{report.dataset}/{unquote(name) if report.source.startswith('file:') else name}")
 
 
 def show_counts(to: Console, report: RunReport) -> None:
@@ -173,13 +194,31 @@ def _come_to(state: str, images: Counts, annotations: Counts, rejections: int) -
     return f"{taken[0]:,} images and {taken[1]:,} annotations taken, {rejections:,} rejections"
 
 
-def show_rejections(to: Console, shell: Shell, report: RunReport) -> None:
-    """Rejections of this upload by rule, the first three of each named."""
+def _named_rows(shell: Shell, report: RunReport) -> list[dict[str, Any]]:
+    """The first three rows of this upload that each rule refuses or has flagged, in the draft as it is now."""
     from imagelake.client import lake
 
+    query = _FIRST.format(dataset=report.dataset, upload=report.upload_id)
     with lake.open(*lake_of(shell.flags)) as opened:
-        found = opened.sql(_FIRST.format(dataset=report.dataset, upload=report.upload_id)).as_json()
-    rows = [dict(zip(found["columns"], row, strict=True)) for row in found["rows"]]
+        answer = opened.sql(query, at=f"{report.dataset}@draft").as_json()
+    return [dict(zip(answer["columns"], row, strict=True)) for row in answer["rows"]]
+
+
+def _show_flagged(to: Console, shell: Shell, report: RunReport, rows: Sequence[Mapping[str, Any]]) -> None:
+    """The rows that a warning is about: the first three of each rule."""
+    names: dict[str, list[str]] = {}
+    for row in rows:
+        if row["rule"] in report.warnings:
+            names.setdefault(row["rule"], []).append(where(row))
+    for rule, first in sorted(names.items()):
+        to.print(f"    {safe(rule)}: {', '.join(first)}", soft_wrap=True)
+    if names:
+        every = command(shell.flags, f"rejections {report.dataset} --warnings")
+        to.print(f"    all of them: {every}", soft_wrap=True)
+
+
+def show_rejections(to: Console, shell: Shell, report: RunReport, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Rejections of this upload by rule, the first three of each named."""
     known = report.rejections - sum(row["n"] for row in rows if row["place"] == 1)
     to.print(
         f"  rejected, by rule; all of them: {command(shell.flags, f'rejections {report.dataset}')}", soft_wrap=True
@@ -204,14 +243,20 @@ def after(report: RunReport) -> tuple[str, ...]:
     d = report.dataset
     if report.status == "failed" and report.upload_id:
         return (f"build {d} --upload {report.upload_id}",)
+    if exit_code(report) == GateFailed.exit_code:
+        return (*((f"rejections {d}",) if report.rejections else ()), f"report {d}@draft")
     if exit_code(report):
         return ()
     if report.status == "landed":
         return (f"build {d}",)
     if report.status == "superseded":
         return (f"show {d}",)
+    if report.published and report.version:
+        return (f"show {report.version}", f"get {report.version} FOLDER", f"verify {report.version}")
+    if report.mode == "remove" and (report.images.removed or report.annotations.removed):
+        return (f"publish {d}",)
     if report.status == "built":
-        return (f"show {d}@draft", f"publish {d}")
+        return (f"gate {d}", f"publish {d}")
     return (f"show {report.version}",) if report.version else (f"publish {d}",)
 
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from imagelake.cli import options
+from imagelake.cli.flags import command, lake_of
 from imagelake.cli.plain import safe
-from imagelake.cli.shell import complain, emit, progress
+from imagelake.cli.shell import Shell, complain, emit, progress
 from imagelake.cli.verbs.write import perform
-from imagelake.errors import GateFailed
+from imagelake.errors import GateFailed, NotFound
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,7 +40,7 @@ def gate(
     with progress(context.obj) as tell:
         (report,) = perform(context.obj, "gate", dataset, tell, work)
     document = _document(dataset, verdicts[0], full)
-    emit(context.obj, document, lambda to: _show(to, document))
+    emit(context.obj, document, lambda to: _show(to, context.obj, document))
     return report.exit_code
 
 
@@ -69,7 +70,7 @@ def _document(dataset: str, verdict: Verdict, full: bool) -> dict[str, Any]:
     }
 
 
-def _show(to: Console, document: Mapping[str, Any]) -> None:
+def _show(to: Console, shell: Shell, document: Mapping[str, Any]) -> None:
     from imagelake.cli.render.grid import grid
 
     kind = "measures and whole tables" if document["full"] else "measures"
@@ -83,6 +84,24 @@ def _show(to: Console, document: Mapping[str, Any]) -> None:
     for notice in document["notices"]:
         to.print(f"  {safe(notice)}", soft_wrap=True)
     to.print(f"  Data Docs, in the lake: {document['docs']}", soft_wrap=True)
+    for line in _after(shell, document):
+        to.print(f"  next: {command(shell.flags, line)}", soft_wrap=True)
+
+
+def _after(shell: Shell, document: Mapping[str, Any]) -> tuple[str, ...]:
+    """What to do about a draft that is refused; publish for another one, where that would make a version."""
+    from imagelake.client.delta.tables import Tables
+    from imagelake.client.inspect.listing import draft_differs
+    from imagelake.storage.open_lake import open_lake
+
+    dataset = document["dataset"]
+    if document["verdict"] == "refused":
+        return (f"rejections {dataset}", f"report {dataset}@draft")
+    try:
+        tables = Tables(open_lake(*lake_of(shell.flags)).storage)
+    except NotFound:
+        return ()
+    return (f"publish {dataset}",) if draft_differs(tables, dataset) else ()
 
 
 def _allowed(row: Mapping[str, Any]) -> str:

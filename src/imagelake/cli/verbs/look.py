@@ -25,13 +25,21 @@ def show(
     table: Annotated[
         str | None, typer.Option("--table", metavar="T", help="A table's history, such as gold.image_log.")
     ] = None,
+    settings: Annotated[
+        bool, typer.Option("--settings", help="A dataset's settings in force, and where each comes from.")
+    ] = False,
 ) -> int:
-    """Datasets; one dataset's versions; one version; runs; a table's history."""
+    """Datasets; one dataset's versions, or its settings; one version; runs; a table's history."""
     from imagelake.cli.render import answers
     from imagelake.client import lake
 
     if sum((what is not None, runs, table is not None)) > 1:
         raise UsageError("show takes one of: a dataset or reference, --runs, --table T")
+    if settings and (what is None or "@" in what):
+        raise UsageError("--settings shows those of one dataset", hint="imagelake show D --settings")
+    if settings and what is not None:
+        _show_settings(context.obj, what)
+        return 0
     with lake.open(*lake_of(context.obj.flags)) as opened:
         if runs:
             _emit(context.obj, opened.runs().as_json(), answers.runs)
@@ -42,6 +50,16 @@ def show(
         else:
             _emit(context.obj, opened.show(what).as_json(), answers.version if "@" in what else answers.dataset)
     return 0
+
+
+def _show_settings(shell: Shell, dataset: str) -> None:
+    from imagelake.cli.render import answers
+    from imagelake.client.delta.tables import Tables
+    from imagelake.client.inspect.settings_list import settings_list
+    from imagelake.storage.open_lake import open_lake
+
+    storage = open_lake(*lake_of(shell.flags)).storage
+    _emit(shell, settings_list(Tables(storage), storage, dataset).as_json(), answers.dataset_settings)
 
 
 def diff(
@@ -68,7 +86,7 @@ def sql(
         Path | None, typer.Option("--parquet", metavar="FILE", help="Write the answer into a new Parquet file.")
     ] = None,
 ) -> int:
-    """Ask: views images, annotations, categories, splits, class_stats, versions, rejections, uploads, runs, or
+    """Ask: views images, annotations, categories, splits, class_stats, versions, aliases, rejections, uploads, runs, or
     images_at('D@v3') and the like. SHOW TABLES lists the views, DESCRIBE images the columns of one.
     """
     from imagelake.cli.render import answers, sql_files

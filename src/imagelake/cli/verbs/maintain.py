@@ -25,8 +25,13 @@ if TYPE_CHECKING:
     from imagelake.runs.context import Context, RunReport
     from imagelake.storage.base import Storage
 
-_KINDS = ("uploads", "locks", "pack", "gc", "optimize", "vacuum", "suites")
-_LABELS = {"uploads": "unfinished uploads", "files": "temporary files", "locks": "leases of killed runs"}
+_KINDS = ("uploads", "locks", "landing", "pack", "gc", "optimize", "vacuum", "suites")
+_LABELS = {
+    "uploads": "unfinished uploads",
+    "files": "temporary files",
+    "locks": "leases of killed runs",
+    "landing": "expired uploads of landing/.done and landing/.rejected",
+}
 _TABLE_WORK = {
     "optimize": ("compacted", "nothing to compact: no table has many small files"),
     "vacuum": ("vacuumed", "nothing to vacuum: no table has unused files older than delta.deleted_file_retention"),
@@ -41,6 +46,7 @@ def maintain(
             "--only",
             metavar="KIND,…",
             help="uploads: unfinished uploads in parts, and files that never got their name. locks: leases of runs. "
+            "landing: uploads that were taken or refused, after lifecycle.done_days and rejected_days; on a disk only. "
             "pack: images into packages, where it is worth it. gc: objects whose bytes lie elsewhere now. "
             "optimize: many small files of a table into few. vacuum: files that no table uses, once "
             "delta.deleted_file_retention has passed. suites: judge the tables of datasets that changed.",
@@ -56,7 +62,7 @@ def maintain(
 
     kinds = parse_kinds(only)
     storage = open_lake(*lake_of(context.obj.flags)).storage
-    removed = _remove(storage, kinds)
+    removed = _remove(context.obj, storage, kinds)
     document: dict[str, Any] = {"only": only, **removed}
     tables = {
         kind: work(context.obj, storage)
@@ -89,8 +95,9 @@ def parse_kinds(only: str | None) -> tuple[str, ...]:
     return kinds
 
 
-def _remove(storage: Storage, kinds: Sequence[str]) -> dict[str, Any]:
+def _remove(shell: Shell, storage: Storage, kinds: Sequence[str]) -> dict[str, Any]:
     """What was removed, as paths by kind."""
+    from imagelake.maintenance.landing_expiry import remove_expired
     from imagelake.maintenance.leftovers import remove_leftovers, remove_run_locks
     from imagelake.runs.context import system_clock
 
@@ -99,6 +106,8 @@ def _remove(storage: Storage, kinds: Sequence[str]) -> dict[str, Any]:
         removed |= remove_leftovers(storage, system_clock).as_json()
     if "locks" in kinds:
         removed["locks"] = list(remove_run_locks(storage, system_clock))
+    if "landing" in kinds:
+        removed["landing"] = list(remove_expired(storage, load_settings(shell.flags).lifecycle, system_clock))
     return removed
 
 

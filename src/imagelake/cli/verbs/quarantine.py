@@ -22,37 +22,52 @@ if TYPE_CHECKING:
 _LIMIT = 200
 _MESSAGE = 120
 
+_Rules = Annotated[
+    list[str] | None, typer.Option("--rule", metavar="PATTERN", help="A rule, or annotation.*; may be repeated.")
+]
+_Paths = Annotated[
+    list[str] | None, typer.Option("--path", metavar="GLOB", help="Paths in the upload; may be repeated.")
+]
+_Upload = Annotated[
+    str | None, typer.Option("--upload", metavar="ID", help="What this upload brought; the id's beginning will do.")
+]
+_Entities = Annotated[
+    list[str] | None,
+    typer.Option("--entity", metavar="E", help="file, image, annotation or category; may be repeated."),
+]
+
 
 def rejections(  # noqa: PLR0913  the options of a verb are its arguments
     context: typer.Context,
     dataset: options.Dataset,
-    rule: Annotated[
-        list[str] | None, typer.Option("--rule", metavar="PATTERN", help="A rule, or annotation.*; may be repeated.")
-    ] = None,
-    path: Annotated[
-        list[str] | None, typer.Option("--path", metavar="GLOB", help="Paths in the upload; may be repeated.")
-    ] = None,
-    upload: Annotated[
-        str | None, typer.Option("--upload", metavar="ID", help="What this upload brought; the id's beginning will do.")
-    ] = None,
-    entity: Annotated[
-        list[str] | None,
-        typer.Option("--entity", metavar="E", help="file, image, annotation or category; may be repeated."),
-    ] = None,
+    rule: _Rules = None,
+    path: _Paths = None,
+    upload: _Upload = None,
+    entity: _Entities = None,
     limit: Annotated[
         int | None, typer.Option("--limit", metavar="N", help=f"Rows to show; {_LIMIT} if left out.")
     ] = None,
     export: Annotated[
         Path | None, typer.Option("--export", metavar="FOLDER", help="Write what is refused as files to mend.")
     ] = None,
+    warnings: Annotated[
+        bool, typer.Option("--warnings", help="Rows of the draft that are only flagged, instead of those refused.")
+    ] = False,
 ) -> int:
-    """What is refused and why: counts by rule, then examples; or, with --export, as files to mend and deliver again."""
+    """What is refused and why: counts by rule, then examples; or, with --export, as files to mend and deliver again.
+    With --warnings what was let in with a flag.
+    """
     from imagelake.client import lake
 
     chosen: dict[str, Any] = {"rules": rule or (), "paths": path or (), "upload": upload, "entities": entity or ()}
     shell: Shell = context.obj
     if export is not None and limit is not None:
         raise UsageError("--export writes all that is chosen, and --limit chooses none", hint="leave --limit out")
+    if warnings:
+        if export is not None:
+            raise UsageError("--export writes what is refused, and --warnings lists what was let in")
+        _flagged(shell, dataset, chosen, _LIMIT if limit is None else limit)
+        return 0
     with lake.open(*lake_of(shell.flags)) as opened:
         if export is not None:
             with bar(shell) as show_progress:
@@ -63,6 +78,35 @@ def rejections(  # noqa: PLR0913  the options of a verb are its arguments
             document = opened.rejections(dataset, **chosen, limit=rows).as_json()
             emit(shell, document, lambda to: show(to, shell, dataset, document))
     return 0
+
+
+def _flagged(shell: Shell, dataset: str, chosen: dict[str, Any], limit: int) -> None:
+    from imagelake.client.delta.tables import Tables
+    from imagelake.client.quarantine.chosen import Chosen
+    from imagelake.client.quarantine.flagged_rows import flagged_rows
+    from imagelake.storage.open_lake import open_lake
+
+    storage = open_lake(*lake_of(shell.flags)).storage
+    document = flagged_rows(Tables(storage), storage, dataset, Chosen(**chosen), limit).as_json()
+    emit(shell, document, lambda to: _show_flagged(to, shell, dataset, document))
+
+
+def _show_flagged(to: Console, shell: Shell, dataset: str, document: Document) -> None:
+    """How many rows of the draft carry each rule's flag, then rows."""
+    from imagelake.cli.render.grid import filled, grid
+
+    count, rows = document["count"], document["flagged"]
+    if not count:
+        to.print("no row of the draft has a flag")
+        return
+    by_rule = [{"rows": r["count"], **r, "meaning": r["doc"]} for r in document["rules"]]
+    grid(to, by_rule, filled(by_rule, ("rows", "images", "severity", "rule", "meaning")), f"{count:,} flags")
+    if rows:
+        to.print()
+        grid(to, rows, filled(rows, ("image_key", "entity", "category", "source_id", "rule")))
+    if len(rows) < count:
+        more = command(shell.flags, f"rejections {dataset} --warnings --limit {count}")
+        to.print(f"{len(rows):,} of {count:,} are shown: {more} shows all", soft_wrap=True)
 
 
 def show(to: Console, shell: Shell, dataset: str, document: Document) -> None:

@@ -28,6 +28,7 @@ def set_settings(
     """Change settings of a dataset, which live in the lake: checked, then written. What is different is shown."""
     from imagelake.config.settings_change import change_settings
     from imagelake.core.upload_paths import check_dataset_id
+    from imagelake.quality.settings_check import check_settings
     from imagelake.runs.context import system_clock
     from imagelake.storage.leases.lease import acquire
     from imagelake.storage.leases.lease_record import this_process
@@ -36,7 +37,7 @@ def set_settings(
     storage = open_lake(*lake_of(context.obj.flags)).storage
     holder, lease = this_process(uuid.uuid4().hex), load_settings(context.obj.flags).lease
     with acquire(storage, check_dataset_id(dataset), holder, lease, system_clock):
-        changes = change_settings(storage, dataset, assignments)
+        changes = change_settings(storage, dataset, assignments, check_settings)
     document = {
         "dataset": dataset,
         "changes": [{"key": each.key, "before": each.before, "after": each.after} for each in changes],

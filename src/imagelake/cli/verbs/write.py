@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ from imagelake.cli import options, selection_options
 from imagelake.cli.flags import lake_of, load_settings
 from imagelake.cli.render import reports
 from imagelake.cli.shell import Progress, Shell, aside, progress
+from imagelake.cli.user import user_name
 from imagelake.errors import ConfigError, NotFound, UsageError
 from imagelake.storage.uri import is_s3
 
@@ -133,7 +133,7 @@ def publish(  # noqa: PLR0913  the options of a verb are its arguments
         raise UsageError("--force publishes what the gate refuses, and no --note says why", hint="add --note 'why'")
     dataset, number = parse_target(target)
     shares = parse_shares(split)
-    request = PublishRequest(dataset, number, shares, group_by, stratify, note, alias, author or _user(), force)
+    request = PublishRequest(dataset, number, shares, group_by, stratify, note, alias, author or user_name(), force)
     shell = _packing(context.obj, pack)
     with progress(shell) as tell:
         (report,) = perform(shell, "publish", dataset, tell, lambda ctx: [pipeline.publish_draft(ctx, request)])
@@ -145,7 +145,9 @@ def run(  # noqa: PLR0913  the options of a verb are its arguments
     upload: Annotated[
         str | None, typer.Argument(metavar="[UPLOAD]", help="A zip, a folder, or an annotation file.")
     ] = None,
-    dataset: Annotated[str | None, typer.Option("--dataset", "-d", metavar="D", help="The dataset.")] = None,
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", "-d", metavar="D", help="The dataset; with --landing its uploads only.")
+    ] = None,
     format: options.Format = None,
     mode: options.UploadMode = "append",
     note: options.Note = None,
@@ -156,9 +158,14 @@ def run(  # noqa: PLR0913  the options of a verb are its arguments
 ) -> int:
     """Ingest, build and publish an upload in one session; or with --landing everything that waits."""
     if landing:
-        if upload is not None or dataset is not None:
-            raise UsageError("--landing takes what lies under landing/<dataset>/, not an upload or a dataset")
-        return _run_landing(_packing(context.obj, pack))
+        if upload is not None:
+            raise UsageError("--landing takes what lies under landing/<dataset>/, not an upload")
+        if format is not None or note is not None or mode != "append" or again or rehash:
+            raise UsageError(
+                "--landing goes with --dataset and --pack, not with the options of one upload",
+                hint='an upload has its own in its .ready file: {"mode": "update", "format": "voc", "note": "weekly"}',
+            )
+        return _run_landing(_packing(context.obj, pack), dataset)
     if upload is None or dataset is None:
         raise UsageError("run needs an UPLOAD and --dataset D, or --landing", hint="imagelake run --help")
     _present(context.obj, upload)
@@ -185,14 +192,20 @@ def _run_upload(shell: Shell, request: IngestRequest) -> int:
     return reports.finish(shell, report)
 
 
-def _run_landing(shell: Shell) -> int:
+def _run_landing(shell: Shell, dataset: str | None) -> int:
+    from imagelake.cli.render.landing_reports import finish_landing
+    from imagelake.core.upload_paths import check_dataset_id
+    from imagelake.runs.context import system_clock
     from imagelake.runs.landing import run_landing
+    from imagelake.runs.landing_folder import not_taken
     from imagelake.storage import open_storage
 
-    waiting = next(iter(open_storage(*lake_of(shell.flags)).list("landing/")), None) is not None
+    folder = f"landing/{check_dataset_id(dataset)}/" if dataset is not None else "landing/"
+    storage = open_storage(*lake_of(shell.flags))
+    waiting = next(iter(storage.list(folder)), None) is not None
     with progress(shell) as tell:
-        taken = perform(shell, "run", None, tell, run_landing, create=waiting)
-    return reports.finish_all(shell, taken, "nothing waits under landing/", one_is_flat=False)
+        reports = perform(shell, "run", dataset, tell, lambda ctx: run_landing(ctx, dataset), create=waiting)
+    return finish_landing(shell, reports, not_taken(storage, system_clock(), dataset), folder)
 
 
 def remove(
@@ -264,10 +277,3 @@ def _present(shell: Shell, upload: str) -> None:
         check_there(upload, load_settings(shell.flags).s3)
     elif not upload.startswith("file:") and "://" not in upload and not Path(upload).exists():
         raise NotFound(f"there is no upload at {upload}")
-
-
-def _user() -> str | None:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        return None

@@ -130,12 +130,12 @@ def _chosen(
 
     if listed is not None:
         _check_listed(rows, selection, listed)
-    if selection.split is not None:
+    if selection.splits:
         splits = {split for split in pc.unique(rows.column("split")).to_pylist() if split}
-        if selection.split not in splits:
-            hint = nearest(selection.split, splits, "splits")
-            raise NotFound(f"there is no split {selection.split!r} here", hint=hint)
-        rows = rows.filter(pc.equal(rows.column("split"), selection.split))
+        for split in selection.splits:
+            if split not in splits:
+                raise NotFound(f"there is no split {split!r} here", hint=nearest(split, splits, "splits"))
+        rows = rows.filter(pc.is_in(rows.column("split"), value_set=pa.array(selection.splits, pa.string())))
     if selection.where is not None:
         keys = pa.array(matching(selection.where), pa.string())
         rows = rows.filter(pc.is_in(rows.column("image_key"), value_set=keys))
@@ -180,7 +180,7 @@ def image_places(tables: Tables, target: Target, images: pa.Table) -> pa.Table:
     if len(lost):
         key = images.column("image_key")[lost[0].as_py()].as_py()
         raise IntegrityError(
-            f"the bytes of {len(lost)} images have no place in the lake, for example {key!r}",
-            hint="verify the version; restore the lake from a copy",
+            f"{target.name}: the bytes of {len(lost)} images have no place in the lake, for example {key!r}",
+            hint=f"imagelake verify {target.name} names them; restore the lake from a copy",
         )
     return places

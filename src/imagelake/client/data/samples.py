@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from imagelake.client.catalog import Target
 from imagelake.client.data.box_rows import Boxes, starts_of
@@ -128,8 +128,10 @@ class Samples:
             raise IntegrityError(f"{self.target.name}: {loaded} rows were loaded, now there are {count}")
 
     def __repr__(self) -> str:
-        """The reference and how many there are."""
-        return f"<{len(self)} samples of {self.ref}>"
+        """The reference, how many there are, and how many images are left out because nobody labelled them."""
+        left_out = 0 if self.selection.unlabelled else self.unlabelled
+        without = f", {left_out} unlabelled images left out" if left_out else ""
+        return f"<{len(self)} samples of {self.ref}{without}>"
 
     def __len__(self) -> int:
         return int(self.rows.num_rows)
@@ -137,8 +139,19 @@ class Samples:
     def __iter__(self) -> Iterator[Sample]:
         return self.read(range(len(self)))
 
-    def __getitem__(self, index: int) -> Sample:
-        """The sample at a place; its bytes are read now. IntegrityError when they are not what was published."""
+    @overload
+    def __getitem__(self, index: int) -> Sample: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Samples: ...
+
+    def __getitem__(self, index: int | slice) -> Sample | Samples:
+        """The sample at a place, its bytes read now; of a slice the samples there, as `take` gives them.
+
+        IntegrityError when the bytes are not what was published.
+        """
+        if isinstance(index, slice):
+            return self.take(range(len(self))[index])
         i = operator.index(index)
         if not -len(self) <= i < len(self):
             raise IndexError(f"sample {i} of {len(self)}")
@@ -161,7 +174,7 @@ class Samples:
         return self._reader.read_all(indexes)
 
     def take(self, indexes: Sequence[int]) -> Samples:
-        """The samples at these places, in this order; one may be named more than once."""
+        """The samples at these places, in this order; one may be named more than once. `ref` stays that of all."""
         import pyarrow as pa
 
         chosen = integers(indexes, pa.int64())

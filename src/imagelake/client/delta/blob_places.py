@@ -77,10 +77,12 @@ def _rows_of(tables: Tables, dataset: str | None, where: str) -> str:
 
 def read_blob(storage: Storage, content_hash: str, places: Iterable[Blob]) -> bytes:
     """The bytes from the first place that is there; NotFound when none is, IntegrityError when they are not those."""
+    gone = []
     for blob in places:
         try:
             data = read_location(storage, blob.place)
         except NotFound:
+            gone.append(blob.place.uri)
             continue  # moved since the table was read: the next place, or a new look by the caller
         if blob.crc32 is not None and crc32(data) != blob.crc32:
             raise IntegrityError(
@@ -88,7 +90,8 @@ def read_blob(storage: Storage, content_hash: str, places: Iterable[Blob]) -> by
                 hint="verify the version; restore the file from a copy of the lake",
             )
         return data
-    raise NotFound(f"the bytes {content_hash} are in none of their places")
+    where = f"gone from {', '.join(gone)}" if gone else "nowhere in the lake"
+    raise NotFound(f"the bytes {content_hash} are {where}")
 
 
 def _places(tables: Tables, hashes: set[str], dataset: str | None) -> dict[str, tuple[Blob, ...]]:

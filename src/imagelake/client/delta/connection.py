@@ -11,7 +11,7 @@ import tempfile
 import uuid
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def connect() -> duckdb.DuckDBPyConnection:
     import duckdb
 
     spill = Path(tempfile.gettempdir()) / f"imagelake-{uuid.uuid4().hex}"  # made when needed, DuckDB removes it
-    options = {"temp_directory": str(spill), "autoinstall_known_extensions": "false"}
+    options: dict[str, Any] = {"temp_directory": str(spill), "autoinstall_known_extensions": "false"}
     con = duckdb.connect(":memory:", config=options)
     _keep_in_forks()
     _open.add(con)

@@ -110,6 +110,14 @@ def _dataset(lake: _Lake, name: str) -> Dataset:
     )
 
 
+def draft_differs(tables: Tables, dataset: str) -> bool:
+    """Whether a publish of the dataset's draft would make a new version."""
+    newest = catalog.history(tables, dataset).newest
+    states = _states(tables.facts(bronze.UPLOADS, ("sequence", "state"), "at", dataset))
+    images, annotations = (tables.counts(spec).get(dataset, 0) for spec in (silver.IMAGES, silver.ANNOTATIONS))
+    return _differs(tables, newest, (images, annotations), bool(_pending(states, newest)))
+
+
 def draft_digest(tables: Tables, dataset: str) -> str:
     """The content digest the draft would have as a version, from its stored row hashes."""
     sets = []

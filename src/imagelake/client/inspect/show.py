@@ -15,7 +15,7 @@ from imagelake.client.delta.version_rows import UNASSIGNED, live
 from imagelake.client.inspect.runs import iso
 from imagelake.client.inspect.upload_states import ProblemUpload, problem_uploads
 from imagelake.client.inspect.waiting_saves import waiting_in
-from imagelake.client.refs import Ref
+from imagelake.client.refs import Ref, version_name
 from imagelake.client.sql_text import Row, text
 from imagelake.core.upload_paths import check_dataset_id
 from imagelake.storage.base import Storage
@@ -51,15 +51,30 @@ class Shown:
             "created_at": iso(self.created_at),
             "aliases": list(self.aliases),
             "note": self.note,
+            "author": self.author,
         }
+
+
+@dataclass(frozen=True)
+class AliasRow:
+    """An alias of a dataset: the version it names, who set it, and when (UTC)."""
+
+    alias: str
+    version: str
+    author: str | None
+    set_at: datetime
+
+    def as_json(self) -> dict[str, Any]:
+        """{"alias", "version", "author", "set_at"}."""
+        return {"alias": self.alias, "version": self.version, "author": self.author, "set_at": iso(self.set_at)}
 
 
 @dataclass(frozen=True)
 class Versions:
     """A dataset's versions in the order they were published, and what has not become part of one.
 
-    `latest` is what D and D@latest name, `problems` the uploads that failed or were rejected, `waiting_saves` the
-    number of labels that were saved and not yet delivered.
+    `latest` is what D and D@latest name, `aliases` the other names in use, `problems` the uploads that failed or were
+    rejected, `waiting_saves` the number of labels that were saved and not yet delivered.
     """
 
     dataset: str
@@ -67,13 +82,15 @@ class Versions:
     latest: str | None
     problems: tuple[ProblemUpload, ...]
     waiting_saves: int
+    aliases: tuple[AliasRow, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """{"dataset", "versions": [...], "latest", "problems": [...], "waiting_saves"}."""
+        """{"dataset", "versions": [...], "latest", "aliases": [...], "problems": [...], "waiting_saves"}."""
         return {
             "dataset": self.dataset,
             "versions": [v.as_json() for v in self.versions],
             "latest": self.latest,
+            "aliases": [a.as_json() for a in self.aliases],
             "problems": [p.as_json() for p in self.problems],
             "waiting_saves": self.waiting_saves,
         }
@@ -107,11 +124,16 @@ def versions(tables: Tables, storage: Storage, dataset: str) -> Versions:
     past = catalog.history(tables, dataset)
     if not past.versions:
         catalog.require_dataset(tables, dataset)
-    names = catalog.aliases(tables, dataset)
+    rows = catalog.alias_rows(tables, dataset, ("author", "at"))
+    names = {alias: (row["number"], row["recipe"] or 1) for alias, row in rows.items()}
     first = {r["sequence"]: r for r in tables.rows(gold.VERSIONS, _FIRST_ROW, dataset)}
     shown = tuple(_shown(v, first[v.sequence], names) for v in past.versions)
     latest = past.latest.name if past.latest else None
-    return Versions(dataset, shown, latest, problem_uploads(tables, dataset), waiting)
+    aliases = tuple(
+        AliasRow(alias, version_name(dataset, *names[alias]), row["author"], row["at"])
+        for alias, row in sorted(rows.items())
+    )
+    return Versions(dataset, shown, latest, problem_uploads(tables, dataset), waiting, aliases)
 
 
 def version(tables: Tables, storage: Storage, ref: Ref) -> VersionDetails:
@@ -169,6 +191,7 @@ def _draft(tables: Tables, target: Target) -> VersionDetails:
         "created_at": None,
         "aliases": [],
         "note": None,
+        "author": None,
     }
     counts = {r["split"]: {"images": r["images"], "annotations": r["annotations"]} for r in by_split}
     return VersionDetails(row, counts, tuple(by_class), None)

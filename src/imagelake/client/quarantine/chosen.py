@@ -50,9 +50,9 @@ def condition(tables: Tables, dataset: str, chosen: Chosen) -> str:
     if chosen.paths:
         parts.append("(" + " OR ".join(f"path GLOB {text(pattern)}" for pattern in chosen.paths) + ")")
     if chosen.upload is not None:
-        parts.append(f"upload_id IN ({texts(_uploads(tables, dataset, chosen.upload))})")
+        parts.append(f"upload_id IN ({texts(upload_ids(tables, dataset, chosen.upload))})")
     if chosen.entities:
-        parts.append(f"entity IN ({texts(_checked(chosen.entities))})")
+        parts.append(f"entity IN ({texts(checked_entities(chosen.entities))})")
     return " AND ".join(parts)
 
 
@@ -61,10 +61,11 @@ def _rules(tables: Tables, dataset: str, patterns: Sequence[str]) -> list[str]:
     source = tables.relation(silver.REJECTIONS, ("rule",), dataset)
     stored = {str(row["rule"]) for row in tables.query(f"SELECT DISTINCT rule FROM {source} WHERE rule IS NOT NULL")}
     names = sorted(stored | BY_ID.keys())
-    return sorted({rule for pattern in patterns for rule in _fitting(pattern, names)})
+    return sorted({rule for pattern in patterns for rule in fitting_rules(pattern, names)})
 
 
-def _fitting(pattern: str, names: Collection[str]) -> list[str]:
+def fitting_rules(pattern: str, names: Collection[str]) -> list[str]:
+    """The rules that a name or pattern means; UsageError with the nearest names when there is none."""
     if not _WILD.search(pattern):
         fitting = [pattern] if pattern in names else []
     else:
@@ -76,7 +77,8 @@ def _fitting(pattern: str, names: Collection[str]) -> list[str]:
     raise UsageError(f"there is no rule {pattern!r}", hint=hint)
 
 
-def _uploads(tables: Tables, dataset: str, beginning: str) -> list[str]:
+def upload_ids(tables: Tables, dataset: str, beginning: str) -> list[str]:
+    """The uploads whose ids begin so; NotFound when there is none, UsageError for what is no beginning of an id."""
     if not _UPLOAD_ID.fullmatch(beginning):
         raise UsageError(f"{beginning!r} is no upload id", hint="give its first letters and digits")
     source = furthest(tables, ("upload_id",), dataset)
@@ -86,7 +88,8 @@ def _uploads(tables: Tables, dataset: str, beginning: str) -> list[str]:
     return sorted(str(row["upload_id"]) for row in rows)
 
 
-def _checked(entities: Sequence[str]) -> Sequence[str]:
+def checked_entities(entities: Sequence[str]) -> Sequence[str]:
+    """The entities themselves; UsageError names those there are."""
     for entity in entities:
         if entity not in ENTITIES:
             raise UsageError(f"there is no entity {entity!r}", hint=f"one of {', '.join(ENTITIES)}")

@@ -1,1 +1,1 @@
-"""`sql`: one statement that is checked (`statement`) over views (`views`)."""
+"""`sql`: one statement that is checked (`statement`) over views (`views`) that are declared (`view_columns`)."""

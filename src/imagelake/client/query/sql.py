@@ -1,7 +1,7 @@
 """`sql`: one SELECT over views of the lake, in a DuckDB that can reach nothing else.
 
 Views: images, annotations, categories, splits, class_stats (of `at`, else of the newest version of every dataset),
-versions, rejections, uploads, runs; SHOW TABLES lists them, DESCRIBE their columns. Macros: images_at('D@v6'),
+versions, aliases, rejections, uploads, runs; SHOW TABLES lists them, DESCRIBE their columns. Macros: images_at('D@v6'),
 annotations_at, … for any version, and changes('D@v2', 'D@v3') for the rows that differ. Before the user's text runs,
 DuckDB may open the files of the tables it names and nothing else, neither file nor network, and its configuration is
 locked.
@@ -20,7 +20,8 @@ from imagelake.client.diff.diff import Diff, diff
 from imagelake.client.query import views
 from imagelake.client.query.sql_result import ANSWER, SqlResult
 from imagelake.client.query.statement import MACROS, Call, Statement, read_statement
-from imagelake.client.query.views import COLUMNS, CONTENT, Scope
+from imagelake.client.query.view_columns import COLUMNS
+from imagelake.client.query.views import CONTENT, Scope
 from imagelake.client.refs import nearest
 from imagelake.client.sql_text import name, text, texts
 from imagelake.errors import IntegrityError, UsageError

@@ -1,4 +1,7 @@
-"""The views of `sql`: which columns they have, and the SQL behind them."""
+"""The views of `sql`: the SQL behind their columns, which `view_columns` declares.
+
+The split of an image is that of the version's recipe, in a draft the published one of recipe 1 or `unassigned`.
+"""
 
 from __future__ import annotations
 
@@ -13,36 +16,17 @@ from imagelake.client.delta.tables import Tables
 from imagelake.client.delta.version_rows import DRAFTS, KEYS, LOGS, check_live, live
 from imagelake.client.inspect.runs import runs
 from imagelake.client.inspect.upload_states import furthest
+from imagelake.client.query.view_columns import COLUMNS, RUNS, VERSIONS
 from imagelake.client.sql_text import holding, name, outside, select, text
 from imagelake.errors import IntegrityError
-from imagelake.tables import bronze, gold, silver
+from imagelake.tables import bronze, gold, ops, silver
 
 CONTENT = {"images": "image", "annotations": "annotation", "categories": "category", "splits": "split"}
 """Views of a version, and the entity each shows."""
 
-_IMAGE = tuple("uploaded_split" if c == "split" else c for c in silver.IMAGES.names)
-_HIDDEN = ("row_id", "added_in", "publish_id")
-_NOT_SHOWN = ("dataset", "publish_id", "added", "log_versions", "set_digests", "at")
-_VERSION = tuple(c for c in gold.VERSIONS.names if c not in _NOT_SHOWN)
-_UPLOAD = tuple(c for c in bronze.UPLOADS.names if c != "at")
 _COUNTS = "STRUCT(images BIGINT, annotations BIGINT)"
-_RUN = ("run_id", "verb", "dataset", "status", "started_at", "ended_at", "seconds", "problem", "host", "pid", "program")
-
-COLUMNS: dict[str, tuple[str, ...]] = {
-    "images": (*_IMAGE, "split", "oriented_width", "oriented_height"),
-    "annotations": silver.ANNOTATIONS.names,
-    "categories": silver.CATEGORIES.names,
-    "splits": tuple(c for c in gold.SPLIT_LOG.names if c not in _HIDDEN),
-    "versions": ("dataset", "version", *_VERSION, "created_at"),
-    "rejections": silver.REJECTIONS.names,
-    "uploads": (*_UPLOAD, "state_at"),
-    "runs": _RUN,
-    "class_stats": ("dataset", "category", "images", "annotations", "share", "by_split"),
-}
-"""Columns of each view. Times are TIMESTAMP in UTC, under other names than `at`, which DuckDB reserves; `split` of an
-image is that of the version's recipe, in a draft the published one of recipe 1 or `unassigned`. Of class_stats `share`
-is that of all annotations with a category, and `by_split` maps every split to {images, annotations}."""
-
+_NAME = "dataset || '@v' || number || CASE WHEN coalesce(recipe, 1) = 1 THEN '' ELSE '.' || recipe END"
+_VERSION = tuple(c for c in VERSIONS.names if c not in ("dataset", "version", "created_at"))
 
 _SPLITLESS = frozenset(c for columns in COLUMNS.values() for c in columns) - {"split"}
 
@@ -80,7 +64,7 @@ def rows(scope: Scope, view: str, used: frozenset[str] | None = None) -> str:
     elif view == "class_stats":
         body = _class_stats(scope, used is None or "by_split" in used)
     elif view == "runs":
-        body = _runs(scope)
+        body = _runs(scope, used is None or "report" in used)
     else:
         body = _PLAIN[view](scope.tables)
     return f"SELECT {select(COLUMNS[view])} FROM {body}"
@@ -246,12 +230,17 @@ def _versions(tables: Tables) -> str:
     """The first row of each version, in its newest state."""
     source = tables.relation(gold.VERSIONS, ("dataset", *_VERSION, "at"))
     same = "OVER (PARTITION BY dataset, number, recipe ORDER BY sequence"
-    named = "dataset || '@v' || number || CASE WHEN recipe = 1 THEN '' ELSE '.' || recipe END"
     return (
-        f'(SELECT * REPLACE (last_state AS state), {named} AS version, "at" AS created_at FROM (SELECT *, '
+        f'(SELECT * REPLACE (last_state AS state), {_NAME} AS version, "at" AS created_at FROM (SELECT *, '
         f"last_value(state) {same} ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS last_state, "
         f"row_number() {same}) AS place FROM {source}) WHERE place = 1)"
     )
+
+
+def _aliases(tables: Tables) -> str:
+    """Every change of an alias; `version` is null where it was removed."""
+    source = tables.relation(gold.ALIASES, gold.ALIASES.names)
+    return f'(SELECT *, {_NAME} AS version, "at" AS set_at FROM {source})'
 
 
 def _uploads(tables: Tables) -> str:
@@ -263,15 +252,22 @@ def _rejections(tables: Tables) -> str:
     return tables.relation(silver.REJECTIONS, silver.REJECTIONS.names)
 
 
-def _runs(scope: Scope) -> str:
-    found = runs(scope.tables, scope.live_run_ids()).runs
-    types = {"seconds": "DOUBLE", "pid": "BIGINT", "started_at": "TIMESTAMP", "ended_at": "TIMESTAMP"}
-    items = ", ".join(f"unnest(${i}::{types.get(c, 'VARCHAR')}[]) AS {name(c)}" for i, c in enumerate(_RUN, 1))
-    return scope.tables.once("_runs", f"SELECT {items}", [[_plain(getattr(r, c)) for r in found] for c in _RUN])
+def _runs(scope: Scope, with_report: bool) -> str:
+    """What ran; the reports, which are long, only for queries that can see them."""
+    shown = runs(scope.tables, scope.live_run_ids()).runs
+    columns = [column for column in RUNS.columns if column.name != "report"]
+    items = ", ".join(f"unnest(${i}::{c.type}[]) AS {name(c.name)}" for i, c in enumerate(columns, 1))
+    values = [[_plain(getattr(run, column.name)) for run in shown] for column in columns]
+    table = scope.tables.once("_runs", f"SELECT {items}", values)
+    if not with_report:
+        return f"(SELECT *, NULL::VARCHAR AS report FROM {table})"
+    ends = scope.tables.relation(ops.RUNS, ("run_id", "phase", "report"))
+    reports = f"(SELECT run_id, report FROM {ends} WHERE phase = 'end')"
+    return f"(SELECT r.*, e.report FROM {table} AS r LEFT JOIN {reports} AS e USING (run_id))"
 
 
 def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-_PLAIN = {"versions": _versions, "uploads": _uploads, "rejections": _rejections}
+_PLAIN = {"versions": _versions, "aliases": _aliases, "uploads": _uploads, "rejections": _rejections}

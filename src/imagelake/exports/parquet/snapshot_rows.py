@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from imagelake.client.catalog import Target
 from imagelake.client.delta.tables import Tables
-from imagelake.client.query.views import COLUMNS, Scope, content
+from imagelake.client.query.view_columns import COLUMNS
+from imagelake.client.query.views import Scope, content
 from imagelake.client.sql_text import name, select
 from imagelake.tables import gold, silver
 

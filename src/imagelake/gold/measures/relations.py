@@ -70,7 +70,8 @@ class SparkRelations:
         spark = self.frames["images"].sparkSession
         # in one chunk: Spark loses the rows that follow an empty chunk
         tables = {name: spark.createDataFrame(table.combine_chunks()) for name, table in more.items()}
-        return [tuple(row) for row in spark.sql(query, **self.frames, **tables).collect()]
+        frames: dict[str, Any] = {**self.frames, **tables}
+        return [tuple(row) for row in spark.sql(query, **frames).collect()]
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,10 @@ def _progress(ctx: Context, total: int, label: str) -> Iterator[None]:
 
     def watch() -> None:
         while not done.wait(_POLL_SECONDS):
-            stages = [s for job in tracker.getJobIdsForGroup(group) for s in tracker.getJobInfo(job).stageIds]
+            jobs = [
+                job for number in tracker.getJobIdsForGroup(group) if (job := tracker.getJobInfo(number)) is not None
+            ]
+            stages = [stage for job in jobs for stage in job.stageIds]
             written = [info.numCompletedTasks for s in stages if (info := tracker.getStageInfo(s)) is not None]
             ctx.progress(f"package {min(max(written, default=0) + 1, total)}/{total} uploading {label}")
 
@@ -138,4 +141,4 @@ def _progress(ctx: Context, total: int, label: str) -> Iterator[None]:
     finally:
         done.set()
         watcher.join()
-        ctx.spark.sparkContext.setLocalProperty("spark.jobGroup.id", None)
+        ctx.spark.sparkContext.setLocalProperty("spark.jobGroup.id", None)  # type: ignore[arg-type]  # None removes it

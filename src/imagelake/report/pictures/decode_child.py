@@ -11,7 +11,7 @@ import io
 import json
 import struct
 import sys
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from imagelake.core import heif
 from imagelake.geometry.orientation import Orientation
@@ -95,7 +95,7 @@ def _plain(image: Image.Image) -> Image.Image:
 
     if image.mode in _DEEP:
         deep = image.convert("F")
-        low, high = deep.getextrema()
+        low, high = cast("tuple[float, float]", deep.getextrema())
         scale = 255 / (high - low) if high > low else 0.0
         return deep.point(lambda v: v * scale - low * scale).convert("L").convert("RGB")
     if image.mode in _ALPHA or "transparency" in image.info:

@@ -20,7 +20,6 @@ from imagelake.errors import ImagelakeError, Locked
 from imagelake.storage.base import Storage
 from imagelake.storage.leases.lease_record import Holder, LeaseRecord, decode_record, encode_record, has_ended, is_free
 from imagelake.storage.leases.lock_record import LockRecord
-from imagelake.storage.leases.process import process
 
 if TYPE_CHECKING:
     from imagelake.config.settings import LeaseSettings
@@ -84,12 +83,6 @@ class Lease:
                 self._renew()
             elif self._lock.load() != encode_record(self._record):
                 raise self._lost()
-
-    def add_process(self, pid: int) -> None:
-        """Count a further process (the JVM) as part of the holder: nobody takes over before it has ended."""
-        with self._changing:
-            holder = self._record.holder
-            self._change(replace(self._record, holder=replace(holder, processes=(*holder.processes, process(pid)))))
 
     def release(self) -> None:
         """Give the name back. Nothing happens when it was released or taken over before."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -35,7 +36,13 @@ _COPY_PART = 256 << 20  # larger objects are copied in such parts, several at a 
 _ABSENT = frozenset(("404", "NoSuchKey", "NotFound", "NoSuchUpload", "NoSuchCORSConfiguration"))
 _TAKEN = frozenset(("412", "PreconditionFailed"))
 _BUSY = frozenset(("409", "ConditionalRequestConflict", "OperationAborted"))
-_DENIED = frozenset(("403", "AccessDenied", "SignatureDoesNotMatch", "InvalidAccessKeyId", "AllAccessDisabled"))
+_DENIED = frozenset(("403", "AccessDenied", "AllAccessDisabled"))
+_WRONG_KEYS = frozenset(("SignatureDoesNotMatch", "InvalidAccessKeyId"))
+_ELSEWHERE = frozenset(
+    ("301", "PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException")
+)
+_REFUSED = re.compile(r"(?:certificate verify failed: |(?=hostname '))(.+?)(?: \(_ssl\.c:\d+\))?$", re.MULTILINE)
+_TRUST_HINT = "s3.ca_bundle (AWS_CA_BUNDLE) names whom to trust"
 _EXPIRED = frozenset(("ExpiredToken", "ExpiredTokenException", "InvalidToken", "TokenRefreshRequired"))
 _JAVA_CHAIN = "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider"
 _NO_KEYS = (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError)
@@ -199,9 +206,7 @@ def translated(verb: str, uri: str) -> Iterator[None]:
     except _NO_KEYS as error:
         raise ConfigError(f"cannot {verb} {uri}: {error}", hint=_NO_KEYS_HINT) from None
     except boto.SSLError as error:
-        raise ConfigError(
-            f"cannot {verb} {uri}: {_line(error)}", hint="s3.ca_bundle (AWS_CA_BUNDLE) names whom to trust"
-        ) from None
+        raise _untrusted(error, verb, uri) from None
     except (boto.EndpointConnectionError, boto.ConnectTimeoutError) as error:
         raise ImagelakeError(
             f"cannot {verb} {uri}: {_line(error)}", hint="s3.endpoint names the store; is it running and reachable?"
@@ -210,6 +215,15 @@ def translated(verb: str, uri: str) -> Iterator[None]:
         raise ConfigError(f"cannot {verb} {uri}: {_line(error)}") from None
     except (boto.BotoCoreError, Boto3Error) as error:
         raise ImagelakeError(f"cannot {verb} {uri}: {_line(error)}", hint="run the same command again") from None
+
+
+def _untrusted(error: boto.SSLError, verb: str, uri: str) -> ConfigError:
+    """The error for a certificate that is refused, with the reason that Python's ssl gives."""
+    reason = _REFUSED.search(str(error))
+    said = f"the store's certificate is refused: {reason[1]}" if reason else _line(error)
+    is_of_other = reason is not None and "match" in reason[1].lower()
+    hint = "s3.endpoint must name the host that the certificate is for" if is_of_other else _TRUST_HINT
+    return ConfigError(f"cannot {verb} {uri}: {said}", hint=hint)
 
 
 def _as_error(error: boto.ClientError, verb: str, uri: str) -> ImagelakeError:
@@ -226,15 +240,32 @@ def _as_error(error: boto.ClientError, verb: str, uri: str) -> ImagelakeError:
         return ConditionFailed(f"{uri} is there already, or has changed", hint="run the same command again")
     if code in _BUSY:
         return Busy(message, hint="run the same command again")
-    if code in _EXPIRED:
-        return ConfigError(message, hint="renew the credentials, then run the same command again")
-    if code in _DENIED:
-        return Denied(message, hint="these credentials may not: docs/serving.md lists what each role needs")
+    refused = _refused(error, message, f"cannot {verb} {uri}")
+    if refused is not None:
+        return refused
     if code in _ABSENT:
         return NotFound(f"{uri} does not exist")
     if status in (405, 501) or code in ("NotImplemented", "MethodNotAllowed"):
         return NotSupported(message, hint="this store does not offer it: docs/operate.md says what each can do")
     return ImagelakeError(message, hint="run the same command again")
+
+
+def _refused(error: boto.ClientError, message: str, attempt: str) -> ConfigError | None:
+    """The error for a request from elsewhere, or with keys that are wrong, old or not allowed to; None for others."""
+    found: Mapping[str, Any] = error.response.get("Error", {})
+    code = str(found.get("Code", ""))
+    if code in _ELSEWHERE:
+        headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+        region = found.get("Region") or headers.get("x-amz-bucket-region")
+        where = f"the bucket lies in region {region}" if region else f"the bucket lies in another region ({code})"
+        return ConfigError(f"{attempt}: {where}", hint="s3.region (AWS_REGION) names the bucket's region")
+    if code in _WRONG_KEYS:
+        return Denied(message, hint=f"check the access key and the secret: {_NO_KEYS_HINT}")
+    if code in _EXPIRED:
+        return ConfigError(message, hint="renew the credentials, then run the same command again")
+    if code in _DENIED:
+        return Denied(message, hint="these credentials may not: docs/serving.md lists what each role needs")
+    return None
 
 
 def _line(error: Exception) -> str:

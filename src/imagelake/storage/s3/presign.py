@@ -66,15 +66,13 @@ def served_type(media_type: str | None) -> str:
     return media_type if media_type in IMAGE_TYPES else PLAIN
 
 
-def presigned_get(storage: Storage, path: str, media_type: str | None, seconds: int = DEFAULT_SECONDS) -> Url:
-    """A URL to read an object as that media type; anything but an image is sent as bytes without meaning."""
-    return presigned_gets(storage, ((path, media_type),), seconds)[0]
-
-
 def presigned_gets(
     storage: Storage, requests: Iterable[tuple[str, str | None]], seconds: int = DEFAULT_SECONDS
 ) -> list[Url]:
-    """As `presigned_get` for many: (path, media type)."""
+    """A URL for each (path, media type) to read the object as that type.
+
+    Anything but an image is sent as bytes without meaning.
+    """
     return _signed(storage, seconds, (_get(path, media_type) for path, media_type in requests))
 
 

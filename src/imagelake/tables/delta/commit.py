@@ -28,8 +28,7 @@ from imagelake.errors import Conflict, LakeFormatError
 from imagelake.storage.base import Storage
 from imagelake.tables.delta.delta_log import delta_table
 from imagelake.tables.delta.types import arrow_schema
-from imagelake.tables.frames import ROWS_PER_FILE
-from imagelake.tables.spec import TableSpec
+from imagelake.tables.spec import ROWS_PER_FILE, TableSpec
 
 WRITER_VERSION = 2
 """The writer version of Delta's protocol that is written here: append-only tables and invariants, no more."""

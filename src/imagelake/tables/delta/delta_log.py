@@ -14,6 +14,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 
 from imagelake.errors import Conflict
 from imagelake.storage.base import Storage
+from imagelake.tables.delta.store_errors import store_errors
 from imagelake.tables.spec import TableSpec
 
 ADDED = "imagelake.added"
@@ -36,14 +37,17 @@ _trust = _Trust()
 
 
 def delta_table(storage: Storage, path: str) -> DeltaTable:
-    """The newest snapshot of the table at this path of the lake; errors are deltalake's."""
-    with _trusting(storage.ca_bundle):
+    """The newest snapshot of the table at this path of the lake.
+
+    ConfigError says what a store refuses: its certificate, the region, these credentials. Others are deltalake's.
+    """
+    with _trusting(storage.ca_bundle), store_errors(place(storage, path)):
         return DeltaTable(place(storage, path), storage_options=storage.delta_options())
 
 
 def is_delta_table(storage: Storage, path: str) -> bool:
-    """Whether a Delta table is at this path of the lake."""
-    with _trusting(storage.ca_bundle):
+    """Whether a Delta table is at this path of the lake; errors as of `delta_table`."""
+    with _trusting(storage.ca_bundle), store_errors(place(storage, path)):
         return bool(DeltaTable.is_deltatable(place(storage, path), storage.delta_options()))
 
 
@@ -86,6 +90,12 @@ def add_columns(storage: Storage, spec: TableSpec, schema: str) -> None:
             continue  # another writer was faster: look anew
         return
     raise Conflict(f"table {spec.name}: others wrote to it {_TRIES} times while columns were added to it")
+
+
+def write_checkpoint(storage: Storage, path: str) -> None:
+    """Write a checkpoint of the newest version, so that readers open one file instead of every commit."""
+    with _trusting(storage.ca_bundle):
+        delta_table(storage, path).create_checkpoint()
 
 
 def place(storage: Storage, path: str) -> str:

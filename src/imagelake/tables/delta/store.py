@@ -20,7 +20,7 @@ import pyarrow.dataset as ds
 from delta.exceptions import ConcurrentTransactionException
 from delta.tables import DeltaTable
 from deltalake import DeltaTable as DeltaLog
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
@@ -29,7 +29,8 @@ from imagelake.errors import LakeFormatError
 from imagelake.storage.base import Storage
 from imagelake.tables.delta.commit import FileChange, Txn, commit, write_files
 from imagelake.tables.delta.delta_log import add_columns, create_delta_table, delta_table, is_delta_table, place
-from imagelake.tables.delta.types import arrow_schema, delta_schema, table_of, with_all_columns
+from imagelake.tables.delta.small_tables import declared_rows, select_rows
+from imagelake.tables.delta.types import arrow_schema, delta_schema, table_of
 from imagelake.tables.delta.upsert import CHANGE, TooManyRows, active_files, upsert
 from imagelake.tables.frames import FEW_ROWS, Counted, LocalRows, frame_of, in_files, run_parallel
 from imagelake.tables.spec import SCHEMA_NUMBER, TableSpec
@@ -91,7 +92,7 @@ class DeltaStore:
         if dataset is not None:
             log = self._log(spec, version)
             if sum(file.rows or FEW_ROWS for file in active_files(log, dataset)) <= FEW_ROWS:
-                return self.frame_of(spec, _declared(spec, log, dataset))
+                return self.frame_of(spec, declared_rows(spec, log, dataset))
         return self._scan(spec, dataset, version)
 
     def _scan(self, spec: TableSpec, dataset: str | None, version: int | None) -> DataFrame:
@@ -106,21 +107,21 @@ class DeltaStore:
 
     def collect(self, spec: TableSpec, dataset: str | None = None, version: int | None = None) -> list[dict[str, Any]]:
         """All rows of a small table, or of one dataset in it, at a Delta version if given; without a Spark job."""
-        return cast(list[dict[str, Any]], _declared(spec, self._log(spec, version), dataset).to_pylist())
+        return cast(list[dict[str, Any]], declared_rows(spec, self._log(spec, version), dataset).to_pylist())
 
     def table(self, spec: TableSpec, dataset: str, version: int | None = None) -> pa.Table:
         """All rows of a dataset with few of them, at a Delta version if given; without a Spark job."""
-        return _declared(spec, self._log(spec, version), dataset)
+        return declared_rows(spec, self._log(spec, version), dataset)
 
     def arrow(
         self, spec: TableSpec, dataset: str | None, columns: Sequence[str], where: pc.Expression | None = None
     ) -> pa.Table:
         """These columns of the rows that meet the condition, of one dataset if given, without a Spark job."""
-        return _rows(self._log(spec, None), dataset, columns, where)
+        return select_rows(self._log(spec, None), dataset, columns, where)
 
     def scan(self, spec: TableSpec, dataset: str, version: int | None = None) -> ds.Dataset:
         """A dataset's rows at a Delta version if given, for queries that read columns piece by piece."""
-        return self._log(spec, version).to_pyarrow_dataset(partitions=[("dataset", "=", dataset)])
+        return self._log(spec, version).to_pyarrow_dataset(file_pruning_predicate=[("dataset", "=", dataset)])
 
     def frame(self, spec: TableSpec, rows: Sequence[Mapping[str, Any]]) -> DataFrame:
         """A few rows as a frame of the table; a name a row lacks is null."""
@@ -130,14 +131,16 @@ class DeltaStore:
         """An Arrow table with the spec's columns as a frame."""
         return frame_of(self._spark, table, from_arrow_schema(arrow_schema(spec)))
 
-    def append_rows(self, spec: TableSpec, rows: Sequence[Mapping[str, Any]], txn: Txn | None = None) -> None:
-        """Append rows that are on the driver; a name a row lacks is null. With a transaction as `append`."""
-        self.append_table(spec, table_of(spec, rows), txn)
+    def append_rows(self, spec: TableSpec, rows: Sequence[Mapping[str, Any]], txn: Txn | None = None) -> bool:
+        """Append rows that are on the driver; a name a row lacks is null. False when the transaction is not new."""
+        return self.append_table(spec, table_of(spec, rows), txn)
 
-    def append_table(self, spec: TableSpec, table: pa.Table, txn: Txn | None = None) -> None:
-        """Append the rows of an Arrow table that has the spec's columns. With a transaction as `append`."""
+    def append_table(self, spec: TableSpec, table: pa.Table, txn: Txn | None = None) -> bool:
+        """Append the rows of an Arrow table that has the spec's columns. False when the transaction is not new."""
         added = write_files(self._storage, spec, table.select(spec.names))
-        self._committed(spec, commit(self._storage, spec, txn, lambda _: FileChange("WRITE", added)))
+        version = commit(self._storage, spec, txn, lambda _: FileChange("WRITE", added))
+        self._committed(spec, version)
+        return version is not None
 
     def append(self, spec: TableSpec, frame: DataFrame, txn: Txn | None = None) -> None:
         """Append a frame's rows by Spark; with a transaction what is not newer is silently skipped (`transaction`)."""
@@ -207,7 +210,7 @@ class DeltaStore:
         """By the spec's key. The dataset is a literal, so that Delta's conflict check sees one partition only."""
         literal = dataset.replace("'", "''")
         on = " AND ".join([f"t.dataset = '{literal}'", *(f"t.{k} = s.{k}" for k in spec.key if k != "dataset")])
-        values = {name: f"s.{name}" for name in spec.names}
+        values: dict[str, str | Column] = {name: f"s.{name}" for name in spec.names}
         merge = (
             DeltaTable.forPath(self._spark, self.uri(spec))
             .alias("t")
@@ -275,14 +278,3 @@ class DeltaStore:
         else:  # Delta would take the first 32 columns, at half a second a commit on wide tables
             properties["delta.dataSkippingNumIndexedCols"] = "0"
         return properties
-
-
-def _declared(spec: TableSpec, log: DeltaLog, dataset: str | None) -> pa.Table:
-    """All rows with the spec's columns; one that the table did not have yet is null."""
-    there = {field.name for field in log.schema().fields}
-    return with_all_columns(spec, _rows(log, dataset, [name for name in spec.names if name in there], None))
-
-
-def _rows(log: DeltaLog, dataset: str | None, columns: Sequence[str], where: pc.Expression | None) -> pa.Table:
-    partitions = [("dataset", "=", dataset)] if dataset is not None else None
-    return log.to_pyarrow_table(partitions=partitions, columns=list(columns), filters=where)

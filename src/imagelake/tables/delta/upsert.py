@@ -16,8 +16,7 @@ from deltalake import DeltaTable
 from imagelake.storage.base import Storage
 from imagelake.tables.delta.commit import DataFile, FileChange, Txn, commit, write_file, write_files
 from imagelake.tables.delta.types import with_all_columns
-from imagelake.tables.frames import ROWS_PER_FILE
-from imagelake.tables.spec import TableSpec
+from imagelake.tables.spec import ROWS_PER_FILE, TableSpec
 
 CHANGE = "_change"
 """Column of changes to a table: `put` writes the row, `drop` removes it."""

@@ -83,8 +83,10 @@ class SampleReader:
             data = self._read(place)
         except NotFound:
             # bytes may move while a training runs: look again where they are
-            place = self._moved[index] = self._look_again(index)
+            place = self._moved[index] = self._look_again(index, place)
             data = self._read(place)
+        except IntegrityError as error:
+            raise IntegrityError(f"{self._name(index)}: {error.message}", hint=self._hint()) from None
         if self._checked[index] or checksum is None:
             return data
         if crc32(data) != checksum:
@@ -93,8 +95,8 @@ class SampleReader:
         if crc32(data) != checksum:
             content_hash = self._samples.rows["content_hash"][index].as_py()
             raise IntegrityError(
-                f"{place.uri} at byte {place.offset} does not hold the bytes of {content_hash}",
-                hint="verify the version; restore the file from a copy of the lake",
+                f"{self._name(index)}: {place.uri} at byte {place.offset} does not hold the bytes of {content_hash}",
+                hint=self._hint(),
             )
         self._checked[index] = 1
         return data
@@ -139,14 +141,22 @@ class SampleReader:
             places = [self._moved.get(index, place) for index, place in zip(indexes, places, strict=True)]
         return list(map(Located, indexes, places, checksums))
 
-    def _look_again(self, index: int) -> Location:
+    def _name(self, index: int) -> str:
+        return f"{self._samples.rows['image_key'][index].as_py()} of {self._samples.target.name}"
+
+    def _hint(self) -> str:
+        verify = f"imagelake verify {self._samples.target.name}"
+        return f"{verify} names all that is damaged; restore the file from a copy of the lake"
+
+    def _look_again(self, index: int, missing: Location) -> Location:
         dataset = self._samples.target.dataset
         content_hash = self._samples.rows["content_hash"][index].as_py()
         places = blobs(Tables(self._samples.storage), dataset, (content_hash,)).get(content_hash, ())
         for blob in places:
             if self._samples.storage.stat(blob.place.uri) is not None:
                 return blob.place
-        raise NotFound(f"the bytes {content_hash} are in none of their places")
+        uris = sorted({missing.uri, *(blob.place.uri for blob in places)})
+        raise NotFound(f"{self._name(index)}: its bytes are gone from {', '.join(uris)}", hint=self._hint())
 
 
 def _source(samples: SampleRows, cache: Cache | None) -> Source:

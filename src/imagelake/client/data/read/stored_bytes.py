@@ -48,14 +48,15 @@ def read_samples(samples: Samples, indexes: Iterable[int]) -> Iterator[tuple[int
 
 
 def _checked(samples: Samples, index: int, content_hash: str, data: bytes | ImagelakeError) -> bytes:
-    key = samples.rows["image_key"][index].as_py()
+    key = f"{samples.rows['image_key'][index].as_py()} of {samples.target.name}"
+    hint = f"imagelake verify {samples.target.name} names all that is damaged; restore the file from a copy of the lake"
     if isinstance(data, NotFound):
         data = _read_elsewhere(samples, content_hash)
     if isinstance(data, ImagelakeError):
-        raise type(data)(f"{key}: {data.message}", hint=data.hint)
+        raise type(data)(f"{key}: {data.message}", hint=data.hint or hint)
     if hashlib.sha256(data).hexdigest() != content_hash:
         raise IntegrityError(
-            f"{key}: its bytes are not those of {content_hash}", hint="verify the version; restore from a copy"
+            f"{key}: {samples.places['uri'][index].as_py()} does not hold the bytes of {content_hash}", hint=hint
         )
     return data
 

@@ -76,6 +76,12 @@ def test_a_version_shows_splits_categories_and_the_gate(cli, client) -> None:
         assert text in out
 
 
+def test_measures_of_no_class_are_left_out(cli, client) -> None:
+    names = {"new": [], "vanished": []}
+    client.answers["show"] = {**ONE, "quality": {"passed": True, "class_names": names, "rejected": 2}}
+    assert "gate: passed yes, rejected 2" in cli("show", "pets@v2").out
+
+
 def test_diff_says_first_what_happened_to_test(cli, client) -> None:
     client.answers["diff"] = DIFF
     lines = cli("diff", "pets@v1", "pets@v2").out.splitlines()

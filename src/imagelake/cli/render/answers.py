@@ -97,8 +97,13 @@ def version(to: Console, document: Document) -> None:
     quality = document.get("quality")
     if quality:
         to.print()
-        measures = ", ".join(_measure(k, v) for k, v in quality.items() if not isinstance(v, list))
+        measures = ", ".join(_measure(k, v) for k, v in quality.items() if not (isinstance(v, list) or _is_empty(v)))
         to.print(f"gate: {measures}", soft_wrap=True)
+
+
+def _is_empty(value: Any) -> bool:
+    """Whether a measure of several names has none for any of them."""
+    return isinstance(value, Mapping) and not any(value.values())
 
 
 def _measure(name: str, value: Any) -> str:

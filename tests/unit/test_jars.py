@@ -166,15 +166,16 @@ def test_looking_for_jars_needs_no_spark() -> None:
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
-def test_the_wheel_holds_the_jar_and_the_settings_but_no_java_source(tmp_path: Path) -> None:
+def test_the_wheel_holds_the_jar_the_settings_and_the_jobs_but_no_java_source(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
-        held = set(archive.namelist())
-    assert {"imagelake/jvm/imagelake-logstore.jar", "imagelake/base.yaml", "imagelake/engine/session.py"} <= held
-    assert [name for name in held if name.endswith((".java", ".xml", ".class"))] == []
+        names = set(archive.namelist())
+    jobs = {f"imagelake/jobs/{path.name}" for path in (ROOT / "jobs").glob("*.py")}
+    assert {"imagelake/jvm/imagelake-logstore.jar", "imagelake/base.yaml", "imagelake/engine/session.py"} | jobs <= names
+    assert [name for name in names if name.endswith((".java", ".xml", ".class"))] == []
 
 
 def test_out_of_a_zipped_package_java_gets_our_jar_as_a_file(tmp_path: Path) -> None:

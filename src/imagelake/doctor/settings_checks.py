@@ -19,4 +19,5 @@ def settings_checks(storage: Storage) -> Iterator[Check]:
     for dataset, problem in wrong:
         yield Check("settings", False, f"{dataset}: {problem.message}", problem.hint)
     if not wrong:
-        yield Check("settings", True, f"those of {len(datasets)} datasets are valid")
+        count = "1 dataset" if len(datasets) == 1 else f"{len(datasets)} datasets"
+        yield Check("settings", True, f"those of {count} are valid")

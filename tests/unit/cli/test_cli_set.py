@@ -136,7 +136,7 @@ def test_doctor_names_every_wrong_setting_of_every_dataset(lake: str, capsys: py
     main(["doctor", "--lake", lake, "--json"])
     checks = json.loads(capsys.readouterr().out)["checks"]
     (check,) = [c for c in checks if c["name"] == "settings"]
-    assert (check["ok"], check["message"]) == (True, "those of 1 datasets are valid")
+    assert (check["ok"], check["message"]) == (True, "those of 1 dataset are valid")
     storage.put("datasets/cats.yaml", b"storage: tar\ngate: {min_image: 3}\n")
     storage.put("datasets/dogs.yaml", b"severities: {image.smal: warn, image.unreadable: warn}\n")
     storage.put("datasets/eels.yaml", b"a: [\n")

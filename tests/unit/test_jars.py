@@ -174,7 +174,9 @@ def test_the_wheel_holds_the_jar_the_settings_and_the_jobs_but_no_java_source(tm
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     jobs = {f"imagelake/jobs/{path.name}" for path in (ROOT / "jobs").glob("*.py")}
-    assert {"imagelake/jvm/imagelake-logstore.jar", "imagelake/base.yaml", "imagelake/engine/session.py"} | jobs <= names
+    assert {"imagelake/jvm/imagelake-logstore.jar", "imagelake/base.yaml", "imagelake/engine/session.py"} <= names
+    assert jobs
+    assert jobs <= names
     assert [name for name in names if name.endswith((".java", ".xml", ".class"))] == []
 
 

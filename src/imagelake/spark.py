@@ -160,17 +160,17 @@ class Lakehouse:
         version = target.version
         if version is None:
             return self._draft(target.dataset)
-        known, number, recipe = published(self._tables, target.dataset), version.number, version.recipe
+        history, number, recipe = published(self._tables, target.dataset), version.number, version.recipe
         images, annotations, categories = (
-            live(self._tables, known, entity, number) for entity in ("image", "annotation", "category")
+            live(self._tables, history, entity, number) for entity in ("image", "annotation", "category")
         )
-        found = images.count(), annotations.count()
+        counts = images.count(), annotations.count()
         expected = version.images, version.annotations
-        if found != expected:
+        if counts != expected:
             raise IntegrityError(
-                f"{ref}: found {found} images and annotations, the version was published with {expected}"
+                f"{ref}: found {counts} images and annotations, the version was published with {expected}"
             )
-        splits = live(self._tables, known, "split", number).where(F.col("recipe") == recipe)
+        splits = live(self._tables, history, "split", number).where(F.col("recipe") == recipe)
         return Snapshot(images, annotations, categories, splits.select("image_key", "split"))
 
     def register(self, ref: str) -> None:

@@ -75,7 +75,7 @@ def json_layout(line: Sequence[str]) -> JsonLayout | None:
     """
     layout: JsonLayout | None = None
     for value in _json_values(line):
-        layout = next((known for known in get_args(JsonLayout) if known == value), "auto")
+        layout = next((choice for choice in get_args(JsonLayout) if choice == value), "auto")
     return layout
 
 

@@ -144,12 +144,12 @@ def document_only(as_json: bool) -> Iterator[TextIO]:
     if not as_json:
         yield sys.stdout
         return
-    with _stdout_kept() as out, redirect_stdout(sys.stderr):
+    with _saved_stdout() as out, redirect_stdout(sys.stderr):
         yield out
 
 
 @contextmanager
-def _stdout_kept() -> Iterator[TextIO]:
+def _saved_stdout() -> Iterator[TextIO]:
     """The stream stdout was, while descriptor 1 leads to stderr; unchanged where stdout is no descriptor (in tests)."""
     sys.stdout.flush()
     try:
@@ -159,11 +159,11 @@ def _stdout_kept() -> Iterator[TextIO]:
     if not real:
         yield sys.stdout
         return
-    kept = os.dup(_STDOUT)
+    copy = os.dup(_STDOUT)
     os.dup2(sys.stderr.fileno(), _STDOUT)
     try:
-        with os.fdopen(kept, "w", encoding="utf-8", closefd=False) as out:
+        with os.fdopen(copy, "w", encoding="utf-8", closefd=False) as out:
             yield out
     finally:
-        os.dup2(kept, _STDOUT)
-        os.close(kept)
+        os.dup2(copy, _STDOUT)
+        os.close(copy)

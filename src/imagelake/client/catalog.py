@@ -124,9 +124,9 @@ def datasets(tables: Tables) -> set[str]:
 
 def require_dataset(tables: Tables, dataset: str) -> None:
     """NotFound, with the nearest names, unless the lake knows the dataset."""
-    known = datasets(tables)
-    if dataset not in known:
-        raise NotFound(f"there is no dataset {dataset!r} in this lake", hint=nearest(dataset, known, "datasets"))
+    names = datasets(tables)
+    if dataset not in names:
+        raise NotFound(f"there is no dataset {dataset!r} in this lake", hint=nearest(dataset, names, "datasets"))
 
 
 def resolve(tables: Tables, ref: Ref) -> Target:
@@ -166,20 +166,20 @@ def require_readable(target: Target) -> None:
 def _version(tables: Tables, ref: Ref, past: History) -> Version:
     if not past.versions:
         raise NotFound(f"{ref.dataset} has no published version", hint=f"publish it, or look at {ref.dataset}@draft")
-    found: Version | None
+    version: Version | None
     if ref.number is not None:
-        found = past.find(ref.number, ref.recipe)
+        version = past.find(ref.number, ref.recipe)
     elif ref.selector == "latest":
-        found = past.latest
+        version = past.latest
     else:
         named = aliases(tables, ref.dataset)
-        found = past.find(*named[ref.selector]) if ref.selector in named else None
-    if found is None:
-        raise NotFound(f"there is no version {ref}", hint=_known(tables, ref, past))
-    return found
+        version = past.find(*named[ref.selector]) if ref.selector in named else None
+    if version is None:
+        raise NotFound(f"there is no version {ref}", hint=_version_hint(tables, ref, past))
+    return version
 
 
-def _known(tables: Tables, ref: Ref, past: History) -> str:
+def _version_hint(tables: Tables, ref: Ref, past: History) -> str:
     """A hint: the newest versions for a number that does not exist, the nearest names for a name."""
     versions = [v.name.partition("@")[2] for v in past.versions]
     if ref.number is None:

@@ -260,8 +260,8 @@ class Lake(OpenLake):
         """
         from imagelake.client.labelling import label_pages
 
-        wanted = label_pages.Wanted(where, after, limit, expires)
-        return label_pages.page(self._warm(), parse_ref(ref), wanted, self._matching)
+        request = label_pages.PageRequest(where, after, limit, expires)
+        return label_pages.page(self._warm(), parse_ref(ref), request, self._matching)
 
     def save_labels(
         self,

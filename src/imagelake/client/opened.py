@@ -36,7 +36,7 @@ class OpenLake:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Forget what was kept for the next page or save; nothing else stays open between calls."""
-        self.__dict__.pop("_held", None)
+        self.__dict__.pop("_warm_cache", None)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"storage": self.storage}
@@ -60,10 +60,10 @@ class OpenLake:
         """What this lake keeps between pages and saves: made when first needed, in every process anew."""
         from imagelake.client.labelling.warm import Warm
 
-        held: Warm | None = self.__dict__.get("_held")
-        if held is None or held.pid != os.getpid():
-            held = self.__dict__["_held"] = Warm(self.storage)
-        return held
+        warm: Warm | None = self.__dict__.get("_warm_cache")
+        if warm is None or warm.pid != os.getpid():
+            warm = self.__dict__["_warm_cache"] = Warm(self.storage)
+        return warm
 
     def _matching(self, tables: Tables, target: Target, condition: str) -> Iterable[str]:
         from imagelake.client.query import sql, views, where

@@ -43,8 +43,8 @@ class Ref:
 
 def parse_ref(text: str) -> Ref:
     """The reference in a text; UsageError says what is wrong with it."""
-    body, found, digest = text.partition("#")
-    if found and not _DIGEST.match(digest):
+    body, mark, digest = text.partition("#")
+    if mark and not _DIGEST.match(digest):
         raise UsageError(f"{digest!r} in {text!r} is not a digest", hint="a digest is d1: and 64 hex digits")
     dataset, at, selector = body.partition("@")
     check_dataset_id(dataset)
@@ -66,9 +66,9 @@ def version_name(dataset: str, number: int, recipe: int = 1) -> str:
     return f"{dataset}@v{number}" if recipe == 1 else f"{dataset}@v{number}.{recipe}"
 
 
-def nearest(word: str, known: Iterable[str], what: str) -> str:
+def nearest(word: str, candidates: Iterable[str], what: str) -> str:
     """A hint: the names most like a word, else what there is."""
-    names = sorted(known)
+    names = sorted(candidates)
     close = difflib.get_close_matches(word, names, n=3, cutoff=0.55)
     if close:
         return f"did you mean {' or '.join(close)}?"

@@ -78,29 +78,29 @@ class Selection:
 
 def parse_selection(query: str) -> Selection:
     """The selection in the query part of a reference (without the question mark)."""
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     splits: list[str] = []
     for key, value in parse_qsl(query, keep_blank_values=True):
         if key == "split":
             splits.append(value)
             continue
-        if key not in _KEYS or key in found:
-            known = ", ".join(_KEYS)
-            raise UsageError(f"{key!r} in ?{query} selects nothing", hint=f"known: {known}, each once but split")
-        found[key] = value
+        if key not in _KEYS or key in values:
+            keys = ", ".join(_KEYS)
+            raise UsageError(f"{key!r} in ?{query} selects nothing", hint=f"known: {keys}, each once but split")
+        values[key] = value
     try:
-        sample = float(found["sample"]) if "sample" in found else None
-        seed = int(found["seed"]) if "seed" in found else None
+        sample = float(values["sample"]) if "sample" in values else None
+        seed = int(values["seed"]) if "seed" in values else None
     except ValueError:
         raise UsageError(f"?{query}: sample and seed are numbers") from None
     return Selection(
         split=splits or None,
-        where=found.get("where"),
-        images=found.get("images"),
+        where=values.get("where"),
+        images=values.get("images"),
         sample=sample,
-        unlabelled=found.get("unlabelled") == "1",
-        oriented=found.get("oriented") == "1",
-        part=parse_part(found["part"]) if "part" in found else None,
+        unlabelled=values.get("unlabelled") == "1",
+        oriented=values.get("oriented") == "1",
+        part=parse_part(values["part"]) if "part" in values else None,
         seed=seed,
     )
 

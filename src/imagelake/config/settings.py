@@ -234,8 +234,8 @@ def _substitute(value: Any, environ: Mapping[str, str], where: str) -> Any:
     if not isinstance(value, str):
         return value
 
-    def lookup(found: re.Match[str]) -> str:
-        name, default = found.groups()
+    def lookup(match: re.Match[str]) -> str:
+        name, default = match.groups()
         if name in environ:
             return environ[name]
         if default is None:
@@ -248,8 +248,8 @@ def _substitute(value: Any, environ: Mapping[str, str], where: str) -> Any:
 def _unknown_key(model: type[BaseModel], path: list[str], where: str) -> ConfigError:
     block: Any = model
     for part in path[:-1]:
-        known = block.model_fields.get(part) if hasattr(block, "model_fields") else None
-        block = known.annotation if known else None
+        field = block.model_fields.get(part) if hasattr(block, "model_fields") else None
+        block = field.annotation if field else None
     names = list(block.model_fields) if hasattr(block, "model_fields") else []
     near = [".".join([*path[:-1], name]) for name in difflib.get_close_matches(path[-1], names, n=1, cutoff=0.4)]
     near = [key for key in dotted_keys(model) if key.rpartition(".")[2] == path[-1]] or near

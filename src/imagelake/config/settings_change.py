@@ -18,7 +18,7 @@ _COMMENT = re.compile(r"(^|\s)#")
 
 
 @dataclass(frozen=True)
-class Change:
+class SettingChange:
     """A setting by its dotted key, before and after."""
 
     key: str
@@ -28,7 +28,7 @@ class Change:
 
 def change_settings(
     storage: Storage, dataset: str, assignments: Sequence[str], check: Callable[[DatasetSettings], None]
-) -> tuple[Change, ...]:
+) -> tuple[SettingChange, ...]:
     """Apply assignments such as `gate.min_images=10` under the caller's lease; what is different then, by key.
 
     Nothing is written when nothing is different. ConfigError names a wrong key or value, with the nearest key, and
@@ -84,12 +84,12 @@ def _path(parts: list[str]) -> list[str]:
     return parts
 
 
-def _changes(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str = "") -> list[Change]:
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str = "") -> list[SettingChange]:
     changes = []
     for key in dict.fromkeys((*before, *after)):
         old, new = before.get(key), after.get(key)
         if isinstance(old, dict) and isinstance(new, dict):
             changes += _changes(old, new, f"{prefix}{key}.")
         elif old != new:
-            changes.append(Change(f"{prefix}{key}", old, new))
+            changes.append(SettingChange(f"{prefix}{key}", old, new))
     return changes

@@ -107,8 +107,8 @@ def check_dataset_id(name: str) -> str:
 
 def split_name(word: str) -> str | None:
     """The split a folder or document word stands for: train2017 is train, valid is val; None if it is none."""
-    found = _SPLIT_FOLDER.match(word.lower())
-    return _SPLITS.get(found.group(1)) if found else None
+    match = _SPLIT_FOLDER.match(word.lower())
+    return _SPLITS.get(match.group(1)) if match else None
 
 
 @lru_cache(maxsize=4096)

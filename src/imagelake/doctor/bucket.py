@@ -34,9 +34,9 @@ def bucket_checks(settings: Settings) -> Iterator[Check]:
     assert isinstance(storage, S3Storage)
     try:
         for look in (_credentials, _endpoint, _clock):
-            found = look(storage)
-            yield found
-            if not found.ok and look is not _clock:
+            check = look(storage)
+            yield check
+            if not check.ok and look is not _clock:
                 return
     except ImagelakeError as error:
         yield Check("bucket", False, error.message, error.hint)
@@ -109,11 +109,11 @@ def _unfinished(storage: S3Storage) -> Check:
 
 
 def _lifecycle(storage: S3Storage) -> Check:
-    found = BucketRules(storage).read()
-    if found.data is None:
+    configuration = BucketRules(storage).read()
+    if configuration.data is None:
         hint = "imagelake lifecycle plan shows those that belong there"
         return Check("lifecycle", True, "the bucket has no rules", hint)
-    message = f"the bucket has {len(found.rules)} rules"
+    message = f"the bucket has {len(configuration.rules)} rules"
     return Check("lifecycle", True, message, "imagelake lifecycle verify compares them")
 
 

@@ -50,9 +50,9 @@ def checks(settings: Settings, environ: Mapping[str, str] | None = None) -> tupl
     if is_s3(settings.lake):
         from imagelake.doctor.bucket import bucket_checks
 
-        found = tuple(bucket_checks(settings))
-        reachable = all(check.ok for check in found if check.name in ("bucket", "credentials", "endpoint"))
-        return (*engine, *found, *(_lake_and_settings(settings) if reachable else ()))
+        bucket = tuple(bucket_checks(settings))
+        reachable = all(check.ok for check in bucket if check.name in ("bucket", "credentials", "endpoint"))
+        return (*engine, *bucket, *(_lake_and_settings(settings) if reachable else ()))
     return (*engine, *_lake_and_settings(settings), _disk(settings.lake))
 
 
@@ -74,22 +74,22 @@ def _version(package: str) -> str | None:
 
 def _packages(installed: Mapping[str, str | None]) -> Check:
     wrong = [
-        f"{name} is not installed" if found is None else f"{name} is {found}, needed is {_ENGINE[name]}"
-        for name, found in installed.items()
-        if found is None or not found.startswith(_ENGINE[name])
+        f"{name} is not installed" if version is None else f"{name} is {version}, needed is {_ENGINE[name]}"
+        for name, version in installed.items()
+        if version is None or not version.startswith(_ENGINE[name])
     ]
     if wrong:
         return Check("engine", False, "; ".join(wrong), _INSTALL)
-    return Check("engine", True, ", ".join(f"{name} {found}" for name, found in installed.items()))
+    return Check("engine", True, ", ".join(f"{name} {version}" for name, version in installed.items()))
 
 
 def _java(settings: Settings, environ: Mapping[str, str]) -> Check:
     try:
-        found = java.require(environ)
+        runtime = java.require(environ)
     except ConfigError as error:
         return Check("java", False, error.message, error.hint)
-    started = f"Java {found.version} ({found.program})"
-    if not settings.spark.fast_start or class_archive(settings.spark, found):
+    started = f"Java {runtime.version} ({runtime.program})"
+    if not settings.spark.fast_start or class_archive(settings.spark, runtime):
         return Check("java", True, started)
     slow = "starts take about 3 s longer than with a class archive"
     return Check("java", True, f"{started}; {slow}", f"{sys.executable} -m imagelake.demo.train")
@@ -99,10 +99,10 @@ def _jars(settings: Settings) -> Check:
     spark = settings.spark
     if spark.jars == "preinstalled":
         return Check("jars", True, "left to the cluster (spark.jars = preinstalled)")
-    wanted = jars.needed(is_s3(settings.lake))
-    missing = jars.missing(spark, wanted)
+    required = jars.needed(is_s3(settings.lake))
+    missing = jars.missing(spark, required)
     if not missing:
-        return Check("jars", True, f"{len(wanted)} in {spark.jar_cache if spark.jars == 'auto' else spark.jars}")
+        return Check("jars", True, f"{len(required)} in {spark.jar_cache if spark.jars == 'auto' else spark.jars}")
     if spark.jars == "auto":
         fetch = f"{sys.executable} -m imagelake.engine.jars"
         return Check("jars", True, f"{', '.join(missing)} will be fetched when Spark first starts", fetch)
@@ -123,10 +123,10 @@ def _workers(environ: Mapping[str, str]) -> Check:
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["it failed"])[-1]
         return Check(name, False, f"PYSPARK_PYTHON={program}: {said}", "install imagelake there, or unset it")
-    found = done.stdout.strip()
-    if found != own:
-        return Check(name, False, f"PYSPARK_PYTHON={program} is Python {found}, this is {own}", "use one for both")
-    return Check(name, True, f"Python {found} ({program})")
+    version = done.stdout.strip()
+    if version != own:
+        return Check(name, False, f"PYSPARK_PYTHON={program} is Python {version}, this is {own}", "use one for both")
+    return Check(name, True, f"Python {version} ({program})")
 
 
 def _lake(settings: Settings) -> Check:

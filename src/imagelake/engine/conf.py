@@ -97,15 +97,15 @@ def spark_conf(
     process, the network and the display is theirs then. ConfigError when `existing` rules out safe commits.
     """
     _check(existing)
-    wanted = {**_ALWAYS, **_sized(settings)}
+    conf = {**_ALWAYS, **_sized(settings)}
     if jars:
-        wanted["spark.jars"] = ",".join(str(jar) for jar in jars)
+        conf["spark.jars"] = ",".join(str(jar) for jar in jars)
     if launch is not None and "spark.master" not in existing:
-        wanted |= _own(settings, launch)
+        conf |= _own(settings, launch)
     if store is not None:
-        wanted |= _reaching(store, existing.get("spark.master", settings.spark.master))
-    wanted |= settings.spark.conf
-    added = {key: value for key, value in wanted.items() if key not in existing}
+        conf |= _reaching(store, existing.get("spark.master", settings.spark.master))
+    conf |= settings.spark.conf
+    added = {key: value for key, value in conf.items() if key not in existing}
     if store is not None and store.trust is not None and "spark.files" in existing:
         added["spark.files"] = f"{existing['spark.files']},{store.trust.as_uri()}"
     return added
@@ -167,9 +167,9 @@ def require_set(running: Mapping[str, str]) -> None:
 
 def _check(existing: Mapping[str, str]) -> None:
     for key, needed in _REQUIRED.items():
-        found = existing.get(key, needed)
-        if needed not in found.split(","):
+        value = existing.get(key, needed)
+        if needed not in value.split(","):
             raise ConfigError(
-                f"{key} is set to {found} on this machine; imagelake needs {needed}",
+                f"{key} is set to {value} on this machine; imagelake needs {needed}",
                 hint=f"add --conf {key}={needed} to spark-submit, or take the setting out",
             )

@@ -146,21 +146,21 @@ def _run(command: Sequence[str], folder: Path) -> None:
         raise ConfigError(f"{Path(command[0]).name} gave no answer within {_FETCH_SECONDS} s") from None
     if done.returncode:
         lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-        told = next(
+        reason = next(
             (line for line in lines if "ERROR" in line or "UNRESOLVED" in line.upper()), lines[-1] if lines else ""
         )
-        raise ConfigError(f"{Path(command[0]).name} failed: {told.strip()[:300]}")
+        raise ConfigError(f"{Path(command[0]).name} failed: {reason.strip()[:300]}")
 
 
 def _from_folder(folder: Path, jars: Sequence[Jar]) -> tuple[Path, ...]:
-    found = tuple(folder.absolute() / jar.file_name for jar in jars)
-    absent = [path.name for path in found if not path.is_file()]
+    paths = tuple(folder.absolute() / jar.file_name for jar in jars)
+    absent = [path.name for path in paths if not path.is_file()]
     if absent:
         raise ConfigError(
             f"spark.jars = {folder}: the folder lacks {', '.join(absent)}",
             hint="put them there, or set spark.jars=auto to have them fetched",
         )
-    return found
+    return paths
 
 
 def _marker(cache: Path, jars: Sequence[Jar]) -> Path:
@@ -175,11 +175,11 @@ def _complete(cache: Path, jars: Sequence[Jar]) -> bool:
 
 def _fill(cache: Path, jars: Sequence[Jar], fetchers: Sequence[Fetch]) -> None:
     cache.mkdir(parents=True, exist_ok=True)
-    wanted = [jar for jar in jars if not _is_sound(cache / jar.file_name, jar)]
-    if wanted:
+    absent = [jar for jar in jars if not _is_sound(cache / jar.file_name, jar)]
+    if absent:
         with tempfile.TemporaryDirectory(prefix="fetch-", dir=cache) as temporary:
-            _fetch(wanted, Path(temporary), fetchers)
-            for jar in wanted:
+            _fetch(absent, Path(temporary), fetchers)
+            for jar in absent:
                 # a second process may do the same: each puts the same bytes there, at once
                 (Path(temporary) / jar.file_name).replace(cache / jar.file_name)
     _marker(cache, jars).touch()
@@ -222,8 +222,8 @@ def _is_sound(path: Path, jar: Jar) -> bool:
 
 def main() -> None:
     """Print the paths, separated by commas, as `spark-submit --jars` takes them; with `s3` those for buckets too."""
-    found = resolve(load().spark, needed(s3="s3" in sys.argv[1:]))
-    sys.stdout.write(",".join(str(path) for path in found) + "\n")
+    paths = resolve(load().spark, needed(s3="s3" in sys.argv[1:]))
+    sys.stdout.write(",".join(str(path) for path in paths) + "\n")
 
 
 if __name__ == "__main__":

@@ -36,10 +36,10 @@ def find(environ: Mapping[str, str] | None = None) -> Java | None:
     """The Java that Spark's own scripts choose: below JAVA_HOME if that is set, else the first on the PATH."""
     environ = os.environ if environ is None else environ
     home = environ.get("JAVA_HOME")
-    found = str(Path(home) / "bin" / "java") if home else shutil.which("java", path=environ.get("PATH"))
-    if not found or not os.access(found, os.X_OK):
+    path = str(Path(home) / "bin" / "java") if home else shutil.which("java", path=environ.get("PATH"))
+    if not path or not os.access(path, os.X_OK):
         return None
-    program = Path(found)
+    program = Path(path)
     version = _released(program) or _asked(program)
     return None if version is None else Java(program, _major(version), version)
 

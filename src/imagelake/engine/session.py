@@ -57,9 +57,9 @@ def jvm_pid(spark: SparkSession) -> int:
 
 def _start(settings: Settings, app_name: str) -> SparkSession:
     """Start Java with everything it needs; the environment is changed only while that happens."""
-    found = java.require()
+    runtime = java.require()
     existing = submitted(os.environ)
-    launch = Launch(_scratch(), class_archive(settings.spark, found))
+    launch = Launch(_scratch(), class_archive(settings.spark, runtime))
     own = jars.resolve(settings.spark, jars.needed(is_s3(settings.lake)))
     first = {"spark.app.name": app_name, **existing, **spark_conf(settings, existing, own, launch)}
     with _environment(_worker_python(first) | _launcher_options(settings)):
@@ -78,9 +78,9 @@ def _join(settings: Settings) -> SparkSession:
     # a wheel is a zip, but of --py-files Spark puts only those called .zip, .egg or .jar on the workers' path
     SparkContext.PACKAGE_EXTENSIONS = (*SparkContext.PACKAGE_EXTENSIONS, ".whl")
     existing = dict(SparkConf().getAll())
-    wanted = jars.needed(is_s3(settings.lake))
+    required = jars.needed(is_s3(settings.lake))
     lacking = _absent_classes(settings) and "spark.jars" not in existing
-    own = jars.resolve(settings.spark, wanted) if lacking else ()
+    own = jars.resolve(settings.spark, required) if lacking else ()
     _add_to_driver(own)
     _check_classes(settings)
     conf = existing | spark_conf(settings, existing, own, None, _store(settings, _scratch))
@@ -178,9 +178,9 @@ def _add_to_driver(paths: Sequence[Path]) -> None:
 
 def _worker_python(conf: Mapping[str, str]) -> dict[str, str]:
     """Workers on this machine run this very interpreter, not the first python3 on the PATH."""
-    told = "PYSPARK_PYTHON" in os.environ or "spark.pyspark.python" in conf
+    is_set = "PYSPARK_PYTHON" in os.environ or "spark.pyspark.python" in conf
     local = conf.get("spark.master", "local").startswith("local")
-    return {"PYSPARK_PYTHON": sys.executable} if local and not told else {}
+    return {"PYSPARK_PYTHON": sys.executable} if local and not is_set else {}
 
 
 def _launcher_options(settings: Settings) -> dict[str, str]:

@@ -31,20 +31,20 @@ def _defaults(environ: Mapping[str, str]) -> dict[str, str]:
     file = Path(folder or "") / "spark-defaults.conf"
     if folder is None or not file.is_file():
         return {}
-    found = (_LINE.match(line) for line in file.read_text("utf-8").splitlines())
-    return {m.group(1): m.group(2) for m in found if m and m.group(1).startswith("spark.")}
+    matches = (_LINE.match(line) for line in file.read_text("utf-8").splitlines())
+    return {m.group(1): m.group(2) for m in matches if m and m.group(1).startswith("spark.")}
 
 
 def _arguments(text: str) -> dict[str, str]:
     words = shlex.split(text)
-    found = {}
+    conf = {}
     for index, word in enumerate(words):
         name, equals, value = word.partition("=")
         if not equals:
             value = words[index + 1] if index + 1 < len(words) else ""
         if name in ("--conf", "-c"):
             key, _, value = value.partition("=")
-            found[key] = value
+            conf[key] = value
         elif name in _OPTIONS:
-            found[_OPTIONS[name]] = value
-    return found
+            conf[_OPTIONS[name]] = value
+    return conf

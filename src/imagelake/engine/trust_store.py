@@ -27,19 +27,19 @@ def trust_bundle(jvm: Any, gateway: Any, bundle: str, scratch: Callable[[], Path
     system, pem = jvm.java.lang.System, Path(bundle).expanduser()
     try:
         digest = hashlib.sha256(pem.read_bytes()).hexdigest()
-        before, known = system.getProperty(_PLACE), (system.getProperty(_BUNDLES) or "").split()
-        if not known or not Path(before).is_file():
-            before, known = None, []
-        if digest in known:
+        before, digests = system.getProperty(_PLACE), (system.getProperty(_BUNDLES) or "").split()
+        if not digests or not Path(before).is_file():
+            before, digests = None, []
+        if digest in digests:
             return Path(before)
         target = Path(before) if before else scratch() / "trust.p12"
         _add(jvm, gateway, pem, target, digest)
     except (OSError, Py4JJavaError) as error:
-        told = error.java_exception.getMessage() if isinstance(error, Py4JJavaError) else error.strerror
-        raise ConfigError(f"s3.ca_bundle = {bundle}: {told}", hint="a PEM file of certificates") from None
+        reason = error.java_exception.getMessage() if isinstance(error, Py4JJavaError) else error.strerror
+        raise ConfigError(f"s3.ca_bundle = {bundle}: {reason}", hint="a PEM file of certificates") from None
     system.setProperty(_PLACE, str(target))
     system.setProperty("javax.net.ssl.trustStorePassword", TRUST_PASSWORD)
-    system.setProperty(_BUNDLES, " ".join([*known, digest]))
+    system.setProperty(_BUNDLES, " ".join([*digests, digest]))
     return target
 
 

@@ -126,9 +126,9 @@ def test_an_open_lake_looks_at_tables_again_only_when_they_have_changed(
 def test_what_is_kept_between_calls_goes_with_the_lake(pets: Pets) -> None:
     with pets.lake as lake:
         put(lake, [CAT])
-        assert "_held" in vars(lake)
+        assert "_warm_cache" in vars(lake)
         assert vars(pickle.loads(pickle.dumps(lake))) == {"storage": lake.storage}
-    assert "_held" not in vars(lake)
+    assert "_warm_cache" not in vars(lake)
     assert boxes(image(lake)) == [("cat", (1.0, 1.0, 3.0, 2.0))]
 
 

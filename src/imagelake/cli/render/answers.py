@@ -37,12 +37,12 @@ _RUN_DETAILS = ("ended_at", "pid", "host", "program")
 
 def datasets(to: Console, document: Document) -> None:
     """Every dataset of the lake."""
-    found = document["datasets"]
-    if not found:
+    rows = document["datasets"]
+    if not rows:
         to.print("the lake holds no dataset yet: imagelake run UPLOAD --dataset D")
         return
-    columns = [c for c in found[0] if c not in _ONLY_SOME or any(row[c] for row in found)]
-    grid(to, [_readable(row) for row in found], filled(found, columns), drop=_DROP_OF_DATASETS)
+    columns = [c for c in rows[0] if c not in _ONLY_SOME or any(row[c] for row in rows)]
+    grid(to, [_readable(row) for row in rows], filled(rows, columns), drop=_DROP_OF_DATASETS)
 
 
 def dataset(to: Console, document: Document) -> None:
@@ -64,13 +64,13 @@ def dataset(to: Console, document: Document) -> None:
 
 def problem_uploads(to: Console, document: Document) -> None:
     """A line for each of the newest uploads that failed or were rejected."""
-    found = document.get("problems") or ()
-    for upload in found[-_PROBLEMS:]:
+    problems = document.get("problems") or ()
+    for upload in problems[-_PROBLEMS:]:
         source = f" ({safe(upload['source'])})" if upload["source"] else ""
         reason = safe(upload["problem"] or "no reason was recorded", _PROBLEM)
         to.print(f"upload {upload['sequence']} {upload['state']}{source}: {reason}", soft_wrap=True)
-    if len(found) > _PROBLEMS:
-        to.print(f"and {len(found) - _PROBLEMS:,} earlier uploads: --json prints all of them")
+    if len(problems) > _PROBLEMS:
+        to.print(f"and {len(problems) - _PROBLEMS:,} earlier uploads: --json prints all of them")
 
 
 def _waiting_saves(to: Console, document: Document) -> None:
@@ -113,13 +113,13 @@ def _measure(name: str, value: Any) -> str:
 
 def runs(to: Console, document: Document) -> None:
     """What ran, newest first."""
-    found = document["runs"]
-    if not found:
+    entries = document["runs"]
+    if not entries:
         to.print("nothing has run on this lake yet")
         return
-    columns = [c for c in found[0] if c not in _RUN_DETAILS]
-    rows = [{**_readable(run), "run_id": run["run_id"][:_SHORT_HASH]} for run in found]
-    grid(to, rows, filled(found, columns), drop=_DROP_OF_RUNS)
+    columns = [c for c in entries[0] if c not in _RUN_DETAILS]
+    rows = [{**_readable(run), "run_id": run["run_id"][:_SHORT_HASH]} for run in entries]
+    grid(to, rows, filled(entries, columns), drop=_DROP_OF_RUNS)
 
 
 def table(to: Console, document: Document) -> None:

@@ -21,33 +21,33 @@ _OUTCOMES = ("published", "built", "not published", "rejected", "failed", "skipp
 _UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 
-def finish_landing(shell: Shell, taken: Sequence[RunReport], left: Sequence[NotTaken], folder: str) -> int:
+def finish_landing(shell: Shell, batch: Sequence[RunReport], left: Sequence[NotTaken], folder: str) -> int:
     """Report a night and return its exit code: the worst of its uploads."""
-    known = reports.with_versions(shell, taken)
-    counts = count_outcomes(known)
+    versioned = reports.with_versions(shell, batch)
+    counts = count_outcomes(versioned)
     document = {
-        "uploads": [report.as_json() for report in known],
+        "uploads": [report.as_json() for report in versioned],
         "not_taken": [entry.as_json() for entry in left],
-        "summary": {"uploads": len(known), **{name.replace(" ", "_"): counts[name] for name in _OUTCOMES}},
+        "summary": {"uploads": len(versioned), **{name.replace(" ", "_"): counts[name] for name in _OUTCOMES}},
     }
 
     def show(to: Console) -> None:
-        for report in known:
+        for report in versioned:
             reports.show(to, shell, report)
         if left and not shell.flags.quiet:
             to.print("not taken:")
             for entry in left:
                 to.print(f"  {safe(entry.problem)}; {duration(entry.age_seconds)} old", soft_wrap=True)
-        to.print(summary(counts) if known else f"nothing waits under {folder}")
+        to.print(summary(counts) if versioned else f"nothing waits under {folder}")
 
     emit(shell, document, show)
-    return reports.worst([reports.exit_code(report) for report in taken])
+    return reports.worst([reports.exit_code(report) for report in batch])
 
 
-def count_outcomes(taken: Sequence[RunReport]) -> Mapping[str, int]:
+def count_outcomes(uploads: Sequence[RunReport]) -> Mapping[str, int]:
     """How many ended how. All uploads that a dataset's run has built are in the version it has published."""
-    published = {report.dataset for report in taken if report.published}
-    return Counter(_outcome(report, published) for report in taken)
+    published = {report.dataset for report in uploads if report.published}
+    return Counter(_outcome(report, published) for report in uploads)
 
 
 def _outcome(report: RunReport, published: set[str]) -> str:

@@ -47,9 +47,9 @@ def applied(to: Console, document: Document) -> None:
     to.print()
     for name in document["restored"]:
         to.print(f"rule {safe(name)} of somebody else had vanished meanwhile, and is back", soft_wrap=True)
-    kept = len(document["foreign"])
+    others = len(document["foreign"])
     text = f"{len(changed)} rules written" if document["written"] else "nothing to do: the bucket has the rules"
-    to.print(f"{text}; {kept} rules of others kept", style="bold")
+    to.print(f"{text}; {others} rules of others kept", style="bold")
 
 
 def verified(to: Console, document: Document) -> None:
@@ -82,24 +82,24 @@ def _rules(to: Console, rules: Sequence[Document]) -> None:
 def _row(rule: Document) -> dict[str, Any]:
     row = {"change": _SIGNS[rule["change"]], "rule": rule["name"], "prefix": rule["prefix"], "does": rule["does"]}
     row["now"] = rule["now"]
-    found = rule["estimate"]
-    if found is None:
+    estimate = rule["estimate"]
+    if estimate is None:
         return row
-    more = "" if found["complete"] else "over "
-    row |= {"objects": f"{more}{found['objects']:,}", "size": more + size(found["bytes"])}
-    if found["due_objects"] is not None:
-        some = found["due_objects"]
-        row["due now"] = f"{some:,}" + (f", {size(found['due_bytes'])}" if found["due_bytes"] else "")
-    row["too small"] = f"{found['small_objects']:,}" if found["small_objects"] else None
-    if found["costs"]:
-        row["costs/month"] = more + _dollars(found["costs"])
-    if found["saves"]:
-        of_it = f", {_dollars(found['saves_due'])} of it now" if found["saves_due"] else ""
-        row["would save/month"] = f"{more}{_dollars(found['saves'])}{of_it}"
-    if found["once"]:
-        row["move once"] = more + _dollars(found["once"])
-    if found["foreign_table"]:
-        row["does"] += f"; REFUSED: {found['foreign_table']} lies there"
+    more = "" if estimate["complete"] else "over "
+    row |= {"objects": f"{more}{estimate['objects']:,}", "size": more + size(estimate["bytes"])}
+    if estimate["due_objects"] is not None:
+        some = estimate["due_objects"]
+        row["due now"] = f"{some:,}" + (f", {size(estimate['due_bytes'])}" if estimate["due_bytes"] else "")
+    row["too small"] = f"{estimate['small_objects']:,}" if estimate["small_objects"] else None
+    if estimate["costs"]:
+        row["costs/month"] = more + _dollars(estimate["costs"])
+    if estimate["saves"]:
+        of_it = f", {_dollars(estimate['saves_due'])} of it now" if estimate["saves_due"] else ""
+        row["would save/month"] = f"{more}{_dollars(estimate['saves'])}{of_it}"
+    if estimate["once"]:
+        row["move once"] = more + _dollars(estimate["once"])
+    if estimate["foreign_table"]:
+        row["does"] += f"; REFUSED: {estimate['foreign_table']} lies there"
     return row
 
 
@@ -107,13 +107,15 @@ def _around(to: Console, document: Document) -> None:
     for rule in document["left_out"]:
         to.print(f"left out: {safe(rule['rule'])}: {safe(rule['reason'])}", soft_wrap=True)
     for rule in document["foreign"]:
-        told = (
+        description = (
             f"{safe(rule['rule_id'] or 'without id')} ({safe(rule['prefix'] or 'whole bucket')}): {safe(rule['does'])}"
         )
         if rule["harm"]:
-            to.print(f"! not ours, {told}\n  HURTS THIS LAKE: {safe(rule['harm'])}", style="bold red", soft_wrap=True)
+            to.print(
+                f"! not ours, {description}\n  HURTS THIS LAKE: {safe(rule['harm'])}", style="bold red", soft_wrap=True
+            )
         else:
-            to.print(f"not ours, kept: {told}", soft_wrap=True)
+            to.print(f"not ours, kept: {description}", soft_wrap=True)
             if rule["warning"]:
                 to.print(f"  mind: {safe(rule['warning'])}", soft_wrap=True)
     for note in document["notes"]:

@@ -53,8 +53,8 @@ _MESSAGE = 140
 
 def worst(codes: Sequence[int]) -> int:
     """The exit code of a batch: the worst in the order 1, 5, 4, 3; then any other; then 0."""
-    found = set(codes) - {0}
-    return next((code for code in _WORST_FIRST if code in found), min(found, default=0))
+    failures = set(codes) - {0}
+    return next((code for code in _WORST_FIRST if code in failures), min(failures, default=0))
 
 
 def exit_code(report: RunReport) -> int:
@@ -64,32 +64,32 @@ def exit_code(report: RunReport) -> int:
 
 def finish(shell: Shell, report: RunReport) -> int:
     """Report one run and return its exit code."""
-    (known,) = with_versions(shell, [report])
-    emit(shell, known.as_json(), lambda to: show(to, shell, known))
+    (versioned,) = with_versions(shell, [report])
+    emit(shell, versioned.as_json(), lambda to: show(to, shell, versioned))
     return exit_code(report)
 
 
-def finish_all(shell: Shell, taken: Sequence[RunReport], nothing: str, *, one_is_flat: bool) -> int:
+def finish_all(shell: Shell, batch: Sequence[RunReport], nothing: str, *, one_is_flat: bool) -> int:
     """Report a batch, `nothing` when it was empty; `one_is_flat`: a batch of one is reported as that run alone."""
-    if one_is_flat and len(taken) == 1:
-        return finish(shell, taken[0])
-    known = with_versions(shell, taken)
+    if one_is_flat and len(batch) == 1:
+        return finish(shell, batch[0])
+    versioned = with_versions(shell, batch)
 
     def show_all(to: Console) -> None:
-        if not known:
+        if not versioned:
             to.print(nothing)
-        for report in known:
+        for report in versioned:
             show(to, shell, report)
 
-    emit(shell, {"uploads": [report.as_json() for report in known]}, show_all)
-    return worst([exit_code(report) for report in taken])
+    emit(shell, {"uploads": [report.as_json() for report in versioned]}, show_all)
+    return worst([exit_code(report) for report in batch])
 
 
-def with_versions(shell: Shell, taken: Sequence[RunReport]) -> list[RunReport]:
+def with_versions(shell: Shell, batch: Sequence[RunReport]) -> list[RunReport]:
     """The reports with the version that is current now: the stages before gold do not know it."""
-    unknown = sorted({report.dataset for report in taken if report.version is None})
+    unknown = sorted({report.dataset for report in batch if report.version is None})
     current = {dataset: _current(shell, dataset) for dataset in unknown}
-    return [r if r.version else replace(r, version=current[r.dataset]) for r in taken]
+    return [r if r.version else replace(r, version=current[r.dataset]) for r in batch]
 
 
 def _current(shell: Shell, dataset: str) -> str | None:
@@ -132,8 +132,8 @@ def show(to: Console, shell: Shell, report: RunReport, *, suggest: bool = True) 
 def _show_places(to: Console, shell: Shell, report: RunReport) -> None:
     """What was kept as single objects, and where the page about the version is."""
     if report.objects:
-        kept = f"{report.objects.count:,} files kept as objects of their own, {report.objects.bytes:,} bytes"
-        to.print(f"  {kept} (browse: true): each can have a URL", soft_wrap=True)
+        objects = f"{report.objects.count:,} files kept as objects of their own, {report.objects.bytes:,} bytes"
+        to.print(f"  {objects} (browse: true): each can have a URL", soft_wrap=True)
     if report.report_path:
         root, _ = lake_of(shell.flags)
         to.print(f"  report: {safe(root.rstrip('/'))}/{report.report_path}", soft_wrap=True)
@@ -190,8 +190,8 @@ def comparison(report: RunReport, before: Before) -> str:
 def _come_to(state: str, images: Counts, annotations: Counts, rejections: int) -> str:
     if state in ("rejected", "failed"):
         return state
-    taken = (images.accepted + images.unchanged, annotations.accepted + annotations.unchanged)
-    return f"{taken[0]:,} images and {taken[1]:,} annotations taken, {rejections:,} rejections"
+    totals = (images.accepted + images.unchanged, annotations.accepted + annotations.unchanged)
+    return f"{totals[0]:,} images and {totals[1]:,} annotations taken, {rejections:,} rejections"
 
 
 def _named_rows(shell: Shell, report: RunReport) -> list[dict[str, Any]]:
@@ -219,7 +219,7 @@ def _show_flagged(to: Console, shell: Shell, report: RunReport, rows: Sequence[M
 
 def show_rejections(to: Console, shell: Shell, report: RunReport, rows: Sequence[Mapping[str, Any]]) -> None:
     """Rejections of this upload by rule, the first three of each named."""
-    known = report.rejections - sum(row["n"] for row in rows if row["place"] == 1)
+    repeated = report.rejections - sum(row["n"] for row in rows if row["place"] == 1)
     to.print(
         f"  rejected, by rule; all of them: {command(shell.flags, f'rejections {report.dataset}')}", soft_wrap=True
     )
@@ -229,8 +229,8 @@ def show_rejections(to: Console, shell: Shell, report: RunReport, rows: Sequence
         to.print(f"      {where(row)}  {safe(row['message'], _MESSAGE)}", soft_wrap=True)
         if row["place"] == _NAMED_PER_RULE < row["n"]:
             to.print(f"      and {row['n'] - _NAMED_PER_RULE:,} more")
-    if known > 0:
-        to.print(f"    {known:,} refused as in an earlier upload")
+    if repeated > 0:
+        to.print(f"    {repeated:,} refused as in an earlier upload")
 
 
 def where(row: Mapping[str, Any]) -> str:

@@ -39,15 +39,15 @@ def _diff(to: Console, document: Mapping[str, Any]) -> None:
 
 def _rejection(to: Console, document: Mapping[str, Any]) -> None:
     """One rejection, whole: the others were named when the upload was taken."""
-    found = document["rejections"]
-    if not found:
+    rejections = document["rejections"]
+    if not rejections:
         to.print("nothing is refused")
         return
     for name in ("path", "locator", "rule", "message", "raw"):
-        on_one_line = " ".join(str(found[0][name] or "").split())
+        on_one_line = " ".join(str(rejections[0][name] or "").split())
         to.print(f"{name:<9}{safe(on_one_line, _PAYLOAD)}", soft_wrap=True)
-    if len(found) > 1:
-        to.print(f"and {len(found) - 1:,} more")
+    if len(rejections) > 1:
+        to.print(f"and {len(rejections) - 1:,} more")
 
 
 _VIEWS = {"show": answers.version, "diff": _diff, "rejections": _rejection, "sql": answers.sql}

@@ -44,8 +44,8 @@ class _Look:
     known_by: str
     supported: bool
     versioning: str
-    found: Configuration
-    wanted: TargetRules
+    current: Configuration
+    target: TargetRules
     plan: RulesPlan
 
 
@@ -60,7 +60,7 @@ def plan(context: typer.Context) -> int:
         look = _look(shell)
         now = system_clock()
         estimates = {}
-        for rule in look.wanted.rules if look.supported else ():
+        for rule in look.target.rules if look.supported else ():
             tell(f"listing {rule.prefix}")
             estimates[rule.rule_id] = _estimate(look, rule, now)
     document = _document(look, estimates)
@@ -81,7 +81,7 @@ def apply(context: typer.Context) -> int:
         hint = "delete what expires by other means: docs/lifecycle.md names the prefixes"
         raise ConfigError(f"{look.storage.root}: {_NO_RULES}", hint=hint)
     turns = apply_rules.Turns(look.settings.lease, system_clock, uuid.uuid4().hex)
-    done = apply_rules.apply(look.storage, look.wanted, look.place, look.backend, turns)
+    done = apply_rules.apply(look.storage, look.target, look.place, look.backend, turns)
     document = _document(look, {}) | {"written": done.written, "restored": list(done.restored), "in_sync": True}
     emit(shell, document, lambda to: lifecycle_tables.applied(to, document))
     return 0
@@ -120,14 +120,14 @@ def _look(shell: Shell) -> _Look:
     assert isinstance(storage, S3Storage)
     backend, known_by = rules_in_bucket.detect(storage, settings.lifecycle.backend)
     place = bucket_rules.BucketPrefix(storage.bucket, storage.prefix, lake.lake_id)
-    wanted = bucket_rules.target_rules(settings.lifecycle, place, backend)
+    target = bucket_rules.target_rules(settings.lifecycle, place, backend)
     try:
-        found, supported = rules_in_bucket.BucketRules(storage).read(), True
+        current, supported = rules_in_bucket.BucketRules(storage).read(), True
     except NotSupported:
-        found, supported = Configuration(None), False
+        current, supported = Configuration(None), False
     state = rules_in_bucket.versioning(storage)
-    compared = rules_plan.compare(found, wanted, place)
-    return _Look(storage, settings, place, backend, known_by, supported, state, found, wanted, compared)
+    compared = rules_plan.compare(current, target, place)
+    return _Look(storage, settings, place, backend, known_by, supported, state, current, target, compared)
 
 
 def _estimate(look: _Look, rule: BucketRule, now: datetime) -> Estimate | None:
@@ -144,9 +144,9 @@ def _document(look: _Look, estimates: dict[str, Estimate | None]) -> dict[str, A
     for change in look.plan.changes:
         estimate = estimates.get(change.rule_id)
         rules.append(asdict(change) | {"estimate": None if estimate is None else asdict(estimate)})
-    left_out = [asdict(rule) for rule in look.wanted.left_out]
+    left_out = [asdict(rule) for rule in look.target.left_out]
     if not look.supported:
-        rules, left_out = [], [{"rule": rule.name, "reason": _NO_RULES} for rule in look.wanted.rules]
+        rules, left_out = [], [{"rule": rule.name, "reason": _NO_RULES} for rule in look.target.rules]
     return {
         "lake": look.storage.root,
         "lake_id": look.place.lake_id,
@@ -165,26 +165,26 @@ def _notes(look: _Look) -> Iterator[str]:
     if not look.place.root:
         yield "the lake is the whole bucket: unfinished uploads and noncurrent versions end everywhere in it"
     yield from _of_versions(look)
-    for name in sorted({rule.storage_class for rule in look.wanted.rules if rule.storage_class}):
-        found = look.backend.storage_class(name)
-        if found and found.billed_days:
-            smallest = f" and {found.billed_bytes >> 10} KiB an object" if found.billed_bytes else ""
-            reading = f"; reading it costs ${found.read_price:g} a GiB" if found.read_price else ""
-            yield f"{name} is billed for at least {found.billed_days} days{smallest}{reading}"
-    for rule in look.found.rules:
+    for name in sorted({rule.storage_class for rule in look.target.rules if rule.storage_class}):
+        storage_class = look.backend.storage_class(name)
+        if storage_class and storage_class.billed_days:
+            smallest = f" and {storage_class.billed_bytes >> 10} KiB an object" if storage_class.billed_bytes else ""
+            reading = f"; reading it costs ${storage_class.read_price:g} a GiB" if storage_class.read_price else ""
+            yield f"{name} is billed for at least {storage_class.billed_days} days{smallest}{reading}"
+    for rule in look.current.rules:
         if rule.normalised != rule.raw:
             rule_id = rule.content.rule_id
             yield f"rule {rule_id!r} is sent with its prefix inside And: this store would lose it otherwise"
-    if look.found.data is None and look.backend.default_rule:
+    if look.current.data is None and look.backend.default_rule:
         yield f"the default rule of {look.backend.name} is written along: a first configuration would end it"
-    for rule in look.found.rules:
+    for rule in look.current.rules:
         own = rule.content.rule_id.startswith(f"imagelake-{look.place.lake_id[:8]}-")
         if own and not look.place.owns(rule.content.rule_id):
             yield f"rule {rule.content.rule_id!r} is this lake's at another place: a copy's, or left behind by a move"
 
 
 def _of_versions(look: _Look) -> Iterator[str]:
-    undo = next((rule.noncurrent_days for rule in look.wanted.rules if rule.noncurrent_days), None)
+    undo = next((rule.noncurrent_days for rule in look.target.rules if rule.noncurrent_days), None)
     if look.versioning == "Disabled":
         if undo:
             yield "the bucket keeps no noncurrent versions (versioning is off): what expires is gone at once"

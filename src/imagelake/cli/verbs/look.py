@@ -139,9 +139,9 @@ def doctor(
         return 0
     from imagelake.doctor.machine import checks
 
-    found = [vars(check) for check in checks(settings)]
-    _emit(context.obj, {"checks": found}, answers.checks)
-    return 0 if all(check["ok"] for check in found) else 2
+    results = [vars(check) for check in checks(settings)]
+    _emit(context.obj, {"checks": results}, answers.checks)
+    return 0 if all(check["ok"] for check in results) else 2
 
 
 def version(context: typer.Context) -> int:

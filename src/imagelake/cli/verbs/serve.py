@@ -34,14 +34,14 @@ def urls(  # noqa: PLR0913  the options of a verb are its arguments
 
     keys = None if images is None else selection_options.listed(images)
     with lake.open(*lake_of(context.obj.flags)) as opened:
-        found = opened.urls(ref, split=split, where=where, images=keys, sample=sample, expires=expires)
-    emit(context.obj, found.as_json(), lambda to: _view(to, found))
-    if found.hint and not context.obj.flags.as_json:
-        aside(context.obj, found.hint)
+        answer = opened.urls(ref, split=split, where=where, images=keys, sample=sample, expires=expires)
+    emit(context.obj, answer.as_json(), lambda to: _view(to, answer))
+    if answer.hint and not context.obj.flags.as_json:
+        aside(context.obj, answer.hint)
     return 0
 
 
-def _view(to: Console, found: Urls) -> None:
+def _view(to: Console, answer: Urls) -> None:
     """One image a line: key, tab, URL, never broken."""
-    for row in found.rows:
+    for row in answer.rows:
         to.file.write(f"{safe(row.key)}\t{row.url}\n")  # as it is: a console would turn the tab into spaces

@@ -15,7 +15,7 @@ from imagelake.cli.shell import emit
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from imagelake.config.settings_change import Change
+    from imagelake.config.settings_change import SettingChange
 
 
 def set_settings(
@@ -46,7 +46,7 @@ def set_settings(
     return 0
 
 
-def _show(to: Console, dataset: str, changes: tuple[Change, ...]) -> None:
+def _show(to: Console, dataset: str, changes: tuple[SettingChange, ...]) -> None:
     if not changes:
         to.print(f"{dataset}: nothing is different")
     for change in changes:

@@ -239,11 +239,11 @@ def remove(
 
 def parse_target(text: str) -> tuple[str, int | None]:
     """`D` or `D@v3` as dataset and number; UsageError otherwise."""
-    found = _TARGET.match(text)
-    if found is None:
+    match = _TARGET.match(text)
+    if match is None:
         raise UsageError(f"{text!r} cannot be published", hint="D publishes the draft; D@v3 --split … adds a recipe")
-    number = found["number"]
-    return found["dataset"], int(number) if number else None
+    number = match["number"]
+    return match["dataset"], int(number) if number else None
 
 
 def parse_shares(text: str | None) -> dict[str, float] | None:

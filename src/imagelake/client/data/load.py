@@ -41,7 +41,7 @@ class Source:
 
 
 @dataclass(frozen=True, eq=False)
-class Chosen:
+class ChosenImages:
     """The images of a selection: the reference to it, how many of them are unlabelled, their rows, in key order."""
 
     ref: str
@@ -94,7 +94,7 @@ def choose_images(
     selection: Selection,
     images: Collection[str] | None,
     matching: Callable[[str], Iterable[str]],
-) -> Chosen:
+) -> ChosenImages:
     """The images of a selection, without their annotations; errors as of `load`."""
     import pyarrow.compute as pc
 
@@ -107,7 +107,7 @@ def choose_images(
     unlabelled = rows.num_rows - pc.sum(is_labelled, min_count=0).as_py()
     if unlabelled and not selection.unlabelled:
         rows = rows.filter(is_labelled)
-    return Chosen(_ref(tables, target, selection), unlabelled, rows)
+    return ChosenImages(_ref(tables, target, selection), unlabelled, rows)
 
 
 def _listed(selection: Selection, images: Collection[str] | None) -> tuple[str, ...] | None:

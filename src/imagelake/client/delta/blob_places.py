@@ -37,10 +37,10 @@ def blobs(tables: Tables, dataset: str, hashes: Iterable[str]) -> dict[str, tupl
 
     Bytes are shared by the whole lake: what this dataset's rows do not place is looked up in all others.
     """
-    wanted = set(hashes)
-    found = _places(tables, wanted, dataset)
-    missing = wanted - found.keys()
-    return found | _places(tables, missing, None) if missing else found
+    unique = set(hashes)
+    places = _places(tables, unique, dataset)
+    missing = unique - places.keys()
+    return places | _places(tables, missing, None) if missing else places
 
 
 def first_places(tables: Tables, dataset: str, hashes: pa.ChunkedArray) -> pa.Table:
@@ -103,10 +103,10 @@ def _places(tables: Tables, hashes: set[str], dataset: str | None) -> dict[str, 
         f"SELECT {place}, any_value(crc32) AS crc32 FROM {source} SEMI JOIN _wanted ON content_hash = h "
         f"GROUP BY {place} HAVING arg_max(state, \"at\") = 'live' ORDER BY {place}"
     )
-    found: dict[str, list[Blob]] = {}
+    by_hash: dict[str, list[Blob]] = {}
     for row in rows:
-        found.setdefault(row["content_hash"], []).append(Blob(Location.from_row(row), row["crc32"]))
-    return {h: tuple(places) for h, places in found.items()}
+        by_hash.setdefault(row["content_hash"], []).append(Blob(Location.from_row(row), row["crc32"]))
+    return {h: tuple(places) for h, places in by_hash.items()}
 
 
 def _single_places(tables: Tables, hashes: pa.ChunkedArray, dataset: str) -> pa.Table | None:

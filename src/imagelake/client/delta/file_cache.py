@@ -40,14 +40,14 @@ class FileCache:
 
     def local(self, files: Sequence[tuple[str, int]]) -> list[Path]:
         """A local path for each (path, size in bytes); what is not here is fetched, several at a time."""
-        found = [self.folder / path for path, _ in files]
-        absent = [(path, size) for place, (path, size) in zip(found, files, strict=True) if not _has(place, size)]
+        paths = [self.folder / path for path, _ in files]
+        absent = [(path, size) for place, (path, size) in zip(paths, files, strict=True) if not _has(place, size)]
         if absent:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._make_room(sum(size for _, size in absent), keep=set(found))
+            self._make_room(sum(size for _, size in absent), keep=set(paths))
             with ThreadPoolExecutor(min(_THREADS, len(absent))) as pool:
-                list(pool.map(lambda wanted: self._fetch(*wanted), absent))
-        return found
+                list(pool.map(lambda file: self._fetch(*file), absent))
+        return paths
 
     def _fetch(self, path: str, size: int) -> None:
         data = self.storage.read(path)
@@ -55,10 +55,10 @@ class FileCache:
             raise IntegrityError(f"{self.storage.uri(path)} has {len(data)} bytes; the table's log says {size}")
         LocalStorage(self.folder).put_unsynced(path, data)
 
-    def _make_room(self, wanted: int, keep: set[Path]) -> None:
-        held = sorted(_held(self.folder.parent))
-        surplus = sum(size for _, size, _ in held) + wanted - self.most_bytes
-        for used, size, path in held:
+    def _make_room(self, needed: int, keep: set[Path]) -> None:
+        cached = sorted(_cached(self.folder.parent))
+        surplus = sum(size for _, size, _ in cached) + needed - self.most_bytes
+        for used, size, path in cached:
             stale = path.name.startswith(TEMP_PREFIX) and used < time.time() - _STALE_SECONDS
             if (surplus > 0 or stale) and path not in keep:
                 path.unlink(missing_ok=True)
@@ -68,20 +68,20 @@ class FileCache:
 def _has(place: Path, size: int) -> bool:
     """Whether the file is here; noting now and then that it is still used."""
     try:
-        found = place.stat()
+        stat = place.stat()
     except FileNotFoundError:
         return False
-    if found.st_size == size and time.time() - found.st_mtime > _TOUCH_SECONDS:
+    if stat.st_size == size and time.time() - stat.st_mtime > _TOUCH_SECONDS:
         place.touch()
-    return found.st_size == size
+    return stat.st_size == size
 
 
-def _held(folder: Path) -> Iterator[tuple[float, int, Path]]:
+def _cached(folder: Path) -> Iterator[tuple[float, int, Path]]:
     for place, _, names in os.walk(folder):
         for name in names:
             path = Path(place) / name
             try:
-                found = path.stat()
+                stat = path.stat()
             except FileNotFoundError:
                 continue  # another process has made room
-            yield found.st_mtime, found.st_size, path
+            yield stat.st_mtime, stat.st_size, path

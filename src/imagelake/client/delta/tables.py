@@ -77,17 +77,17 @@ class Tables:
             except TableNotFoundError:
                 self._logs[spec.name] = None
             except (DeltaError, OSError) as error:
-                told = next(iter(str(error).splitlines()), "")  # the store's own answer follows
-                raise IntegrityError(f"table {spec.name} cannot be read: {told}") from None
+                message = next(iter(str(error).splitlines()), "")  # the store's own answer follows
+                raise IntegrityError(f"table {spec.name} cannot be read: {message}") from None
         return self._logs[spec.name]
 
     def files(self, spec: TableSpec, dataset: str | None = None, prune: Prune | None = None) -> list[File]:
         """The active files, of one dataset if given, in a fixed order."""
         if spec.name not in self._files:
             self._files[spec.name] = self._list(spec)
-        found = self._files[spec.name]
+        active = self._files[spec.name]
         return [
-            f for f in found if (dataset is None or f.dataset in (None, dataset)) and (prune is None or prune(f.log))
+            f for f in active if (dataset is None or f.dataset in (None, dataset)) and (prune is None or prune(f.log))
         ]
 
     def open_together(self, specs: Collection[TableSpec]) -> None:
@@ -120,20 +120,20 @@ class Tables:
         Minimum and maximum of one row are its value: a thousand files need not be opened. Also gives `dataset`, and
         `written` in milliseconds since 1970: when the file was written; the column `stamp` where rows share a file.
         """
-        found, unknown = [], set()
+        entries, unknown = [], set()
         for file in self.files(spec, dataset):
             row = {c: file.log.get(f"min.{c}") for c in columns}
             if file.log["num_records"] == 1 and all(
                 v is not None and v == file.log[f"max.{c}"] for c, v in row.items()
             ):
-                found.append(row | {"dataset": file.dataset, "written": file.log["modification_time"]})
+                entries.append(row | {"dataset": file.dataset, "written": file.log["modification_time"]})
             else:
                 unknown.add(file.log["path"])
         if unknown:
-            wanted = ("dataset", stamp, *columns)
-            source = self.relation(spec, wanted, dataset, lambda f: f["path"] in unknown)
-            found += self.query(f"SELECT *, epoch_ms({name(stamp)}) AS written FROM {source}")
-        return found
+            selected = ("dataset", stamp, *columns)
+            source = self.relation(spec, selected, dataset, lambda f: f["path"] in unknown)
+            entries += self.query(f"SELECT *, epoch_ms({name(stamp)}) AS written FROM {source}")
+        return entries
 
     def relation(
         self, spec: TableSpec, columns: Sequence[str], dataset: str | None = None, prune: Prune | None = None
@@ -275,13 +275,13 @@ class Tables:
         """Where DuckDB finds the files."""
         if self._folder is not None:
             return [f"{self._folder}/{f.path}" for f in files]
-        wanted = [(f.path, int(f.log["size_bytes"])) for f in files]
-        return [str(path) for path in FileCache.of(self._storage).local(wanted)]
+        sizes = [(f.path, int(f.log["size_bytes"])) for f in files]
+        return [str(path) for path in FileCache.of(self._storage).local(sizes)]
 
     def _reader(self, spec: TableSpec, files: Sequence[File]) -> str:
-        found = self._local(files)
-        self._used.update(found)
-        paths = texts([no_glob(path) for path in found])
+        local = self._local(files)
+        self._used.update(local)
+        paths = texts([no_glob(path) for path in local])
         union = ", union_by_name = true" if self._evolved(spec) else ""
         return f"read_parquet([{paths}], hive_partitioning = false{union})"
 

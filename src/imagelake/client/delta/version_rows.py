@@ -72,8 +72,8 @@ def every_row(tables: Tables, target: Target, entity: str, columns: Sequence[str
     if target.version is None:
         return EveryRow(tables.numbered(DRAFTS[entity], columns, target.dataset), "true")
     number = target.version.number
-    wanted = tuple(dict.fromkeys((*columns, *_PLUMBING)))
-    log = tables.numbered(LOGS[entity], wanted, target.dataset, _until(number))
+    selected = tuple(dict.fromkeys((*columns, *_PLUMBING)))
+    log = tables.numbered(LOGS[entity], selected, target.dataset, _until(number))
     condition = f"added_in <= {number} AND {within('publish_id', named(tables, target.history))}"
     return EveryRow(log, condition + _not_ended(tables, target.history, entity, number))
 
@@ -117,8 +117,8 @@ def published(
 ) -> str:
     """SQL, in brackets, for the rows of a version (number, recipe) by its dataset's history."""
     number, recipe = version
-    wanted = tuple(dict.fromkeys((*columns, *_PLUMBING, *(("recipe",) if entity == "split" else ()))))
-    log = tables.relation(LOGS[entity], wanted, history.dataset, _until(number))
+    selected = tuple(dict.fromkeys((*columns, *_PLUMBING, *(("recipe",) if entity == "split" else ()))))
+    log = tables.relation(LOGS[entity], selected, history.dataset, _until(number))
     where = f"added_in <= {number}" + (f" AND recipe = {recipe}" if entity == "split" else "")
     where += f" AND {among}" if among else ""
     where += _not_ended(tables, history, entity, number)
@@ -162,12 +162,12 @@ def expected(target: Target) -> dict[str, int]:
     return {"image": version.images, "annotation": version.annotations, "category": version.categories}
 
 
-def check_count(target: Target, entity: str, found: int) -> None:
+def check_count(target: Target, entity: str, count: int) -> None:
     """IntegrityError when a version has not the number of rows its version row promises."""
-    promised = expected(target).get(entity, found)
-    if found != promised:
+    promised = expected(target).get(entity, count)
+    if count != promised:
         raise IntegrityError(
-            f"{target.name}: the version row promises {promised} {entity} rows, the log holds {found}",
+            f"{target.name}: the version row promises {promised} {entity} rows, the log holds {count}",
             hint="restore the lake's tables from a copy; nothing of this version is shown",
         )
 

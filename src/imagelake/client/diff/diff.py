@@ -80,15 +80,15 @@ class Diff:
     @property
     def splits(self) -> dict[str, dict[str, int]]:
         """Split name to images added, removed, moved_in and moved_out; splits without a change are left out."""
-        found: dict[str, dict[str, int]] = {}
+        counts: dict[str, dict[str, int]] = {}
         for change in self.listed:
             if change.entity == "split":
                 for side, word in ((change.before, "out"), (change.after, "in")):
                     if side is not None:
                         zero = dict.fromkeys(("added", "removed", "moved_in", "moved_out"), 0)
                         key = f"moved_{word}" if change.change == "moved" else change.change
-                        found.setdefault(side["split"], zero)[key] += 1
-        return dict(sorted(found.items()))
+                        counts.setdefault(side["split"], zero)[key] += 1
+        return dict(sorted(counts.items()))
 
     def as_json(self) -> dict[str, Any]:
         """Counts as programs rely on them; "rows" lists images, annotations, categories, then moves between splits."""
@@ -123,17 +123,17 @@ def diff(tables: Tables, before: Target, after: Target, rows: bool = False, wait
     return Diff(before.name, after.name, listed, rows, waiting, pairs)
 
 
-def changes(found: Mapping[str, Sides]) -> tuple[Change, ...]:
+def changes(sides: Mapping[str, Sides]) -> tuple[Change, ...]:
     """What the rows that differ amount to: rows of image, annotation, category and split."""
-    images = list(_images(found["image"]))
+    images = list(_images(sides["image"]))
     renames = _renames(images)
-    boxes = list(_annotations(found["annotation"], renames))
-    categories = list(_categories(found["category"]))
-    return (*images, *boxes, *categories, *_splits(found["split"], renames))
+    boxes = list(_annotations(sides["annotation"], renames))
+    categories = list(_categories(sides["category"]))
+    return (*images, *boxes, *categories, *_splits(sides["split"], renames))
 
 
-def _images(found: Sides) -> Iterable[Change]:
-    gone, come = ({r["image_key"]: r for r in side} for side in (found.gone, found.come))
+def _images(sides: Sides) -> Iterable[Change]:
+    gone, come = ({r["image_key"]: r for r in side} for side in (sides.gone, sides.come))
     for key in sorted(gone.keys() & come.keys()):
         what = _image_change(gone[key], come[key])
         yield Change("image", "changed", what, key, _image(gone[key]), _image(come[key]))
@@ -169,8 +169,8 @@ def _renames(images: Sequence[Change]) -> dict[str, str]:
     }
 
 
-def _annotations(found: Sides, renames: dict[str, str]) -> Iterable[Change]:
-    gone, come = found.gone, found.come
+def _annotations(sides: Sides, renames: dict[str, str]) -> Iterable[Change]:
+    gone, come = sides.gone, sides.come
     if renames:
         gone, come = _followed(gone, come, renames)
     pairs, removed, added = pair(gone, come)
@@ -204,8 +204,8 @@ def _followed(gone: list[Row], come: list[Row], renames: dict[str, str]) -> tupl
     return left, [r for rows in rest.values() for r in rows]
 
 
-def _pair_change(found: Pair) -> Change:
-    a, b = found
+def _pair_change(rows: Pair) -> Change:
+    a, b = rows
     what = ["moved"] if any(a[c] != b[c] for c in GEOMETRY) else []
     what += ["relabelled"] if a["category"] != b["category"] else []
     what += ["attributes"] if (a["is_crowd"], a["attributes"]) != (b["is_crowd"], b["attributes"]) else []
@@ -218,8 +218,8 @@ def _annotation(row: Row) -> dict[str, Any]:
     return {"kind": row["kind"], "category": row["category"], "bbox": shown, "source_id": row["source_id"]}
 
 
-def _categories(found: Sides) -> Iterable[Change]:
-    gone, come = ({r["name"]: r for r in side} for side in (found.gone, found.come))
+def _categories(sides: Sides) -> Iterable[Change]:
+    gone, come = ({r["name"]: r for r in side} for side in (sides.gone, sides.come))
     columns = ("name", "supercategory", "train_index")
     for key in sorted(gone.keys() | come.keys()):
         a, b = gone.get(key), come.get(key)
@@ -228,9 +228,9 @@ def _categories(found: Sides) -> Iterable[Change]:
         yield Change("category", change, what, None, a and {c: a[c] for c in columns}, b and {c: b[c] for c in columns})
 
 
-def _splits(found: Sides, renames: dict[str, str]) -> Iterable[Change]:
-    gone = {str(renames.get(r["image_key"], r["image_key"])): str(r["split"]) for r in found.gone}
-    come = {str(r["image_key"]): str(r["split"]) for r in found.come}
+def _splits(sides: Sides, renames: dict[str, str]) -> Iterable[Change]:
+    gone = {str(renames.get(r["image_key"], r["image_key"])): str(r["split"]) for r in sides.gone}
+    come = {str(r["image_key"]): str(r["split"]) for r in sides.come}
     for key in sorted(gone.keys() | come.keys()):
         a, b = gone.get(key), come.get(key)
         if a == b:

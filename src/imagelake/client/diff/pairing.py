@@ -45,8 +45,8 @@ def pair(gone: Iterable[Row], come: Iterable[Row]) -> tuple[list[Pair], list[Row
     added: list[Row] = []
     for key in sorted({*left, *right}):
         before, after = left.get(key, []), right.get(key, [])
-        for found in (_by_document, _by_source, None):
-            matched = _same_id(before, after, found) if found else _by_overlap(before, after)
+        for identity in (_by_document, _by_source, None):
+            matched = _same_id(before, after, identity) if identity else _by_overlap(before, after)
             pairs += matched
             before = _without(before, [p[0] for p in matched])
             after = _without(after, [p[1] for p in matched])
@@ -77,11 +77,11 @@ def _same_id(before: Sequence[Row], after: Sequence[Row], of: Callable[[Row], Ha
 
 
 def _unique(rows: Sequence[Row], of: Callable[[Row], Hashable]) -> dict[Hashable, Row]:
-    found: dict[Hashable, list[Row]] = {}
+    groups: dict[Hashable, list[Row]] = {}
     for row in rows:
         if of(row) is not None:
-            found.setdefault(of(row), []).append(row)
-    return {key: same[0] for key, same in found.items() if len(same) == 1}
+            groups.setdefault(of(row), []).append(row)
+    return {key: same[0] for key, same in groups.items() if len(same) == 1}
 
 
 def _by_overlap(before: Sequence[Row], after: Sequence[Row]) -> list[Pair]:
@@ -101,6 +101,6 @@ def _by_overlap(before: Sequence[Row], after: Sequence[Row]) -> list[Pair]:
     return pairs
 
 
-def _without(rows: Sequence[Row], taken: Sequence[Row]) -> list[Row]:
-    ids = {id(r) for r in taken}
+def _without(rows: Sequence[Row], matched: Sequence[Row]) -> list[Row]:
+    ids = {id(r) for r in matched}
     return [r for r in rows if id(r) not in ids]

@@ -128,10 +128,10 @@ def draft_digest(tables: Tables, dataset: str) -> str:
 
 
 def _by_dataset(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    found: dict[str, list[Row]] = {}
+    by_dataset: dict[str, list[Row]] = {}
     for row in rows:
-        found.setdefault(row["dataset"], []).append(row)
-    return found
+        by_dataset.setdefault(row["dataset"], []).append(row)
+    return by_dataset
 
 
 def _states(rows: Iterable[Row]) -> list[Row]:
@@ -169,12 +169,12 @@ def _titles(storage: Storage) -> dict[str, Row]:
 
     from imagelake.core.plain_yaml import load_yaml
 
-    found: dict[str, Row] = {}
+    titles: dict[str, Row] = {}
     for path in paths:
         name = path.removeprefix(_SETTINGS).removesuffix(".yaml")
         try:
             data = load_yaml(storage.read(path))
         except (yaml.YAMLError, UnicodeDecodeError, NotFound):
             data = None
-        found[name] = data if isinstance(data, dict) else {}
-    return found
+        titles[name] = data if isinstance(data, dict) else {}
+    return titles

@@ -45,8 +45,8 @@ def runs(tables: Tables, live_run_ids: frozenset[str]) -> Runs:
     """Every run. One without an end is running while it holds a lease (`live_run_ids`), else it died."""
     rows = tables.rows(ops.RUNS, _COLUMNS, None, 'ORDER BY "at", phase DESC')
     ends = {r["run_id"]: r for r in rows if r["phase"] == "end"}
-    found = [_run(r, ends.get(r["run_id"]), live_run_ids) for r in rows if r["phase"] == "start"]
-    return Runs(tuple(reversed(found)))
+    started = [_run(r, ends.get(r["run_id"]), live_run_ids) for r in rows if r["phase"] == "start"]
+    return Runs(tuple(reversed(started)))
 
 
 def iso(at: datetime | None) -> str | None:

@@ -142,9 +142,9 @@ def version(tables: Tables, storage: Storage, ref: Ref) -> VersionDetails:
     target = catalog.resolve(tables, ref)
     if target.version is None:
         return replace(_draft(tables, target), waiting_saves=waiting)
-    found = target.version
-    first = catalog.details(tables, found, (*_FIRST_ROW[1:], "split_stats", "class_stats", "quality"))
-    row = _shown(found, first, catalog.aliases(tables, found.dataset)).as_json()
+    published = target.version
+    first = catalog.details(tables, published, (*_FIRST_ROW[1:], "split_stats", "class_stats", "quality"))
+    row = _shown(published, first, catalog.aliases(tables, published.dataset)).as_json()
     categories = tuple({"name": n, **counts} for n, counts in _parsed(first["class_stats"]).items())
     quality = _parsed(first["quality"]) if first["quality"] else None
     return VersionDetails(row, _parsed(first["split_stats"]), categories, quality)

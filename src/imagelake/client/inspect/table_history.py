@@ -56,10 +56,10 @@ class TableHistory:
 
 def table_history(tables: Tables, table: str, now: datetime) -> TableHistory:
     """The history of a table by name, such as gold.image_log; NotFound lists the tables there are."""
-    known: dict[str, TableSpec] = {s.name: s for s in ALL}
-    if table not in known:
-        raise NotFound(f"there is no table {table!r}", hint=nearest(table, known, "tables"))
-    spec = known[table]
+    specs: dict[str, TableSpec] = {s.name: s for s in ALL}
+    if table not in specs:
+        raise NotFound(f"there is no table {table!r}", hint=nearest(table, specs, "tables"))
+    spec = specs[table]
     log = tables.log(spec)
     if log is None:
         return TableHistory(table, spec.path, None, 0, 0, 0, None, None, None, ())
@@ -101,8 +101,8 @@ def _commit(commit: Mapping[str, Any]) -> Commit:
 
 def _number(metrics: Mapping[str, Any], *names: str) -> int | None:
     """The first of these metrics: delta-rs and Spark name them differently."""
-    found = next((metrics[n] for n in names if n in metrics), None)
-    return None if found is None else int(found)
+    value = next((metrics[n] for n in names if n in metrics), None)
+    return None if value is None else int(value)
 
 
 def _time(commit: Mapping[str, Any]) -> datetime | None:

@@ -33,9 +33,9 @@ class ProblemUpload:
 
 def furthest(tables: Tables, columns: Sequence[str], dataset: str | None = None) -> str:
     """SQL, in brackets, for one row an upload: its newest state, `landed` only while there is no other."""
-    wanted = tuple(dict.fromkeys((*columns, "dataset", "sequence", "state", "at")))
+    selected = tuple(dict.fromkeys((*columns, "dataset", "sequence", "state", "at")))
     order = "(PARTITION BY dataset, sequence ORDER BY state = 'landed', \"at\" DESC, state)"
-    source = tables.relation(bronze.UPLOADS, wanted, dataset)
+    source = tables.relation(bronze.UPLOADS, selected, dataset)
     return f"(SELECT {select(columns)} FROM {source} QUALIFY row_number() OVER {order} = 1)"
 
 

@@ -114,43 +114,43 @@ def verify(
 ) -> Verification:
     """Check a version or draft: row hashes, counts, digests, what holds between rows, unless `rows_only` all bytes."""
     fetch_version(tables, target, bronze.BLOBS)
-    found = _Findings()
-    sets = {entity: _set_digest(tables, target, entity, found, progress) for entity in DRAFTS}
+    findings = _Findings()
+    sets = {entity: _set_digest(tables, target, entity, findings, progress) for entity in DRAFTS}
     content = digest.content_digest(sets["image"], sets["annotation"], sets["category"])
     computed = content
     for entity, promised in expected(target).items():
         if sets[entity].count != promised:
-            found.add(f"{promised} {entity} rows were published, {sets[entity].count} are in the log")
+            findings.add(f"{promised} {entity} rows were published, {sets[entity].count} are in the log")
     if target.version is not None:
         stored = catalog.details(tables, target.version, ("digest", "content_digest"))
-        computed = digest.version_digest(content, _set_digest(tables, target, "split", found, progress))
+        computed = digest.version_digest(content, _set_digest(tables, target, "split", findings, progress))
         if content != stored["content_digest"]:
-            found.add(f"the content digest is {content}, published was {stored['content_digest']}")
+            findings.add(f"the content digest is {content}, published was {stored['content_digest']}")
         if computed != stored["digest"]:
-            found.add(f"the digest is {computed}, published was {stored['digest']}")
+            findings.add(f"the digest is {computed}, published was {stored['digest']}")
     progress(Advance("comparing rows"))
     for problem in draft_problems(tables, target, sets):
-        found.add(problem)
+        findings.add(problem)
     for problems in row_problems(tables, target, _MOST_PROBLEMS):
-        found.add_rows(problems)
-    images, size = (0, 0) if rows_only else _check_bytes(tables, storage, target, found, threads, progress)
-    return Verification(target.name, computed, images, size, found.all())
+        findings.add_rows(problems)
+    images, size = (0, 0) if rows_only else _check_bytes(tables, storage, target, findings, threads, progress)
+    return Verification(target.name, computed, images, size, findings.all())
 
 
 def _set_digest(
-    tables: Tables, target: Target, entity: str, found: _Findings, progress: ProgressCallback
+    tables: Tables, target: Target, entity: str, findings: _Findings, progress: ProgressCallback
 ) -> digest.SetDigest:
     """The digest of the rows as their columns hash now; a row whose stored hash differs is a problem."""
     columns, hash_of = _HASHED[entity]
-    wanted = columns if entity == "split" else tuple(dict.fromkeys((KEYS[entity], *columns, "row_hash")))
+    selected = columns if entity == "split" else tuple(dict.fromkeys((KEYS[entity], *columns, "row_hash")))
     total = digest.SetDigest()
     count, stage, promised = 0, f"hashing {entity} rows", expected(target).get("image" if entity == "split" else entity)
     progress(Advance(stage, 0, promised))
-    for rows in _batches(tables, f"SELECT {select(wanted)} FROM {live(tables, target, entity, wanted)}", wanted):
+    for rows in _batches(tables, f"SELECT {select(selected)} FROM {live(tables, target, entity, selected)}", selected):
         hashes = [_hash(hash_of, row) for row in rows]
         for row, computed in zip(rows, hashes, strict=True):
             if computed is None or computed != row.get("row_hash", computed):
-                found.add(f"{entity} {row[KEYS[entity]]!r}: the row is not the one its hash was made of")
+                findings.add(f"{entity} {row[KEYS[entity]]!r}: the row is not the one its hash was made of")
         total += digest.set_digest(h for h in hashes if h is not None)
         count += len(rows)
         progress(Advance(stage, count, promised))
@@ -167,12 +167,12 @@ def _hash(hash_of: Callable[[Row], bytes], row: Row) -> bytes | None:
 
 def _batches(tables: Tables, sql: str, columns: tuple[str, ...]) -> Iterator[list[Row]]:
     cursor = tables.con.execute(sql)
-    while found := cursor.fetchmany(_ROWS_AT_ONCE):
-        yield [dict(zip(columns, row, strict=True)) for row in found]
+    while rows := cursor.fetchmany(_ROWS_AT_ONCE):
+        yield [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def _check_bytes(
-    tables: Tables, storage: Storage, target: Target, found: _Findings, threads: int, progress: ProgressCallback
+    tables: Tables, storage: Storage, target: Target, findings: _Findings, threads: int, progress: ProgressCallback
 ) -> tuple[int, int]:
     """(images, bytes) read; the same bytes under several keys are read once."""
     source = live(tables, target, "image", ("image_key", "content_hash"))
@@ -190,7 +190,7 @@ def _check_bytes(
             files += len(chunk)
             progress(Advance(_READING, files, totals["files"], size, int(totals["bytes"])))
             bad += [(h, problem) for (h, _), (_, problem) in zip(chunk, checked, strict=True) if problem]
-    _add_images(tables, keys, bad, found)
+    _add_images(tables, keys, bad, findings)
     return int(tables.query(f"SELECT count(*) AS n FROM {keys}")[0]["n"]), size
 
 
@@ -216,7 +216,7 @@ def _ahead(
     yield from ((chunk, outcome.result()) for chunk, outcome in running)
 
 
-def _add_images(tables: Tables, keys: str, bad: Sequence[tuple[str, str]], found: _Findings) -> None:
+def _add_images(tables: Tables, keys: str, bad: Sequence[tuple[str, str]], findings: _Findings) -> None:
     """A problem for each image that has bad bytes."""
     if not bad:
         return
@@ -227,7 +227,7 @@ def _add_images(tables: Tables, keys: str, bad: Sequence[tuple[str, str]], found
     )
     image_keys = {row["content_hash"]: row["image_keys"] for row in rows}
     for content_hash, problem in bad:
-        found.add_all(image_keys[content_hash], problem)
+        findings.add_all(image_keys[content_hash], problem)
 
 
 def _check_places(storage: Storage, chunk: _Chunk) -> _Checked:

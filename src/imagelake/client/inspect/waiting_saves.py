@@ -37,11 +37,11 @@ def _uploaded(tables: Tables, dataset: str) -> set[str]:
     A rejected upload brought nothing: its saves are delivered again.
     """
     columns = ("attempt_id", "format", "state")
-    found = tables.query(
+    uploads = tables.query(
         f"SELECT attempt_id FROM {furthest(tables, columns, dataset)} "
         f"WHERE format = '{LABELS}' AND state <> 'rejected' AND attempt_id IS NOT NULL"
     )
-    attempts = [row["attempt_id"] for row in found]
+    attempts = [row["attempt_id"] for row in uploads]
     if not attempts:
         return set()
     files = tables.relation(bronze.FILES, ("attempt_id", "source"), dataset, any_of("attempt_id", attempts))

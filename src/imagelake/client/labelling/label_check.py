@@ -37,37 +37,37 @@ class Refusal(ValueError):
 
 def as_entry(annotation: Annotation) -> Entry:
     """An annotation in the form of a save; what it has not is left out."""
-    found: Entry = {"kind": annotation.kind, "category": annotation.category, "bbox": annotation.bbox}
-    found["polygons"] = annotation.polygons
+    entry: Entry = {"kind": annotation.kind, "category": annotation.category, "bbox": annotation.bbox}
+    entry["polygons"] = annotation.polygons
     if annotation.rle is not None:
         height, width, counts = annotation.rle
-        found["rle"] = {"size": [height, width], "counts": counts}
-    found |= {"is_crowd": annotation.is_crowd or None, "attributes": dict(annotation.attributes) or None}
-    found["source_id"] = annotation.source_id
-    return {name: _listed(value) for name, value in found.items() if value is not None}
+        entry["rle"] = {"size": [height, width], "counts": counts}
+    entry |= {"is_crowd": annotation.is_crowd or None, "attributes": dict(annotation.attributes) or None}
+    entry["source_id"] = annotation.source_id
+    return {name: _listed(value) for name, value in entry.items() if value is not None}
 
 
-def checked(given: Annotation | Mapping[str, Any], size: Size, kinds: Sequence[str]) -> Entry:
+def checked(annotation: Annotation | Mapping[str, Any], size: Size, kinds: Sequence[str]) -> Entry:
     """The annotation as a save holds it; Refusal when the build would not take it. `size` is width and height."""
-    found = as_entry(given) if isinstance(given, Annotation) else given
-    if not isinstance(found, Mapping):
-        raise Refusal(f"{_shown(found)} is no annotation: give kind, category and bbox")
-    unknown = sorted(str(name) for name in found if name not in _FIELDS | _COMPUTED)
+    fields = as_entry(annotation) if isinstance(annotation, Annotation) else annotation
+    if not isinstance(fields, Mapping):
+        raise Refusal(f"{_shown(fields)} is no annotation: give kind, category and bbox")
+    unknown = sorted(str(name) for name in fields if name not in _FIELDS | _COMPUTED)
     if unknown:
         raise Refusal(f"{unknown[0]!r} is unknown; known are {', '.join(sorted(_FIELDS))}")
-    kind = found.get("kind", "box")
+    kind = fields.get("kind", "box")
     if kind not in kinds:
         raise Refusal(f"kind {_shown(kind)} is not among those saved: {', '.join(kinds)}")
-    entry: Entry = {"kind": kind, "category": text(found.get("category"), "category")}
-    entry |= _shape(str(kind), found, size)
-    if found.get("is_crowd") not in (None, False, True):
-        raise Refusal(f"is_crowd {_shown(found['is_crowd'])}; true or false is needed")
-    if found.get("is_crowd"):
+    entry: Entry = {"kind": kind, "category": text(fields.get("category"), "category")}
+    entry |= _shape(str(kind), fields, size)
+    if fields.get("is_crowd") not in (None, False, True):
+        raise Refusal(f"is_crowd {_shown(fields['is_crowd'])}; true or false is needed")
+    if fields.get("is_crowd"):
         entry["is_crowd"] = True
-    if found.get("attributes"):
-        entry["attributes"] = _attributes(found["attributes"])
-    if found.get("source_id") is not None:
-        entry["source_id"] = text(found["source_id"], "source_id")
+    if fields.get("attributes"):
+        entry["attributes"] = _attributes(fields["attributes"])
+    if fields.get("source_id") is not None:
+        entry["source_id"] = text(fields["source_id"], "source_id")
     return entry
 
 
@@ -78,19 +78,19 @@ def text(value: Any, name: str) -> str:
     return _unicode(value.strip(), name)
 
 
-def _shape(kind: str, found: Mapping[str, Any], size: Size) -> Entry:
-    if found.get("keypoints") is not None:
+def _shape(kind: str, fields: Mapping[str, Any], size: Size) -> Entry:
+    if fields.get("keypoints") is not None:
         raise Refusal("keypoints cannot be saved yet")
     for name, owner in (("polygons", "polygon"), ("rle", "rle")):
-        if found.get(name) is not None and kind != owner:
+        if fields.get(name) is not None and kind != owner:
             raise Refusal(f"{name} belong to the kind {owner}, not to {kind}")
     shape: Entry = {}
-    box = found.get("bbox")
+    box = fields.get("bbox")
     if kind == "polygon":
-        shape["polygons"] = _polygons(found.get("polygons"), size)
+        shape["polygons"] = _polygons(fields.get("polygons"), size)
         box = _bounds(shape["polygons"]) if box is None else box
     if kind == "rle":
-        shape["rle"] = _mask(found.get("rle"), size)
+        shape["rle"] = _mask(fields.get("rle"), size)
     if box is None and kind != "class":
         raise Refusal("no bbox; give [x, y, width, height] in pixels")
     return shape if box is None else {"bbox": _box(box, size), **shape}
@@ -150,17 +150,17 @@ def _mask(value: Any, size: Size) -> Entry:
 
 
 def _numbers(values: Sequence[Any], name: str) -> list[float]:
-    found = []
+    numbers = []
     for value in values:
         if isinstance(value, bool) or not isinstance(value, Real):
             raise Refusal(f"{name} holds {_shown(value)}, which is no number")
         try:
-            found.append(float(value))
+            numbers.append(float(value))
         except OverflowError:
-            found.append(math.inf)
-        if not math.isfinite(found[-1]):
+            numbers.append(math.inf)
+        if not math.isfinite(numbers[-1]):
             raise Refusal(f"{name} holds {_shown(value)}; all numbers must be finite")
-    return found
+    return numbers
 
 
 def _attributes(value: Any) -> Any:
@@ -205,7 +205,7 @@ def _listed(value: Any) -> Any:
 
 def _shown(value: Any) -> str:
     try:
-        found = repr(value)
+        shown = repr(value)
     except (ValueError, RecursionError):
         return "a number of too many digits"
-    return found if len(found) <= 120 else f"{found[:117]}…"
+    return shown if len(shown) <= 120 else f"{shown[:117]}…"

@@ -36,8 +36,8 @@ class Index:
         check_count(target, "image", self._count(self._images))
         self._labels = self._annotations(target)
         check_count(target, "annotation", self._count(self._labels))
-        found = tables.query(f"SELECT * FROM {live(tables, target, 'category', ('name', 'train_index'))}")
-        self.classes: dict[str, int | None] = {row["name"]: row["train_index"] for row in found}
+        categories = tables.query(f"SELECT * FROM {live(tables, target, 'category', ('name', 'train_index'))}")
+        self.classes: dict[str, int | None] = {row["name"]: row["train_index"] for row in categories}
 
     def page(self, after: str | None, limit: int, condition: str | None, matching: Matching) -> list[Row]:
         """Up to `limit` images with keys beyond `after`; with a condition, of those that `matching` says meet it."""
@@ -53,19 +53,19 @@ class Index:
         if not can_be_key(key):
             return None
         with self._lock:
-            found = self._tables.query(f"SELECT * FROM {self._images} WHERE image_key = {text(key)}")
-        return found[0] if found else None
+            rows = self._tables.query(f"SELECT * FROM {self._images} WHERE image_key = {text(key)}")
+        return rows[0] if rows else None
 
     def annotations(self, keys: Sequence[str]) -> dict[str, list[Row]]:
         """The annotation rows of images, by key."""
-        found: dict[str, list[Row]] = {key: [] for key in keys}
+        by_key: dict[str, list[Row]] = {key: [] for key in keys}
         if keys:
             within = f"image_key BETWEEN {text(min(keys))} AND {text(max(keys))} AND image_key IN ({texts(keys)})"
             with self._lock:
                 rows = self._tables.query(f"SELECT {select(COLUMNS)} FROM {self._labels} WHERE {within}")
             for row in rows:
-                found[row["image_key"]].append(row)
-        return found
+                by_key[row["image_key"]].append(row)
+        return by_key
 
     def _chosen(self, condition: str, matching: Matching) -> str:
         """The table of the keys that meet a condition."""
@@ -93,7 +93,7 @@ class Index:
         return int(self._tables.query(f"SELECT count(*) AS n FROM {source}")[0]["n"])
 
 
-class Objects:
+class SingleObjects:
     """Which bytes are objects of their own, and so have a URL."""
 
     def __init__(self, tables: Tables, dataset: str) -> None:
@@ -103,10 +103,10 @@ class Objects:
 
     def single(self, hashes: Iterable[str]) -> set[str]:
         """Those of the content hashes that are kept as single objects."""
-        wanted = sorted(set(hashes))
-        if not wanted:
+        unique = sorted(set(hashes))
+        if not unique:
             return set()
-        query = f"SELECT content_hash, single FROM {self._placed} WHERE content_hash IN ({texts(wanted)})"
+        query = f"SELECT content_hash, single FROM {self._placed} WHERE content_hash IN ({texts(unique)})"
         with self._lock:
             return {row["content_hash"] for row in self._tables.query(query) if row["single"]}
 

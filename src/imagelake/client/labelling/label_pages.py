@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from imagelake.client.data.sample import Annotation, annotation
 from imagelake.client.labelling import label_rows
 from imagelake.client.labelling.label_check import as_entry
-from imagelake.client.labelling.label_index import Index, Matching, Objects, can_be_key
+from imagelake.client.labelling.label_index import Index, Matching, SingleObjects, can_be_key
 from imagelake.client.labelling.label_state import index_of, newest_saves
 from imagelake.client.labelling.warm import Warm
 from imagelake.client.refs import Ref
@@ -67,7 +67,7 @@ class Page:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class PageRequest:
     """Which images a page shows: those beyond a key that meet a condition, with URLs that live so many seconds."""
 
     where: str | None = None
@@ -82,23 +82,23 @@ class Wanted:
             raise UsageError(f"after {self.after!r}: no image has that key", hint="pass the `next` of the page before")
 
 
-def page(warm: Warm, ref: Ref, wanted: Wanted, matching: Matching) -> Page:
+def page(warm: Warm, ref: Ref, request: PageRequest, matching: Matching) -> Page:
     """A page of a version or the draft."""
     # saves before tables: an ingest removes a save only once it is in the draft, so one of the two shows it
     folders = warm.saves.waiting(ref.dataset) if ref.is_draft else {}
     index = index_of(warm, ref)
     if index is None:
         return Page((), None)
-    found = index.page(wanted.after, wanted.limit + 1, wanted.where, matching)
-    rows = found[: wanted.limit]
+    matches = index.page(request.after, request.limit + 1, request.where, matching)
+    rows = matches[: request.limit]
     saved = newest_saves(warm, ref.dataset, rows, folders)
     annotations = index.annotations([row["image_key"] for row in rows])
     images = []
-    for row, url in zip(rows, _urls(warm, ref.dataset, rows, wanted.expires), strict=True):
+    for row, url in zip(rows, _urls(warm, ref.dataset, rows, request.expires), strict=True):
         key = row["image_key"]
         labels, labelled = label_rows.effective(annotations[key], row["labelled"] or (), saved.get(key))
         images.append(_page_image(row, labels, labelled, index, url))
-    return Page(tuple(images), rows[-1]["image_key"] if len(found) > len(rows) else None)
+    return Page(tuple(images), rows[-1]["image_key"] if len(matches) > len(rows) else None)
 
 
 def _urls(warm: Warm, dataset: str, rows: Sequence[Row], seconds: int) -> list[Url | None]:
@@ -106,10 +106,10 @@ def _urls(warm: Warm, dataset: str, rows: Sequence[Row], seconds: int) -> list[U
         return [None] * len(rows)
     from imagelake.storage.s3.presign import presigned_gets
 
-    objects = warm.piece(f"{dataset} objects", (bronze.BLOBS,), dataset, lambda look: Objects(look, dataset))
+    objects = warm.piece(f"{dataset} objects", (bronze.BLOBS,), dataset, lambda look: SingleObjects(look, dataset))
     single = objects.single(row["content_hash"] for row in rows)
-    wanted = [(blob_path(row["content_hash"]), row["media_type"]) for row in rows if row["content_hash"] in single]
-    signed = iter(presigned_gets(warm.storage, wanted, seconds))
+    locations = [(blob_path(row["content_hash"]), row["media_type"]) for row in rows if row["content_hash"] in single]
+    signed = iter(presigned_gets(warm.storage, locations, seconds))
     return [next(signed) if row["content_hash"] in single else None for row in rows]
 
 

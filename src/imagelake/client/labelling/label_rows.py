@@ -38,8 +38,8 @@ def effective(rows: Sequence[Row], labelled: Sequence[str], save: Save | None) -
     """Rows and labelled kinds of an image as they are once its waiting save is built."""
     if save is None:
         return list(rows), tuple(sorted(labelled))
-    kept = [row for row in rows if row["kind"] not in save.kinds]
-    return [*kept, *saved_rows(save)], tuple(sorted({*labelled, *save.kinds}))
+    others = [row for row in rows if row["kind"] not in save.kinds]
+    return [*others, *saved_rows(save)], tuple(sorted({*labelled, *save.kinds}))
 
 
 def saved_rows(save: Save) -> list[Row]:

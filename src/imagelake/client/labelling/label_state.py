@@ -36,8 +36,8 @@ def index_of(warm: Warm, ref: Ref) -> Index | None:
 def newest_saves(warm: Warm, dataset: str, rows: Sequence[Row], folders: Mapping[str, Folder]) -> dict[str, Save]:
     """By image key the save that counts, for those of the images that have one the build will take."""
     own = {folder_of(dataset, row["image_key"]): row for row in rows} if folders else {}
-    found = warm.saves.newest(folders[path] for path in own if path in folders)
-    fitting = {path: save for path, save in found.items() if save.fits(own[path]["width"], own[path]["height"])}
+    newest = warm.saves.newest(folders[path] for path in own if path in folders)
+    fitting = {path: save for path, save in newest.items() if save.fits(own[path]["width"], own[path]["height"])}
     return {own[path]["image_key"]: save for path, save in fitting.items()}
 
 
@@ -47,16 +47,16 @@ class _Refs:
     def __init__(self, look: Look) -> None:
         self._look = look
         self._lock = threading.Lock()
-        self._known: dict[str, Target] = {}
+        self._targets: dict[str, Target] = {}
 
     def target(self, ref: Ref) -> Target:
         with self._lock:
-            found = self._known.get(str(ref))
-            if found is None:
-                found = catalog.resolve(self._look, ref)
-                catalog.require_readable(found)
-                self._known[str(ref)] = found
-            return found
+            resolved = self._targets.get(str(ref))
+            if resolved is None:
+                resolved = catalog.resolve(self._look, ref)
+                catalog.require_readable(resolved)
+                self._targets[str(ref)] = resolved
+            return resolved
 
 
 def _draft_index(look: Look, dataset: str) -> Index | None:

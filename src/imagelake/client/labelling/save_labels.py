@@ -101,8 +101,8 @@ def _cumulative(fresh: Save, before: Save | None) -> Save:
     return replace(fresh, kinds=kinds, entries=(*fresh.entries, *entries), carried=carried)
 
 
-def _kinds(given: Sequence[str]) -> tuple[str, ...]:
-    kinds = (given,) if isinstance(given, str) else tuple(given)
+def _kinds(requested: Sequence[str]) -> tuple[str, ...]:
+    kinds = (requested,) if isinstance(requested, str) else tuple(requested)
     unknown = [kind for kind in kinds if kind not in KINDS]
     if unknown or not kinds:
         raise UsageError(f"kinds {', '.join(map(repr, unknown)) or 'are empty'}", hint=f"known: {', '.join(KINDS)}")
@@ -110,17 +110,17 @@ def _kinds(given: Sequence[str]) -> tuple[str, ...]:
 
 
 def _checked(
-    given: Sequence[Annotation | Mapping[str, Any]], size: tuple[int, int], kinds: Sequence[str]
+    annotations: Sequence[Annotation | Mapping[str, Any]], size: tuple[int, int], kinds: Sequence[str]
 ) -> tuple[Entry, ...]:
-    if len(given) > _MOST_ANNOTATIONS:
-        raise UsageError(f"{len(given)} annotations; up to {_MOST_ANNOTATIONS} are kept for one image")
-    found = []
-    for place, annotation in enumerate(given):
+    if len(annotations) > _MOST_ANNOTATIONS:
+        raise UsageError(f"{len(annotations)} annotations; up to {_MOST_ANNOTATIONS} are kept for one image")
+    entries = []
+    for place, annotation in enumerate(annotations):
         try:
-            found.append(checked(annotation, size, kinds))
+            entries.append(checked(annotation, size, kinds))
         except Refusal as error:
             raise UsageError(f"annotations[{place}]: {error}") from None
-    return tuple(found)
+    return tuple(entries)
 
 
 def _text(value: str, name: str) -> str:

@@ -101,13 +101,13 @@ class Saves:
 
     def newest(self, folders: Iterable[Folder]) -> dict[str, Save]:
         """The save of each folder that counts, by folder; those not seen before are read at the same time."""
-        wanted = [folder for folder in folders if folder.names]
-        fresh = [f for f in wanted if f"{f.path}/{f.names[-1]}" not in self._read]
+        occupied = [folder for folder in folders if folder.names]
+        fresh = [f for f in occupied if f"{f.path}/{f.names[-1]}" not in self._read]
         if len(fresh) > 1:
             with ThreadPoolExecutor(min(_THREADS, len(fresh))) as pool:
                 list(pool.map(self._newest, fresh))
-        found = ((folder.path, self._newest(folder)) for folder in wanted)
-        return {path: save for path, save in found if save is not None}
+        saves = ((folder.path, self._newest(folder)) for folder in occupied)
+        return {path: save for path, save in saves if save is not None}
 
     def put(self, folder: Folder, save: Save, name: str) -> bool:
         """Write a save beside those of `folder`. False, and nothing is left, when another came between.
@@ -144,8 +144,8 @@ class Saves:
                 continue  # withdrawn, or taken by an ingest since the listing
             if len(self._read) >= _MOST_KEPT:
                 self._read.clear()
-            self._read[path] = found = decode(data, path)
-            return found
+            self._read[path] = save = decode(data, path)
+            return save
         return None
 
 
@@ -171,25 +171,25 @@ def decode(data: bytes, path: str) -> Save | None:
     if len(data) > label_paths.MOST_BYTES:
         return None
     try:
-        found = json.loads(data)
-        if not isinstance(found, dict) or type(found.get(label_paths.MAGIC)) is not int:
+        document = json.loads(data)
+        if not isinstance(document, dict) or type(document.get(label_paths.MAGIC)) is not int:
             return None
-        if found[label_paths.MAGIC] > label_paths.SCHEMA:
+        if document[label_paths.MAGIC] > label_paths.SCHEMA:
             raise LakeFormatError(f"{path} was written by a newer imagelake", hint="install a newer imagelake")
-        save = _save(found)
+        save = _save(document)
     except (ValueError, RecursionError, KeyError, TypeError, OverflowError):
         return None
     return save if label_paths.key_hash(save.image_key) == path.split("/")[-2] else None
 
 
-def _save(found: Mapping[str, Any]) -> Save:
+def _save(document: Mapping[str, Any]) -> Save:
     """The save in a document; any error of Python when it is not built as one."""
-    kinds = tuple(sorted(set(found["kinds"])))
-    size = found["width"], found["height"]
+    kinds = tuple(sorted(set(document["kinds"])))
+    size = document["width"], document["height"]
     if not kinds or not set(kinds) <= set(KINDS) or not all(type(side) is int and side > 0 for side in size):
         raise ValueError("not built as a save")
-    entries = tuple(entry for entry in (_entry(e, size, kinds) for e in found["annotations"]) if entry is not None)
-    key, by, at, base = (str(found[name]) for name in ("image_key", "by", "at", "base"))
+    entries = tuple(entry for entry in (_entry(e, size, kinds) for e in document["annotations"]) if entry is not None)
+    key, by, at, base = (str(document[name]) for name in ("image_key", "by", "at", "base"))
     return Save(key, *size, by, at, base, kinds, entries)
 
 

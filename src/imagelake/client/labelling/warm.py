@@ -31,15 +31,15 @@ class Look(Tables):
 
     def __init__(self, storage: Storage, logs: Mapping[str, DeltaTable | None]) -> None:
         super().__init__(storage)
-        self._given = logs
+        self._snapshots = logs
 
     def again(self) -> Look:
         """Another look at the same snapshots."""
-        return Look(self._storage, self._given)
+        return Look(self._storage, self._snapshots)
 
     def log(self, spec: TableSpec) -> DeltaTable | None:
         """The given snapshot, else the newest."""
-        return self._given[spec.name] if spec.name in self._given else super().log(spec)
+        return self._snapshots[spec.name] if spec.name in self._snapshots else super().log(spec)
 
 
 @dataclass
@@ -70,31 +70,31 @@ class Warm:
         with self._locks.setdefault(name, threading.Lock()):
             logs = self._newest(specs)
             versions = tuple(-1 if log is None else int(log.version()) for log in logs.values())
-            kept = cast("_Piece[T] | None", self._pieces.get(name))
-            if kept is not None and kept.versions == versions:
-                return kept.value
+            cached = cast("_Piece[T] | None", self._pieces.get(name))
+            if cached is not None and cached.versions == versions:
+                return cached.value
             look = Look(self.storage, logs)
             files = tuple(file.path for spec in specs for file in look.files(spec, dataset))
-            if kept is None or kept.files != files:
-                kept = _Piece(versions, files, make(look))
-            kept.versions = versions
+            if cached is None or cached.files != files:
+                cached = _Piece(versions, files, make(look))
+            cached.versions = versions
             self._pieces.pop(name, None)
-            self._pieces[name] = cast("_Piece[object]", kept)
+            self._pieces[name] = cast("_Piece[object]", cached)
             for oldest in list(self._pieces)[:-_MOST_PIECES]:
                 self._pieces.pop(oldest, None)
-            return kept.value
+            return cached.value
 
     def _newest(self, specs: Sequence[TableSpec]) -> dict[str, DeltaTable | None]:
         """The newest snapshots of tables, all looked for at the same time."""
         with ThreadPoolExecutor(len(specs)) as pool:
-            found = dict(zip((s.name for s in specs), pool.map(self._log, specs), strict=True))
-        self._logs.update(found)
-        return found
+            snapshots = dict(zip((s.name for s in specs), pool.map(self._log, specs), strict=True))
+        self._logs.update(snapshots)
+        return snapshots
 
     def _log(self, spec: TableSpec) -> DeltaTable | None:
-        kept = self._logs.get(spec.name)
-        if kept is not None:
-            following = f"{spec.path}/_delta_log/{kept.version() + 1:020d}.json"
+        snapshot = self._logs.get(spec.name)
+        if snapshot is not None:
+            following = f"{spec.path}/_delta_log/{snapshot.version() + 1:020d}.json"
             if self.storage.stat(following) is None:
-                return kept
+                return snapshot
         return Tables(self.storage).log(spec)

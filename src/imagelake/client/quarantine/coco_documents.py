@@ -23,7 +23,7 @@ _PLACE = re.compile(r"(images|annotations|categories)\[(\d{1,12})\]")
 
 
 @dataclass(frozen=True)
-class Part:
+class RefusedPart:
     """The part of a document, and where refused items are in it: `annotations[3]` by `annotations[1200]`.
 
     `images` is the part without its labels, a document as well.
@@ -34,7 +34,7 @@ class Part:
     images: bytes
 
 
-def refused_part(data: bytes, document: str, locators: Iterable[str], pictures: Set[str]) -> Part:
+def refused_part(data: bytes, document: str, locators: Iterable[str], pictures: Set[str]) -> RefusedPart:
     """What is refused of a document, item by item as it was delivered; all of a document that cannot be taken apart.
 
     locators: of its rejections; pictures: keys of refused image files, whose entries come along.
@@ -42,12 +42,12 @@ def refused_part(data: bytes, document: str, locators: Iterable[str], pictures: 
     try:
         outline = split(utf8(data))
     except NotSplit:
-        return Part(data, {}, b"")
+        return RefusedPart(data, {}, b"")
     if any(name in outline.members and outline.members[name].kind != "list" for name in LISTS):
-        return Part(data, {}, b"")
+        return RefusedPart(data, {}, b"")
     refused = {place for text in locators if (place := _place(text)) is not None}
     images = _refs(outline, refused) | _of_pictures(outline, document, pictures)
-    sections = {name: list(_kept(outline, name, refused, images)) for name in LISTS if name in outline.members}
+    sections = {name: list(_section_items(outline, name, refused, images)) for name in LISTS if name in outline.members}
     places = {
         f"{name}[{old}]": f"{name}[{new}]"
         for name, items in sections.items()
@@ -55,7 +55,7 @@ def refused_part(data: bytes, document: str, locators: Iterable[str], pictures: 
         if (name, old) in refused
     }
     images_alone = b'{"images": ' + _list(sections.get("images", [])) + b"}"
-    return Part(_joined(outline, sections), places, images_alone)
+    return RefusedPart(_joined(outline, sections), places, images_alone)
 
 
 def place_of(locator: str) -> str | None:
@@ -121,7 +121,7 @@ def _file_name(item: bytes) -> str:
         return ""
 
 
-def _kept(
+def _section_items(
     outline: Outline, section: str, refused: Collection[tuple[str, int]], images: Collection[str]
 ) -> Iterator[tuple[int, bytes]]:
     """The items of a list that belong to the part, with their old places; all categories."""

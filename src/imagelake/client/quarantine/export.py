@@ -18,7 +18,7 @@ from imagelake.client.delta.tables import Tables
 from imagelake.client.inspect.upload_states import LABELS
 from imagelake.client.quarantine import coco_documents, sheet
 from imagelake.client.quarantine.chosen import Chosen, condition
-from imagelake.client.quarantine.export_files import File, Upload, image_files, refused_files, uploads, with_bytes
+from imagelake.client.quarantine.export_files import Upload, UploadFile, image_files, refused_files, uploads, with_bytes
 from imagelake.client.quarantine.export_folder import check_free, safe_path, whole_folder, write
 from imagelake.client.quarantine.list_rejections import RuleCount, rule_counts
 from imagelake.client.quarantine.matching import pictures_of, unmatched
@@ -67,7 +67,7 @@ class Export:
 
 
 @dataclass(frozen=True)
-class _Lake:
+class _ExportContext:
     """The dataset that is exported, where it is read, and who watches."""
 
     tables: Tables
@@ -75,7 +75,7 @@ class _Lake:
     dataset: str
     progress: ProgressCallback
 
-    def with_bytes(self, stage: str, files: Sequence[File]) -> Iterator[tuple[File, bytes | None]]:
+    def with_bytes(self, stage: str, files: Sequence[UploadFile]) -> Iterator[tuple[UploadFile, bytes | None]]:
         """The files with their bytes, counted as they come."""
         size = 0
         self.progress(Advance(stage, 0, len(files), size))
@@ -110,7 +110,7 @@ def export(
     """
     check_dataset_id(dataset)
     check_free(folder)
-    lake, where = _Lake(tables, storage, dataset, progress), condition(tables, dataset, chosen)
+    lake, where = _ExportContext(tables, storage, dataset, progress), condition(tables, dataset, chosen)
     source = _source(lake)
     ids = [r["upload_id"] for r in tables.query(f"SELECT DISTINCT upload_id FROM {source} WHERE {where}")]
     if not ids:
@@ -130,11 +130,11 @@ def export(
     return Export(dataset, str(folder), sum(part.rejections for part in parts), tuple(parts))
 
 
-def _source(lake: _Lake) -> str:
+def _source(lake: _ExportContext) -> str:
     return lake.tables.relation(silver.REJECTIONS, _ALL, lake.dataset)
 
 
-def _upload(lake: _Lake, upload: Upload, where: str, root: Path, final: Path) -> ExportedUpload:
+def _upload(lake: _ExportContext, upload: Upload, where: str, root: Path, final: Path) -> ExportedUpload:
     """Fill the folder of one upload."""
     chosen = _with_labels(lake, upload, where)
     written = _files(lake, upload, chosen, root)
@@ -151,7 +151,7 @@ def _upload(lake: _Lake, upload: Upload, where: str, root: Path, final: Path) ->
     return ExportedUpload(upload.upload_id, upload.format, str(final), *counts, deliver, notes)
 
 
-def _with_labels(lake: _Lake, upload: Upload, where: str) -> str:
+def _with_labels(lake: _ExportContext, upload: Upload, where: str) -> str:
     """The condition for the chosen rows of an upload, and for labels that were refused with a chosen picture alone."""
     mine = f"upload_id = {text(upload.upload_id)}"
     pictures = (
@@ -164,7 +164,7 @@ def _with_labels(lake: _Lake, upload: Upload, where: str) -> str:
 _PICTURE = "entity = 'image' AND locator = 'file'"
 
 
-def _files(lake: _Lake, upload: Upload, chosen: str, root: Path) -> _Written:
+def _files(lake: _ExportContext, upload: Upload, chosen: str, root: Path) -> _Written:
     source = _source(lake)
     pictures = lake.tables.query(f'SELECT DISTINCT "path", image_key FROM {source} WHERE {chosen} AND {_PICTURE}')
     paths = f'SELECT "path" FROM {source} WHERE {chosen} AND "path" IS NOT NULL'
@@ -188,7 +188,7 @@ class _Refused:
     image_keys: tuple[str, ...] = ()
 
 
-def _refused(lake: _Lake, chosen: str) -> dict[str, _Refused]:
+def _refused(lake: _ExportContext, chosen: str) -> dict[str, _Refused]:
     """What is refused, by file."""
     rows = lake.tables.query(
         "SELECT \"path\", list(DISTINCT locator) AS places, list(DISTINCT image_key) FILTER (entity = 'annotation') "
@@ -214,7 +214,7 @@ class _Folder:
     unmatched: set[str] = field(default_factory=set)
     pictures: int = 0
 
-    def put(self, file: File, data: bytes | None) -> None:
+    def put(self, file: UploadFile, data: bytes | None) -> None:
         """Write a file, of a COCO document the part that is refused; or note that its bytes are not there."""
         if data is None:
             self.missing.append(file.path)
@@ -241,7 +241,7 @@ def _remarks(made: _Folder) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _sheet(lake: _Lake, chosen: str, written: _Written, ids: list[str]) -> Iterator[dict[str, Any]]:
+def _sheet(lake: _ExportContext, chosen: str, written: _Written, ids: list[str]) -> Iterator[dict[str, Any]]:
     """The rows of the sheet, in the order of the files; `ids` gets the id of each."""
     docs: dict[str, str | None] = {}
     (total,) = lake.tables.query(f"SELECT count(*) AS n FROM {_source(lake)} WHERE {chosen}")
@@ -269,7 +269,7 @@ def _sheet(lake: _Lake, chosen: str, written: _Written, ids: list[str]) -> Itera
         }
 
 
-def _rows(lake: _Lake, chosen: str) -> Iterator[dict[str, Any]]:
+def _rows(lake: _ExportContext, chosen: str) -> Iterator[dict[str, Any]]:
     """The rows, a batch at a time: there may be a million of them."""
     cursor = lake.tables.con.cursor()
     order = '"path", length(locator), locator, rule, rejection_id'
@@ -281,7 +281,7 @@ def _rows(lake: _Lake, chosen: str) -> Iterator[dict[str, Any]]:
         yield from (dict(zip((*_ROW, "raw"), row, strict=True)) for row in batch)
 
 
-def _rules(lake: _Lake, chosen: str) -> tuple[RuleCount, ...]:
+def _rules(lake: _ExportContext, chosen: str) -> tuple[RuleCount, ...]:
     return rule_counts(lake.tables, lake.dataset, chosen)
 
 

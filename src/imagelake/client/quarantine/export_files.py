@@ -33,7 +33,7 @@ class Upload:
 
 
 @dataclass(frozen=True)
-class File:
+class UploadFile:
     """A file of an upload; `content_hash` is None for one whose bytes could not be read."""
 
     path: str
@@ -53,7 +53,7 @@ def uploads(tables: Tables, dataset: str, ids: Sequence[str]) -> list[Upload]:
     return [*bare, *stored.values()]
 
 
-def refused_files(tables: Tables, dataset: str, upload: Upload, paths: str, pictures: set[str]) -> list[File]:
+def refused_files(tables: Tables, dataset: str, upload: Upload, paths: str, pictures: set[str]) -> list[UploadFile]:
     """The files that rejections name, and those that are needed beside them, by path.
 
     paths: SQL of the paths that rejections name; pictures: of the refused pictures. Needed are what declares a YOLO
@@ -61,30 +61,30 @@ def refused_files(tables: Tables, dataset: str, upload: Upload, paths: str, pict
     """
     source = tables.relation(bronze.FILES, ("attempt_id", *_FILE), dataset)
     mine = f"SELECT {select(_FILE)} FROM {source} WHERE attempt_id = {text(upload.attempt_id or '')}"
-    named = [File(**row) for row in tables.query(f'{mine} AND "path" IN ({paths})')]
-    beside: list[File] = []
+    named = [UploadFile(**row) for row in tables.query(f'{mine} AND "path" IN ({paths})')]
+    beside: list[UploadFile] = []
     if upload.format == "yolo":
-        meta = (File(**row) for row in tables.query(f"{mine} AND role = 'meta'"))
+        meta = (UploadFile(**row) for row in tables.query(f"{mine} AND role = 'meta'"))
         beside += [file for file in meta if is_declaration(file.path)]
     if upload.format in ("yolo", "voc") and pictures:
         images = {_without_suffix(path) for path in pictures}
-        documents = (File(**row) for row in tables.query(f"{mine} AND role = 'annotation'"))
+        documents = (UploadFile(**row) for row in tables.query(f"{mine} AND role = 'annotation'"))
         beside += [file for file in documents if images & _images_of(file.path)]
     by_path = {file.path: file for file in (*named, *beside)}
     return [by_path[path] for path in sorted(by_path)]
 
 
-def image_files(tables: Tables, dataset: str, upload: Upload) -> Iterator[File]:
+def image_files(tables: Tables, dataset: str, upload: Upload) -> Iterator[UploadFile]:
     """The image files of an upload that could be read."""
     source = tables.relation(bronze.FILES, ("attempt_id", "problem_rule", *_FILE), dataset)
     sound = f"attempt_id = {text(upload.attempt_id or '')} AND role = 'image' AND problem_rule IS NULL"
     rows = tables.query(f'SELECT {select(_FILE)} FROM {source} WHERE {sound} ORDER BY "path"')
-    return (File(**row) for row in rows)
+    return (UploadFile(**row) for row in rows)
 
 
 def with_bytes(
-    tables: Tables, storage: Storage, dataset: str, files: Sequence[File]
-) -> Iterator[tuple[File, bytes | None]]:
+    tables: Tables, storage: Storage, dataset: str, files: Sequence[UploadFile]
+) -> Iterator[tuple[UploadFile, bytes | None]]:
     """The files with their bytes; None for those whose bytes are not kept, or no longer."""
     for start in range(0, len(files), _BATCH):
         batch = files[start : start + _BATCH]
@@ -93,11 +93,11 @@ def with_bytes(
             yield file, _read(storage, file, places.get(file.content_hash or "", ()))
 
 
-def _hashes(files: Iterable[File]) -> set[str]:
+def _hashes(files: Iterable[UploadFile]) -> set[str]:
     return {file.content_hash for file in files if file.content_hash is not None}
 
 
-def _read(storage: Storage, file: File, places: Sequence[Blob]) -> bytes | None:
+def _read(storage: Storage, file: UploadFile, places: Sequence[Blob]) -> bytes | None:
     if not places or file.content_hash is None:
         return None
     try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Set
 
-from imagelake.client.quarantine.export_files import File
+from imagelake.client.quarantine.export_files import UploadFile
 from imagelake.core.upload_paths import take_apart
 from imagelake.formats import reader
 from imagelake.formats.base import Detection
@@ -22,7 +22,7 @@ def unmatched(format_name: str, document: str, data: bytes, keys: Iterable[str])
     return matched - set(_named(format_name, document, data, matched)) if matched else matched
 
 
-def pictures_of(files: Iterable[File], keys: Set[str]) -> Iterator[File]:
+def pictures_of(files: Iterable[UploadFile], keys: Set[str]) -> Iterator[UploadFile]:
     """The image files that have one of these keys."""
     for file in files:
         parts = take_apart(file.path)

@@ -101,8 +101,8 @@ def _create_macro(scope: Scope, macro: str, calls: Sequence[Call], resolve: Reso
     scope.tables.con.execute(f"CREATE TEMP MACRO {name(macro)}({parameters}) AS TABLE {' UNION ALL '.join(branches)}")
 
 
-def _create_changes(tables: Tables, table: str, found: Diff) -> None:
-    rows = json.dumps([_change_row(c) for c in found.changes])
+def _create_changes(tables: Tables, table: str, diff: Diff) -> None:
+    rows = json.dumps([_change_row(c) for c in diff.changes])
     shape = json.dumps([_CHANGE])
     tables.con.execute(
         f"CREATE TEMP TABLE {table} AS SELECT r.* FROM (SELECT unnest(from_json($1, {text(shape)})) AS r)", [rows]

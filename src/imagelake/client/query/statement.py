@@ -105,8 +105,8 @@ def _without_end(query: str) -> str:
 
 
 def _parse(con: duckdb.DuckDBPyConnection, query: str) -> Any:
-    found = con.execute("SELECT json_serialize_sql($1)", [query]).fetchone()
-    tree = json.loads(found[0]) if found else {}
+    serialized = con.execute("SELECT json_serialize_sql($1)", [query]).fetchone()
+    tree = json.loads(serialized[0]) if serialized else {}
     if tree.get("error"):
         message = str(tree.get("error_message"))
         if tree.get("error_type") != "parser":
@@ -138,14 +138,14 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
 
 
 def _columns(nodes: Iterable[dict[str, Any]]) -> frozenset[str] | None:
-    found: set[str] = set()
+    columns: set[str] = set()
     for node in nodes:
         if str(node.get("type")) in _SEES_ALL or node.get("ref_type") == "NATURAL":
             return None
         names = node.get("column_names") or ()
         used = [*(names[1:] or names), *(node.get("using_columns") or ())]  # without the table's name in front
-        found.update(str(n).lower() for n in used)
-    return frozenset(found)
+        columns.update(str(n).lower() for n in used)
+    return frozenset(columns)
 
 
 def _call(function: dict[str, Any]) -> Call | None:
@@ -158,16 +158,16 @@ def _call(function: dict[str, Any]) -> Call | None:
         return None
     arguments = function.get("arguments", function.get("children", []))
     refs = tuple(_constant(name, a.get("expression", a)) for a in arguments)
-    wanted = 2 if name == "changes" else 1
-    if len(refs) != wanted:
-        raise UsageError(f"{name}() takes {wanted} reference{'s' * (wanted > 1)}, not {len(refs)}")
+    arity = 2 if name == "changes" else 1
+    if len(refs) != arity:
+        raise UsageError(f"{name}() takes {arity} reference{'s' * (arity > 1)}, not {len(refs)}")
     return Call(name, refs)
 
 
 def _constant(name: str, node: dict[str, Any]) -> str:
     literal = node.get("literal") or node.get("value") or {}
-    found = literal.get("text", literal.get("value")) if node.get("class") == "CONSTANT" else None
-    if not isinstance(found, str):
+    value = literal.get("text", literal.get("value")) if node.get("class") == "CONSTANT" else None
+    if not isinstance(value, str):
         example = "'D@v1', 'D@v2'" if name == "changes" else "'D@v1'"
         raise UsageError(f"{name}() takes references in quotes", hint=f"{name}({example})")
-    return found
+    return value

@@ -114,8 +114,8 @@ def _newest(tables: Tables) -> tuple[str, str, str]:
     names = name("_newest"), name("_named"), name("_ended")
     if tables.has("_ended"):
         return names
-    known = catalog.histories(tables)
-    latest = [h.latest for h in known.values() if h.latest]
+    histories = catalog.histories(tables)
+    latest = [h.latest for h in histories.values() if h.latest]
     columns = ("dataset", "number", "recipe", "images", "annotations", "categories")
     newest = tables.once(
         "_newest",
@@ -123,7 +123,7 @@ def _newest(tables: Tables) -> tuple[str, str, str]:
         "unnest($4::BIGINT[]) AS image, unnest($5::BIGINT[]) AS annotation, unnest($6::BIGINT[]) AS category",
         [[getattr(v, c) for v in latest] for c in columns],
     )
-    ids = [i for h in known.values() for i in h.publish_ids]
+    ids = [i for h in histories.values() for i in h.publish_ids]
     named = tables.once("_named", "SELECT unnest($1::VARCHAR[]) AS publish_id", [ids])
     closings = tables.relation(gold.CLOSINGS, ("dataset", "entity", "row_id", "removed_in", "publish_id"))
     ends = tables.once(

@@ -88,13 +88,13 @@ def ticket(storage: Storage, offer: Offer) -> UploadTicket:
     part_size = _part_size(offer.size, offer.parts)
     path, marker = _places(dataset, file)
     ready = presigned_put(bucket, marker, _MARKER_TYPE, 0, offer.expires)
-    given = UploadTicket(path, part_size, put_headers(kind), put_headers(_MARKER_TYPE), offer.expires, (), ready)
+    issued = UploadTicket(path, part_size, put_headers(kind), put_headers(_MARKER_TYPE), offer.expires, (), ready)
     if part_size == offer.size:
-        return replace(given, urls=(presigned_put(bucket, path, kind, offer.size, offer.expires),))
+        return replace(issued, urls=(presigned_put(bucket, path, kind, offer.size, offer.expires),))
     upload = begin_parts(bucket, path, kind)
     lengths = [min(part_size, offer.size - start) for start in range(0, offer.size, part_size)]
     return replace(
-        given,
+        issued,
         headers={},
         urls=tuple(presigned_parts(bucket, path, upload, lengths, offer.expires)),
         complete_url=presigned_complete(bucket, path, upload, offer.expires),
@@ -115,15 +115,15 @@ def _names(name: str) -> tuple[str, str]:
     return dataset, file
 
 
-def _content_type(file: str, given: str | None) -> str:
+def _content_type(file: str, requested: str | None) -> str:
     suffix = PurePosixPath(file).suffix.lower()
     allowed = _TYPES.get(suffix, ())
     if not allowed:
-        known = ", ".join(sorted(_TYPES))
-        raise UsageError(f"{shown(file)} is no file an ingest takes", hint=f"its suffix is one of {known}")
-    if given is not None and given not in allowed:
-        raise UsageError(f"{shown(file)} cannot be {shown(given)}", hint=f"use {' or '.join(allowed)}")
-    return given or allowed[0]
+        suffixes = ", ".join(sorted(_TYPES))
+        raise UsageError(f"{shown(file)} is no file an ingest takes", hint=f"its suffix is one of {suffixes}")
+    if requested is not None and requested not in allowed:
+        raise UsageError(f"{shown(file)} cannot be {shown(requested)}", hint=f"use {' or '.join(allowed)}")
+    return requested or allowed[0]
 
 
 def _part_size(size: int, parts: int) -> int:

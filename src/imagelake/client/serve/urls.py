@@ -51,8 +51,8 @@ class Urls:
     def as_json(self) -> dict[str, Any]:
         """{"ref", "expires", "urls": [{key, url, media_type}], "missing", "hint"}."""
         urls = [{"key": row.key, "url": row.url, "media_type": row.media_type} for row in self.rows]
-        found = {"ref": self.ref, "expires": self.expires, "urls": urls}
-        return {**found, "missing": list(self.missing), "hint": self.hint}
+        document = {"ref": self.ref, "expires": self.expires, "urls": urls}
+        return {**document, "missing": list(self.missing), "hint": self.hint}
 
 
 def urls(
@@ -104,5 +104,5 @@ def _media_types(tables: Tables, target: Target, rows: pa.Table) -> list[Row]:
 
 def _is_object(content_hash: str, places: Sequence[Blob]) -> bool:
     """Whether these bytes, and nothing else, are one object as they are."""
-    wanted = blob_path(content_hash)
-    return any(b.place.uri == wanted and b.place.codec == "stored" and b.place.offset == 0 for b in places)
+    path = blob_path(content_hash)
+    return any(b.place.uri == path and b.place.codec == "stored" and b.place.offset == 0 for b in places)

@@ -73,8 +73,8 @@ def plan_pack(
         "ORDER BY content_hash"
     )
     borrowed = tables.arrow(f"SELECT {select(PLACE)} FROM {others} ORDER BY content_hash")
-    kept = f"uri NOT LIKE '{OBJECTS}/%'" if settings.browse else "true"
-    replaced = tables.arrow(f"SELECT {select(PLACE)} FROM _pack_unpacked WHERE {kept} ORDER BY content_hash")
+    replaceable = f"uri NOT LIKE '{OBJECTS}/%'" if settings.browse else "true"
+    replaced = tables.arrow(f"SELECT {select(PLACE)} FROM _pack_unpacked WHERE {replaceable} ORDER BY content_hash")
     return PackPlan(dataset, is_worth_it, reason, sources, borrowed, replaced)
 
 

@@ -36,7 +36,7 @@ _WINDOWS_AHEAD = 2
 """Windows that are fetched while one is used."""
 
 
-class Source(Protocol):
+class ByteSource(Protocol):
     """Where stored bytes come from."""
 
     def read(self, place: Location) -> Bytes:
@@ -159,7 +159,7 @@ class SampleReader:
         raise NotFound(f"{self._name(index)}: its bytes are gone from {', '.join(uris)}", hint=self._hint())
 
 
-def _source(samples: SampleRows, cache: Cache | None) -> Source:
+def _source(samples: SampleRows, cache: Cache | None) -> ByteSource:
     storage = samples.storage
     if storage.folder is not None:
         return LocalFiles(storage, storage.folder)

@@ -91,14 +91,14 @@ def draw(number: int) -> Picture:
 
 def _scatter(rng: random.Random) -> tuple[Shape, ...]:
     """One to five shapes that do not touch."""
-    wanted = rng.randint(1, 5)
+    count = rng.randint(1, 5)
     shapes: list[Shape] = []
     for _ in range(60):
         radius = rng.randint(16, 44)
         x, y = rng.randint(radius + 3, WIDTH - radius - 3), rng.randint(radius + 3, HEIGHT - radius - 3)
         if all(math.hypot(x - s.x, y - s.y) > radius + s.radius + 6 for s in shapes):
             shapes.append(Shape(rng.choice(CLASSES), x, y, radius, rng.uniform(0, 2 * math.pi), rng.choice(_PAINTS)))
-        if len(shapes) == wanted:
+        if len(shapes) == count:
             break
     return tuple(shapes)
 

@@ -19,23 +19,23 @@ def check_settings(settings: DatasetSettings) -> None:
 
 def rule_problems(settings: DatasetSettings) -> list[ConfigError]:
     """Severities and thresholds of rules that there are not or that cannot be so, and shares that are not a whole."""
-    found = []
+    problems = []
     for rule, severity in settings.severities.items():
         one = settings.model_copy(update={"severities": {rule: severity}})
         try:
             severities(one)
         except ConfigError as problem:
-            found.append(problem)
+            problems.append(problem)
     for rule in settings.gate.rules:
         try:
             rule_named("gate.rules", rule)
         except ConfigError as problem:
-            found.append(problem)
+            problems.append(problem)
     total = math.fsum(settings.splits.fractions.values())
     if not math.isclose(total, 1, abs_tol=1e-6) or min(settings.splits.fractions.values(), default=0) < 0:
         shares = settings.splits.fractions
-        found.append(ConfigError(f"splits.fractions = {shares}: shares are 0 to 1 and sum to 1, not to {total:g}"))
-    return found
+        problems.append(ConfigError(f"splits.fractions = {shares}: shares are 0 to 1 and sum to 1, not to {total:g}"))
+    return problems
 
 
 def dataset_problems(storage: Storage, dataset: str) -> list[ConfigError]:

@@ -252,11 +252,11 @@ def _as_error(error: boto.ClientError, verb: str, uri: str) -> ImagelakeError:
 
 def _refused(error: boto.ClientError, message: str, attempt: str) -> ConfigError | None:
     """The error for a request from elsewhere, or with keys that are wrong, old or not allowed to; None for others."""
-    found: Mapping[str, Any] = error.response.get("Error", {})
-    code = str(found.get("Code", ""))
+    details: Mapping[str, Any] = error.response.get("Error", {})
+    code = str(details.get("Code", ""))
     if code in _ELSEWHERE:
         headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-        region = found.get("Region") or headers.get("x-amz-bucket-region")
+        region = details.get("Region") or headers.get("x-amz-bucket-region")
         where = f"the bucket lies in region {region}" if region else f"the bucket lies in another region ({code})"
         return ConfigError(f"{attempt}: {where}", hint="s3.region (AWS_REGION) names the bucket's region")
     if code in _WRONG_KEYS:

@@ -52,10 +52,10 @@ def store_errors(uri: str) -> Iterator[None]:
     except TableNotFoundError:
         raise
     except (DeltaError, OSError) as error:
-        told = explained(str(error), uri)
-        if told is None:
+        explanation = explained(str(error), uri)
+        if explanation is None:
             raise
-        raise told from None
+        raise explanation from None
 
 
 def explained(text: str, uri: str) -> ImagelakeError | None:

@@ -14,12 +14,12 @@ from tests.spark import helpers
 from imagelake.cli.main import main
 from imagelake.client.lake import Lake
 from imagelake.config.settings import Settings
-from imagelake.errors import IntegrityError
 from imagelake.gold.plan import PublishRequest
 from imagelake.runs import pipeline
 from imagelake.runs.context import system_clock
 from imagelake.runs.landing import run_landing
 from imagelake.runs.open_run import run_verb
+from imagelake.storage.base import Denied
 from imagelake.storage.open_lake import create_lake
 from imagelake.storage.s3.bucket_storage import S3Storage
 from imagelake.storage.s3.client import Keys
@@ -71,7 +71,7 @@ def test_ingest_takes_and_builds_and_publish_publishes_and_neither_may_do_more(s
         assert lake.verify("pets@v1").as_json()["images_checked"] == 2
     with (
         Lake(owner_of_other) as lake,
-        pytest.raises(IntegrityError, match=r"gold\.versions cannot be read: .*privileges"),
+        pytest.raises(Denied, match=r"cannot open s3://.*/tables/gold/versions: AccessDenied"),
     ):
         lake.verify("pets@v1")
 

@@ -82,7 +82,7 @@ def cases():
             yield pytest.param(boundary, victim, marks=marks)
 
 
-@pytest.mark.parametrize(("boundary", "victim"), cases())
+@pytest.mark.parametrize(("boundary", "victim"), list(cases()))
 def test_killed_and_run_again_it_ends_as_undisturbed(spark, tmp_path, upload, undisturbed, boundary, victim):
     path = tmp_path / "lake"
     helpers.begun(spark, path)

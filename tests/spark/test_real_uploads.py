@@ -49,7 +49,7 @@ def cases(*names):
         yield pytest.param(name, marks=[] if name in OFTEN else [pytest.mark.nightly])
 
 
-@pytest.mark.parametrize("name", cases())
+@pytest.mark.parametrize("name", list(cases()))
 def test_counts_splits_and_rejections_are_as_verified_by_hand(real_uploads, lake, name, capsys):
     images, annotations, rejected, splits = EXPECTED[name]
     report, made = real_uploads.take(name)
@@ -65,7 +65,7 @@ def test_counts_splits_and_rejections_are_as_verified_by_hand(real_uploads, lake
         assert {k: v["images"] for k, v in shown["splits"].items()} == splits
 
 
-@pytest.mark.parametrize("name", cases("bccd-voc", "raccoon-voc", "chess-coco", "facemask-coco"))
+@pytest.mark.parametrize("name", list(cases("bccd-voc", "raccoon-voc", "chess-coco", "facemask-coco")))
 def test_the_report_says_what_an_independent_count_of_the_files_says(real_uploads, lake, shared_data, name):
     """Of duplicates, imbalance, outliers and split coverage; raccoon-voc names no splits: those are the lake's."""
     report, _ = real_uploads.take(name)
@@ -83,7 +83,7 @@ def test_the_report_says_what_an_independent_count_of_the_files_says(real_upload
         assert expected["imbalance"] == (659, True)
 
 
-@pytest.mark.parametrize("name", cases("bccd-voc", "raccoon-voc", "chess-coco", "facemask-coco"))
+@pytest.mark.parametrize("name", list(cases("bccd-voc", "raccoon-voc", "chess-coco", "facemask-coco")))
 def test_the_gate_has_counted_what_the_report_counts(real_uploads, lake, name):
     """Spark counts the one and DuckDB the other."""
     report, _ = real_uploads.take(name)

@@ -32,7 +32,7 @@ def lake(spark, tmp_path_factory):
         ((), "done", None),
         ((DONE,), "done", None),
         ((DONE, REFUSED, SHUT), "rejected", "not a zip"),
-        ((REFUSED, BROKEN), "failed", "not a zip"),
+        ((REFUSED, BROKEN), "failed", "held by another"),
     ],
 )
 def test_the_status_of_a_run_is_that_of_its_reports(spark, lake, reports, status, problem):

@@ -35,7 +35,7 @@ from imagelake.tables.delta.delta_log import delta_table
 from imagelake.tables.delta.store import DeltaStore
 
 LAYERS = ("bronze", "silver", "gold")
-_NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
+_NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}\Z")
 
 
 @dataclass(frozen=True)

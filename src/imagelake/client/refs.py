@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from imagelake.core.upload_paths import check_dataset_id
 from imagelake.errors import UsageError
 
-_VERSION = re.compile(r"^v([0-9]{1,18})(?:\.([0-9]{1,9}))?$")
-_ALIAS = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")
-_DIGEST = re.compile(r"^d1:[0-9a-f]{64}$")
+_VERSION = re.compile(r"^v([0-9]{1,18})(?:\.([0-9]{1,9}))?\Z")
+_ALIAS = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}\Z")
+_DIGEST = re.compile(r"^d1:[0-9a-f]{64}\Z")
 
 FORMS = "a reference is D, D@v3, D@v3.2, D@alias, D@latest or D@draft"
 

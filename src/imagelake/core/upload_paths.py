@@ -12,7 +12,7 @@ from types import MappingProxyType
 from imagelake.core.digest import nfc
 from imagelake.errors import UsageError
 
-DATASET_ID = re.compile(r"^[a-z0-9][a-z0-9_-]{0,62}$")
+DATASET_ID = re.compile(r"^[a-z0-9][a-z0-9_-]{0,62}\Z")  # a newline may stand before $
 
 _JPEG, _TIFF, _HEIF = ("image/jpeg",), ("image/tiff",), ("image/heic", "image/heif")
 _PBM, _PGM, _PPM = "image/x-portable-bitmap", "image/x-portable-graymap", "image/x-portable-pixmap"

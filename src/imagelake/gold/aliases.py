@@ -13,7 +13,7 @@ from imagelake.tables import gold
 from imagelake.tables.delta.commit import Txn
 from imagelake.tables.spec import TableSpec
 
-ALIAS = re.compile(r"^[a-z][a-z0-9_-]{0,62}$")
+ALIAS = re.compile(r"^[a-z][a-z0-9_-]{0,62}\Z")
 _RESERVED = re.compile(r"^(latest|draft|v\d.*)$")
 _TRIES = 20
 

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from imagelake.client.refs import Ref, nearest, parse_ref, version_name
+from imagelake.core.upload_paths import check_dataset_id
 from imagelake.errors import UsageError
+from imagelake.gold.aliases import check_alias
 
 DIGEST = "d1:" + "ab" * 32
 
@@ -33,6 +37,20 @@ def test_every_form_of_a_reference_is_understood(text: str, ref: Ref) -> None:
 def test_what_is_no_reference_is_a_usage_error(text: str) -> None:
     with pytest.raises(UsageError):
         parse_ref(text)
+
+
+@pytest.mark.parametrize("text", ["pets", "pets@v1", "pets@v1.2", "pets@prod", "pets@v1#d1:" + "0" * 64])
+def test_a_line_break_ends_no_reference(text: str) -> None:
+    parse_ref(text)
+    with pytest.raises(UsageError):
+        parse_ref(f"{text}\n")
+
+
+@pytest.mark.parametrize("check", [check_dataset_id, check_alias])
+def test_a_line_break_ends_no_name(check: Callable[[str], object]) -> None:
+    check("pets")
+    with pytest.raises(UsageError):
+        check("pets\n")
 
 
 def test_only_draft_is_the_draft() -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from imagelake.runs.context import Context, RunReport
     from imagelake.runs.open_run import Work
 
-_TARGET = re.compile(r"^(?P<dataset>[^@]+)(?:@v(?P<number>[1-9]\d*)(?:\.\d+)?)?$")
+_TARGET = re.compile(r"^(?P<dataset>[^@]+)(?:@v(?P<number>[1-9]\d*)(?:\.\d+)?)?\Z")
 
 
 def perform(

@@ -11,7 +11,7 @@ from imagelake.client.refs import nearest
 from imagelake.errors import UsageError
 from imagelake.tables import bronze
 
-_HASH = re.compile(r"^hash:([0-9]{1,3})$")
+_HASH = re.compile(r"^hash:([0-9]{1,3})\Z")
 _BUCKETS = (2, 4, 8, 16, 32, 64, 128, 256)
 _PLAIN = {
     "split": "{image}.split",

@@ -18,7 +18,7 @@ from imagelake.client.query.view_columns import COLUMNS
 from imagelake.engine.conf import FAST_START, SMALL
 
 ROOT = Path(__file__).parents[2]
-JOB = ROOT / "jobs" / "runs/pipeline.py"
+JOB = ROOT / "jobs" / "pipeline.py"
 _JAVA = " ".join(FAST_START)
 HASTE = ["--driver-java-options", _JAVA, "--conf", f"spark.executor.extraJavaOptions={_JAVA}"]
 CHOSEN = {**SMALL, "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
@@ -79,7 +79,7 @@ def submitted(rgw_server, wheel, shared_data, tmp_path_factory) -> Submitted:
 
 
 def test_the_wheel_and_a_job_given_to_spark_submit_do_what_a_laptop_does(submitted):
-    assert submitted.done.returncode == 0, submitted.done.stderr[-3000:]
+    assert submitted.done.returncode == 0, submitted.done.stdout[-2000:] + submitted.done.stderr[-3000:]
     assert submitted.workers_with_wheel == 2
     report = json.loads(submitted.done.stdout)
     assert (report["status"], report["version"]) == ("accepted", "bccd@v1")

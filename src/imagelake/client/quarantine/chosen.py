@@ -44,16 +44,26 @@ def condition(tables: Tables, dataset: str, chosen: Chosen) -> str:
     UsageError names the nearest rules for one that does not exist, and the entities there are; NotFound when no upload
     of the dataset begins so.
     """
-    parts = [f"closed_at IS {'NOT NULL' if chosen.closed else 'NULL'}"]
-    if chosen.rules:
-        parts.append(f"rule IN ({texts(_rules(tables, dataset, chosen.rules))})")
+    state = f"closed_at IS {'NOT NULL' if chosen.closed else 'NULL'}"
+    rules = _rules(tables, dataset, chosen.rules) if chosen.rules else None
+    return " AND ".join((state, *limits(tables, dataset, chosen, rules, "path")))
+
+
+def limits(tables: Tables, dataset: str, chosen: Chosen, rules: Sequence[str] | None, path: str) -> list[str]:
+    """What is chosen as conditions in SQL over rows with rule, upload_id and entity; `path` names the patterns' column.
+
+    Errors as of `condition`; `rules` are those that the patterns mean, None for all.
+    """
+    parts = []
+    if rules is not None:
+        parts.append(f"rule IN ({texts(rules)})")
     if chosen.paths:
-        parts.append("(" + " OR ".join(f"path GLOB {text(pattern)}" for pattern in chosen.paths) + ")")
+        parts.append("(" + " OR ".join(f"{path} GLOB {text(pattern)}" for pattern in chosen.paths) + ")")
     if chosen.upload is not None:
         parts.append(f"upload_id IN ({texts(upload_ids(tables, dataset, chosen.upload))})")
     if chosen.entities:
         parts.append(f"entity IN ({texts(checked_entities(chosen.entities))})")
-    return " AND ".join(parts)
+    return parts
 
 
 def _rules(tables: Tables, dataset: str, patterns: Sequence[str]) -> list[str]:

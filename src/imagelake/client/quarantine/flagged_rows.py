@@ -7,8 +7,7 @@ from typing import Any
 
 from imagelake.client import catalog
 from imagelake.client.delta.tables import Tables
-from imagelake.client.quarantine.chosen import Chosen, checked_entities, fitting_rules, upload_ids
-from imagelake.client.sql_text import text, texts
+from imagelake.client.quarantine.chosen import Chosen, fitting_rules, limits
 from imagelake.config.dataset_settings import load_dataset_settings
 from imagelake.core.upload_paths import check_dataset_id
 from imagelake.errors import UsageError
@@ -97,17 +96,9 @@ def _flags(tables: Tables, dataset: str) -> str:
 
 
 def _condition(tables: Tables, dataset: str, chosen: Chosen) -> str:
-    parts = ["true"]
-    if chosen.rules:
-        names = {rule for pattern in chosen.rules for rule in fitting_rules(pattern, BY_ID)}
-        parts.append(f"rule IN ({texts(sorted(names))})")
-    if chosen.paths:
-        parts.append("(" + " OR ".join(f"image_key GLOB {text(pattern)}" for pattern in chosen.paths) + ")")
-    if chosen.upload is not None:
-        parts.append(f"upload_id IN ({texts(upload_ids(tables, dataset, chosen.upload))})")
-    if chosen.entities:
-        parts.append(f"entity IN ({texts(checked_entities(chosen.entities))})")
-    return " AND ".join(parts)
+    rules = {rule for pattern in chosen.rules for rule in fitting_rules(pattern, BY_ID)} if chosen.rules else None
+    names = None if rules is None else sorted(rules)
+    return " AND ".join(("true", *limits(tables, dataset, chosen, names, "image_key")))
 
 
 def _doc(rule: str) -> str | None:

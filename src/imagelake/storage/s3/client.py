@@ -23,6 +23,7 @@ from botocore.config import Config
 from imagelake.config.settings import S3Settings
 from imagelake.errors import ConfigError, Conflict, ImagelakeError, IntegrityError, NotFound
 from imagelake.storage.base import Denied
+from imagelake.storage.s3 import hints
 
 DEFAULT_REGION = "us-east-1"
 
@@ -42,11 +43,9 @@ _ELSEWHERE = frozenset(
     ("301", "PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException")
 )
 _REFUSED = re.compile(r"(?:certificate verify failed: |(?=hostname '))(.+?)(?: \(_ssl\.c:\d+\))?$", re.MULTILINE)
-_TRUST_HINT = "s3.ca_bundle (AWS_CA_BUNDLE) names whom to trust"
 _EXPIRED = frozenset(("ExpiredToken", "ExpiredTokenException", "InvalidToken", "TokenRefreshRequired"))
 _JAVA_CHAIN = "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider"
 _NO_KEYS = (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError)
-_NO_KEYS_HINT = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 
 
 @dataclass(frozen=True)
@@ -204,7 +203,7 @@ def translated(verb: str, uri: str) -> Iterator[None]:
     except boto.ClientError as error:
         raise _as_error(error, verb, uri) from None
     except _NO_KEYS as error:
-        raise ConfigError(f"cannot {verb} {uri}: {error}", hint=_NO_KEYS_HINT) from None
+        raise ConfigError(f"cannot {verb} {uri}: {error}", hint=hints.NO_KEYS) from None
     except boto.SSLError as error:
         raise _untrusted(error, verb, uri) from None
     except (boto.EndpointConnectionError, boto.ConnectTimeoutError) as error:
@@ -222,7 +221,7 @@ def _untrusted(error: boto.SSLError, verb: str, uri: str) -> ConfigError:
     reason = _REFUSED.search(str(error))
     said = f"the store's certificate is refused: {reason[1]}" if reason else _line(error)
     is_of_other = reason is not None and "match" in reason[1].lower()
-    hint = "s3.endpoint must name the host that the certificate is for" if is_of_other else _TRUST_HINT
+    hint = hints.OTHER_HOST if is_of_other else hints.TRUST
     return ConfigError(f"cannot {verb} {uri}: {said}", hint=hint)
 
 
@@ -258,13 +257,13 @@ def _refused(error: boto.ClientError, message: str, attempt: str) -> ConfigError
         headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
         region = details.get("Region") or headers.get("x-amz-bucket-region")
         where = f"the bucket lies in region {region}" if region else f"the bucket lies in another region ({code})"
-        return ConfigError(f"{attempt}: {where}", hint="s3.region (AWS_REGION) names the bucket's region")
+        return ConfigError(f"{attempt}: {where}", hint=hints.REGION)
     if code in _WRONG_KEYS:
-        return Denied(message, hint=f"check the access key and the secret: {_NO_KEYS_HINT}")
+        return Denied(message, hint=f"check the access key and the secret: {hints.NO_KEYS}")
     if code in _EXPIRED:
         return ConfigError(message, hint="renew the credentials, then run the same command again")
     if code in _DENIED:
-        return Denied(message, hint="these credentials may not: docs/serving.md lists what each role needs")
+        return Denied(message, hint=hints.DENIED)
     return None
 
 

@@ -14,6 +14,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from imagelake.errors import ConfigError, ImagelakeError, NotFound
 from imagelake.storage.base import Denied
+from imagelake.storage.s3 import hints
 
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _REGION = re.compile(r"<Region>([\w-]+)</Region>|expecting '([\w-]+)'")
@@ -33,14 +34,11 @@ REASONS = {
 }
 """What rustls calls a certificate that it refuses, in words."""
 
-TRUST_HINT = "s3.ca_bundle (AWS_CA_BUNDLE) names whom to trust"
 _HINTS = {
     "CaUsedAsEndEntity": "give the store a certificate that an authority has signed",
-    "NotValidForName": "s3.endpoint must name the host that the certificate is for",
+    "NotValidForName": hints.OTHER_HOST,
     "Expired": "renew the store's certificate",
 }
-REGION_HINT = "s3.region (AWS_REGION) names the bucket's region"
-DENIED_HINT = "these credentials may not: docs/serving.md lists what each role needs"
 KEYS_HINT = "check the access key and the secret: AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 
 
@@ -65,17 +63,17 @@ def explained(text: str, uri: str) -> ImagelakeError | None:
     if certificate:
         name = next((name for name in REASONS if name in certificate[1]), None)
         reason = REASONS[name] if name else certificate[1].strip(" ↳")
-        hint = _HINTS.get(name or "", TRUST_HINT)
+        hint = _HINTS.get(name or "", hints.TRUST)
         return ConfigError(f"cannot open {uri}: the store's certificate is refused: {reason}", hint=hint)
     if _WRONG_REGION.search(text):
         region = _REGION.search(text)
         where = f"the bucket lies in region {region[1] or region[2]}" if region else "the bucket lies in another region"
-        return ConfigError(f"cannot open {uri}: {where}", hint=REGION_HINT)
+        return ConfigError(f"cannot open {uri}: {where}", hint=hints.REGION)
     code = _CODE.search(text)
     if code and code[1] == "NoSuchBucket":
         return NotFound(f"cannot open {uri}: there is no such bucket", hint="correct the s3:// URI or s3.endpoint")
     if _WRONG_KEYS.search(text):
         return Denied(f"cannot open {uri}: {code[1] if code else 'the keys are refused'}", hint=KEYS_HINT)
     if _DENIED.search(text):
-        return Denied(f"cannot open {uri}: {code[1] if code else 'access is denied'}", hint=DENIED_HINT)
+        return Denied(f"cannot open {uri}: {code[1] if code else 'access is denied'}", hint=hints.DENIED)
     return None
